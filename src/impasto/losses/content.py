@@ -1,0 +1,48 @@
+"""Content: how far the features of two pictures are apart, position by position."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from impasto.errors import InputError
+
+REDUCTIONS = ("mean", "sum", "half_sum")
+
+
+def content_loss(features: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Squared error between two feature maps.
+
+    Source: Gatys, Ecker and Bethge, CVPR 2016, equation 1 is ``half_sum``; the authors' code and
+    Johnson et al. 2016, equation 2, take the ``mean`` over channels and positions.
+
+    Args:
+        features: (B, C, H, W), or pixels for the per-pixel loss of Johnson et al., section 3.2.
+        target: The same shape.
+        reduction: ``mean``, ``sum`` or ``half_sum``.
+
+    Returns:
+        A scalar in float32 or better.
+
+    Raises:
+        InputError: The shapes differ, or the reduction is unknown.
+
+    Example:
+        >>> import torch
+        >>> content_loss(torch.ones(1, 2, 3, 3), torch.zeros(1, 2, 3, 3), reduction="half_sum")
+        tensor(9.)
+    """
+    if features.shape != target.shape:
+        raise InputError(
+            f"content features are {tuple(features.shape)}, their target {tuple(target.shape)}"
+        )
+    squares = (at_least_float32(features) - at_least_float32(target)).square()
+    if reduction == "mean":
+        return squares.mean()
+    if reduction in {"sum", "half_sum"}:
+        return squares.sum() * (1.0 if reduction == "sum" else 0.5)
+    raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Features in the precision that losses are computed in: float32, or float64 if they are."""
+    return x.float() if x.element_size() < 4 else x

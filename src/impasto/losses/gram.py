@@ -1,0 +1,87 @@
+"""Style as the Gram matrix of features: which channels fire together.
+
+Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015,
+equations 2 to 4, and "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016,
+equations 3 to 5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.losses.content import at_least_float32
+
+NORMALIZATIONS = ("none", "hw", "chw")
+REDUCTIONS = ("sum", "mean")
+
+
+class _SelfProduct(torch.autograd.Function):
+    """XᵀX with the one matrix product that its gradient needs, where autograd would take two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # (B, N, C) -> (B, C, C)
+        ctx.save_for_backward(x)
+        return x.mT @ x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        result: Tensor = x @ (grads[0] + grads[0].mT)
+        return result
+
+
+def gram_matrix(
+    features: Tensor, *, normalization: str = "hw", guide: Tensor | None = None
+) -> Tensor:
+    """The Gram matrix of a feature map, one for each picture of the batch.
+
+    Args:
+        features: (B, C, H, W) in any float format; computed in float32 or better.
+        normalization: What the sum over positions is divided by: ``none`` (Gatys' papers), ``hw``
+            (Gatys' PyTorch code), ``chw`` (Johnson et al. 2016, equation 4; Texture Networks).
+        guide: (B or 1, 1, H, W) position weights with mean 1, or None: the guided Gram matrix of
+            Gatys et al., CVPR 2017, section 4.1, of a region.
+
+    Returns:
+        (B, C, C), symmetric.
+
+    Raises:
+        InputError: The normalisation is unknown.
+
+    Example:
+        >>> gram_matrix(torch.ones(1, 2, 4, 4), normalization="none")
+        tensor([[[16., 16.],
+                 [16., 16.]]])
+    """
+    if normalization not in NORMALIZATIONS:
+        raise InputError(
+            f"unknown Gram normalisation {normalization!r}: choose {', '.join(NORMALIZATIONS)}"
+        )
+    channels = features.shape[1]
+    x = samples(features)  # (B, H*W, C)
+    if guide is not None:
+        x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # weights enter the product once
+    gram: Tensor = _SelfProduct.apply(x)  # type: ignore[no-untyped-call]
+    positions = x.shape[1]
+    divisor = {"none": 1, "hw": positions, "chw": positions * channels}[normalization]
+    return gram / divisor
+
+
+def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Squared distance of two Gram matrices: the ``sum`` over entries, or their ``mean``."""
+    if reduction not in REDUCTIONS:
+        raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
+    squares = (gram - target).square()
+    return squares.sum() if reduction == "sum" else squares.mean()
+
+
+def samples(features: Tensor) -> Tensor:
+    """A feature map as a set of feature vectors: (B, C, H, W) -> (B, H*W, C), float32 or better.
+
+    A view where the channels lie last in memory.
+    """
+    return at_least_float32(features).permute(0, 2, 3, 1).flatten(1, 2)

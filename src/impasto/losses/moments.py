@@ -1,0 +1,53 @@
+"""Style as batch-norm statistics: the mean and standard deviation of each channel.
+
+Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, section 4.2, equation 13.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from impasto.losses.gram import samples
+
+
+class Moments(NamedTuple):
+    """Statistics of a feature map, each (B, C)."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8) -> Moments:
+    """The mean and the (biased) standard deviation of each channel.
+
+    Args:
+        features: (B, C, H, W).
+        guide: (B or 1, 1, H, W) position weights with mean 1, or None for all positions alike.
+        eps: Added to the variance, since the root has no slope at 0.
+
+    Example:
+        >>> moments(torch.tensor([[[[1.0, 3.0]]]]))
+        Moments(mean=tensor([[2.]]), std=tensor([[1.]]))
+    """
+    x = samples(features)  # (B, N, C)
+    weight = 1.0 if guide is None else guide.to(x.dtype).flatten(1).unsqueeze(2)
+    mean = (x * weight).mean(dim=1)
+    variance = ((x - mean.unsqueeze(1)).square() * weight).mean(dim=1)
+    return Moments(mean, (variance + eps).sqrt())
+
+
+def moments_distance(found: Moments, target: Moments) -> Tensor:
+    """The mean over channels of the squared differences of means and of standard deviations.
+
+    With one 1/C in front, as the authors' code has it; see equation 13.
+    """
+    squares = (found.mean - target.mean).square() + (found.std - target.std).square()
+    return squares.mean()
+
+
+def channel_scale(features: Tensor) -> Tensor:
+    """The root mean square of each channel, (C,): what makes the channels of a layer comparable."""
+    return samples(features).square().mean(dim=(0, 1)).sqrt().clamp_min(torch.finfo(torch.float32).eps)

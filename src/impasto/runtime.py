@@ -1,0 +1,103 @@
+"""What this machine can do: which device, which number format, which memory layout.
+
+Chosen once at the start of a job and passed down; every choice can be overridden.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from impasto.errors import InputError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc, malloc.h
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how a network runs.
+
+    Attributes:
+        device: The device of all tensors of a job.
+        dtype: The number format of the networks; losses are float32 or better regardless.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def describe(self) -> str:
+        """The choice in words, as the command line prints it: ``cpu, bfloat16``."""
+        return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+
+
+def choose(device: str = "auto", precision: str = "auto") -> Runtime:
+    """Choose device and precision by the machine's abilities, or check the caller's choice.
+
+    Args:
+        device: ``auto`` (CUDA, then Apple's MPS, then the processor) or a torch device string.
+        precision: ``auto``, ``float32`` or ``bfloat16``. ``auto`` is bfloat16 where it is native:
+            a processor with AVX512-BF16 or AMX, or a GPU that has it; float32 elsewhere.
+
+    Raises:
+        InputError: The device or the precision is unknown or not on this machine.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}: choose {', '.join(PRECISIONS)}")
+    chosen = _device(device)
+    if precision == "auto":
+        dtype = torch.bfloat16 if _has_native_bfloat16(chosen) else torch.float32
+    else:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return Runtime(chosen, dtype)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {name!r} is not on this machine: try cpu, cuda or mps") from error
+    return device
+
+
+def _has_native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    # Private names, so a torch without them only means the safe choice.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+
+
+@cache
+def keep_large_blocks() -> bool:
+    """Let glibc keep freed blocks of tens of megabytes instead of returning them at once.
+
+    A step of an optimisation frees and asks again for the same activations. From 32 MiB on, glibc
+    maps fresh pages each time, and the page faults cost more than the arithmetic of a ReLU: on a
+    512x512 picture they were a third of the encoder's time. Process-wide, done once; set
+    ``IMPASTO_ALLOCATOR=system`` to leave the allocator alone.
+
+    Returns:
+        Whether the allocator was changed.
+    """
+    if platform.libc_ver()[0] != "glibc" or os.environ.get("IMPASTO_ALLOCATOR") == "system":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
