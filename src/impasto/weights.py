@@ -260,9 +260,9 @@ def _unpalette(state: Mapping[str, Tensor]) -> State:
             continue
         if key.endswith("_W_q"):
             table = state[key.removesuffix("_q") + "_table"]
-            plain[key.removesuffix("_q")] = table.index_select(
-                0, value.flatten().int()
-            ).reshape(value.shape)
+            plain[key.removesuffix("_q")] = table.index_select(0, value.flatten().int()).reshape(
+                value.shape
+            )
         elif not key.endswith("_W_table"):
             plain[key] = value
     return plain

@@ -119,9 +119,7 @@ def mmd2(
     )
 
 
-def kernel_function(
-    x: Tensor, y: Tensor, kernel: Kernel
-) -> Callable[[Tensor, Tensor], Tensor]:
+def kernel_function(x: Tensor, y: Tensor, kernel: Kernel) -> Callable[[Tensor, Tensor], Tensor]:
     """The kernel as a function (n, C), (m, C) -> (n, m), its bandwidth fitted to the two sets."""
     if isinstance(kernel, Linear):
         return lambda a, b: a @ b.T
@@ -148,7 +146,9 @@ def draw(x: Tensor, count: int, generator: torch.Generator | None = None) -> Ten
 def _mean_squared_distance(x: Tensor, y: Tensor) -> Tensor:
     """The mean of |x_i - y_j|² over all pairs, exact in O(n)."""
     mean_x, mean_y = x.detach().mean(0), y.detach().mean(0)
-    spread = (x.detach() - mean_x).square().sum(1).mean() + (y.detach() - mean_y).square().sum(1).mean()
+    spread = (x.detach() - mean_x).square().sum(1).mean() + (y.detach() - mean_y).square().sum(
+        1
+    ).mean()
     return spread + (mean_x - mean_y).square().sum()
 
 
@@ -193,9 +193,7 @@ def _mean_of_pairs(
     return total / pairs
 
 
-def _linear_time(
-    x: Tensor, y: Tensor, kernel: Kernel, generator: torch.Generator | None
-) -> Tensor:
+def _linear_time(x: Tensor, y: Tensor, kernel: Kernel, generator: torch.Generator | None) -> Tensor:
     """The mean of k(x, x') + k(y, y') - k(x, y') - k(x', y) over disjoint pairs, reshuffled."""
     pairs = min(x.shape[0], y.shape[0]) // 2
     x = x[torch.randperm(x.shape[0], generator=generator).to(x.device)]

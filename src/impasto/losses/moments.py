@@ -50,4 +50,6 @@ def moments_distance(found: Moments, target: Moments) -> Tensor:
 
 def channel_scale(features: Tensor) -> Tensor:
     """The root mean square of each channel, (C,): what makes the channels of a layer comparable."""
-    return samples(features).square().mean(dim=(0, 1)).sqrt().clamp_min(torch.finfo(torch.float32).eps)
+    return (
+        samples(features).square().mean(dim=(0, 1)).sqrt().clamp_min(torch.finfo(torch.float32).eps)
+    )

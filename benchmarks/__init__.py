@@ -1,0 +1,1 @@
+"""Measurements, each a module with `run() -> dict` that prints a table when it is run."""

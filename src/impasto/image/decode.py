@@ -1,0 +1,298 @@
+"""From the bytes of a picture file to sRGB pixels, upright, with alpha apart."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from impasto.errors import InputError
+from impasto.image import color, tiff
+from impasto.image.kinds import kind_of
+
+COARSE = "more than 8 bits a channel in a form that can only be read at 8"
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded picture: uint8, uint16 (full range) or float32 in [0, 1].
+
+    Attributes:
+        rgb: (H, W, 3), sRGB.
+        alpha: (H, W), or None when opaque.
+        notes: What the user should know, a phrase each.
+    """
+
+    rgb: NDArray[Any]
+    alpha: NDArray[Any] | None
+    notes: tuple[str, ...] = ()
+
+
+def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
+    """Decode the bytes of a file.
+
+    Args:
+        data: The whole file.
+        name: What to call it in messages.
+        max_pixels: Larger pictures are refused by their header, before anything is decoded.
+
+    Raises:
+        InputError: For any bytes that are not a sound picture of a supported format and size.
+    """
+    kind = kind_of(data[:4096], name)
+    try:
+        with _calm(max_pixels):
+            return _decode(data, kind, max_pixels)
+    except (_TooLargeError, Image.DecompressionBombError) as error:
+        size = f" ({error})" if isinstance(error, _TooLargeError) else ""
+        raise InputError(
+            f"{name} has more pixels{size} than the limit of {max_pixels}: "
+            "make it smaller first, or raise max_pixels"
+        ) from error
+    except MemoryError as error:
+        raise InputError(
+            f"{name} needs more memory than there is: make it smaller first"
+        ) from error
+    except Exception as error:
+        # Pillow and tifffile fail on bad bytes with nearly every exception there is.
+        reason = "".join(c for c in str(error)[:160] if c.isprintable()) or type(error).__name__
+        raise InputError(
+            f"{name} is a damaged, cut-short or unusual {kind} file ({reason}): "
+            "fetch it again, or open it in a picture editor and save it as PNG"
+        ) from error
+
+
+def from_pillow(image: Image.Image) -> Pixels:
+    """Pixels of any Pillow image: upright, in sRGB, with alpha apart.
+
+    Raises:
+        InputError: It cannot be read, or its mode has no meaning as a picture.
+    """
+    try:
+        with _calm(Image.MAX_IMAGE_PIXELS):
+            return _from_pillow(image)
+    except Exception as error:
+        raise InputError(f"cannot use this {image.mode} image of Pillow: {error}") from error
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def _calm(max_pixels: int | None) -> Iterator[None]:
+    """Keep the libraries' warnings from the user's terminal, and use our limit of pixels.
+
+    Both are settings of the whole process, hence the lock: loads in threads wait for each other.
+    """
+    loggers = [logging.getLogger(name) for name in ("PIL", "tifffile")]
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, levels = Image.MAX_IMAGE_PIXELS, [logger.level for logger in loggers]
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """Keep libtiff's own words on damaged data off the terminal.
+
+    It writes them past Python, straight to file descriptor 2, and Pillow offers no other handle.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _check(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise _TooLargeError(f"{width} x {height}")
+
+
+def _decode(data: bytes, kind: str, max_pixels: int) -> Pixels:
+    header = tiff.read_header(data) if kind == "TIFF" else None
+    if header is not None:
+        _check(header.width, header.height, max_pixels)
+        deep = tiff.read(data, header)
+        if deep is not None:
+            rgb, note = color.deep_to_srgb(deep.color, header.icc)
+            notes = (deep.note, note, _pages(header.pages))
+            return _upright(rgb, deep.alpha, header.orientation, notes)
+    quiet = _silent_libtiff() if kind == "TIFF" else contextlib.nullcontext()
+    with quiet, Image.open(BytesIO(data), formats=[kind]) as image:
+        _check(*image.size, max_pixels)
+        deep_image = _sixteen_bits(data, image, kind)
+        pixels = _finish_deep(*deep_image) if deep_image else _from_pillow(image, header)
+        coarse = header is not None and header.bits > 8 and pixels.rgb.dtype == np.uint8
+        extra = (COARSE if coarse else "", _frames(image))
+    return Pixels(pixels.rgb, pixels.alpha, pixels.notes + tuple(note for note in extra if note))
+
+
+def _from_pillow(image: Image.Image, header: tiff.Header | None = None) -> Pixels:
+    image.load()
+    if image.mode.startswith("I;16"):
+        values = np.array(image)[:, :, None].astype(np.uint16)  # in the machine's byte order
+        if header is not None and header.bits < 16:  # 12 bits come as 0 to 4095
+            values = np.rint(values * (65535 / (2**header.bits - 1))).astype(np.uint16)
+        if header is not None and header.inverted:
+            values = 65535 - values
+        return _finish_deep(values, image)
+    if image.mode == "I":
+        return _finish_deep(np.clip(np.array(image), 0, 65535).astype(np.uint16)[:, :, None], image)
+    if image.mode == "F":
+        return _finish_deep(tiff.unit(np.array(image))[:, :, None], image)
+    return _finish(image)
+
+
+def _frames(image: Image.Image) -> str:
+    # Counting may walk through the file and change the image: only when its pixels are taken.
+    # A JPEG with several pictures (MPO) holds previews and depth maps, which are no frames.
+    count = 1
+    if image.format != "MPO":
+        with contextlib.suppress(Exception):
+            count = getattr(image, "n_frames", 1)
+    if image.format == "TIFF":
+        return _pages(count)
+    return f"animated: first frame of {count} taken" if count > 1 else ""
+
+
+def _pages(count: int) -> str:
+    return f"several pages: first of {count} taken" if count > 1 else ""
+
+
+def _rawmode(image: Image.Image) -> str:
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
+        return ""
+    args = image.tile[0].args
+    return str(args[0] if isinstance(args, tuple) and args else args)
+
+
+def _sixteen_bits(
+    data: bytes, image: Image.Image, kind: str
+) -> tuple[NDArray[np.uint16], Image.Image] | None:
+    """All 16 bits of a PNG or TIFF with several 16-bit channels; None when it is something else.
+
+    Pillow has no such mode and keeps each sample's high byte. Which byte is the high one is said
+    by the "raw mode" of the decoder, though, so that a second pass with the other byte order
+    yields the low bytes, and every detail of the format stays Pillow's business.
+
+    Returns:
+        Samples (H, W, 2 to 4), and the image of the last pass, which knows the metadata.
+    """
+    raw = _rawmode(image)
+    if raw == "LA;16B":  # four bytes a pixel: read as if they were four channels
+        last = _pass(data, kind, "RGBA")
+        four = np.asarray(last).astype(np.uint16)
+        return four[:, :, 0::2] * 256 + four[:, :, 1::2], last
+    found = re.fullmatch(r"(RGB|RGBA|RGBX|RGBa);16([BLN])", raw)
+    if not found or kind not in ("PNG", "TIFF"):
+        return None
+    order = found[2].replace("N", "L" if sys.byteorder == "little" else "B")
+    base = found[1].replace("RGBa", "RGBA")  # divided by alpha later, with all bits
+    values = np.asarray(_pass(data, kind, f"{base};16{order}")).astype(np.uint16)
+    values *= 256
+    last = _pass(data, kind, f"{base};16{'B' if order == 'L' else 'L'}")
+    values += np.asarray(last)
+    return (tiff.unmultiply(values) if found[1] == "RGBa" else values), last
+
+
+def _pass(data: bytes, kind: str, raw: str) -> Image.Image:
+    """Decode with another raw mode; a TIFF is turned upright by this, a PNG is not."""
+    with Image.open(BytesIO(data), formats=[kind]) as image:
+        assert isinstance(image, ImageFile.ImageFile)
+        image.tile = [
+            t._replace(args=(raw, *t.args[1:]) if isinstance(t.args, tuple) else raw)
+            for t in image.tile
+        ]
+        image.load()
+        return image
+
+
+def _finish_deep(values: NDArray[Any], image: Image.Image) -> Pixels:
+    """Alpha, profile and orientation for (H, W, 1 to 4) of uint16 or float32."""
+    channels = values.shape[2]
+    colors, alpha = (values, None) if channels in (1, 3) else (values[:, :, :-1], values[:, :, -1])
+    key = image.info.get("transparency")
+    if alpha is None and isinstance(key, int | tuple):  # PNG: one colour that is transparent
+        hidden = np.all(colors == np.asarray(key), axis=2)
+        alpha = np.where(hidden, 0, 65535).astype(np.uint16)
+    rgb, note = color.deep_to_srgb(colors, _icc(image))
+    return _upright(rgb, alpha, _orientation(image), (note,))
+
+
+def _finish(image: Image.Image) -> Pixels:
+    orientation, icc = _orientation(image), _icc(image)
+    grey = image.mode in ("1", "L", "LA", "La")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.array(image.getchannel("A"))
+    if grey:
+        image = image.convert("L")
+    elif image.mode not in ("RGB", "CMYK", "LAB"):
+        image = image.convert("RGB")
+    rgb, note = color.to_srgb(image, icc)
+    return _upright(rgb, alpha, orientation, (note,))
+
+
+def _icc(image: Image.Image) -> bytes | None:
+    icc = image.info.get("icc_profile")
+    return icc if isinstance(icc, bytes) and icc else None
+
+
+def _orientation(image: Image.Image) -> int:
+    with contextlib.suppress(Exception):  # damaged EXIF is no reason to refuse the picture
+        value = image.getexif().get(0x0112, 1)
+        return value if isinstance(value, int) else 1
+    return 1
+
+
+def _upright(
+    rgb: NDArray[Any], alpha: NDArray[Any] | None, orientation: int, notes: tuple[str, ...]
+) -> Pixels:
+    """Turn by the EXIF orientation, and drop an alpha that hides nothing."""
+    if alpha is not None:
+        opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+        alpha = None if bool((alpha >= opaque).all()) else _turn(alpha, orientation)
+    return Pixels(_turn(rgb, orientation), alpha, tuple(note for note in notes if note))
+
+
+def _turn(a: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo how the camera was held (EXIF 2.32, tag 274): to the pose where row 0 is the top."""
+    if orientation >= 5:
+        a = np.swapaxes(a, 0, 1)  # 5 to 8 store columns as rows
+    if orientation in (2, 3, 6, 7):
+        a = a[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        a = a[::-1]
+    return np.ascontiguousarray(a)

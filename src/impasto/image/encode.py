@@ -1,0 +1,134 @@
+"""From pixels to the bytes of a picture file."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.errors import InputError
+from impasto.image.color import srgb_profile
+
+# By name and by the ending of a file.
+FORMATS = {
+    "png": "PNG",
+    "jpg": "JPEG",
+    "jpeg": "JPEG",
+    "webp": "WEBP",
+    "tif": "TIFF",
+    "tiff": "TIFF",
+}
+_LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels a side, by the formats' own definitions
+
+
+def check(kind: str, width: int, height: int, *, quality: int, depth: int) -> None:
+    """Refuse in words what a format cannot hold.
+
+    Raises:
+        InputError: The combination is impossible.
+    """
+    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
+        raise InputError(f"quality is {quality!r}: choose a whole number from 1 to 100")
+    if depth not in (8, 16):
+        raise InputError(f"depth is {depth!r}: choose 8 or 16")
+    if depth == 16 and kind not in ("PNG", "TIFF"):
+        raise InputError(f"{kind} cannot hold 16 bits a channel: save as .png or .tif")
+    limit = _LARGEST.get(kind)
+    if limit and max(width, height) > limit:
+        raise InputError(
+            f"{kind} holds at most {limit} pixels a side, not {width} x {height}: "
+            "save as .png or .tif"
+        )
+
+
+def encode(pixels: NDArray[Any], kind: str, *, quality: int) -> bytes:
+    """The content of a file.
+
+    Args:
+        pixels: (H, W, 3 or 4), sRGB and alpha not multiplied in; uint8, or uint16 for PNG and TIFF.
+        kind: A value of `FORMATS`. JPEG has no alpha: the picture is laid on white.
+        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless.
+
+    Raises:
+        InputError: The encoder gave up.
+    """
+    icc = srgb_profile()
+    try:
+        if pixels.dtype == np.uint16:
+            return _png16(pixels, icc) if kind == "PNG" else _tiff16(pixels, icc)
+        if kind == "JPEG" and pixels.shape[2] == 4:
+            pixels = on_white(pixels)
+        options: dict[str, Any] = {"icc_profile": icc} if icc else {}
+        if kind == "JPEG":
+            # Full colour resolution where quality is asked for: paint has sharp coloured edges.
+            options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
+        elif kind == "WEBP":
+            # exact: colours below full transparency are kept, as in the other formats.
+            options |= {"quality": quality, "lossless": quality == 100, "exact": True}
+        elif kind == "TIFF":
+            options |= {"compression": "tiff_adobe_deflate"}
+        out = BytesIO()
+        Image.fromarray(pixels).save(out, kind, **options)
+        return out.getvalue()
+    except (OSError, ValueError, MemoryError, KeyError, struct.error) as error:
+        height, width = pixels.shape[:2]
+        reason = str(error) or "out of memory"
+        raise InputError(
+            f"cannot make a {kind} file of {width} x {height} pixels ({reason}): try PNG"
+        ) from error
+
+
+def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay (H, W, 4) on white: (H, W, 3)."""
+    alpha = pixels[:, :, 3:].astype(np.float32) / 255
+    return np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
+def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
+    from tifffile import TiffWriter
+
+    out = BytesIO()
+    with TiffWriter(out) as writer:
+        writer.write(
+            pixels,
+            photometric="rgb",
+            extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None,
+            compression="zlib",
+            predictor=True,
+            iccprofile=icc,
+            metadata=None,
+            software=False,
+        )
+    return out.getvalue()
+
+
+def _png16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
+    """PNG of 16 bits a channel (W3C PNG, 3rd edition), which Pillow does not write in colour."""
+    height, width, channels = pixels.shape
+    step = 2 * channels  # bytes a pixel
+    rows = pixels.astype(">u2").view(np.uint8).reshape(height, width * step)
+    # Filter 2 stores each byte less the one above it, filter 1 less the one to its left; uint8
+    # wraps round as the format wants. The row with the smaller sum compresses better.
+    up, left = rows.copy(), rows.copy()
+    up[1:] -= rows[:-1]
+    left[:, step:] -= rows[:, :-step]
+    cost_up, cost_left = (np.abs(a.view(np.int8).astype(np.int16)).sum(1) for a in (up, left))
+    use_up = (cost_up < cost_left)[:, None]
+    lines = np.concatenate(
+        [np.where(use_up, 2, 1).astype(np.uint8), np.where(use_up, up, left)], axis=1
+    )
+    header = struct.pack(">IIBBBBB", width, height, 16, 6 if channels == 4 else 2, 0, 0, 0)
+    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header)]
+    if icc:
+        parts.append(_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)))
+    parts += [_chunk(b"IDAT", zlib.compress(lines.tobytes(), 6)), _chunk(b"IEND", b"")]
+    return b"".join(parts)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

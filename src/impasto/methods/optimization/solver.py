@@ -1,0 +1,270 @@
+"""The solver: an image is the parameter, and steps downhill on an objective.
+
+L-BFGS (Gatys' choice), L-BFGS with bounds on the pixels, or Adam. Every step is reported, a
+runaway is caught with the last good picture kept, and a cancelled run returns what there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.errors import DivergedError, InputError
+from impasto.progress import Callback, Progress, silent
+
+Objective = Callable[[Tensor], Mapping[str, Tensor]]
+
+OPTIMIZERS = ("lbfgs", "lbfgsb", "adam")
+
+_RUNAWAY = 1e3  # times the best loss so far
+_RESTARTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverConfig:
+    """How to descend.
+
+    Attributes:
+        optimizer: ``lbfgs``; ``lbfgsb`` (SciPy's, keeps pixels within bounds); ``adam``.
+        steps: The most steps to take.
+        learning_rate: For L-BFGS the length of a quasi-Newton step, for Adam the pixel step.
+        history: Pairs of vectors that L-BFGS keeps; each costs twice the image.
+        first_step: How far L-BFGS moves a pixel in its first step, on average.
+        tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
+            0 never stops early.
+        patience: See ``tolerance``.
+    """
+
+    optimizer: str = "lbfgs"
+    steps: int = 200
+    learning_rate: float = 1.0
+    history: int = 30
+    first_step: float = 0.002
+    tolerance: float = 0.0
+    patience: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run."""
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(
+                f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
+            )
+        for name in ("steps", "history", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not self.learning_rate > 0 or not self.first_step > 0:
+            raise InputError("learning_rate and first_step must be above 0")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ended with.
+
+    Attributes:
+        image: (1, 3, H, W), not clamped.
+        losses: Of that image.
+        cancelled: Whether a listener stopped the run.
+    """
+
+    image: Tensor
+    losses: Mapping[str, float]
+    cancelled: bool
+
+
+class _Stop(Exception):
+    """Raised within the optimizer's step to leave it."""
+
+
+class _Watch:
+    """Counts, checks and reports the evaluations, and keeps the best image."""
+
+    def __init__(
+        self, objective: Objective, config: SolverConfig, callback: Callback, frame: Progress
+    ) -> None:
+        self.objective, self.config, self.callback, self.frame = objective, config, callback, frame
+        self.steps = 0
+        self.best = math.inf
+        self.best_image: Tensor | None = None
+        self.best_losses: Mapping[str, float] = {}
+        self.trace: list[float] = []
+        self.cancelled = False
+
+    def evaluate(self, image: Tensor) -> Tensor:
+        """The loss of an image, with the best one so far kept; the image must not be NaN."""
+        losses = self.objective(image)
+        self.losses = {name: float(value.detach()) for name, value in losses.items()}
+        total = self.losses["total"]
+        if not math.isfinite(total) or total > _RUNAWAY * self.best + 1e-30:
+            raise DivergedError(f"the loss ran away at step {self.steps + 1} ({total:.3g})")
+        if total < self.best:
+            self.best, self.best_losses = total, self.losses
+            self.best_image = image.detach().clone()
+        return losses["total"]
+
+    def step(self, image: Tensor) -> None:
+        """Report a finished step; leaves the run when cancelled or flat."""
+        self.steps += 1
+        self.trace.append(self.losses["total"])
+        report = Progress(
+            self.frame.step + self.steps,
+            self.frame.total,
+            self.losses,
+            self.frame.stage,
+            lambda: image.detach().clamp(0, 1),
+        )
+        self.callback(report)
+        self.cancelled = report.cancelled
+        if self.cancelled or self.steps >= self.config.steps or self._flat():
+            raise _Stop
+
+    def _flat(self) -> bool:
+        window = self.config.patience
+        if not self.config.tolerance or len(self.trace) <= window:
+            return False
+        before, now = min(self.trace[:-window]), min(self.trace[-window:])
+        return before - now < self.config.tolerance * abs(before)
+
+
+def minimize(
+    objective: Objective,
+    start: Tensor,
+    config: SolverConfig,
+    *,
+    bounds: tuple[Tensor, Tensor] | None = None,
+    callback: Callback = silent,
+    frame: Progress | None = None,
+) -> Result:
+    """Descend on an objective from a start image.
+
+    Args:
+        objective: Maps (1, 3, H, W) to named scalars, of which ``total`` is minimised.
+        start: (1, 3, H, W) float32.
+        config: How.
+        bounds: The lowest and highest value of each channel, (1, 3, 1, 1) each; for ``lbfgsb``,
+            which keeps pixels in [0, 1] when None.
+        callback: Called after every step.
+        frame: Where this run lies in a longer job: its steps so far, all its steps, its stage.
+
+    Raises:
+        DivergedError: The loss ran away and did not come back after restarts; it carries the best
+            image. A start whose loss is not finite ends in it at once.
+    """
+    frame = frame or Progress(0, config.steps)
+    watch = _Watch(objective, config, callback, frame)
+    descend = {"lbfgs": _lbfgs, "lbfgsb": _lbfgsb, "adam": _adam}[config.optimizer]
+    image = start.detach().clone()
+    for attempt in range(_RESTARTS + 1):
+        try:
+            descend(watch, image, bounds)
+        except _Stop:
+            break
+        except DivergedError as error:
+            # What ran away is the optimizer's memory of past steps: start afresh from the best.
+            if watch.best_image is None or attempt == _RESTARTS:
+                raise DivergedError(_advice(str(error)), watch.best_image) from error
+            image = watch.best_image.clone()
+        else:
+            break
+    assert watch.best_image is not None  # one evaluation at least has passed
+    return Result(watch.best_image, watch.best_losses, watch.cancelled)
+
+
+def _advice(message: str) -> str:
+    return f"{message}: lower the style weight or the learning rate, or use --precision float32"
+
+
+def _lbfgs(watch: _Watch, start: Tensor, _: Any) -> None:
+    """PyTorch's L-BFGS, one iteration a step.
+
+    Its first step moves all parameters by 1 in sum, whatever the gradient; measuring the image in
+    units of ``gain`` turns that into ``first_step`` a pixel. Later steps do not depend on units.
+    """
+    gain = watch.config.first_step * start.numel()
+    variable = torch.zeros_like(start, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [variable],
+        lr=watch.config.learning_rate,
+        max_iter=1,
+        history_size=watch.config.history,
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+    scale: float | None = None
+
+    def closure() -> Tensor:
+        nonlocal scale
+        image = start + gain * variable
+        total = watch.evaluate(image)
+        if scale is None:  # a loss of about 1e6 keeps the curvature pairs above L-BFGS's floor
+            scale = 1e6 / max(abs(float(total.detach())), 1e-30)
+        (gradient,) = torch.autograd.grad(total * scale, variable)
+        _check_gradient(gradient, watch.steps)
+        variable.grad = gradient.contiguous()
+        return total.detach() * scale
+
+    while True:
+        optimizer.step(closure)
+        watch.step(start + gain * variable.detach())
+
+
+def _adam(watch: _Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+    variable = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate)
+    while True:
+        total = watch.evaluate(variable)
+        (variable.grad,) = torch.autograd.grad(total, variable)
+        _check_gradient(variable.grad, watch.steps)
+        optimizer.step()
+        if bounds is not None:
+            with torch.no_grad():
+                variable.clamp_(*bounds)
+        watch.step(variable)
+
+
+def _lbfgsb(watch: _Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+    """SciPy's L-BFGS-B: Gatys' choice for textures, with pixels kept within bounds."""
+    from scipy import optimize
+
+    low, high = bounds if bounds is not None else (start.new_zeros(1), start.new_ones(1))
+    scale: float | None = None
+
+    def to_image(x: np.ndarray[Any, Any]) -> Tensor:
+        return torch.from_numpy(x).to(start).view_as(start)
+
+    def evaluate(x: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+        nonlocal scale
+        variable = to_image(x).requires_grad_()
+        total = watch.evaluate(variable)
+        if scale is None:
+            scale = 1e6 / max(abs(float(total.detach())), 1e-30)
+        (gradient,) = torch.autograd.grad(total * scale, variable)
+        _check_gradient(gradient, watch.steps)
+        return float(total.detach()) * scale, gradient.double().flatten().cpu().numpy()
+
+    limits = [limit.expand_as(start).flatten().double().cpu().numpy() for limit in (low, high)]
+    optimize.minimize(
+        evaluate,
+        start.clamp(low, high).double().flatten().cpu().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=optimize.Bounds(*limits),
+        callback=lambda x: watch.step(to_image(x)),
+        options={
+            "maxiter": watch.config.steps,
+            "maxfun": watch.config.steps * 10,
+            "maxcor": watch.config.history,
+            "ftol": 0,
+            "gtol": 0,
+        },
+    )
+
+
+def _check_gradient(gradient: Tensor, steps: int) -> None:
+    if not bool(torch.isfinite(gradient).all()):
+        raise DivergedError(f"the gradient is not finite at step {steps + 1}")
