@@ -192,9 +192,19 @@ def smallest_side(layer: str) -> int:
         >>> smallest_side("relu1_2"), smallest_side("relu4_1"), smallest_side("pool4")
         (2, 16, 32)
     """
-    match = re.search(r"\d", layer)
-    block = int(match[0]) if match else 1
-    return 2 ** (block + (1 if layer.startswith("pool") else 0))
+    return 2 ** (block_of(layer) + (1 if layer.startswith("pool") else 0))
+
+
+def block_of(layer: str) -> int:
+    """The number of the block that a layer lies in, from 1.
+
+    Raises:
+        InputError: This is no layer's name.
+    """
+    match = re.match(r"(?:conv|relu|pool)(\d)", layer)
+    if match is None:
+        raise InputError(f"unknown layer {layer!r}: names are like relu4_1, conv4_2 or pool4")
+    return int(match[1])
 
 
 def pool(x: Tensor, kind: str) -> Tensor:
@@ -226,6 +236,9 @@ def _state(arch: str, flavor: str, source: str | os.PathLike[str] | None) -> wei
     name = weights_table.DEFAULT[arch] if source is None else os.fspath(source)
     if source is None and flavor == "torchvision":
         name = f"{arch}-torchvision"
+    entry = weights_table.ENTRIES.get(name)
+    if entry and FLAVORS[entry.flavor] != FLAVORS[flavor]:
+        raise InputError(f"the weights {name} want the flavour {entry.flavor}, not {flavor}")
     state = weights_table.load(name)
     _check_shapes(state, arch, name)
     return _normalise(state, arch) if flavor == "normalised" else state
@@ -237,14 +250,18 @@ def _check_shapes(state: weights_table.State, arch: str, source: str) -> None:
         if not layer.startswith("conv"):
             continue
         expected = (WIDTHS[int(layer[4]) - 1], previous, 3, 3)
-        found = state.get(f"{layer}.weight")
-        if found is None or tuple(found.shape) != expected or f"{layer}.bias" not in state:
-            shape = "nothing" if found is None else "x".join(map(str, found.shape))
-            raise WeightsError(
-                f"{source}: these are not the weights of a {arch}: {layer} is {shape}, "
-                f"expected {'x'.join(map(str, expected))}"
-            )
+        for name, shape in ((f"{layer}.weight", expected), (f"{layer}.bias", expected[:1])):
+            found = state.get(name)
+            if found is None or tuple(found.shape) != shape:
+                is_now = "missing" if found is None else "x".join(map(str, found.shape))
+                raise WeightsError(
+                    f"{source}: these are not the weights of a {arch}: {name} is {is_now}, "
+                    f"expected {'x'.join(map(str, shape))}"
+                )
         previous = expected[0]
+    # a VGG-19 holds all that a VGG-16 has, and more
+    if extra := sorted({key.split(".")[0] for key in state} - set(layer_names(arch))):
+        raise WeightsError(f"{source}: these are not the weights of a {arch}: they have {extra[0]}")
 
 
 def _normalise(state: weights_table.State, arch: str) -> weights_table.State:

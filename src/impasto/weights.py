@@ -6,11 +6,12 @@ Nothing is downloaded unless asked: the default VGG-19 is read as data out of th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import importlib.util
 import os
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from impasto.progress import Callback, Progress, silent
 State = dict[str, Tensor]
 
 _CHUNK = 1 << 20
+_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True)
@@ -176,13 +178,14 @@ def fetch(item: Entry, callback: Callback = silent) -> Path:
                 f"expected {item.sha256}: not installed"
             )
         partial.replace(path)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
             f"{item.name}: could not fetch {item.url} ({error}); "
             f"download it another way and give the file by path"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there may be no folder to hold it
+            partial.unlink()
     return path
 
 
@@ -227,36 +230,36 @@ def load(source: str | os.PathLike[str]) -> State:
             raise WeightsError(
                 f"{name}: no such weights; give a file, or one of {', '.join(ENTRIES)}"
             )
-    state = _canonical(_unpalette(_read(path)))
+    if path.suffix not in _SUFFIXES:
+        raise WeightsError(f"{path}: unknown kind of file; use {', '.join(_SUFFIXES)}")
+    try:
+        state = _canonical(_unpalette(_read(path)))
+    except Exception as error:  # each reader has its own zoo of errors for a damaged file
+        raise WeightsError(f"{path}: cannot be read as weights; fetch or copy it again") from error
     if "conv1_1.weight" not in state:
         raise WeightsError(f"{path}: holds no VGG convolutions under any naming that is known")
     return state
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
 
-            return load_file(path)
-        if path.suffix == ".npz":
-            import numpy as np
+        return load_file(path)
+    if path.suffix == ".npz":
+        import numpy as np
 
-            with np.load(path, allow_pickle=False) as arrays:
-                return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-        if path.suffix in {".pth", ".pt", ".bin"}:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            return state if isinstance(state, Mapping) else {}
-    except Exception as error:  # each reader has its own zoo of errors for a damaged file
-        raise WeightsError(f"{path}: cannot be read as weights; fetch or copy it again") from error
-    raise WeightsError(f"{path}: unknown kind of file; use .safetensors, .pth or .npz")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state if isinstance(state, Mapping) else {}
 
 
 def _unpalette(state: Mapping[str, Tensor]) -> State:
     """Expand weights kept as indices into a table of 256 values per layer."""
     plain = {}
     for key, value in state.items():
-        if not isinstance(value, Tensor):
+        if not (isinstance(key, str) and isinstance(value, Tensor)):
             continue
         if key.endswith("_W_q"):
             table = state[key.removesuffix("_q") + "_table"]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.losses.content import at_least_float32
+from impasto.runtime import matrix_products
 
 NORMALIZATIONS = ("none", "hw", "chw")
 REDUCTIONS = ("sum", "mean")
@@ -23,15 +24,17 @@ class _SelfProduct(torch.autograd.Function):
     """XᵀX with the one matrix product that its gradient needs, where autograd would take two."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # (B, N, C) -> (B, C, C)
+    def forward(ctx: Any, x: Tensor, fast: bool) -> Tensor:  # (B, N, C) -> (B, C, C)
         ctx.save_for_backward(x)
-        return x.mT @ x
+        ctx.fast = fast
+        with torch.autocast(x.device.type, enabled=False), matrix_products(fast=fast):
+            return x.mT @ x
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        result: Tensor = x @ (grads[0] + grads[0].mT)
-        return result
+        with torch.autocast(x.device.type, enabled=False), matrix_products(fast=ctx.fast):
+            return x @ (grads[0] + grads[0].mT), None
 
 
 def gram_matrix(
@@ -65,7 +68,9 @@ def gram_matrix(
     x = samples(features)  # (B, H*W, C)
     if guide is not None:
         x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # weights enter the product once
-    gram: Tensor = _SelfProduct.apply(x)  # type: ignore[no-untyped-call]
+    # the products of bfloat16 features are exact in float32, so nothing is lost by the fast way
+    fast = features.dtype is torch.bfloat16 and guide is None
+    gram: Tensor = _SelfProduct.apply(x, fast)  # type: ignore[no-untyped-call]
     positions = x.shape[1]
     divisor = {"none": 1, "hw": positions, "chw": positions * channels}[normalization]
     return gram / divisor

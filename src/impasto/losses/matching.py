@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import product
-from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -250,37 +248,3 @@ def _add(out: Tensor, views: list[Tensor], *, fresh: bool) -> None:
         out.copy_(views[0])
     for view in views[(min(len(views), 2) if fresh else 0) :]:
         out.add_(view)
-
-
-class _Bfloat16Products(AbstractContextManager[None]):
-    """While inside, the CPU may round the factors of float32 matrix products to bfloat16.
-
-    The switch is PyTorch's and for the whole process, so the way in and out is counted: the first
-    in turns it on, the last out puts back what was there. Older versions lack it.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._before = Lock(), 0, "none"
-
-    def __enter__(self) -> None:
-        settings = getattr(torch.backends.mkldnn, "matmul", None)
-        with self._lock:
-            if settings is not None and self._inside == 0:
-                self._before = settings.fp32_precision
-                settings.fp32_precision = "bf16"
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        settings = getattr(torch.backends.mkldnn, "matmul", None)
-        with self._lock:
-            self._inside -= 1
-            if settings is not None and self._inside == 0:
-                settings.fp32_precision = self._before
-
-
-_BFLOAT16 = _Bfloat16Products()
-
-
-def matrix_products(*, fast: bool) -> AbstractContextManager[object]:
-    """The context for `score_rows`: products as they are, or of bfloat16 numbers where it can."""
-    return _BFLOAT16 if fast else nullcontext()

@@ -7,6 +7,7 @@ Transfer", IJCAI 2017, section 4.1. Nothing here knows of pictures: any two sets
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,9 +34,13 @@ class Polynomial:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a degree that is no kernel."""
+        """Refuse what is no kernel."""
         if self.degree < 1:
             raise InputError(f"a polynomial kernel of degree {self.degree}: it must be at least 1")
+        if not 0 <= self.offset < math.inf:
+            raise InputError(
+                f"a polynomial kernel with offset {self.offset}: it must be finite, 0 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,12 @@ class Gaussian:
 
     scale: float = 1.0
     bandwidth: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no kernel."""
+        gamma = self.scale if self.bandwidth is None else self.bandwidth
+        if not 0 < gamma < math.inf:  # nor NaN
+            raise InputError(f"a Gaussian kernel of scale {gamma}: it must be more than 0")
 
     def gamma(self, squared_distances: Tensor) -> Tensor | float:
         """The γ to use for a sample of squared distances."""
@@ -103,6 +114,14 @@ def mmd2(
     _check_sets(x, y, estimator)
     if subsample is not None:
         x, y = draw(x, subsample, generator), draw(y, subsample, generator)
+        _check_sets(x, y, estimator)  # a subsample can be too small too
+    with torch.autocast(x.device.type, enabled=False):
+        return _estimate(x, y, kernel, estimator, generator)
+
+
+def _estimate(
+    x: Tensor, y: Tensor, kernel: Kernel, estimator: str, generator: torch.Generator | None
+) -> Tensor:
     if estimator == "linear":
         return _linear_time(x, y, kernel, generator)
     unbiased = estimator == "unbiased"
@@ -163,7 +182,7 @@ def _linear_kernel(x: Tensor, y: Tensor, unbiased: bool) -> Tensor:
 
 
 def _quadratic_kernel(x: Tensor, y: Tensor, unbiased: bool) -> Tensor:
-    """k = (x·y)²: the sum over all pairs is a product of Gram matrices."""
+    """For (x·y)² the sum over all pairs is a product of Gram matrices."""
     n, m = x.shape[0], y.shape[0]
     gram_x, gram_y = x.T @ x, y.T @ y
     if not unbiased:

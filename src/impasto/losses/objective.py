@@ -60,18 +60,34 @@ class Objective:
 
     @torch.no_grad()
     def add_content(
-        self, image: Tensor, layers: Mapping[str, float], *, reduction: str = "mean"
+        self,
+        image: Tensor,
+        layers: Mapping[str, float],
+        *,
+        reduction: str = "mean",
+        relative: bool = False,
     ) -> Objective:
-        """Ask for the features of an image (1, 3, H, W), with a weight for each layer."""
+        """Ask for the features of an image (1, 3, H, W).
+
+        Args:
+            image: The content picture.
+            layers: A weight for each layer.
+            reduction: See :func:`impasto.losses.content.content_loss`.
+            relative: Measure each layer in units of the loss that no features at all would have.
+        """
         features = self.encoder(image, list(layers))
         for layer, weight in layers.items():
-            self._contents.append(_Content(layer, weight, features[layer], reduction))
+            target = features[layer]
+            if relative:
+                nothing = content_loss(torch.zeros_like(target), target, reduction=reduction)
+                weight = weight / max(float(nothing), 1e-12)  # noqa: PLW2901
+            self._contents.append(_Content(layer, weight, target, reduction))
         return self
 
     @torch.no_grad()
     def add_style(
         self,
-        image: Tensor,
+        image: Tensor | Sequence[Tensor],
         terms: Sequence[Term],
         layers: Mapping[str, float],
         *,
@@ -81,18 +97,20 @@ class Objective:
         """Ask for the style of an image (1, 3, h, w) of any size.
 
         Args:
-            image: The style picture.
+            image: The style picture, or several views of it for a loss that takes them together.
             terms: The sum of losses; a term that names its own layers weighs them equally.
             layers: A weight for each layer, for the terms that name none.
             weight: Of this picture.
             region: Index of the mask that this style is confined to; None is everywhere.
         """
         wanted = {name for term in terms for name in (term.layers or layers)}
-        features = self.encoder(image, sorted(wanted))
+        views = [image] if isinstance(image, Tensor) else list(image)
+        features = [self.encoder(view, sorted(wanted)) for view in views]
         for term in terms:
             spread = dict.fromkeys(term.layers, 1.0) if term.layers else layers
             for layer, layer_weight in spread.items():
-                target = term.loss.target(features[layer])
+                maps = [view[layer] for view in features]
+                target = term.loss.target(maps[0] if len(maps) == 1 else maps)
                 total = weight * term.weight * layer_weight
                 self._styles.append(_Style(layer, total, term.loss, target, region))
         return self
@@ -116,7 +134,7 @@ class Objective:
         described: dict[Any, Any] = {}
         for index, style in enumerate(self._styles):
             value = float(self._style_value(style, features, described))
-            self._styles[index] = replace(style, weight=style.weight / max(value, 1e-12))
+            self._styles[index] = replace(style, weight=style.weight / max(abs(value), 1e-12))
         return self
 
     def __call__(self, image: Tensor) -> Losses:

@@ -19,11 +19,11 @@ from impasto.errors import InputError
 from impasto.losses.content import at_least_float32
 from impasto.losses.matching import (
     Grid,
-    matrix_products,
     nearest,
     phase_grid,
     phase_shifts,
 )
+from impasto.runtime import matrix_products
 
 Precision = Literal["auto", "float32", "fast"]
 Reduction = Literal["mean", "sum"]

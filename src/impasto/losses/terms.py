@@ -7,7 +7,9 @@ moments loss on two. Options stand in brackets: ``polynomial(offset=1) + 0.1 gau
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,8 +25,8 @@ from impasto.losses.moments import Moments, moments, moments_distance
 class StyleLoss(Protocol):
     """What a style loss has: a target side, computed once, and a picture side for every step."""
 
-    def target(self, features: Tensor) -> Any:
-        """What to keep of the style picture's features (1, C, H, W)."""
+    def target(self, features: Any) -> Any:
+        """What to keep of the style picture's features (1, C, H, W), or of several views' list."""
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
         """The same of the picture in the making, within the region that ``guide`` weighs."""
@@ -75,6 +77,15 @@ class _MMDLoss:
 
     estimator: str
     subsample: int
+
+    def __post_init__(self) -> None:
+        """Refuse what can give no value as soon as it is written down."""
+        _ = self.kernel
+        if self.estimator not in mmd.ESTIMATORS:
+            known = ", ".join(mmd.ESTIMATORS)
+            raise InputError(f"unknown estimator {self.estimator!r}: choose {known}")
+        if self.subsample < 2:
+            raise InputError(f"a subsample of {self.subsample} vectors: it must be at least 2")
 
     @property
     def kernel(self) -> mmd.Kernel:
@@ -181,8 +192,8 @@ class PatchLoss:
     stride: int = 1
     style_stride: int = 1
 
-    def target(self, features: Tensor) -> patches.PatchTarget:
-        """The style's patches and their norms."""
+    def target(self, features: Tensor | Sequence[Tensor]) -> patches.PatchTarget:
+        """The patches and norms of one style map, or of several views of it."""
         return patches.patch_target(features, size=self.size, stride=self.style_stride)
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -256,7 +267,10 @@ def _term(match: re.Match[str]) -> Term:
         raise InputError(f"unknown loss {name!r}: choose {', '.join(LOSSES)}")
     layers = tuple(match["layers"].split(",")) if match["layers"] else None
     loss = LOSSES[name](**_options(LOSSES[name], name, match["options"] or ""))
-    return Term(loss, name, float(match["weight"] or 1.0), layers)
+    weight = float(match["weight"] or 1.0)
+    if not math.isfinite(weight):
+        raise InputError(f"the weight {match['weight']} of the loss {name!r} is too large")
+    return Term(loss, name, weight, layers)
 
 
 def _options(kind: type[Any], name: str, text: str) -> dict[str, Any]:

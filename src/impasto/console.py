@@ -1,0 +1,255 @@
+"""What the command line needs of a terminal: a bar, previews, Ctrl-C, tables, file names."""
+
+from __future__ import annotations
+
+import json as json_format
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from impasto.errors import CancelledError, InputError, InterruptedRun
+from impasto.progress import Callback, Progress, chain
+
+if TYPE_CHECKING:
+    from impasto.image import Picture
+
+STREAM = Path("-")
+
+
+def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
+    """Split ``PAINTING:WEIGHT`` into paths and weights; no weights at all if none is given.
+
+    A number after a colon that is part of an existing file's name stays part of it.
+
+    Example:
+        >>> weighted(["a.jpg", "b.jpg:0.3"])
+        (['a.jpg', 'b.jpg'], [1.0, 0.3])
+    """
+    paths, weights, given = [], [], False
+    for style in styles:
+        path, colon, tail = style.rpartition(":")
+        weight = _number(tail) if colon and path and not Path(style).exists() else None
+        given = given or weight is not None
+        paths.append(style if weight is None else path)
+        weights.append(1.0 if weight is None else weight)
+    return paths, weights if given else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def sides(text: str | None) -> int | tuple[int, int] | None:
+    """Read ``256`` or ``320x200``.
+
+    Example:
+        >>> sides("320x200"), sides("256"), sides(None)
+        ((320, 200), 256, None)
+    """
+    if text is None:
+        return None
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(number.strip().isdigit() for number in numbers):
+        raise InputError(f"size {text!r}: write 256 or 320x200")
+    width, *rest = (int(number) for number in numbers)
+    return (width, rest[0]) if rest else width
+
+
+def source(name: str) -> Any:
+    """The picture to read: ``-`` is standard input."""
+    return name
+
+
+def target(output: Path | None, photo: str, suffix: str) -> Path:
+    """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
+
+    Raises:
+        InputError: The target cannot be written, found out before hours of work.
+    """
+    from impasto import image
+
+    if output is None:
+        stem = "picture" if photo == "-" else Path(photo.removeprefix("sample:")).stem
+        ending = Path(suffix.removeprefix("sample:")).stem
+        output = Path(f"{stem}-{ending}.png")
+    if output != STREAM:
+        image.check_target(output)
+    return output
+
+
+@dataclass
+class Job:
+    """One long job of the command line, from its first step to its file.
+
+    Attributes:
+        callback: What the job reports to.
+    """
+
+    target: Path
+    quiet: bool
+    json: bool
+    callback: Callback
+    started: float = field(default_factory=time.perf_counter)
+    last: Progress | None = None
+    interrupted: bool = False
+
+    def finish(self, picture: Picture) -> None:
+        """Write the picture, and say where it is."""
+        picture.save("-" if self.target == STREAM else self.target)
+        seconds = time.perf_counter() - self.started
+        if self.json:
+            print(
+                json_format.dumps(
+                    {
+                        "output": str(self.target),
+                        "width": picture.width,
+                        "height": picture.height,
+                        "seconds": round(seconds, 2),
+                        "cancelled": self.interrupted,
+                    }
+                ),
+                file=self.lines,
+            )
+        elif not self.quiet:
+            print(f"{self.target}  {picture.width}x{picture.height}  {seconds:.1f} s", file=sys.stderr)
+        if picture.note and not self.quiet:
+            print(f"impasto: {picture.note}", file=sys.stderr)
+
+    @property
+    def lines(self) -> Any:
+        """Where lines of JSON go: standard output, unless the picture itself goes there."""
+        return sys.stderr if self.target == STREAM else sys.stdout
+
+
+@contextmanager
+def job(
+    target: Path, *, quiet: bool = False, json: bool = False, save_every: int = 0
+) -> Iterator[Job]:
+    """Run a job under a bar, with previews and Ctrl-C: the first keeps what there is.
+
+    A run that diverges leaves its last good picture beside the target.
+    """
+    this = Job(target, quiet, json, callback=lambda _: None)
+
+    def note(progress: Progress) -> None:
+        this.last = progress
+        if this.interrupted:
+            progress.cancel()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if this.interrupted:
+            raise KeyboardInterrupt
+        this.interrupted = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with listening(quiet=quiet or json) as bar:
+            lines = _json_lines(this) if json else None
+            this.callback = chain(note, bar, lines, _previews(target, save_every))
+            try:
+                yield this
+            except InterruptedRun as error:
+                raise type(error)(f"{error}{_rescue(error, target)}") from error
+    except KeyboardInterrupt:
+        raise CancelledError("cancelled, nothing written") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if this.interrupted:
+        raise CancelledError(f"cancelled; what there was is in {target}")
+
+
+@contextmanager
+def listening(*, quiet: bool) -> Iterator[Callback]:
+    """A bar with the loss and the time left on standard error; a no-op when quiet or no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None, loss="")
+
+        def show(progress: Progress) -> None:
+            loss = progress.losses.get("total")
+            bar.update(
+                task,
+                total=progress.total,
+                completed=progress.step,
+                description=progress.stage or "working",
+                loss="" if loss is None else f"loss {loss:.4g}",
+            )
+
+        yield show
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to standard output; plain columns where it is no terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*header, box=box.SIMPLE)
+    for row in rows:
+        grid.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+def _json_lines(this: Job) -> Callable[[Progress], None]:
+    def write(progress: Progress) -> None:
+        line = {
+            "step": progress.step,
+            "total": progress.total,
+            "stage": progress.stage,
+            "losses": dict(progress.losses),
+        }
+        print(json_format.dumps(line), file=this.lines, flush=True)
+
+    return write
+
+
+def _previews(target: Path, every: int) -> Callback | None:
+    if not every:
+        return None
+    if target == STREAM:
+        raise InputError("--save-every needs an output file to put the previews beside")
+
+    def write(progress: Progress) -> None:
+        if progress.step % every == 0 and progress.preview is not None:
+            from impasto import image
+
+            name = f"{target.stem}-{progress.step:05d}{target.suffix}"
+            image.save(progress.preview(), target.with_name(name))
+
+    return write
+
+
+def _rescue(error: InterruptedRun, target: Path) -> str:
+    """Keep the last good picture of a broken run; returns where, in words."""
+    if error.picture is None or target == STREAM:
+        return ""
+    from impasto import image
+
+    kept = target.with_name(f"{target.stem}-last-good{target.suffix}")
+    image.save(error.picture, kept)
+    return f"; the last good picture is in {kept}"

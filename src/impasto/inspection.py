@@ -1,0 +1,125 @@
+"""Looking into the network: a photo rebuilt from one layer, or from a ladder of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from impasto.image import Picture
+from impasto.methods.base import Method
+from impasto.methods.registry import Ability
+from impasto.pipeline import Source, build, fit, read
+from impasto.progress import Callback, Progress, silent
+from impasto.sheet import contact_sheet
+
+
+def invert(
+    picture: Source,
+    layers: str | Sequence[str] = "relu4_2",
+    *,
+    kind: str = "content",
+    size: int | None = None,
+    seed: int = 0,
+    callback: Callback = silent,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Picture:
+    """Rebuild a picture from what one layer, or several together, keep of it.
+
+    Args:
+        picture: Anything that :func:`impasto.stylize` takes.
+        layers: Names such as ``relu4_2``.
+        kind: ``content`` for the features, ``style`` for their Gram matrices.
+        size: Long edge; None is the picture's own, 256 at most.
+        seed: Of the noise it starts from.
+        callback: Called after every step.
+        preset: ``default`` or ``paper``.
+        settings: Numbers of the method to change, by name.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: Something given cannot be used.
+    """
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    numbers = {**(settings or {}), "kind": kind, "layers": names}
+    method = build(
+        "invert",
+        Ability.RECONSTRUCT,
+        preset=preset,
+        settings=numbers,
+        device=device,
+        precision=precision,
+    )
+    photo = fit(read(picture), size, 256)
+    return Picture(method.reconstruct(photo.rgb, seed=seed, callback=callback), photo.alpha)
+
+
+def ladder(
+    picture: Source,
+    *,
+    kind: str = "content",
+    layers: Sequence[str] = (),
+    size: int | None = None,
+    seed: int = 0,
+    callback: Callback = silent,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Picture:
+    """A labelled sheet of a picture rebuilt from one layer after another, after Gatys' figure 1.
+
+    Args:
+        picture: Anything that :func:`impasto.stylize` takes.
+        kind: ``content`` rebuilds from each layer alone; ``style`` from the Gram matrices of the
+            first layer, the first two, and so on.
+        layers: The rungs; by default the second ReLU of each block for content, the first for
+            style.
+        size: Long edge of each picture; None is the picture's own, 256 at most.
+        seed: Of the noise they start from.
+        callback: Called after every step of the whole ladder.
+        settings: Numbers of the method to change, by name.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+    """
+    from impasto.methods.optimization.inversion import CONTENT_LADDER, STYLE_LADDER, Inversion
+
+    numbers = {**(settings or {}), "kind": kind}
+    first: Method = build(
+        "invert", Ability.RECONSTRUCT, settings=numbers, device=device, precision=precision
+    )
+    assert isinstance(first, Inversion)
+    names = tuple(layers) or (STYLE_LADDER if kind == "style" else CONTENT_LADDER)
+    rungs = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
+    photo = fit(read(picture), size, 256)
+    tiles = [("original", photo)]
+    for index, rung in enumerate(rungs):
+        label = f"{rung[0]} to {rung[-1]}" if len(rung) > 1 else rung[0]
+        watch, cancelled = _rung(callback, label, index, len(rungs))
+        rebuilt = first.at(rung).reconstruct(photo.rgb, seed=seed, callback=watch)
+        tiles.append((label, Picture(rebuilt)))
+        if cancelled():
+            break
+    return contact_sheet(tiles, height=photo.height)
+
+
+def _rung(
+    callback: Callback, label: str, index: int, count: int
+) -> tuple[Callback, Callable[[], bool]]:
+    """A callback that counts one rung's steps into the whole ladder's, and whether it was left."""
+    state = {"cancelled": False}
+
+    def call(progress: Progress) -> None:
+        whole = Progress(
+            index * progress.total + progress.step,
+            count * progress.total,
+            progress.losses,
+            label,
+            progress.preview,
+        )
+        callback(whole)
+        progress.cancelled = state["cancelled"] = whole.cancelled
+
+    return call, lambda: state["cancelled"]

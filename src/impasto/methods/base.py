@@ -1,0 +1,75 @@
+"""What every method looks like from outside: two verbs, ``encode`` and ``stylize``."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.progress import Callback, silent
+from impasto.runtime import Runtime, choose
+from impasto.style import Part, Style
+
+
+class Method(ABC):
+    """A method with its numbers and its place to run.
+
+    Subclasses register themselves with :func:`impasto.methods.registry.method` and override the
+    verbs of their abilities. Images are (1, 3, H, W), float32, RGB in [0, 1].
+
+    Attributes:
+        name: Set by the registry.
+        Config: The frozen dataclass of the method's numbers.
+        default_size: The long edge that the pipeline works at unless told otherwise; None is the
+            photo's own.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Any]]
+    default_size: ClassVar[int | None] = None
+
+    def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
+        self.config = self.Config() if config is None else config
+        self.runtime = runtime or choose()
+
+    def encode(self, picture: Tensor) -> Style:
+        """What the method keeps of a style picture; dear, done once.
+
+        By default the picture itself, for methods that compare with it in every job anew.
+        """
+        return Style(self.name, (Part({"picture": picture}),))
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """A picture with the content of one and the style of others.
+
+        Args:
+            content: (1, 3, H, W).
+            style: Of this method.
+            regions: A soft mask (1, 1, H, W) for each part of the style, or none at all.
+            seed: Of everything random.
+            callback: Called after every step.
+        """
+        raise InputError(f"{self.name} does not stylize")
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """A new picture (1, 3, height, width) of the style's texture."""
+        raise InputError(f"{self.name} does not synthesize textures")
+
+    def reconstruct(
+        self, picture: Tensor, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """A picture made anew from its features (1, 3, H, W)."""
+        raise InputError(f"{self.name} does not reconstruct")

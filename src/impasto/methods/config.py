@@ -1,0 +1,62 @@
+"""Configs: frozen dataclasses whose every number bears its source, and how text changes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from impasto.errors import InputError
+
+PRESETS = ("default", "paper", "authors")
+
+C = TypeVar("C")
+
+
+def preset(kind: type[C], name: str) -> C:
+    """A config by the name of its preset: ``default``, ``paper`` or ``authors``.
+
+    Raises:
+        InputError: This config has no such preset.
+    """
+    known = ["default", *(word for word in PRESETS[1:] if hasattr(kind, word))]
+    if name not in known:
+        raise InputError(f"no preset {name!r} here: choose {', '.join(known)}")
+    config: C = kind() if name == "default" else getattr(kind, name)()
+    return config
+
+
+def change(config: C, settings: Mapping[str, Any]) -> C:
+    """A config with some numbers replaced; text is read by the type of the field.
+
+    Args:
+        config: A frozen dataclass.
+        settings: New values by field name, as text (``"3"``, ``"relu1_1,relu2_1"``) or as values.
+
+    Raises:
+        InputError: There is no such field, or its value cannot be read.
+    """
+    types = typing.get_type_hints(type(config))
+    values = {}
+    for key, value in settings.items():
+        if key not in types:
+            raise InputError(f"unknown setting {key!r}: this method has {', '.join(types)}")
+        values[key] = _read(key, value, types[key]) if isinstance(value, str) else value
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+def _read(key: str, text: str, kind: Any) -> Any:
+    options = [option for option in typing.get_args(kind) if option is not type(None)]
+    if typing.get_origin(kind) is tuple:
+        return tuple(_read(key, item.strip(), options[0]) for item in text.split(",") if item)
+    if options:  # "X | None"
+        return None if text.lower() == "none" else _read(key, text, options[0])
+    if kind is bool:
+        if text.lower() not in {"true", "false", "yes", "no", "1", "0"}:
+            raise InputError(f"{key} is yes or no, not {text!r}")
+        return text.lower() in {"true", "yes", "1"}
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise InputError(f"{key}: {text!r} is no {kind.__name__}") from error

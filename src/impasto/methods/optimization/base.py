@@ -1,0 +1,241 @@
+"""What the optimising methods share: an encoder, a pyramid of sizes, and a descent on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.objective import Objective
+from impasto.methods.base import Method
+from impasto.methods.optimization.solver import SolverConfig, minimize
+from impasto.progress import Callback, Progress, silent
+from impasto.style import Style
+
+STARTS = ("content", "noise")
+
+_SMALLEST = 64  # the long edge below which a level shows nothing of a picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationConfig(SolverConfig):
+    """The numbers that all optimising methods have.
+
+    Attributes:
+        arch: ``vgg19`` or ``vgg16``.
+        flavor: ``caffe``, ``torchvision`` or ``normalised``.
+        pooling: ``max``, ``average`` or ``l2``.
+        padding: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        weights: A name of the weights table or a path; None is the default.
+        levels: Sizes to work at, each half the next; 1 is the full size only.
+        coarse_steps: Steps at each level but the last, which takes ``steps``.
+        start: ``content`` or ``noise``.
+    """
+
+    arch: str = "vgg19"
+    flavor: str = "caffe"
+    pooling: str = "max"
+    padding: str = "zeros"
+    weights: str | None = None
+    levels: int = 1
+    coarse_steps: int = 100
+    start: str = "content"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run."""
+        super().__post_init__()
+        if self.start not in STARTS:
+            raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")
+        if self.levels < 1 or self.coarse_steps < 1:
+            raise InputError("levels and coarse_steps must be at least 1")
+
+
+@dataclass(frozen=True, eq=False)
+class StyleImage:
+    """A style picture as an objective wants it.
+
+    Attributes:
+        image: (1, 3, h, w) at the level's scale.
+        weight: Its share; the shares of all styles sum to 1 unless each has its region.
+        region: Index of its mask; None is everywhere.
+    """
+
+    image: Tensor
+    weight: float
+    region: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One size of the pyramid.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        content: (1, 3, height, width), or None where there is none.
+        styles: At the same scale.
+        regions: Masks (1, 1, height, width).
+    """
+
+    height: int
+    width: int
+    content: Tensor | None
+    styles: tuple[StyleImage, ...]
+    regions: tuple[Tensor, ...] = ()
+
+
+class OptimizingMethod(Method):
+    """A method that is an objective: subclasses say what to minimise, :meth:`descend` does it."""
+
+    default_size = 512
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The network that the losses look through, placed where the method runs."""
+        config = self.config
+        encoder = Encoder(
+            config.arch,
+            flavor=config.flavor,
+            pooling=config.pooling,
+            padding=config.padding,
+            weights=config.weights,
+        )
+        return encoder.place(self.runtime)
+
+    def objective(self, level: Level) -> Objective:
+        """What to minimise at one level."""
+        raise NotImplementedError
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """Optimise an image for the content of one picture and the style of others."""
+        styles = self._styles(style, bool(regions))
+        height, width = content.shape[-2:]
+        full = Level(height, width, content.to(self.runtime.device), styles, tuple(regions))
+        return self.descend(full, seed=seed, callback=callback)
+
+    def descend(
+        self,
+        full: Level,
+        *,
+        seed: int,
+        callback: Callback,
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Minimise the objective from the smallest level to the full size.
+
+        Returns:
+            (1, 3, H, W), clamped to [0, 1].
+        """
+        config, levels = self.config, list(self._pyramid(full))
+        total = config.coarse_steps * (len(levels) - 1) + config.steps
+        image, before, done = None, levels[0], 0
+        with _seeded(seed, self.runtime.device):
+            for number, level in enumerate(levels, start=1):
+                steps = config.steps if number == len(levels) else config.coarse_steps
+                stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
+                result = minimize(
+                    self.objective(level),
+                    self._start(level) if image is None else carry(image, before, level),
+                    replace(config, steps=steps),
+                    bounds=bounds,
+                    callback=callback,
+                    frame=Progress(done, total, stage=stage),
+                )
+                image, before, done = result.image, level, done + steps
+                if result.cancelled:
+                    break
+        assert image is not None
+        return carry(image, before, full).clamp(0, 1)
+
+    def _styles(self, style: Style, confined: bool) -> tuple[StyleImage, ...]:
+        parts = style.expect(self.name).parts
+        total = 1.0 if confined else sum(part.weight for part in parts)
+        if not total > 0:
+            raise InputError("the weights of the styles must sum to more than 0")
+        return tuple(
+            StyleImage(
+                part.tensors["picture"].to(self.runtime.device),
+                part.weight / total,
+                index if confined else None,
+            )
+            for index, part in enumerate(parts)
+        )
+
+    def _pyramid(self, full: Level) -> Iterator[Level]:
+        """The levels from the smallest to the full size, which is passed on as it is."""
+        count = self.config.levels
+        while count > 1 and max(full.height, full.width) / 2 ** (count - 1) < _SMALLEST:
+            count -= 1
+        for depth in range(count - 1, 0, -1):
+            shrink = scaler(0.5**depth)
+            styles = tuple(
+                StyleImage(shrink(s.image), s.weight, s.region) for s in full.styles
+            )
+            content = None if full.content is None else shrink(full.content)
+            height, width = (max(1, round(side * 0.5**depth)) for side in (full.height, full.width))
+            yield Level(height, width, content, styles, tuple(map(shrink, full.regions)))
+        yield full
+
+    def _start(self, level: Level) -> Tensor:
+        if self.config.start == "content" and level.content is not None:
+            return level.content
+        return torch.rand(1, 3, level.height, level.width).to(self.runtime.device)
+
+
+def carry(image: Tensor, before: Level, level: Level) -> Tensor:
+    """A level's result as the start of the next.
+
+    Where there is a photo, what was painted onto it is enlarged and the photo's own detail stays:
+    half the loss that enlarging the whole picture starts from, and a sharper result.
+    """
+    if level.content is None or before.content is None:
+        return resize(image, level.height, level.width)
+    return level.content + resize(image - before.content, level.height, level.width)
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """Resize (B, C, H, W) with a bicubic filter that does not alias; a no-op at the same size."""
+    if image.shape[-2:] == (height, width):
+        return image
+    return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
+
+
+def scaler(factor: float) -> Callable[[Tensor], Tensor]:
+    """A function that scales pictures and masks by a factor, within [0, 1], to 1 pixel at least."""
+
+    def scale(image: Tensor) -> Tensor:
+        height, width = (max(1, round(side * factor)) for side in image.shape[-2:])
+        return resize(image, height, width).clamp(0, 1)
+
+    return scale
+
+
+class _seeded:  # noqa: N801 (used like a function)
+    """Random numbers from a seed inside, and as they were outside."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        devices = [device] if device.type == "cuda" else []
+        self._fork, self._seed = torch.random.fork_rng(devices), seed
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: Any) -> None:
+        self._fork.__exit__(*error)
+

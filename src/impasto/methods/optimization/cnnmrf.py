@@ -1,0 +1,102 @@
+"""CNNMRF: each patch of the image's features is pulled to its nearest patch of the style's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from impasto.losses.augment import augment_style
+from impasto.losses.objective import Objective
+from impasto.losses.terms import PatchLoss, Term
+from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.registry import Ability, Paper, method
+from impasto.progress import Callback, silent
+from impasto.style import Style
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNNMRFConfig(OptimizationConfig):
+    """Numbers of the method.
+
+    Attributes:
+        style_layers: Where patches are compared.
+        style_weight: Of the mean squared distance of patches, α1 in equation 1.
+        content_layers: Where content is compared.
+        content_weight: Of the mean squared error, α2 in equation 1; synthesis has none.
+        tv_weight: Of the squared total variation, in units of VGG's pixels (0 to 255).
+        patch_size: Side of a patch, in features.
+        patch_stride: Distance of the image's patches.
+        style_stride: Distance of the style's patches.
+        scales: Copies of the style, larger and as many smaller, 5 % apart.
+        rotations: Copies turned each way, 7.5 degrees apart.
+    """
+
+    levels: int = 3  # authors' code
+    steps: int = 100  # authors' code
+    coarse_steps: int = 100  # authors' code
+    history: int = 25  # authors' code
+    style_layers: tuple[str, ...] = ("relu3_1", "relu4_1")  # section 3.1
+    style_weight: float = 1.0
+    content_layers: tuple[str, ...] = ("relu4_2",)  # section 3.2
+    content_weight: float = 1.0
+    tv_weight: float = 1e-3  # section 3.3 and the authors' code
+    patch_size: int = 3  # section 3.1
+    patch_stride: int = 1
+    style_stride: int = 1
+    scales: int = 0
+    rotations: int = 0
+
+    @classmethod
+    def paper(cls) -> CNNMRFConfig:
+        """Sections 3 and 4: dense patches of 7 scales and 5 rotations, 200 steps a level."""
+        return cls(start="noise", spectrum=0, steps=200, coarse_steps=200, scales=3, rotations=2)
+
+    @classmethod
+    def authors(cls) -> CNNMRFConfig:
+        """The reference runs of the authors' code: patches two apart, 3x3 copies of the style."""
+        return cls(spectrum=0, patch_stride=2, style_stride=2, scales=1, rotations=1)
+
+
+@method(
+    "cnnmrf",
+    "patches of features, each matched to its nearest in the style",
+    Paper(
+        "Li, Wand",
+        "Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis",
+        "CVPR",
+        2016,
+        "https://arxiv.org/abs/1601.04589",
+    ),
+    family="optimization",
+    abilities=Ability.STYLIZE | Ability.SYNTHESIZE,
+)
+class CNNMRF(OptimizingMethod):
+    """Equation 1: patches from the style, content from the photo, and smoothness."""
+
+    Config = CNNMRFConfig
+    config: CNNMRFConfig
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """Free synthesis: (1, 3, height, width) from noise and the style's patches alone."""
+        full = Level(height, width, None, self._styles(style, confined=False))
+        return self.descend(full, seed=seed, callback=callback)
+
+    def objective(self, level: Level) -> Objective:
+        """Patches of every copy of the style, and the photo's content if there is one."""
+        config = self.config
+        objective = Objective(self.encoder)
+        loss = PatchLoss(config.patch_size, config.patch_stride, config.style_stride)
+        layers = dict.fromkeys(config.style_layers, config.style_weight)
+        for style in level.styles:
+            views = augment_style(style.image, scales=config.scales, rotations=config.rotations)
+            objective.add_style(views, [Term(loss, "patches")], layers, weight=style.weight)
+        if level.content is not None:
+            objective.add_content(
+                level.content, dict.fromkeys(config.content_layers, config.content_weight)
+            )
+        # pixels of 0 to 255, per feature as the other terms are means
+        scale = 255.0**2 / (3 * level.height * level.width)
+        return objective.add_smoothness(config.tv_weight * scale)

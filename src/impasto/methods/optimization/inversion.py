@@ -1,0 +1,112 @@
+"""Feature inversion: what a layer of the network keeps of a picture, and what it lets go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.losses.objective import Objective
+from impasto.losses.terms import GramLoss, Term
+from impasto.methods.optimization.base import (
+    Level,
+    OptimizationConfig,
+    OptimizingMethod,
+    StyleImage,
+)
+from impasto.methods.optimization.gatys import RELU1_TO_5
+from impasto.methods.registry import Ability, Paper, method
+from impasto.progress import Callback, silent
+
+KINDS = ("content", "style")
+CONTENT_LADDER = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
+STYLE_LADDER = RELU1_TO_5
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionConfig(OptimizationConfig):
+    """Numbers of the method.
+
+    Attributes:
+        kind: ``content`` rebuilds from the features of ``layers``; ``style`` from their Gram
+            matrices, which keep what is there but not where.
+        layers: The layers to rebuild from.
+        tv_weight: λ of the total variation in the beta form, which tells natural pictures from
+            the many others with the same features.
+        tv_beta: β of it.
+    """
+
+    start: str = "noise"  # section 3
+    steps: int = 300
+    kind: str = "content"
+    layers: tuple[str, ...] = ("relu4_2",)
+    tv_weight: float = 0.1
+    tv_beta: float = 2.0  # section 3.2: β = 1 gives spikes
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown kind."""
+        super().__post_init__()
+        if self.kind not in KINDS:
+            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+
+    @classmethod
+    def paper(cls) -> InversionConfig:
+        """Equation 1 with the total variation's weight of the deep layers."""
+        return cls(tv_weight=1.0)
+
+
+@method(
+    "invert",
+    "what each layer keeps of a picture",
+    Paper(
+        "Mahendran, Vedaldi",
+        "Understanding Deep Image Representations by Inverting Them",
+        "CVPR",
+        2015,
+        "https://arxiv.org/abs/1412.0035",
+    ),
+    family="optimization",
+    abilities=Ability.RECONSTRUCT,
+)
+class Inversion(OptimizingMethod):
+    """Equation 1: |Φ(x) - Φ0|² / |Φ0|² and a prior on pictures."""
+
+    Config = InversionConfig
+    config: InversionConfig
+
+    def reconstruct(
+        self, picture: Tensor, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """A picture with the same features, made from noise."""
+        picture = picture.to(self.runtime.device)
+        height, width = picture.shape[-2:]
+        style = self.config.kind == "style"
+        full = Level(
+            height,
+            width,
+            content=None if style else picture,
+            styles=(StyleImage(picture, 1.0, None),) if style else (),
+        )
+        return self.descend(full, seed=seed, callback=callback)
+
+    def at(self, layers: tuple[str, ...]) -> Inversion:
+        """The same inversion from other layers, sharing the encoder."""
+        other = Inversion(replace(self.config, layers=layers), self.runtime)
+        other.__dict__["encoder"] = self.encoder
+        return other
+
+    def objective(self, level: Level) -> Objective:
+        """The picture's features, or their Gram matrices, relative to their size."""
+        config = self.config
+        objective = Objective(self.encoder)
+        layers = dict.fromkeys(config.layers, 1.0 / len(config.layers))
+        if level.content is not None:
+            objective.add_content(level.content, layers, reduction="sum", relative=True)
+        for style in level.styles:
+            gram = Term(GramLoss("hw", "sum"), "gram")
+            objective.add_style(style.image, [gram], layers, weight=style.weight)
+            objective.balance(style.image * 0 + 0.5)
+        return objective.add_smoothness(
+            config.tv_weight, kind="beta", beta=config.tv_beta, reduction="mean"
+        )

@@ -1,0 +1,151 @@
+"""Style transfer as matching two distributions of features, by any kernel or mix of losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from impasto.encoder import WIDTHS, block_of
+from impasto.errors import InputError
+from impasto.losses.objective import Objective
+from impasto.losses.terms import (
+    GaussianLoss,
+    LinearLoss,
+    MomentsLoss,
+    PolynomialLoss,
+    StyleLoss,
+    Term,
+    parse,
+)
+from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.gatys import RELU1_TO_5
+from impasto.methods.registry import Ability, Paper, method
+
+SCALINGS = ("photo", "authors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMDConfig(OptimizationConfig):
+    """Numbers of the method.
+
+    Attributes:
+        losses: The style loss as text, see :mod:`impasto.losses.terms`; ``0.5 linear + 0.5
+            gaussian`` is a fusion of the paper's section 4.3.
+        content_layers: Where content is compared.
+        content_weight: Of the squared error.
+        style_layers: Where style is compared, all with one weight.
+        style_weight: γ.
+        scaling: ``photo`` measures each kernel and layer in units of the photo's own distance to
+            the style, and content in units of the photo's features, so that one weight suits
+            every kernel; ``authors`` has the constants of their code.
+        tv_weight: Of the squared total variation.
+    """
+
+    losses: str = "0.5 polynomial + 0.5 moments"
+    pooling: str = "average"  # authors' code
+    steps: int = 150
+    levels: int = 2
+    coarse_steps: int = 150
+    content_layers: tuple[str, ...] = ("relu4_2",)  # authors' code
+    content_weight: float = 1.0  # authors' code
+    style_layers: tuple[str, ...] = RELU1_TO_5  # authors' code
+    style_weight: float = 5.0  # authors' code
+    scaling: str = "photo"
+    tv_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a text of losses that does not read, and an unknown scaling."""
+        super().__post_init__()
+        parse(self.losses)
+        if self.scaling not in SCALINGS:
+            raise InputError(f"unknown scaling {self.scaling!r}: choose {', '.join(SCALINGS)}")
+
+    @classmethod
+    def paper(cls) -> MMDConfig:
+        """The paper's quadratic kernel alone, from noise, at one size."""
+        return cls(losses="polynomial", start="noise", levels=1, steps=500, spectrum=0)
+
+    @classmethod
+    def authors(cls) -> MMDConfig:
+        """The scales of the authors' MXNet code, with L-BFGS for their momentum."""
+        return cls(
+            losses="polynomial",
+            start="noise",
+            levels=1,
+            steps=500,
+            spectrum=0,
+            scaling="authors",
+            # a gradient of 1e-2 times the 4-neighbour Laplacian over 8, on pixels of 0 to 255
+            tv_weight=1e-2 / 16 * 255**2,
+        )
+
+
+def authors_scale(loss: StyleLoss, channels: int, positions: int) -> float:
+    """What the authors' code multiplies γ MMD² of a layer by.
+
+    It writes gradients, not losses; these are their integrals. X is (positions, channels):
+
+    - linear: 2e3 / (C M) · 1 Σ(x - y)ᵀ, and the gradient of MMD² is 2/M² of the sum;
+    - quadratic: 0.1 / (C² M) · X(XᵀX - YᵀY), and the gradient of MMD² is 4/M² of the product;
+    - Gaussian: 3e14 / (C M) of the sum over M/2 pairs;
+    - statistics: 1e3 M.
+    """
+    if isinstance(loss, LinearLoss):
+        return 2e3 * positions / (2 * channels)
+    if isinstance(loss, PolynomialLoss):
+        return 0.1 * positions / (4 * channels**2)
+    if isinstance(loss, GaussianLoss):
+        return 3e14 / (2 * channels)
+    if isinstance(loss, MomentsLoss):
+        return 1e3 * positions
+    raise InputError("the authors' code has no scale for this loss: use scaling=photo")
+
+
+@method(
+    "mmd",
+    "style as a distribution of features, matched by any kernel",
+    Paper(
+        "Li, Wang, Liu, Hou",
+        "Demystifying Neural Style Transfer",
+        "IJCAI",
+        2017,
+        "https://arxiv.org/abs/1701.01036",
+    ),
+    family="optimization",
+    abilities=Ability.STYLIZE | Ability.MASKS | Ability.BLEND,
+)
+class MMD(OptimizingMethod):
+    """Equation 12: the content loss and γ times the MMD² of each layer's features."""
+
+    Config = MMDConfig
+    config: MMDConfig
+
+    def objective(self, level: Level) -> Objective:
+        """Content from the photo, a distribution of features from each painting."""
+        config, relative = self.config, self.config.scaling == "photo"
+        objective = Objective(self.encoder, level.regions)
+        for style in level.styles:
+            for term in parse(config.losses):
+                objective.add_style(
+                    style.image,
+                    [term],
+                    self._layer_weights(term, level),
+                    weight=style.weight * config.style_weight,
+                    region=style.region,
+                )
+        if level.content is not None:
+            if relative:
+                objective.balance(level.content)
+            layers = dict.fromkeys(config.content_layers, config.content_weight)
+            objective.add_content(level.content, layers, reduction="sum", relative=relative)
+        return objective.add_smoothness(config.tv_weight)
+
+    def _layer_weights(self, term: Term, level: Level) -> dict[str, float]:
+        layers = self.config.style_layers
+        if self.config.scaling == "photo":
+            return dict.fromkeys(layers, 1.0 / len(layers))
+        weights = {}
+        for layer in layers:
+            block = block_of(layer)
+            positions = (level.height >> block - 1) * (level.width >> block - 1)
+            weights[layer] = authors_scale(term.loss, WIDTHS[block - 1], positions)
+        return weights

@@ -1,0 +1,90 @@
+"""Texture as a Markov random field in pixels: each pixel copied from where its neighbours fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.methods.base import Method
+from impasto.methods.optimization.efros_leung import EfrosLeungConfig, efros_leung
+from impasto.methods.optimization.wei_levoy import WeiLevoyConfig, wei_levoy
+from impasto.methods.registry import Ability, Paper, method
+from impasto.progress import Callback, silent
+from impasto.style import Style
+
+ALGORITHMS = ("efros-leung", "wei-levoy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResampleConfig:
+    """Numbers of the method.
+
+    Attributes:
+        algorithm: ``efros-leung`` grows from a seed, ``wei-levoy`` refines a pyramid in raster
+            order and tiles.
+        window: Side of the neighbourhood of ``efros-leung``, odd.
+        windows: Sides at each level of ``wei-levoy``, the coarsest first.
+        passes: Scans of each level of ``wei-levoy``; the paper has one.
+    """
+
+    algorithm: str = "efros-leung"
+    window: int = EfrosLeungConfig().window
+    windows: tuple[int, ...] = WeiLevoyConfig().windows
+    passes: int = WeiLevoyConfig().passes
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown algorithm, and windows that cannot be."""
+        if self.algorithm not in ALGORITHMS:
+            raise InputError(f"unknown algorithm {self.algorithm!r}: choose {', '.join(ALGORITHMS)}")
+        EfrosLeungConfig(window=self.window)
+        WeiLevoyConfig(windows=self.windows, passes=self.passes)
+
+    @classmethod
+    def paper(cls) -> ResampleConfig:
+        """Both papers' numbers."""
+        wei = WeiLevoyConfig.paper()
+        window = EfrosLeungConfig.paper().window
+        return cls(window=window, windows=wei.windows, passes=wei.passes)
+
+
+@method(
+    "resample",
+    "texture synthesis by copying pixels with matching neighbourhoods",
+    Paper("Efros, Leung", "Texture Synthesis by Non-parametric Sampling", "ICCV", 1999),
+    Paper(
+        "Wei, Levoy",
+        "Fast Texture Synthesis Using Tree-structured Vector Quantization",
+        "SIGGRAPH",
+        2000,
+    ),
+    family="optimization",
+    abilities=Ability.SYNTHESIZE,
+)
+class Resample(Method):
+    """The two classics; every pixel of the result is one of the sample's."""
+
+    Config = ResampleConfig
+    config: ResampleConfig
+    default_size = 128
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """Grow (1, 3, height, width) from a sample; large samples take long."""
+        parts = style.expect(self.name).parts
+        if len(parts) != 1:
+            raise InputError("resample takes one sample: blending pixels makes no texture")
+        sample, config = parts[0].tensors["picture"], self.config
+        if config.algorithm == "efros-leung":
+            return efros_leung(
+                sample,
+                height,
+                width,
+                EfrosLeungConfig(window=config.window),
+                seed=seed,
+                callback=callback,
+            )
+        numbers = WeiLevoyConfig(windows=config.windows, passes=config.passes)
+        return wei_levoy(sample, height, width, numbers, seed=seed, callback=callback)

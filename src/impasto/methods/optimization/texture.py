@@ -1,0 +1,103 @@
+"""Texture synthesis: an image made from white noise until its Gram matrices are the sample's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.histogram import match_histogram
+from impasto.losses.objective import Objective
+from impasto.losses.terms import GramLoss, Term
+from impasto.methods.optimization.base import (
+    Level,
+    OptimizationConfig,
+    OptimizingMethod,
+    StyleImage,
+)
+from impasto.methods.registry import Ability, Paper, method
+from impasto.progress import Callback, silent
+from impasto.style import Style
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextureConfig(OptimizationConfig):
+    """Numbers of the method; the default is the authors' layers over a pyramid.
+
+    Attributes:
+        style_layers: Where Gram matrices are compared, all with one weight.
+        histogram: Whether the result gets the sample's colour histogram at the end.
+    """
+
+    flavor: str = "normalised"  # authors' code: vgg_normalised
+    pooling: str = "average"  # section 2: "improves the gradient flow"
+    start: str = "noise"  # section 3
+    optimizer: str = "lbfgsb"  # authors' code: scipy's, bounded
+    history: int = 20  # authors' code: maxcor
+    steps: int = 200
+    levels: int = 3
+    coarse_steps: int = 200
+    style_layers: tuple[str, ...] = ("conv1_1", "pool1", "pool2", "pool3", "pool4")  # authors' code
+    histogram: bool = True  # authors' code
+
+    @classmethod
+    def paper(cls) -> TextureConfig:
+        """Equations 2 to 5 at one size, up to pool4 (figure 2)."""
+        return cls(levels=1, steps=1000, histogram=False)
+
+    @classmethod
+    def authors(cls) -> TextureConfig:
+        """The authors' notebook: up to 2000 iterations at one size."""
+        return cls(levels=1, steps=2000)
+
+
+@method(
+    "texture",
+    "texture synthesis from white noise by Gram matrices",
+    Paper(
+        "Gatys, Ecker, Bethge",
+        "Texture Synthesis Using Convolutional Neural Networks",
+        "NIPS",
+        2015,
+        "https://arxiv.org/abs/1505.07376",
+    ),
+    family="optimization",
+    abilities=Ability.SYNTHESIZE | Ability.BLEND,
+)
+class Texture(OptimizingMethod):
+    """Equation 4: the sum over layers of Σ (G - Ĝ)² / (4 N² M²), from noise."""
+
+    Config = TextureConfig
+    config: TextureConfig
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """Grow (1, 3, height, width) of a texture; its colours stay within the sample's."""
+        styles = self._styles(style, confined=False)
+        smallest = min(height, width)
+        if smallest < 32:  # pool4 would be left with a single position
+            raise InputError(f"a texture of {width}x{height} is too small: 32 pixels at least")
+        full = Level(height, width, None, styles)
+        image = self.descend(full, seed=seed, callback=callback, bounds=bounds_of(styles))
+        if self.config.histogram and len(styles) == 1:
+            image = match_histogram(image, styles[0].image)
+        return image
+
+    def objective(self, level: Level) -> Objective:
+        """The Gram matrices of the sample, each layer alike."""
+        objective = Objective(self.encoder)
+        gram = Term(GramLoss("hw", "mean"), "gram", 0.25)  # mean over N²: 1 / (4 N²), equation 4
+        layers = dict.fromkeys(self.config.style_layers, 1.0)
+        for style in level.styles:
+            objective.add_style(style.image, [gram], layers, weight=style.weight)
+        return objective
+
+
+def bounds_of(styles: tuple[StyleImage, ...]) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value of each channel over all styles, (1, 3, 1, 1) each."""
+    pixels = torch.cat([style.image.flatten(2) for style in styles], dim=2)
+    low, high = pixels.amin(2), pixels.amax(2)
+    return low.view(1, 3, 1, 1), high.view(1, 3, 1, 1)

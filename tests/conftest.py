@@ -1,0 +1,27 @@
+"""What many tests share: the network, loaded once, and small photographs to give it."""
+
+import pytest
+import torch
+from skimage import data
+
+from impasto.encoder import Encoder
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """The default VGG-19 in float32 on the processor. Shared: no test may change it."""
+    return Encoder()
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """A part of a photograph that scikit-image carries: photo(48, 64) is (1, 3, 48, 64)."""
+    pictures = {}
+
+    def crop(height, width, name="astronaut", top=20, left=170):
+        if name not in pictures:
+            pixels = torch.from_numpy(getattr(data, name)())
+            pictures[name] = pixels.permute(2, 0, 1)[None].float() / 255
+        return pictures[name][..., top : top + height, left : left + width].clone()
+
+    return crop
