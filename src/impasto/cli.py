@@ -23,21 +23,17 @@ app.add_typer(weights_app, name="weights")
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Where to write; - is standard output.", show_default=False),
+    typer.Option(
+        "--output", "-o", help="Where to write; - is standard output.", show_default=False
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Change a number of the method; repeatable."
-    ),
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the method; repeatable."),
 ]
-Preset = Annotated[
-    str, typer.Option(help="Numbers to start from: default, paper or authors.")
-]
-Steps = Annotated[
-    int | None, typer.Option(help="Steps at full size.", show_default="the method's")
-]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Preset = Annotated[str, typer.Option(help="Numbers to start from: default, paper or authors.")]
+Steps = Annotated[int | None, typer.Option(help="Steps at full size.", show_default="the method's")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**63 - 1)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
     str, typer.Option(help="auto, float32 or bfloat16; losses are float32 in any case.")
@@ -239,9 +235,7 @@ def demo(
         from impasto import pipeline
 
         job.finish(
-            pipeline.stylize(
-                "sample:astronaut", "sample:swirls", size=size, callback=job.callback
-            )
+            pipeline.stylize("sample:astronaut", "sample:swirls", size=size, callback=job.callback)
         )
 
 
@@ -267,9 +261,10 @@ def methods(
         return
     from impasto import console
 
-    console.table(("method", "can", "what it does"), (
-        (str(row["name"]), str(row["abilities"]), str(row["summary"])) for row in rows
-    ))
+    console.table(
+        ("method", "can", "what it does"),
+        ((str(row["name"]), str(row["abilities"]), str(row["summary"])) for row in rows),
+    )
 
 
 @weights_app.command("list")

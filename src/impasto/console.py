@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from impasto.errors import CancelledError, InputError, InterruptedRun
+from impasto.errors import CancelledError, ImpastoError, InputError, InterruptedRun
 from impasto.progress import Callback, Progress, chain
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def sides(text: str | None) -> int | tuple[int, int] | None:
     if text is None:
         return None
     numbers = text.lower().split("x")
-    if len(numbers) > 2 or not all(number.strip().isdigit() for number in numbers):
+    if len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers):
         raise InputError(f"size {text!r}: write 256 or 320x200")
     width, *rest = (int(number) for number in numbers)
     return (width, rest[0]) if rest else width
@@ -83,8 +83,7 @@ def target(output: Path | None, photo: str, suffix: str) -> Path:
         stem = "picture" if photo == "-" else Path(photo.removeprefix("sample:")).stem
         ending = Path(suffix.removeprefix("sample:")).stem
         output = Path(f"{stem}-{ending}.png")
-    if output != STREAM:
-        image.check_target(output)
+    image.check_target(output)
     return output
 
 
@@ -121,8 +120,9 @@ class Job:
                 ),
                 file=self.lines,
             )
-        elif not self.quiet:
-            print(f"{self.target}  {picture.width}x{picture.height}  {seconds:.1f} s", file=sys.stderr)
+        elif not (self.quiet or self.interrupted):
+            size = f"{picture.width}x{picture.height}"
+            print(f"{self.target}  {size}  {seconds:.1f} s", file=sys.stderr)
         if picture.note and not self.quiet:
             print(f"impasto: {picture.note}", file=sys.stderr)
 
@@ -163,15 +163,25 @@ def job(
                 raise type(error)(f"{error}{_rescue(error, target)}") from error
     except KeyboardInterrupt:
         raise CancelledError("cancelled, nothing written") from None
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise ImpastoError("not enough memory for this: try a smaller --size") from error
     finally:
         signal.signal(signal.SIGINT, before)
     if this.interrupted:
         raise CancelledError(f"cancelled; what there was is in {target}")
 
 
+def _out_of_memory(error: Exception) -> bool:
+    # torch's allocators raise plain RuntimeErrors on some devices
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
 @contextmanager
 def listening(*, quiet: bool) -> Iterator[Callback]:
-    """A bar with the loss and the time left on standard error; a no-op when quiet or no terminal."""
+    """A bar with the loss and the time left on standard error, unless quiet or no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return

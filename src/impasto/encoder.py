@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,8 @@ Features = dict[str, Tensor]
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each block
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
 POOLINGS = ("max", "average", "l2")
-PADDINGS = ("zeros", "reflect", "replicate", "circular")
+Padding = Literal["zeros", "reflect", "replicate", "circular"]
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,19 @@ class Encoder(nn.Module):
         self.layers = names[: names.index(self._known(depth)) + 1]
         self.register_buffer("mean", torch.tensor(self.flavor.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(self.flavor.std).view(1, 3, 1, 1))
-        state = _state(arch, flavor, weights)
+        state = _state(arch, flavor, None if weights is None else os.fspath(weights))
         self.convolutions = nn.ModuleDict(
             {name: _convolution(name, state, padding) for name in self.layers if "conv" in name}
         )
+        self.dtype = torch.float32
         self.requires_grad_(False).eval()
 
     def place(self, runtime: Runtime) -> Encoder:
         """Move to a device, in its number format, with the channels last in memory."""
-        self.convolutions.to(runtime.device, runtime.dtype, memory_format=torch.channels_last)
+        self.dtype = runtime.dtype
+        for convolution in self.convolutions.values():
+            convolution.to(runtime.device, runtime.dtype)
+            convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean, self.std = self.mean.to(runtime.device), self.std.to(runtime.device)
         return self
 
@@ -143,8 +149,7 @@ class Encoder(nn.Module):
             return {}
         deepest = max(wanted, key=self.layers.index)
         self._check_size(image, deepest)
-        first = next(iter(self.convolutions.values())).weight
-        x = self.preprocess(image).to(first.dtype, memory_format=torch.channels_last)
+        x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: Features = {}
         for name in self.layers[: self.layers.index(deepest) + 1]:
             x = self._step(name, x, features)
@@ -192,7 +197,7 @@ def smallest_side(layer: str) -> int:
         >>> smallest_side("relu1_2"), smallest_side("relu4_1"), smallest_side("pool4")
         (2, 16, 32)
     """
-    return 2 ** (block_of(layer) + (1 if layer.startswith("pool") else 0))
+    return 1 << block_of(layer) + layer.startswith("pool")
 
 
 def block_of(layer: str) -> int:
@@ -224,7 +229,12 @@ def _check(what: str, value: str, known: Iterable[str]) -> None:
 def _convolution(name: str, state: weights_table.State, padding: str) -> nn.Conv2d:
     weight = state[f"{name}.weight"]
     convolution = nn.Conv2d(
-        weight.shape[1], weight.shape[0], 3, padding=1, padding_mode=padding, device="meta"
+        weight.shape[1],
+        weight.shape[0],
+        3,
+        padding=1,
+        padding_mode=cast("Padding", padding),
+        device="meta",
     )
     convolution.weight = nn.Parameter(weight)
     convolution.bias = nn.Parameter(state[f"{name}.bias"])
@@ -232,8 +242,8 @@ def _convolution(name: str, state: weights_table.State, padding: str) -> nn.Conv
 
 
 @lru_cache(maxsize=4)
-def _state(arch: str, flavor: str, source: str | os.PathLike[str] | None) -> weights_table.State:
-    name = weights_table.DEFAULT[arch] if source is None else os.fspath(source)
+def _state(arch: str, flavor: str, source: str | None) -> weights_table.State:
+    name = weights_table.DEFAULT[arch] if source is None else source
     if source is None and flavor == "torchvision":
         name = f"{arch}-torchvision"
     entry = weights_table.ENTRIES.get(name)

@@ -43,7 +43,7 @@ class MissingExtraError(InputError):
         super().__init__(f"{feature} needs an extra: pip install 'impasto[{extra}]'")
 
 
-class InterruptedRun(ImpastoError):
+class InterruptedRun(ImpastoError):  # noqa: N818 (what was made is kept: not quite an error)
     """A long job ended early; what it had made so far is kept.
 
     Attributes:

@@ -24,17 +24,25 @@ def match_histogram(image: Tensor, reference: Tensor) -> Tensor:
         reference: (1, 3, h, w).
 
     Returns:
-        (1, 3, H, W) with the ranks of ``image`` and the values of ``reference``.
+        (1, 3, H, W) with the ranks of ``image`` and the values of ``reference``. Pixels of one
+        value keep one value, so that a flat area stays flat.
     """
-    flat = image.flatten(2)  # (1, 3, H*W)
-    order = flat.argsort(dim=2)
-    values = reference.flatten(2).sort(dim=2).values
-    # each rank of the image reads the value at the same quantile of the reference
-    position = torch.linspace(0, values.shape[2] - 1, flat.shape[2], device=image.device)
-    low = position.floor().long()
-    high = (low + 1).clamp_max(values.shape[2] - 1)
-    quantiles = torch.lerp(values[..., low], values[..., high], (position - low).to(values.dtype))
-    return torch.empty_like(flat).scatter_(2, order, quantiles).view_as(image)
+    channels = [
+        _match_channel(one, other)
+        for one, other in zip(image.flatten(2)[0], reference.flatten(2)[0], strict=True)
+    ]
+    return torch.stack(channels).view_as(image)
+
+
+def _match_channel(image: Tensor, reference: Tensor) -> Tensor:
+    """(N,) and (M,) -> (N,): each rank reads the value at the same quantile of the reference."""
+    values = reference.sort().values
+    _, place, counts = image.unique(return_inverse=True, return_counts=True)
+    rank = 2 * counts.cumsum(0) - counts - 1  # twice the middle rank of those that share a value
+    position, steps = rank * (values.numel() - 1), 2 * max(image.numel() - 1, 1)
+    low, share = position // steps, position % steps / steps
+    high = (low + 1).clamp_max(values.numel() - 1)
+    return torch.lerp(values[low], values[high], share.to(values.dtype))[place]
 
 
 def luminance(image: Tensor) -> Tensor:

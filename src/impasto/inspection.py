@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability
 from impasto.pipeline import Source, build, fit, read
-from impasto.progress import Callback, Progress, silent
+from impasto.progress import Callback, Share, silent
 from impasto.sheet import contact_sheet
 
 
@@ -54,7 +54,8 @@ def invert(
         precision=precision,
     )
     photo = fit(read(picture), size, 256)
-    return Picture(method.reconstruct(photo.rgb, seed=seed, callback=callback), photo.alpha)
+    rebuilt = method.reconstruct(photo.rgb, seed=seed, callback=callback)
+    return Picture(rebuilt.cpu(), photo.alpha, photo.note)
 
 
 def ladder(
@@ -83,6 +84,9 @@ def ladder(
         settings: Numbers of the method to change, by name.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: Something given cannot be used.
     """
     from impasto.methods.optimization.inversion import CONTENT_LADDER, STYLE_LADDER, Inversion
 
@@ -94,32 +98,13 @@ def ladder(
     names = tuple(layers) or (STYLE_LADDER if kind == "style" else CONTENT_LADDER)
     rungs = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
     photo = fit(read(picture), size, 256)
+    first.encoder(photo.rgb.to(first.runtime.device), names)  # an unknown one is found now
     tiles = [("original", photo)]
     for index, rung in enumerate(rungs):
         label = f"{rung[0]} to {rung[-1]}" if len(rung) > 1 else rung[0]
-        watch, cancelled = _rung(callback, label, index, len(rungs))
+        watch = Share(callback, index, len(rungs), label)
         rebuilt = first.at(rung).reconstruct(photo.rgb, seed=seed, callback=watch)
-        tiles.append((label, Picture(rebuilt)))
-        if cancelled():
+        tiles.append((label, Picture(rebuilt.cpu())))
+        if watch.cancelled:
             break
     return contact_sheet(tiles, height=photo.height)
-
-
-def _rung(
-    callback: Callback, label: str, index: int, count: int
-) -> tuple[Callback, Callable[[], bool]]:
-    """A callback that counts one rung's steps into the whole ladder's, and whether it was left."""
-    state = {"cancelled": False}
-
-    def call(progress: Progress) -> None:
-        whole = Progress(
-            index * progress.total + progress.step,
-            count * progress.total,
-            progress.losses,
-            label,
-            progress.preview,
-        )
-        callback(whole)
-        progress.cancelled = state["cancelled"] = whole.cancelled
-
-    return call, lambda: state["cancelled"]

@@ -6,7 +6,7 @@ What a control does is written here once, and every method has it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ from impasto.image import Picture
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
-from impasto.progress import Callback, silent
+from impasto.progress import Callback, Progress, Share, silent
 from impasto.runtime import choose, keep_large_blocks
 from impasto.style import Style
 
@@ -56,8 +56,8 @@ class Controls:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        if self.size is not None and not 1 <= self.size <= _LARGEST:
-            raise InputError(f"size is {self.size}: it must be 1 to {_LARGEST} pixels")
+        if self.size is not None:
+            _check_side("size", self.size)
         if not 0 < self.style_scale <= 8:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         if not 0 <= self.strength <= 1:
@@ -144,10 +144,10 @@ def stylize(
     try:
         painted = job.run(method, callback)
     except DivergedError as error:
-        if error.picture is not None:
-            error.picture = job.finish(error.picture)
+        if error.picture is not None:  # of a level's size, if it ran away before the last
+            error.picture = job.preview(error.picture)
         raise
-    return Picture(painted, photo.alpha)
+    return Picture(painted, photo.alpha, photo.note)
 
 
 def synthesize(
@@ -194,14 +194,15 @@ def synthesize(
             precision=precision,
         )
     default = method.default_size or 512
-    width, height = size if isinstance(size, tuple) else (size or default, size or default)
+    size = default if size is None else size
+    width, height = size if isinstance(size, tuple) else (size, size)
     for side in (width, height):
-        if not 1 <= side <= _LARGEST:
-            raise InputError(f"size is {width}x{height}: sides must be 1 to {_LARGEST} pixels")
-    limit = sample_size or (default // 2 if default < 256 else default)
-    pictures = [fit(read(one), sample_size, limit) for one in _listed(style)]
+        _check_side("size", side)
+    limit = default // 2 if default < 256 else default
+    pictures = [fit(read(one), sample_size, limit, "sample size") for one in _listed(style)]
     mix = _encode(method, [one.rgb for one in pictures], _shares(weights, len(pictures)))
-    return Picture(method.synthesize(mix, height, width, seed=seed, callback=callback))
+    painted = method.synthesize(mix, height, width, seed=seed, callback=callback)
+    return Picture(painted.cpu(), note=pictures[0].note)
 
 
 def read(source: Source) -> Picture:
@@ -216,15 +217,22 @@ def read(source: Source) -> Picture:
         return samples.load(source.removeprefix(SAMPLE))
     if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
         return image.load(source)
-    if hasattr(source, "__array_interface__") and not hasattr(source, "convert"):
-        return Picture.from_numpy(source)
-    if hasattr(source, "convert"):
-        return Picture.from_pil(source)
+    other: Any = source
+    if hasattr(other, "convert"):  # before the next: a Pillow image is an array as well
+        return Picture.from_pil(other)
+    if hasattr(other, "__array_interface__"):
+        return Picture.from_numpy(other)
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
 
 
-def fit(picture: Picture, size: int | None, default: int | None) -> Picture:
-    """Resize to a long edge: the one asked for, or else the default if the picture is larger."""
+def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:
+    """Resize to a long edge: the one asked for, or else the default if the picture is larger.
+
+    Raises:
+        InputError: The size asked for (what ``name`` calls it) is no size.
+    """
+    if size is not None:
+        _check_side(name, size)
     long_edge = max(picture.size)
     target = size if size is not None else min(long_edge, default or long_edge)
     if target == long_edge:
@@ -293,21 +301,37 @@ class _Job:
 
     def run(self, method: Method, callback: Callback) -> Tensor:
         content, styles = self._colored()
-        callback = self._previewing(callback)
+        callback = _previewing(callback, self.preview)
         if not self.regions or Ability.MASKS in get(method.name).abilities:
             style = _encode(method, styles, self.shares)
             painted = method.stylize(
                 content, style, regions=self.regions, seed=self.controls.seed, callback=callback
             ).cpu()
             return self.finish(painted)
-        # a method that knows no regions paints the whole picture in each style
-        painted = torch.zeros_like(content)
-        for picture, region in zip(styles, self.regions, strict=True):
+        return self.finish(self._layered(method, content, styles, callback))
+
+    def _layered(
+        self, method: Method, content: Tensor, styles: Sequence[Tensor], callback: Callback
+    ) -> Tensor:
+        """For a method that knows no regions: the whole picture in each style, then put together.
+
+        Where a mask is soft, :meth:`finish` lets the photo through; here its styles sum to 1.
+        """
+        painted, covered = content, torch.stack(self.regions).sum(0).clamp_min(1e-6)
+        for index, (picture, region) in enumerate(zip(styles, self.regions, strict=True)):
+
+            def put(
+                layer: Tensor, below: Tensor = painted, share: Tensor = region / covered
+            ) -> Tensor:
+                return below + (self._fitted(layer) - content) * share
+
+            watch = Share(_previewing(callback, put), index, len(styles))
             style = _encode(method, [picture], [1.0])
-            layer = method.stylize(content, style, seed=self.controls.seed, callback=callback)
-            painted = painted + layer.cpu() * region
-        covered = torch.stack(self.regions).sum(0)
-        return self.finish(painted + content * (1 - covered))
+            layer = method.stylize(content, style, seed=self.controls.seed, callback=watch)
+            painted = put(layer)
+            if watch.cancelled:
+                break
+        return painted
 
     def finish(self, painted: Tensor) -> Tensor:
         """From the method's picture to the user's: histogram, colours, regions, strength."""
@@ -342,31 +366,34 @@ class _Job:
         sides = (max(1, round(side * factor)) for side in (painting.height, painting.width))
         return painting.resized(*sides)
 
-    def _previewing(self, callback: Callback) -> Callback:
-        """A callback whose previews have gone through the controls, at the photo's size."""
+    def preview(self, raw: Tensor) -> Tensor:
+        """A picture of any size on the method's way, as the user will see it."""
+        return self.finish(self._fitted(raw))
 
-        def call(progress: Any) -> None:
-            raw = progress.preview
-            if raw is not None:
-                progress.preview = lambda: self._preview(raw())
-            callback(progress)
+    def _fitted(self, raw: Tensor) -> Tensor:
+        return Picture(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
 
-        return call
 
-    def _preview(self, raw: Tensor) -> Tensor:
-        if raw.shape[-2:] != self.photo.rgb.shape[-2:]:
-            raw = Picture(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
-        return self.finish(raw)
+def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
+    """A callback whose previews have gone through a function."""
+
+    def call(progress: Progress) -> None:
+        raw = progress.preview
+        if raw is not None:
+            progress.preview = lambda: through(raw())
+        callback(progress)
+
+    return call
 
 
 def _encode(method: Method, pictures: Sequence[Tensor], shares: Sequence[float]) -> Style:
+    if len(pictures) > 1 and Ability.BLEND not in get(method.name).abilities:
+        raise InputError(f"{method.name} takes one style: leave the others, or give masks")
     first, *rest = (
         share * method.encode(picture) for picture, share in zip(pictures, shares, strict=True)
     )
     for style in rest:
         first = first + style
-    if rest and Ability.BLEND not in get(method.name).abilities:
-        raise InputError(f"{method.name} takes one style: leave the others, or give masks")
     return first
 
 
@@ -378,6 +405,11 @@ def _shares(weights: Sequence[float] | None, count: int) -> Sequence[float]:
     if any(not weight >= 0 for weight in weights) or not sum(weights) > 0:
         raise InputError("weights of styles must not be negative, nor all 0")
     return weights
+
+
+def _check_side(name: str, side: int) -> None:
+    if not 1 <= side <= _LARGEST:
+        raise InputError(f"{name} is {side}: it must be 1 to {_LARGEST} pixels")
 
 
 def _listed(style: Any) -> list[Any]:

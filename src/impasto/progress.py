@@ -24,7 +24,7 @@ class Progress:
         total: Steps that the whole job will take.
         losses: Named loss values; ``"total"`` is what is being minimised, when there is one.
         stage: Which part of the job this is, in words (``"level 2 of 3, 256x192"``).
-        preview: Renders the picture as it stands, (1, 3, H, W) in [0, 1]; costs nothing until called.
+        preview: Renders the picture as it stands, (1, 3, H, W) in [0, 1]; free until called.
     """
 
     step: int
@@ -44,6 +44,34 @@ Callback = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """Listen to nothing: the callback of a job that nobody watches."""
+
+
+class Share:
+    """The callback of one of several equal parts of a job: counts its steps into the whole's.
+
+    Attributes:
+        cancelled: Whether the listener asked to stop during this part.
+
+    Example:
+        >>> Share(lambda whole: print(whole.step, whole.total), index=1, count=3)(Progress(4, 10))
+        14 30
+    """
+
+    def __init__(self, callback: Callback, index: int, count: int, stage: str = "") -> None:
+        self._callback, self._index, self._count, self._stage = callback, index, count, stage
+        self.cancelled = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Report a step of this part, under its stage's name if it has one."""
+        whole = Progress(
+            self._index * progress.total + progress.step,
+            self._count * progress.total,
+            progress.losses,
+            self._stage or progress.stage,
+            progress.preview,
+        )
+        self._callback(whole)
+        progress.cancelled = self.cancelled = whole.cancelled
 
 
 def chain(*callbacks: Callback | None) -> Callback:

@@ -77,7 +77,7 @@ def _device(name: str) -> torch.device:
 
 def _has_native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     # Private names, so a torch without them only means the safe choice.
@@ -137,7 +137,7 @@ _BFLOAT16 = _Bfloat16Products()
 def matrix_products(*, fast: bool) -> AbstractContextManager[object]:
     """A context for float32 matrix products: as they are, or of bfloat16 numbers where it can.
 
-    With ``fast`` each factor is rounded to bfloat16 first, and the sums are float32: exact where the
-    factors came out of a bfloat16 network, and about twice as fast on a processor that has it.
+    With ``fast`` each factor is rounded to bfloat16 first, and the sums are float32: exact where
+    the factors came out of a bfloat16 network, about twice as fast where the processor has it.
     """
     return _BFLOAT16 if fast else nullcontext()

@@ -23,10 +23,11 @@ def contact_sheet(
         height: Of each picture on the sheet, in pixels.
     """
     columns = columns or len(pictures)
-    font = ImageFont.load_default(size=max(12, height // 16))
+    letters = max(12, height // 16)
+    font = ImageFont.load_default(size=letters)
     tiles = [(label, _tile(picture, height)) for label, picture in pictures]
     width = max(tile.width for _, tile in tiles)
-    text = int(font.size * 1.6)
+    text = int(letters * 1.6)
     rows = -(-len(tiles) // columns)
     sheet = Image.new(
         "RGB",

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -241,7 +242,7 @@ def load(source: str | os.PathLike[str]) -> State:
     return state
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def _read(path: Path) -> Mapping[Any, Any]:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
@@ -255,7 +256,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state if isinstance(state, Mapping) else {}
 
 
-def _unpalette(state: Mapping[str, Tensor]) -> State:
+def _unpalette(state: Mapping[Any, Any]) -> State:
     """Expand weights kept as indices into a table of 256 values per layer."""
     plain = {}
     for key, value in state.items():

@@ -10,7 +10,7 @@ import torch
 from impasto.errors import InputError
 from impasto.losses import mmd
 from impasto.losses.gram import gram_distance, gram_matrix, samples
-from impasto.losses.mmd import ESTIMATORS, Gaussian, Linear, Polynomial, draw, mmd2
+from impasto.losses.mmd import ESTIMATORS, Gaussian, Linear, Polynomial, draw, kernel_function, mmd2
 
 KERNELS = [
     Linear(),
@@ -87,6 +87,13 @@ def test_brute_force_agrees(kernel, estimator, n, m):
     expected = plain_mmd2(x, y, kernel, estimator, order)
     found = mmd2(x, y, kernel, estimator=estimator, generator=seeded(5)).item()
     assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("kernel", FIXED, ids=name)
+def test_a_kernel_as_a_function(kernel):
+    x, y = sets()
+    expected = plain_kernel(x[:3].numpy(), y.numpy(), kernel, getattr(kernel, "bandwidth", None))
+    np.testing.assert_allclose(kernel_function(x, y, kernel)(x[:3], y), expected, rtol=1e-10)
 
 
 def test_one_vector_a_side_by_hand():
@@ -182,13 +189,23 @@ def test_the_fitted_bandwidth_follows_the_units():
     )
 
 
-def test_the_bandwidth_is_a_constant_for_the_gradient():
-    x, y = sets()
-    mean = torch.cdist(x, y).square().mean().item()
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_bandwidth_is_a_constant_for_the_gradient(estimator):
+    x, y = sets(12, 12)
+    unit = torch.cdist(x, y).square().mean().item()
+    if estimator == "linear":  # measured on its own pairs
+        generator = seeded(3)
+        (x0, x1), (y0, y1) = (
+            z[torch.randperm(12, generator=generator)].view(2, 6, 4) for z in (x, y)
+        )
+        couples = ((x0, x1), (y0, y1), (x0, y1), (x1, y0))
+        unit = torch.cat([(a - b).square().sum(1) for a, b in couples]).mean().item()
     x.requires_grad_()
-    (fitted,) = torch.autograd.grad(mmd2(x, y, Gaussian(scale=2.0)), x)
-    (fixed,) = torch.autograd.grad(mmd2(x, y, Gaussian(bandwidth=2.0 / mean)), x)
-    torch.testing.assert_close(fitted, fixed)
+    gradients = [
+        torch.autograd.grad(mmd2(x, y, kernel, estimator=estimator, generator=seeded(3)), x)[0]
+        for kernel in (Gaussian(scale=2.0), Gaussian(bandwidth=2.0 / unit))
+    ]
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How far apart two pictures are: content, style in its several readings, smoothness."""

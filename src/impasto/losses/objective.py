@@ -139,7 +139,7 @@ class Objective:
 
     def __call__(self, image: Tensor) -> Losses:
         """The losses of an image (1, 3, H, W): ``total`` and its weighted parts, each a scalar."""
-        layers = {entry.layer for entry in (*self._contents, *self._styles)}
+        layers = {entry.layer for entry in self._contents} | {s.layer for s in self._styles}
         features = self.encoder(image, sorted(layers))
         zero = image.new_zeros(())
         losses = {"total": zero}

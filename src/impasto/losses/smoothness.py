@@ -39,7 +39,8 @@ def total_variation(
 
         >>> import torch
         >>> board = (torch.arange(4).view(4, 1) + torch.arange(4)).remainder(2).float()
-        >>> total_variation(board.view(1, 1, 4, 4)), total_variation(board.view(1, 1, 4, 4), kind="beta")
+        >>> board = board.view(1, 1, 4, 4)
+        >>> total_variation(board), total_variation(board, kind="beta")
         (tensor(24.), tensor(18.))
     """
     down = image[..., 1:, :] - image[..., :-1, :]

@@ -247,7 +247,8 @@ def parse(text: str) -> tuple[Term, ...]:
         >>> parse("2*polynomial(offset=1)")[0].loss
         PolynomialLoss(degree=2, offset=1.0, estimator='biased', subsample=2048)
     """
-    terms, position = [], 0
+    terms: list[Term] = []
+    position = 0
     while position < len(text) or not terms:
         match = _TERM.match(text, position)
         dangling = match is not None and match["plus"] == "+" and not text[match.end() :].strip()
@@ -274,8 +275,8 @@ def _term(match: re.Match[str]) -> Term:
 
 
 def _options(kind: type[Any], name: str, text: str) -> dict[str, Any]:
-    fields = {field.name: type(field.default) for field in dataclasses.fields(kind)}
-    options = {}
+    fields: dict[str, type[Any]] = {f.name: type(f.default) for f in dataclasses.fields(kind)}
+    options: dict[str, Any] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         key, _, value = (part.strip() for part in item.partition("="))
         if key not in fields:

@@ -68,8 +68,6 @@ class Method(ABC):
         """A new picture (1, 3, height, width) of the style's texture."""
         raise InputError(f"{self.name} does not synthesize textures")
 
-    def reconstruct(
-        self, picture: Tensor, *, seed: int = 0, callback: Callback = silent
-    ) -> Tensor:
+    def reconstruct(self, picture: Tensor, *, seed: int = 0, callback: Callback = silent) -> Tensor:
         """A picture made anew from its features (1, 3, H, W)."""
         raise InputError(f"{self.name} does not reconstruct")

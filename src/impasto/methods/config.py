@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from impasto.errors import InputError
 PRESETS = ("default", "paper", "authors")
 
 C = TypeVar("C")
+
+_WORDS = {int: "whole number", float: "number"}
 
 
 def preset(kind: type[C], name: str) -> C:
@@ -57,6 +60,9 @@ def _read(key: str, text: str, kind: Any) -> Any:
             raise InputError(f"{key} is yes or no, not {text!r}")
         return text.lower() in {"true", "yes", "1"}
     try:
-        return kind(text)
+        value = kind(text)
     except ValueError as error:
-        raise InputError(f"{key}: {text!r} is no {kind.__name__}") from error
+        raise InputError(f"{key}: {text!r} is no {_WORDS.get(kind, kind.__name__)}") from error
+    if kind is float and not math.isfinite(value):
+        raise InputError(f"{key} is {value}: it must be finite")
+    return value

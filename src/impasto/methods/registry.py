@@ -62,6 +62,8 @@ class Entry:
     build: type[Method]
 
 
+_ANY = Ability(0)
+
 _TABLE: dict[str, Entry] = {}
 
 _M = TypeVar("_M", bound="type[Method]")
@@ -95,14 +97,14 @@ def _discover() -> None:
         importlib.import_module(module.name)
 
 
-def methods(ability: Ability = Ability(0)) -> tuple[Entry, ...]:
+def methods(ability: Ability = _ANY) -> tuple[Entry, ...]:
     """All methods that have these abilities, by family and name."""
     _discover()
     able = (entry for entry in _TABLE.values() if ability in entry.abilities)
     return tuple(sorted(able, key=lambda entry: (FAMILIES.index(entry.family), entry.name)))
 
 
-def get(name: str, ability: Ability = Ability(0)) -> Entry:
+def get(name: str, ability: Ability = _ANY) -> Entry:
     """One method by name.
 
     Raises:

@@ -21,7 +21,7 @@ from impasto.style import Style
 
 STARTS = ("content", "noise")
 
-_SMALLEST = 64  # the long edge below which a level shows nothing of a picture
+_SMALLEST = 128  # the long edge below which a level has too few features to be one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +183,7 @@ class OptimizingMethod(Method):
             count -= 1
         for depth in range(count - 1, 0, -1):
             shrink = scaler(0.5**depth)
-            styles = tuple(
-                StyleImage(shrink(s.image), s.weight, s.region) for s in full.styles
-            )
+            styles = tuple(StyleImage(shrink(s.image), s.weight, s.region) for s in full.styles)
             content = None if full.content is None else shrink(full.content)
             height, width = (max(1, round(side * 0.5**depth)) for side in (full.height, full.width))
             yield Level(height, width, content, styles, tuple(map(shrink, full.regions)))
@@ -238,4 +236,3 @@ class _seeded:  # noqa: N801 (used like a function)
 
     def __exit__(self, *error: Any) -> None:
         self._fork.__exit__(*error)
-

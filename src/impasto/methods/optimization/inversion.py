@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from impasto.encoder import block_of
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.terms import GramLoss, Term
@@ -33,7 +34,7 @@ class InversionConfig(OptimizationConfig):
             matrices, which keep what is there but not where.
         layers: The layers to rebuild from.
         tv_weight: λ of the total variation in the beta form, which tells natural pictures from
-            the many others with the same features.
+            the many others with the same features; ten times that at relu4, a hundred at relu5.
         tv_beta: β of it.
     """
 
@@ -75,9 +76,7 @@ class Inversion(OptimizingMethod):
     Config = InversionConfig
     config: InversionConfig
 
-    def reconstruct(
-        self, picture: Tensor, *, seed: int = 0, callback: Callback = silent
-    ) -> Tensor:
+    def reconstruct(self, picture: Tensor, *, seed: int = 0, callback: Callback = silent) -> Tensor:
         """A picture with the same features, made from noise."""
         picture = picture.to(self.runtime.device)
         height, width = picture.shape[-2:]
@@ -107,6 +106,7 @@ class Inversion(OptimizingMethod):
             gram = Term(GramLoss("hw", "sum"), "gram")
             objective.add_style(style.image, [gram], layers, weight=style.weight)
             objective.balance(style.image * 0 + 0.5)
-        return objective.add_smoothness(
-            config.tv_weight, kind="beta", beta=config.tv_beta, reduction="mean"
-        )
+        # deeper layers say less about each pixel, so the prior has to say more (section 3.2)
+        depth = max(block_of(layer) for layer in config.layers)
+        prior = config.tv_weight * 10.0 ** max(0, depth - 3)
+        return objective.add_smoothness(prior, kind="beta", beta=config.tv_beta, reduction="mean")

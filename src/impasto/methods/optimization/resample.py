@@ -37,7 +37,8 @@ class ResampleConfig:
     def __post_init__(self) -> None:
         """Refuse an unknown algorithm, and windows that cannot be."""
         if self.algorithm not in ALGORITHMS:
-            raise InputError(f"unknown algorithm {self.algorithm!r}: choose {', '.join(ALGORITHMS)}")
+            known = ", ".join(ALGORITHMS)
+            raise InputError(f"unknown algorithm {self.algorithm!r}: choose {known}")
         EfrosLeungConfig(window=self.window)
         WeiLevoyConfig(windows=self.windows, passes=self.passes)
 

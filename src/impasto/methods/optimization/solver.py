@@ -103,7 +103,9 @@ class _Watch:
         losses = self.objective(image)
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         total = self.losses["total"]
-        if not math.isfinite(total) or total > _RUNAWAY * self.best + 1e-30:
+        # L-BFGS-B may look far along a line and come back, so only the others can run away
+        searching = self.config.optimizer == "lbfgsb" and math.isfinite(total)
+        if not searching and not total <= _RUNAWAY * self.best + 1e-30:
             raise DivergedError(f"the loss ran away at step {self.steps + 1} ({total:.3g})")
         if total < self.best:
             self.best, self.best_losses = total, self.losses
@@ -173,7 +175,11 @@ def minimize(
                 raise DivergedError(_advice(str(error)), watch.best_image) from error
             image = watch.best_image.clone()
         else:
-            break
+            # L-BFGS-B ends where its line search finds no way down, which in bfloat16 is often a
+            # worn-out memory rather than a minimum
+            if watch.steps >= config.steps or watch.best_image is None:
+                break
+            image = watch.best_image.clone()
     assert watch.best_image is not None  # one evaluation at least has passed
     return Result(watch.best_image, watch.best_losses, watch.cancelled)
 
