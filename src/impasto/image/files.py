@@ -126,15 +126,19 @@ def write(data: bytes, target: Target) -> None:
     if not isinstance(target, str | os.PathLike):
         _write_stream(data, target, _name_of(target))
     elif os.fspath(target) == "-":
-        if sys.stdout is not None and sys.stdout.isatty():
-            raise InputError("a picture is no text for a terminal: redirect it with > or |")
-        _write_stream(data, _binary(sys.stdout, "standard output"), "standard output")
+        _write_stream(data, _standard_output(), "standard output")
     else:
         path = os.fspath(target)
         try:
             _write_path(data, path)
         except (OSError, ValueError) as error:
             raise InputError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def _standard_output() -> BinaryIO:
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise InputError("a picture is no text for a terminal: redirect it with > or |")
+    return _binary(sys.stdout, "standard output")
 
 
 def _write_stream(data: bytes, stream: BinaryIO, name: str) -> None:
@@ -151,10 +155,14 @@ def check(target: Target) -> None:
     """Find out before the work whether a path can be written, as far as one can know.
 
     Raises:
-        InputError: Its folder does not exist, or it is a folder, or it is write-protected.
+        InputError: Its folder does not exist, or it is a folder, or it is write-protected; or it
+            is standard output, and that is a terminal.
     """
-    if isinstance(target, str | os.PathLike) and os.fspath(target) != "-":
-        _resolve(os.fspath(target))
+    if isinstance(target, str | os.PathLike):
+        if os.fspath(target) == "-":
+            _standard_output()
+        else:
+            _resolve(os.fspath(target))
 
 
 def _resolve(path: str) -> str:

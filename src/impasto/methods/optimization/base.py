@@ -21,6 +21,9 @@ from impasto.style import Style
 
 STARTS = ("content", "noise")
 
+# white noise of full contrast takes a hundred steps to unlearn; the authors of all these methods
+# start near grey
+_NOISE = 0.05
 _SMALLEST = 128  # the long edge below which a level has too few features to be one
 
 
@@ -192,7 +195,8 @@ class OptimizingMethod(Method):
     def _start(self, level: Level) -> Tensor:
         if self.config.start == "content" and level.content is not None:
             return level.content
-        return torch.rand(1, 3, level.height, level.width).to(self.runtime.device)
+        noise = torch.randn(1, 3, level.height, level.width).to(self.runtime.device)
+        return (0.5 + _NOISE * noise).clamp(0, 1)
 
 
 def carry(image: Tensor, before: Level, level: Level) -> Tensor:

@@ -39,7 +39,7 @@ class CNNMRFConfig(OptimizationConfig):
     style_layers: tuple[str, ...] = ("relu3_1", "relu4_1")  # section 3.1
     style_weight: float = 1.0
     content_layers: tuple[str, ...] = ("relu4_2",)  # section 3.2
-    content_weight: float = 1.0
+    content_weight: float = 1.5
     tv_weight: float = 1e-3  # section 3.3 and the authors' code
     patch_size: int = 3  # section 3.1
     patch_stride: int = 1
@@ -50,7 +50,15 @@ class CNNMRFConfig(OptimizationConfig):
     @classmethod
     def paper(cls) -> CNNMRFConfig:
         """Sections 3 and 4: dense patches of 7 scales and 5 rotations, 200 steps a level."""
-        return cls(start="noise", spectrum=0, steps=200, coarse_steps=200, scales=3, rotations=2)
+        return cls(
+            content_weight=1.0,
+            start="noise",
+            spectrum=0,
+            steps=200,
+            coarse_steps=200,
+            scales=3,
+            rotations=2,
+        )
 
     @classmethod
     def authors(cls) -> CNNMRFConfig:

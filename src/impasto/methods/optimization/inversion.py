@@ -39,6 +39,7 @@ class InversionConfig(OptimizationConfig):
     """
 
     start: str = "noise"  # section 3
+    spectrum: float = 0.0  # noise has no 1/f to make use of
     steps: int = 300
     kind: str = "content"
     layers: tuple[str, ...] = ("relu4_2",)

@@ -42,13 +42,13 @@ class MMDConfig(OptimizationConfig):
 
     losses: str = "0.5 polynomial + 0.5 moments"
     pooling: str = "average"  # authors' code
-    steps: int = 150
+    steps: int = 100
     levels: int = 2
-    coarse_steps: int = 150
+    coarse_steps: int = 100
     content_layers: tuple[str, ...] = ("relu4_2",)  # authors' code
     content_weight: float = 1.0  # authors' code
     style_layers: tuple[str, ...] = RELU1_TO_5  # authors' code
-    style_weight: float = 5.0  # authors' code
+    style_weight: float = 100.0
     scaling: str = "photo"
     tv_weight: float = 0.0
 
@@ -74,6 +74,7 @@ class MMDConfig(OptimizationConfig):
             steps=500,
             spectrum=0,
             scaling="authors",
+            style_weight=5.0,
             # a gradient of 1e-2 times the 4-neighbour Laplacian over 8, on pixels of 0 to 255
             tv_weight=1e-2 / 16 * 255**2,
         )

