@@ -1,0 +1,103 @@
+"""`make gallery`: every picture of docs/gallery, from the package's own samples.
+
+Nothing here but calls of the public functions, so each entry shows how its picture is made.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import impasto
+from impasto import samples
+from impasto.progress import Progress
+from impasto.sheet import contact_sheet
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+SIDE = 384
+
+
+class Falls:
+    """Remembers the first and last loss of each level, to say how far the objective fell."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[float]] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        if "total" in progress.losses:
+            self.stages.setdefault(progress.stage, []).append(progress.losses["total"])
+
+    @property
+    def factor(self) -> float | None:
+        """The smallest fall of a level, first loss over last."""
+        return min((losses[0] / losses[-1] for losses in self.stages.values()), default=None)
+
+
+def stylized(photo: str, painting: str, **options: object) -> Callable[..., impasto.Picture]:
+    """A photo in the style of a painting, of the samples."""
+    return lambda callback: impasto.stylize(
+        f"sample:{photo}", f"sample:{painting}", size=SIDE, callback=callback, **options
+    )
+
+
+def texture(sample: str, **options: object) -> Callable[..., impasto.Picture]:
+    """More of a sample texture."""
+    return lambda callback: impasto.synthesize(f"sample:{sample}", callback=callback, **options)
+
+
+def ladder(photo: str, kind: str) -> Callable[..., impasto.Picture]:
+    """What the layers keep of a photo."""
+    return lambda callback: impasto.ladder(
+        f"sample:{photo}", kind=kind, size=256, callback=callback
+    )
+
+
+ENTRIES: dict[str, Callable[..., impasto.Picture]] = {
+    "gatys-astronaut-swirls": stylized("astronaut", "swirls"),
+    "gatys-chelsea-fjord": stylized("chelsea", "fjord"),
+    "gatys-coffee-mosaic": stylized("coffee", "mosaic"),
+    "gatys-rocket-wave": stylized("rocket", "wave"),
+    "gatys-luminance": stylized("coffee", "swirls", colors="luminance"),
+    "gatys-match": stylized("coffee", "swirls", colors="match"),
+    "mmd-polynomial-moments": stylized("chelsea", "gold", method="mmd"),
+    "mmd-gaussian": stylized(
+        "chelsea",
+        "gold",
+        method="mmd",
+        settings={"losses": "gaussian", "optimizer": "adam", "learning_rate": 0.02},
+    ),
+    "mmd-linear-gaussian": stylized(
+        "chelsea", "gold", method="mmd", settings={"losses": "0.5 linear + 0.5 polynomial"}
+    ),
+    "cnnmrf-chelsea-swirls": stylized("chelsea", "swirls", method="cnnmrf"),
+    "cnnmrf-texture-mosaic": texture("mosaic", method="cnnmrf", size=256, sample_size=256),
+    "texture-ihc": texture("ihc", size=256, sample_size=256),
+    "texture-gravel": texture("gravel", size=256, sample_size=256),
+    "resample-efros-leung": texture("brick", method="resample", size=128, sample_size=64),
+    "resample-wei-levoy": texture(
+        "gravel", method="resample", size=128, sample_size=64, settings={"algorithm": "wei-levoy"}
+    ),
+    "invert-content": ladder("coffee", "content"),
+    "invert-style": ladder("coffee", "style"),
+}
+
+
+def main() -> None:
+    """Make the pictures, the sheet of samples, and the table of how far each objective fell."""
+    GALLERY.mkdir(parents=True, exist_ok=True)
+    paintings = [(name, samples.painting(name, 384)) for name in samples.PAINTINGS]
+    contact_sheet(paintings, columns=4, height=256).save(GALLERY / "paintings.jpg", quality=88)
+    table = {}
+    for name, make in ENTRIES.items():
+        falls, start = Falls(), time.perf_counter()
+        make(falls).save(GALLERY / f"{name}.jpg", quality=90)
+        seconds = round(time.perf_counter() - start, 1)
+        table[name] = {"seconds": seconds, "objective fell by": falls.factor}
+        print(name, table[name], flush=True)
+    (GALLERY / "falls.json").write_text(json.dumps(table, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
