@@ -16,7 +16,7 @@ from impasto.progress import Progress
 from impasto.sheet import contact_sheet
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
-SIDE = 384
+SIDE = 320
 
 
 class Falls:
@@ -26,6 +26,7 @@ class Falls:
         self.stages: dict[str, list[float]] = {}
 
     def __call__(self, progress: Progress) -> None:
+        """Take note of a step."""
         if "total" in progress.losses:
             self.stages.setdefault(progress.stage, []).append(progress.losses["total"])
 
@@ -50,7 +51,7 @@ def texture(sample: str, **options: object) -> Callable[..., impasto.Picture]:
 def ladder(photo: str, kind: str) -> Callable[..., impasto.Picture]:
     """What the layers keep of a photo."""
     return lambda callback: impasto.ladder(
-        f"sample:{photo}", kind=kind, size=256, callback=callback
+        f"sample:{photo}", kind=kind, size=192, settings={"steps": 200}, callback=callback
     )
 
 
@@ -62,14 +63,13 @@ ENTRIES: dict[str, Callable[..., impasto.Picture]] = {
     "gatys-luminance": stylized("coffee", "swirls", colors="luminance"),
     "gatys-match": stylized("coffee", "swirls", colors="match"),
     "mmd-polynomial-moments": stylized("chelsea", "gold", method="mmd"),
+    "mmd-moments": stylized("chelsea", "gold", method="mmd", settings={"losses": "moments"}),
+    "mmd-linear": stylized("chelsea", "gold", method="mmd", settings={"losses": "linear"}),
     "mmd-gaussian": stylized(
         "chelsea",
         "gold",
         method="mmd",
         settings={"losses": "gaussian", "optimizer": "adam", "learning_rate": 0.02},
-    ),
-    "mmd-linear-gaussian": stylized(
-        "chelsea", "gold", method="mmd", settings={"losses": "0.5 linear + 0.5 polynomial"}
     ),
     "cnnmrf-chelsea-swirls": stylized("chelsea", "swirls", method="cnnmrf"),
     "cnnmrf-texture-mosaic": texture("mosaic", method="cnnmrf", size=256, sample_size=256),

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
+    from impasto.controls import Controls
     from impasto.errors import ImpastoError, InputError, InterruptedRun
     from impasto.image import Picture, load, save
     from impasto.inspection import invert, ladder
-    from impasto.pipeline import Controls, build, stylize, synthesize
+    from impasto.pipeline import build, stylize, synthesize
     from impasto.progress import Progress
     from impasto.style import Style
 
 # nothing heavy is imported until one of these names is used
 _HOMES = {
-    "Controls": "pipeline",
+    "Controls": "controls",
     "ImpastoError": "errors",
     "InputError": "errors",
     "InterruptedRun": "errors",

@@ -107,7 +107,7 @@ def stylize(
 
         job.finish(
             pipeline.stylize(
-                console.source(photo),
+                photo,
                 paths,
                 method=method,
                 weights=shares,
@@ -159,7 +159,7 @@ def texture(
 
         job.finish(
             pipeline.synthesize(
-                console.source(sample),
+                sample,
                 size=console.sides(size),
                 method=method,
                 sample_size=sample_size,
@@ -215,11 +215,10 @@ def invert(
             "precision": precision,
             "callback": job.callback,
         }
-        picture = console.source(photo)
         if ladder:
-            job.finish(inspection.ladder(picture, layers=layer or (), **options))
+            job.finish(inspection.ladder(photo, layers=layer or (), **options))
         else:
-            job.finish(inspection.invert(picture, layer or "relu4_2", **options))
+            job.finish(inspection.invert(photo, layer or "relu4_2", **options))
 
 
 @app.command()

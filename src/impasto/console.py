@@ -66,11 +66,6 @@ def sides(text: str | None) -> int | tuple[int, int] | None:
     return (width, rest[0]) if rest else width
 
 
-def source(name: str) -> Any:
-    """The picture to read: ``-`` is standard input."""
-    return name
-
-
 def target(output: Path | None, photo: str, suffix: str) -> Path:
     """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
 

@@ -119,17 +119,20 @@ class Encoder(nn.Module):
         self.convolutions = nn.ModuleDict(
             {name: _convolution(name, state, padding) for name in self.layers if "conv" in name}
         )
-        self.dtype = torch.float32
         self.requires_grad_(False).eval()
 
     def place(self, runtime: Runtime) -> Encoder:
         """Move to a device, in its number format, with the channels last in memory."""
-        self.dtype = runtime.dtype
         for convolution in self.convolutions.values():
             convolution.to(runtime.device, runtime.dtype)
             convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean, self.std = self.mean.to(runtime.device), self.std.to(runtime.device)
         return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights, and of the features."""
+        return next(self.parameters()).dtype
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> Features:
         """Encode a batch of images.

@@ -8,9 +8,10 @@ from typing import Any
 from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability
-from impasto.pipeline import Source, build, fit, read
+from impasto.pipeline import build
 from impasto.progress import Callback, Share, silent
 from impasto.sheet import contact_sheet
+from impasto.sources import Source, fit, read
 
 
 def invert(

@@ -28,7 +28,8 @@ class _SelfProduct(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.fast = fast
         with torch.autocast(x.device.type, enabled=False), matrix_products(fast=fast):
-            return x.mT @ x
+            # one picture at a time: a batched product would first copy the transpose
+            return torch.stack([picture.T @ picture for picture in x])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:

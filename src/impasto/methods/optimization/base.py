@@ -24,7 +24,8 @@ STARTS = ("content", "noise")
 # white noise of full contrast takes a hundred steps to unlearn; the authors of all these methods
 # start near grey
 _NOISE = 0.05
-_SMALLEST = 128  # the long edge below which a level has too few features to be one
+# the edges below which a level has too few features: long for the eye, short for relu5_1
+_SMALLEST, _NARROWEST = 128, 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,8 @@ class OptimizingMethod(Method):
     def _pyramid(self, full: Level) -> Iterator[Level]:
         """The levels from the smallest to the full size, which is passed on as it is."""
         count = self.config.levels
-        while count > 1 and max(full.height, full.width) / 2 ** (count - 1) < _SMALLEST:
+        long, short = max(full.height, full.width), min(full.height, full.width)
+        while count > 1 and (long >> count - 1 < _SMALLEST or short >> count - 1 < _NARROWEST):
             count -= 1
         for depth in range(count - 1, 0, -1):
             shrink = scaler(0.5**depth)

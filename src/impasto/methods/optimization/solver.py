@@ -6,6 +6,7 @@ runaway is caught with the last good picture kept, and a cancelled run returns w
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class _Watch:
         self.best_image: Tensor | None = None
         self.best_losses: Mapping[str, float] = {}
         self.trace: list[float] = []
+        self.last: Tensor | None = None
         self.cancelled = False
 
     def evaluate(self, image: Tensor) -> Tensor:
@@ -115,6 +117,7 @@ class _Watch:
     def step(self, image: Tensor) -> None:
         """Report a finished step; leaves the run when cancelled or flat."""
         self.steps += 1
+        self.last = image
         self.trace.append(self.losses["total"])
         report = Progress(
             self.frame.step + self.steps,
@@ -127,6 +130,13 @@ class _Watch:
         self.cancelled = report.cancelled
         if self.cancelled or self.steps >= self.config.steps or self._flat():
             raise _Stop
+
+    @torch.no_grad()
+    def look_at_last(self) -> None:
+        """Evaluate where the last step led, which no further step did."""
+        if self.last is not None:
+            with contextlib.suppress(DivergedError):
+                self.evaluate(self.last.detach())
 
     def _flat(self) -> bool:
         window = self.config.patience
@@ -168,6 +178,7 @@ def minimize(
         try:
             descend(watch, image, bounds)
         except _Stop:
+            watch.look_at_last()
             break
         except DivergedError as error:
             # What ran away is the optimizer's memory of past steps: start afresh from the best.

@@ -1,0 +1,110 @@
+"""What a user hands in, as pictures and regions: paths, bytes, arrays, samples, masks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from impasto import histogram, image, samples
+from impasto.errors import InputError
+from impasto.image import Picture
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
+
+SAMPLE = "sample:"  # a picture that the package draws or brings
+
+_LARGEST = 16384  # a side beyond which no method here can work on one machine
+
+
+def read(source: Source) -> Picture:
+    """A picture from anything that :func:`stylize` takes.
+
+    Raises:
+        InputError: It is no picture.
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, str) and source.startswith(SAMPLE):
+        return samples.load(source.removeprefix(SAMPLE))
+    if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
+        return image.load(source)
+    other: Any = source
+    if hasattr(other, "convert"):  # before the next: a Pillow image is an array as well
+        return Picture.from_pil(other)
+    if hasattr(other, "__array_interface__"):
+        return Picture.from_numpy(other)
+    raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
+
+
+def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:
+    """Resize to a long edge: the one asked for, or else the default if the picture is larger.
+
+    Raises:
+        InputError: The size asked for (what ``name`` calls it) is no size.
+    """
+    if size is not None:
+        check_side(name, size)
+    long_edge = max(picture.size)
+    target = size if size is not None else min(long_edge, default or long_edge)
+    if target == long_edge:
+        return picture
+    factor = target / long_edge
+    return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
+
+
+def regions_of(masks: Sequence[Source], photo: Picture, styles: int) -> tuple[Tensor, ...]:
+    """Masks as regions of a photo, one for each style.
+
+    White is where a style goes. As many masks as styles: what no mask covers stays the photo. One
+    mask fewer: the last style takes what is left. Where masks overlap they share.
+
+    Args:
+        masks: Pictures of any size; one with an alpha channel is read from that, else from its
+            luminance. ``alpha`` is the photo's own alpha.
+        photo: The photo they are for.
+        styles: How many styles there are.
+
+    Returns:
+        (1, 1, H, W) each, with a sum of at most 1; none if there are no masks.
+
+    Raises:
+        InputError: The numbers do not fit, or a mask is black everywhere.
+    """
+    if not masks:
+        return ()
+    if len(masks) not in {styles, styles - 1}:
+        raise InputError(
+            f"{len(masks)} masks for {styles} styles: give one a style, or one fewer "
+            f"and the last style takes what is left"
+        )
+    regions = [_mask(mask, photo) for mask in masks]
+    total = torch.stack(regions).sum(0)
+    regions = [region / total.clamp_min(1) for region in regions]
+    if len(regions) < styles:
+        regions.append((1 - total).clamp_min(0))
+    if any(float(region.amax()) < 1 / 255 for region in regions):
+        raise InputError("a mask leaves a style no room: paint its region white")
+    return tuple(regions)
+
+
+def _mask(source: Source, photo: Picture) -> Tensor:
+    if isinstance(source, str) and source == "alpha":
+        if photo.alpha is None:
+            raise InputError("the photo has no alpha channel to take as a mask")
+        return photo.alpha
+    picture = read(source)
+    mask = picture.alpha if picture.alpha is not None else histogram.luminance(picture.rgb)
+    mask = torch.nn.functional.interpolate(
+        mask, (photo.height, photo.width), mode="bilinear", antialias=True
+    )
+    return mask.clamp(0, 1)
+
+
+def check_side(name: str, side: int) -> None:
+    """Refuse a side that no picture has; ``name`` is what the user calls it."""
+    if not 1 <= side <= _LARGEST:
+        raise InputError(f"{name} is {side}: it must be 1 to {_LARGEST} pixels")

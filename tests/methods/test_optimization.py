@@ -1,0 +1,163 @@
+"""What each optimising method promises, at a size that a test can afford."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from impasto import samples
+from impasto.losses.gram import gram_matrix
+from impasto.losses.terms import LinearLoss, MomentsLoss, PolynomialLoss
+from impasto.methods.optimization.base import Level, StyleImage, carry, resize
+from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
+from impasto.methods.optimization.gatys import Gatys, GatysConfig
+from impasto.methods.optimization.inversion import Inversion, InversionConfig
+from impasto.methods.optimization.mmd import MMD, MMDConfig, authors_scale
+from impasto.methods.optimization.texture import Texture, TextureConfig
+from impasto.runtime import choose
+
+FLOAT32 = choose("cpu", "float32")
+SIDE = 64
+
+
+def photo(side=SIDE):
+    return samples.photo("coffee").resized(side, side).rgb
+
+
+def painting(side=SIDE):
+    return samples.painting("fjord", 256).resized(side, side).rgb
+
+
+def level(content=None, style=None):
+    styles = () if style is None else (StyleImage(style, 1.0, None),)
+    return Level(SIDE, SIDE, content, styles)
+
+
+def falls(method, picture, style=None):
+    """First total loss over the last, of the real run."""
+    losses = []
+
+    def listen(progress):
+        losses.append(progress.losses["total"])
+
+    if style is None:
+        method.reconstruct(picture, callback=listen)
+    elif picture is None:
+        method.synthesize(method.encode(style), SIDE, SIDE, callback=listen)
+    else:
+        method.stylize(picture, method.encode(style), callback=listen)
+    return losses[0] / losses[-1]
+
+
+@pytest.mark.parametrize("losses", ["polynomial", "moments", "linear", "0.5 linear + 0.5 moments"])
+def test_mmd_lowers_its_objective(losses):
+    config = MMDConfig(losses=losses, steps=40, levels=1)
+    assert falls(MMD(config, FLOAT32), photo(), painting()) > 3
+
+
+def test_gaussian_mmd_lowers_its_objective():
+    config = MMDConfig(
+        losses="gaussian(subsample=512)",
+        optimizer="adam",
+        learning_rate=0.02,
+        steps=40,
+        levels=1,
+        style_layers=("relu1_1", "relu2_1", "relu3_1"),
+    )
+    assert falls(MMD(config, FLOAT32), photo(), painting()) > 1.5
+
+
+def test_gatys_lowers_its_objective():
+    assert falls(Gatys(GatysConfig(steps=40, levels=1), FLOAT32), photo(), painting()) > 10
+
+
+def test_cnnmrf_lowers_its_objective():
+    config = CNNMRFConfig(steps=40, levels=1)
+    assert falls(CNNMRF(config, FLOAT32), photo(), painting()) > 1.2
+
+
+def test_texture_lowers_its_objective():
+    config = TextureConfig(steps=40, levels=1)
+    assert falls(Texture(config, FLOAT32), None, painting()) > 8
+
+
+def test_inversion_lowers_its_objective():
+    config = InversionConfig(steps=40, layers=("relu2_2",))
+    assert falls(Inversion(config, FLOAT32), photo()) > 5
+
+
+def test_gatys_with_style_equal_to_content_has_nothing_to_do():
+    objective = Gatys(GatysConfig(), FLOAT32).objective(level(photo(), photo()))
+    assert float(objective(photo())["total"]) == 0
+
+
+def test_cnnmrf_with_style_equal_to_content_has_no_style_loss():
+    method = CNNMRF(CNNMRFConfig(tv_weight=0), FLOAT32)
+    far = method.objective(level(photo(), painting()))(photo())["style"]
+    near = method.objective(level(photo(), photo()))(photo())["style"]
+    assert float(near) < 1e-6 * float(far)
+
+
+def test_the_papers_style_loss_is_equation_4():
+    """E = Σ (G - A)² / (4 N² M²) with G unnormalised, for content and style of one size."""
+    method = Gatys(dataclasses.replace(GatysConfig.paper(), content_weight=0.0), FLOAT32)
+    found = float(method.objective(level(photo(), painting()))(photo())["total"])
+    layers = method.config.style_layers
+    x, s = method.encoder(photo(), layers), method.encoder(painting(), layers)
+    expected = 0.0
+    for name in layers:
+        n, m = x[name].shape[1], x[name].shape[2] * x[name].shape[3]
+        g, a = (gram_matrix(side[name].double(), normalization="none") for side in (x, s))
+        expected += 0.2 * float((g - a).square().sum()) / (4 * n**2 * m**2)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_texture_stays_within_the_colours_of_the_sample():
+    style = painting() * 0.4 + 0.3
+    config = TextureConfig(steps=5, levels=1, histogram=False)
+    method = Texture(config, FLOAT32)
+    image = method.synthesize(method.encode(style), 48, 80)
+    assert image.shape == (1, 3, 48, 80)
+    assert bool((image.amin((2, 3)) >= style.amin((2, 3)) - 1e-6).all())
+    assert bool((image.amax((2, 3)) <= style.amax((2, 3)) + 1e-6).all())
+
+
+def test_texture_takes_the_histogram_of_the_sample():
+    method = Texture(TextureConfig(steps=3, levels=1), FLOAT32)
+    image = method.synthesize(method.encode(painting()), SIDE, SIDE)
+    for channel in range(3):
+        found, wanted = (x[0, channel].flatten().sort().values for x in (image, painting()))
+        assert torch.allclose(found, wanted, atol=1e-3)
+
+
+def test_the_authors_scales_turn_losses_into_their_gradients():
+    """The gradients that the authors' code writes, against autograd of the scaled losses."""
+    c, h, w = 3, 4, 5
+    m = h * w
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(1, c, h, w, generator=generator, dtype=torch.float64) for _ in range(2))
+    rows_x, rows_y = (t[0].flatten(1).T for t in (x, y))  # (M, C)
+    expected = {
+        LinearLoss(): (rows_x - rows_y).sum(0).expand(m, c) * 2e3 / (c * m),
+        PolynomialLoss(): rows_x @ (rows_x.T @ rows_x - rows_y.T @ rows_y) * 0.1 / (c * c * m),
+    }
+    for loss, gradient in expected.items():
+        image = x.clone().requires_grad_()
+        value = loss.distance(loss.describe(image), loss.target(y)) * authors_scale(loss, c, m)
+        (found,) = torch.autograd.grad(value, image)
+        assert torch.allclose(found[0].flatten(1).T, gradient)
+    assert authors_scale(MomentsLoss(), c, m) == 1e3 * m
+
+
+def test_carrying_between_levels_keeps_the_photos_detail():
+    small = level(content=resize(photo(), 32, 32))
+    large = level(content=photo())
+    assert torch.allclose(carry(small.content, small, large), photo(), atol=1e-6)
+
+
+def test_two_styles_of_one_picture_are_that_picture():
+    method = Gatys(GatysConfig(steps=3, levels=1), FLOAT32)
+    style = method.encode(painting())
+    once = method.stylize(photo(), style)
+    twice = method.stylize(photo(), 0.25 * style + 0.75 * style)
+    assert torch.allclose(once, twice, atol=1e-3)
