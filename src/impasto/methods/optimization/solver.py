@@ -23,8 +23,8 @@ LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 
 OPTIMIZERS = ("lbfgs", "lbfgsb", "adam")
 
-_RUNAWAY = 1e3  # times the best loss so far
-_RESTARTS = 3
+_RUNAWAY = 20.0  # times the best loss so far; healthy excursions stay below ten
+_RESTARTS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ class _Watch:
         self.trace: list[float] = []
         self.last: Tensor | None = None
         self.cancelled = False
+        self.caution = 1.0  # halved with every restart
 
     def evaluate(self, image: Tensor) -> Tensor:
         """The loss of an image, with the best one so far kept; the image must not be NaN."""
@@ -181,10 +182,11 @@ def minimize(
             watch.look_at_last()
             break
         except DivergedError as error:
-            # What ran away is the optimizer's memory of past steps: start afresh from the best.
+            # the memory of past steps led astray: forget it, and go on from the best more carefully
             if watch.best_image is None or attempt == _RESTARTS:
                 raise DivergedError(_advice(str(error)), watch.best_image) from error
             image = watch.best_image.clone()
+            watch.caution /= 2
         else:
             # L-BFGS-B ends where its line search finds no way down, which in bfloat16 is often a
             # worn-out memory rather than a minimum
@@ -210,7 +212,7 @@ def _lbfgs(watch: _Watch, start: Tensor, _: Any) -> None:
     variable = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [variable],
-        lr=watch.config.learning_rate,
+        lr=watch.config.learning_rate * watch.caution,
         max_iter=1,
         history_size=watch.config.history,
         tolerance_grad=0,
@@ -261,7 +263,7 @@ def _coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
 
 def _adam(watch: _Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
     variable = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate)
+    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate * watch.caution)
     while True:
         total = watch.evaluate(variable)
         (variable.grad,) = torch.autograd.grad(total, variable)
