@@ -39,6 +39,8 @@ class InversionConfig(OptimizationConfig):
     """
 
     start: str = "noise"  # section 3
+    optimizer: str = "lbfgsb"  # plain L-BFGS runs away from grey noise
+    history: int = 20
     spectrum: float = 0.0  # noise has no 1/f to make use of
     steps: int = 300
     kind: str = "content"

@@ -24,7 +24,7 @@ LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 OPTIMIZERS = ("lbfgs", "lbfgsb", "adam")
 
 _RUNAWAY = 20.0  # times the best loss so far; healthy excursions stay below ten
-_RESTARTS = 6
+_RESTARTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,21 +99,27 @@ class _Watch:
         self.trace: list[float] = []
         self.last: Tensor | None = None
         self.cancelled = False
-        self.caution = 1.0  # halved with every restart
+        self.restarts = 0
 
     def evaluate(self, image: Tensor) -> Tensor:
         """The loss of an image, with the best one so far kept; the image must not be NaN."""
         losses = self.objective(image)
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         total = self.losses["total"]
-        # L-BFGS-B may look far along a line and come back, so only the others can run away
-        searching = self.config.optimizer == "lbfgsb" and math.isfinite(total)
+        # a line search may look far and come back, so only those without one can run away
+        searching = self.searches and math.isfinite(total)
         if not searching and not total <= _RUNAWAY * self.best + 1e-30:
             raise DivergedError(f"the loss ran away at step {self.steps + 1} ({total:.3g})")
         if total < self.best:
             self.best, self.best_losses = total, self.losses
             self.best_image = image.detach().clone()
         return losses["total"]
+
+    @property
+    def searches(self) -> bool:
+        """Whether steps come out of a line search: in L-BFGS-B, and in L-BFGS after trouble."""
+        optimizer = self.config.optimizer
+        return optimizer == "lbfgsb" or (optimizer == "lbfgs" and self.restarts > 0)
 
     def step(self, image: Tensor) -> None:
         """Report a finished step; leaves the run when cancelled or flat."""
@@ -182,11 +188,13 @@ def minimize(
             watch.look_at_last()
             break
         except DivergedError as error:
-            # the memory of past steps led astray: forget it, and go on from the best more carefully
+            # the memory of past steps led astray: forget it, and go on from the best more
+            # carefully, Adam with half the step and L-BFGS as L-BFGS-B, which searches each line
             if watch.best_image is None or attempt == _RESTARTS:
                 raise DivergedError(_advice(str(error)), watch.best_image) from error
             image = watch.best_image.clone()
-            watch.caution /= 2
+            watch.restarts += 1
+            descend = _lbfgsb if watch.searches else descend
         else:
             # L-BFGS-B ends where its line search finds no way down, which in bfloat16 is often a
             # worn-out memory rather than a minimum
@@ -212,7 +220,7 @@ def _lbfgs(watch: _Watch, start: Tensor, _: Any) -> None:
     variable = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [variable],
-        lr=watch.config.learning_rate * watch.caution,
+        lr=watch.config.learning_rate,
         max_iter=1,
         history_size=watch.config.history,
         tolerance_grad=0,
@@ -263,7 +271,7 @@ def _coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
 
 def _adam(watch: _Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
     variable = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate * watch.caution)
+    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate / 2**watch.restarts)
     while True:
         total = watch.evaluate(variable)
         (variable.grad,) = torch.autograd.grad(total, variable)
