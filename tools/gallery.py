@@ -54,7 +54,7 @@ def texture(sample: str, **options: object) -> Callable[..., impasto.Picture]:
 def ladder(photo: str, kind: str) -> Callable[..., impasto.Picture]:
     """What the layers keep of a photo."""
     return lambda callback: impasto.ladder(
-        f"sample:{photo}", kind=kind, size=192, settings={"steps": 200}, callback=callback
+        f"sample:{photo}", kind=kind, size=160, settings={"steps": 80}, callback=callback
     )
 
 
