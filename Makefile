@@ -12,6 +12,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)  ## stylize a photo and say where the picture lies
+	mkdir -p out
 	$(BIN)/impasto demo --output out/demo.png
 
 test: $(READY)  ## the tests, doctests included
