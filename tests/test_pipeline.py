@@ -608,6 +608,7 @@ def cases(ability):
     return [
         pytest.param(entry, preset, id=f"{entry.name}-{preset}")
         for entry in methods(ability)
+        if Ability.TRAIN not in entry.abilities  # those are in test_learned.py
         for preset in config.PRESETS
         if preset == "default" or hasattr(entry.build.Config, preset)
     ]
@@ -660,7 +661,11 @@ def test_synthesize(entry, preset):
     assert seen == sorted(seen)
 
 
-@pytest.mark.parametrize("entry", methods(Ability.STYLIZE), ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in methods(Ability.STYLIZE) if Ability.TRAIN not in entry.abilities],
+    ids=lambda entry: entry.name,
+)
 def test_masks_of_every_method(entry):
     photo = smooth()
     result = pipeline.stylize(

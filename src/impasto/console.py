@@ -19,6 +19,7 @@ from impasto.progress import Callback, Progress, chain
 
 if TYPE_CHECKING:
     from impasto.image import Picture
+    from impasto.learning import Trained
 
 STREAM = Path("-")
 
@@ -166,6 +167,70 @@ def job(
         signal.signal(signal.SIGINT, before)
     if this.interrupted:
         raise CancelledError(f"cancelled; what there was is in {target}")
+
+
+@dataclass
+class Training:
+    """A training of the command line: Ctrl-C ends it in order, its model written as it is."""
+
+    quiet: bool
+    callback: Callback
+    interrupted: bool = False
+
+    def finish(self, trained: Trained) -> None:
+        """Say what was made, and what is left to do."""
+        result = trained.result
+        if not self.quiet:
+            pace = f"{result.seconds / max(1, result.steps):.2f} s a step"
+            print(f"{trained.path}  {result.steps} steps, {pace}", file=sys.stderr)
+        if result.skipped:
+            names = ", ".join(result.skipped[:3]) + (" ..." if len(result.skipped) > 3 else "")
+            count = len(result.skipped)
+            print(f"impasto: {count} files could not be read: {names}", file=sys.stderr)
+        if not result.finished:
+            print("impasto: not all steps are done: the same command goes on", file=sys.stderr)
+
+
+@contextmanager
+def training(*, quiet: bool = False) -> Iterator[Training]:
+    """Run a training under a bar; the first Ctrl-C stops it after its step, with a checkpoint."""
+    this = Training(quiet, callback=lambda _: None)
+
+    def note(progress: Progress) -> None:
+        if this.interrupted:
+            progress.cancel()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if this.interrupted:
+            raise KeyboardInterrupt
+        this.interrupted = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with listening(quiet=quiet) as bar:
+            this.callback = chain(note, bar)
+            yield this
+    except KeyboardInterrupt:
+        raise CancelledError("cancelled; the last checkpoint is kept") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def seconds(text: str | None) -> float | None:
+    """Read ``90s``, ``20m``, ``8h`` or plain seconds.
+
+    Example:
+        >>> seconds("90"), seconds("1.5h"), seconds(None)
+        (90.0, 5400.0, None)
+    """
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    factor = units.get(text[-1:], 1)
+    value = _number(text.rstrip("smh"))
+    if value is None or value <= 0:
+        raise InputError(f"time {text!r}: write 90s, 20m or 8h")
+    return value * factor
 
 
 def _out_of_memory(error: Exception) -> bool:

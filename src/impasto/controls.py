@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class Controls:
             paints its lightness only. ``match`` gives the painting the photo's colours first.
         strength: 1 is the full result, 0 the photo.
         match_histogram: Give the result the colour histogram of the (first) style at the end.
+        median: Take the median of each pixel and its eight neighbours at the end, against specks.
         seed: Of everything random.
     """
 
@@ -41,6 +42,7 @@ class Controls:
     colors: str = "style"
     strength: float = 1.0
     match_histogram: bool = False
+    median: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,55 +58,96 @@ class Controls:
 
 
 @dataclass(frozen=True, eq=False)
+class Brush:
+    """A style on its way into a picture.
+
+    Attributes:
+        method: Paints with it.
+        source: The style picture, or the style that the method has learned already.
+        share: Its weight in a blend.
+    """
+
+    method: Method
+    source: Picture | Style
+    share: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class Job:
     """The way of one picture through the controls."""
 
     photo: Picture
-    paintings: Sequence[Picture]
-    shares: Sequence[float]
+    brushes: Sequence[Brush]
     regions: tuple[Tensor, ...]
     controls: Controls
 
-    def run(self, method: Method, callback: Callback) -> Tensor:
-        """Let a method paint, and return what the user gets: (1, 3, H, W)."""
-        content, styles = self._colored()
-        callback = _previewing(callback, self.preview)
-        if not self.regions or Ability.MASKS in get(method.name).abilities:
-            style = encode(method, styles, self.shares)
-            painted = method.stylize(
-                content, style, regions=self.regions, seed=self.controls.seed, callback=callback
-            ).cpu()
-            return self.finish(painted)
-        return self.finish(self._layered(method, content, styles, callback))
+    def __post_init__(self) -> None:
+        """Refuse what learned styles cannot do."""
+        if self.controls.match_histogram and isinstance(self.brushes[0].source, Style):
+            raise InputError("a learned style has no picture to take the histogram of")
+        if not self.regions and any(b.method is not self.brushes[0].method for b in self.brushes):
+            raise InputError("styles of different networks do not blend: give masks, or one style")
 
-    def _layered(
-        self, method: Method, content: Tensor, styles: Sequence[Tensor], callback: Callback
-    ) -> Tensor:
-        """For a method that knows no regions: the whole picture in each style, then put together.
+    def run(self, callback: Callback) -> Tensor:
+        """Let the methods paint, and return what the user gets: (1, 3, H, W)."""
+        callback = _previewing(callback, self.preview)
+        method = self.brushes[0].method
+        alone = all(brush.method is method for brush in self.brushes)
+        if not self.regions or (alone and Ability.MASKS in get(method.name).abilities):
+            return self.finish(self._paint(self.brushes, self.regions, callback))
+        return self.finish(self._layered(callback))
+
+    def _layered(self, callback: Callback) -> Tensor:
+        """For methods that know no regions: the whole picture in each style, then put together.
 
         Where a mask is soft, :meth:`finish` lets the photo through; here its styles sum to 1.
         """
+        content = self._content()
         painted, covered = content, torch.stack(self.regions).sum(0).clamp_min(1e-6)
-        for index, (picture, region) in enumerate(zip(styles, self.regions, strict=True)):
+        for index, (brush, region) in enumerate(zip(self.brushes, self.regions, strict=True)):
 
             def put(
                 layer: Tensor, below: Tensor = painted, share: Tensor = region / covered
             ) -> Tensor:
                 return below + (self._fitted(layer) - content) * share
 
-            watch = Share(_previewing(callback, put), index, len(styles))
-            style = encode(method, [picture], [1.0])
-            layer = method.stylize(content, style, seed=self.controls.seed, callback=watch)
-            painted = put(layer)
+            watch = Share(_previewing(callback, put), index, len(self.brushes))
+            painted = put(self._paint([replace(brush, share=1.0)], (), watch))
             if watch.cancelled:
                 break
         return painted
 
+    def _paint(
+        self, brushes: Sequence[Brush], regions: Sequence[Tensor], callback: Callback
+    ) -> Tensor:
+        """One run of one method, in the size of the photo."""
+        method, content = brushes[0].method, self._content()
+        style = mix(method, [b.share for b in brushes], map(self._style, brushes))
+        scale = self.controls.style_scale
+        if scale != 1 and all(isinstance(brush.source, Style) for brush in brushes):
+            # strokes that were learned have one size: the photo is what can be scaled around them
+            sides = (max(1, round(side / scale)) for side in content.shape[-2:])
+            content = Picture(content).resized(*sides).rgb
+        painted = method.stylize(
+            content, style, regions=regions, seed=self.controls.seed, callback=callback
+        )
+        return self._fitted(painted)
+
+    def _style(self, brush: Brush) -> Style:
+        if isinstance(brush.source, Style):
+            return brush.source
+        return brush.method.encode(self._colored(brush.source))
+
     def finish(self, painted: Tensor) -> Tensor:
-        """From the method's picture to the user's: histogram, colours, regions, strength."""
+        """From the method's picture to the user's: histogram, specks, colours, regions, strength."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
-        if controls.match_histogram and controls.colors == "style":
-            painted = histogram.match_histogram(painted, self.paintings[0].rgb)
+        first = self.brushes[0].source
+        if controls.match_histogram and controls.colors == "style" and isinstance(first, Picture):
+            painted = histogram.match_histogram(painted, first.rgb)
+        if controls.median:
+            painted = histogram.median(painted)
+        if controls.colors == "match" and isinstance(first, Style):
+            painted = histogram.match_colors(painted, photo).clamp(0, 1)
         if controls.colors == "luminance":
             painted = histogram.with_luminance(photo, histogram.luminance(painted))
         share = torch.tensor(controls.strength)
@@ -112,19 +155,23 @@ class Job:
             share = share * torch.stack(self.regions).sum(0).clamp(0, 1)
         return torch.lerp(photo, painted, share)
 
-    def _colored(self) -> tuple[Tensor, list[Tensor]]:
-        """The photo and the styles as the method shall see them."""
-        content = self.photo.rgb
-        styles = [self._scaled(painting).rgb for painting in self.paintings]
+    def _content(self) -> Tensor:
+        """The photo as the methods shall see it."""
+        photo = self.photo.rgb
+        if self.controls.colors == "luminance":
+            return histogram.luminance(photo).expand_as(photo).contiguous()
+        return photo
+
+    def _colored(self, painting: Picture) -> Tensor:
+        """A style picture as its method shall see it."""
+        style, content = self._scaled(painting).rgb, self.photo.rgb
         if self.controls.colors == "match":
-            styles = [histogram.match_colors(style, content) for style in styles]
+            return histogram.match_colors(style, content)
         if self.controls.colors == "luminance":
             light = histogram.luminance(content)
-            greys = (histogram.match_luminance(histogram.luminance(s), light) for s in styles)
-            return light.expand_as(content).contiguous(), [
-                grey.clamp(0, 1).expand(-1, 3, -1, -1).contiguous() for grey in greys
-            ]
-        return content, styles
+            grey = histogram.match_luminance(histogram.luminance(style), light)
+            return grey.clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
+        return style
 
     def _scaled(self, painting: Picture) -> Picture:
         """The painting with as many pixels as the photo, times the style scale both ways."""
@@ -153,13 +200,20 @@ def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Call
     return call
 
 
-def encode(method: Method, pictures: Sequence[Tensor], shares: Sequence[float]) -> Style:
-    """The pictures as one style of a method, each with its share."""
-    if len(pictures) > 1 and Ability.BLEND not in get(method.name).abilities:
+def mix(method: Method, shares: Sequence[float], styles: Iterable[Style]) -> Style:
+    """Styles of a method as one, each with its share.
+
+    Args:
+        method: Whose they are.
+        shares: One for each style.
+        styles: Taken one by one, so that nothing is encoded for a blend that is refused.
+
+    Raises:
+        InputError: There are several, and the method does not blend.
+    """
+    if len(shares) > 1 and Ability.BLEND not in get(method.name).abilities:
         raise InputError(f"{method.name} takes one style: leave the others, or give masks")
-    first, *rest = (
-        share * method.encode(picture) for picture, share in zip(pictures, shares, strict=True)
-    )
+    first, *rest = (share * style for share, style in zip(shares, styles, strict=True))
     for style in rest:
         first = first + style
     return first

@@ -71,3 +71,7 @@ class Method(ABC):
     def reconstruct(self, picture: Tensor, *, seed: int = 0, callback: Callback = silent) -> Tensor:
         """A picture made anew from its features (1, 3, H, W)."""
         raise InputError(f"{self.name} does not reconstruct")
+
+    def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:
+        """A larger picture (1, 3, f*H, f*W), f being the method's factor."""
+        raise InputError(f"{self.name} does not enlarge pictures")

@@ -66,3 +66,8 @@ def _read(key: str, text: str, kind: Any) -> Any:
     if kind is float and not math.isfinite(value):
         raise InputError(f"{key} is {value}: it must be finite")
     return value
+
+
+def restore(kind: type[C], values: Mapping[str, Any]) -> C:
+    """A config from values that went through JSON, where tuples became lists."""
+    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

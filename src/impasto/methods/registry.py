@@ -30,6 +30,8 @@ class Ability(Flag):
     RECONSTRUCT = auto()  # a picture from its features
     MASKS = auto()  # regions with styles of their own, better than by blending pictures
     BLEND = auto()  # several style pictures with weights
+    UPSCALE = auto()  # a larger picture
+    TRAIN = auto()  # learns, and paints with what it has learned: see impasto.methods.network
 
     def words(self) -> str:
         """The abilities as the table of methods prints them."""

@@ -1,0 +1,1 @@
+"""Closed forms that bring one distribution of features onto another."""

@@ -1,0 +1,95 @@
+"""The trained models that are at hand: those that the package ships, and files of the user's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from impasto import model
+from impasto.errors import InputError
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Something that a trained model can make.
+
+    Attributes:
+        name: What users call it.
+        method: Which method it belongs to.
+        path: Of the model.
+        kind: ``style``, ``texture`` or ``upscale``.
+        title: What it is, in words.
+        index: Its place among the styles of its model.
+    """
+
+    name: str
+    method: str
+    path: Path
+    kind: str
+    title: str
+    index: int = 0
+
+
+def folder() -> Path:
+    """Where the package keeps its models."""
+    return Path(str(resources.files("impasto") / "models"))
+
+
+@cache
+def shipped() -> tuple[Learned, ...]:
+    """Everything that the models of the package can make, by name."""
+    found = [one for path in folder().glob(f"*{model.SUFFIX}") for one in inside(path)]
+    return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
+
+
+def inside(path: Path) -> tuple[Learned, ...]:
+    """What the model in a file can make.
+
+    Raises:
+        WeightsError: It is no model.
+    """
+    header = model.load(path, weights=False)
+    titles: dict[str, Any] = header.card.get("titles", {})
+    kind = str(header.card.get("kind", "style"))
+    return tuple(
+        Learned(name, header.method, path, kind, str(titles.get(name, "")), index)
+        for index, name in enumerate(header.styles)
+    )
+
+
+def find(source: object, kind: str = "style") -> Learned | None:
+    """What a user means by a name or by a path of a model; None if it is neither.
+
+    Args:
+        source: ``wave``, ``mine.safetensors`` or, of a model with several styles,
+            ``mine.safetensors#name``.
+        kind: What is wanted of it.
+
+    Raises:
+        InputError: It is a model, but not of this kind, or has no such style.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    text = os.fspath(source)
+    path, _, wanted = text.partition("#")
+    if isinstance(path, str) and path.endswith(model.SUFFIX):
+        known = inside(Path(path))
+        named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
+        if not named:
+            raise InputError(f"{path} has no {wanted!r}: it has {', '.join(o.name for o in known)}")
+    elif Path(text).exists():  # a picture beside the user goes before a name of ours
+        return None
+    else:
+        named = [one for one in shipped() if one.name == text]
+    if not named:
+        return None
+    if named[0].kind != kind:
+        raise InputError(f"{text} is a model for {_USES[named[0].kind]}, not for {_USES[kind]}")
+    return named[0]
+
+
+_USES = {"style": "'stylize'", "texture": "'texture'", "upscale": "'upscale'"}

@@ -1,0 +1,38 @@
+"""The command line: parses, calls, prints. No logic lives here, and nothing heavy is imported."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated
+
+import typer
+
+from impasto._version import __version__
+
+app = typer.Typer(
+    name="impasto",
+    help="Neural style transfer: paint a photo in the style of a painting.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"impasto {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _room in ("pictures", "training", "tables"):  # each adds its commands to the app
+    importlib.import_module(f"impasto.cli.{_room}")
+app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

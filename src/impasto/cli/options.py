@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.errors import InputError
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Where to write; - is standard output.", show_default=False
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the method; repeatable."),
+]
+Preset = Annotated[str, typer.Option(help="Numbers to start from: default, paper or authors.")]
+Steps = Annotated[int | None, typer.Option(help="Steps at full size.", show_default="the method's")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**63 - 1)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[
+    str, typer.Option(help="auto, float32 or bfloat16; losses are float32 in any case.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on standard output.")]
+SaveEvery = Annotated[
+    int, typer.Option(metavar="N", help="Write a preview beside the output every N steps.", min=0)
+]
+
+
+def changes(pairs: list[str] | None, steps: int | None) -> dict[str, Any]:
+    """What ``--set`` and ``--steps`` ask for, by name."""
+    settings: dict[str, Any] = {} if steps is None else {"steps": steps}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, not {pair!r}")
+        settings[name.strip()] = value.strip()
+    return settings

@@ -1,0 +1,246 @@
+"""``impasto stylize``, ``texture``, ``upscale``, ``invert``, ``demo``: a picture out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.cli import app
+from impasto.cli.options import (
+    Device,
+    Json,
+    Output,
+    Precision,
+    Preset,
+    Quiet,
+    SaveEvery,
+    Seed,
+    Settings,
+    Steps,
+    changes,
+)
+
+
+@app.command()
+def stylize(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    style: Annotated[
+        list[str],
+        typer.Option(
+            "--style",
+            "-s",
+            metavar="PAINTING|NAME[:WEIGHT]",
+            help="A style picture, a name of 'impasto styles', or a model file; repeatable.",
+        ),
+    ],
+    output: Output = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", "-m", help="See 'impasto methods'.", show_default="gatys for a painting"
+        ),
+    ] = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Long edge of the result.", show_default="the photo's, 512 at most"),
+    ] = None,
+    style_scale: Annotated[float, typer.Option(help="Stroke size: 2 is twice as large.")] = 1.0,
+    colors: Annotated[
+        str, typer.Option(help="style, or keep the photo's: luminance, match.")
+    ] = "style",
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="White where a style goes, in the order of --style; or 'alpha'."),
+    ] = None,
+    strength: Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")] = 1.0,
+    match_histogram: Annotated[
+        bool, typer.Option("--match-histogram", help="Take the style's histogram at the end.")
+    ] = False,
+    median: Annotated[
+        bool, typer.Option("--median", help="3x3 median at the end, against specks.")
+    ] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Paint PHOTO in the style of one or more paintings."""
+    from impasto import console
+
+    paths, shares = console.weighted(style)
+    target = console.target(output, photo, paths[0])
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto import pipeline
+
+        job.finish(
+            pipeline.stylize(
+                photo,
+                paths,
+                method=method,
+                weights=shares,
+                masks=mask or (),
+                preset=preset,
+                settings=changes(settings, steps),
+                device=device,
+                precision=precision,
+                callback=job.callback,
+                size=size,
+                style_scale=style_scale,
+                colors=colors,
+                strength=strength,
+                match_histogram=match_histogram,
+                median=median,
+                seed=seed,
+            )
+        )
+
+
+@app.command()
+def texture(
+    sample: Annotated[
+        str,
+        typer.Argument(
+            help="A picture of the texture, - for standard input, a name of 'impasto styles' or a "
+            "model file."
+        ),
+    ],
+    output: Output = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="texture, cnnmrf or resample.", show_default="texture"),
+    ] = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="SIDE|WxH", help="Size of the result.")
+    ] = None,
+    sample_size: Annotated[
+        int | None, typer.Option(help="Long edge to resize the sample to first.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Make more of a texture, at any size."""
+    from impasto import console
+
+    target = console.target(output, sample, "texture")
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto import pipeline
+
+        job.finish(
+            pipeline.synthesize(
+                sample,
+                size=console.sides(size),
+                method=method,
+                sample_size=sample_size,
+                preset=preset,
+                settings=changes(settings, steps),
+                seed=seed,
+                device=device,
+                precision=precision,
+                callback=job.callback,
+            )
+        )
+
+
+@app.command()
+def invert(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    output: Output = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer to rebuild from; repeatable; relu4_2 if none is named."),
+    ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="One layer after another, on a labelled sheet.")
+    ] = False,
+    kind: Annotated[
+        str, typer.Option(help="content (features) or style (their Gram matrices).")
+    ] = "content",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Annotated[
+        int | None, typer.Option(help="Long edge.", show_default="the photo's, 256 at most")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Show what a layer of the network keeps of a photo."""
+    from impasto import console
+
+    target = console.target(output, photo, "ladder" if ladder else "inverted")
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto import inspection
+
+        options: dict[str, Any] = {
+            "kind": kind,
+            "size": size,
+            "seed": seed,
+            "settings": changes(settings, steps),
+            "device": device,
+            "precision": precision,
+            "callback": job.callback,
+        }
+        if ladder:
+            job.finish(inspection.ladder(photo, layers=layer or (), **options))
+        else:
+            job.finish(inspection.invert(photo, layer or "relu4_2", **options))
+
+
+@app.command()
+def upscale(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    output: Output = None,
+    model: Annotated[
+        str, typer.Option("--model", help="A name of 'impasto styles' or a model file.")
+    ] = "upscale-x4",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Enlarge PHOTO, four times as shipped."""
+    from impasto import console
+
+    target = console.target(output, photo, "large")
+    with console.job(target, quiet=quiet, json=json) as job:
+        from impasto import pipeline
+
+        job.finish(
+            pipeline.upscale(
+                photo, model=model, device=device, precision=precision, callback=job.callback
+            )
+        )
+
+
+@app.command()
+def demo(
+    output: Output = Path("impasto-demo.png"),
+    size: Annotated[int, typer.Option(help="Long edge of the result.")] = 384,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a photo that comes with the package, and say where the picture lies."""
+    from impasto import console
+
+    with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:
+        from impasto import pipeline
+
+        job.finish(
+            pipeline.stylize("sample:astronaut", "sample:swirls", size=size, callback=job.callback)
+        )

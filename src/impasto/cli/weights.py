@@ -1,0 +1,60 @@
+"""``impasto weights``: the encoders' weights."""
+
+from __future__ import annotations
+
+import typer
+
+from impasto.cli.options import Quiet
+from impasto.errors import InputError
+
+app = typer.Typer(help="Network weights: list, fetch, find, verify.", no_args_is_help=True)
+
+
+@app.command("list")
+def weights_list() -> None:
+    """List the named weights, and which are here."""
+    from impasto import console, weights
+
+    console.table(
+        ("name", "network", "here", "size", "licence"),
+        (
+            (
+                item.name,
+                f"{item.arch}, {item.flavor}",
+                "yes" if item.path.is_file() else "no",
+                f"{item.size / 1e6:.0f} MB" if item.size else "?",
+                item.licence,
+            )
+            for item in weights.ENTRIES.values()
+        ),
+    )
+
+
+@app.command("fetch")
+def weights_fetch(name: str, quiet: Quiet = False) -> None:
+    """Download named weights into the cache."""
+    from impasto import console, weights
+
+    with console.listening(quiet=quiet) as callback:
+        path = weights.fetch(weights.entry(name), callback)
+    typer.echo(path)
+
+
+@app.command("path")
+def weights_path(name: str) -> None:
+    """Print where named weights lie."""
+    from impasto import weights
+
+    typer.echo(weights.locate(name))
+
+
+@app.command("verify")
+def weights_verify(name: str) -> None:
+    """Check named weights against their SHA-256."""
+    from impasto import weights
+
+    item = weights.entry(name)
+    weights.locate(name)
+    if not weights.verify(item):
+        raise InputError(f"{name}: {item.path} is damaged: delete it and fetch it again")
+    typer.echo(f"{name}: ok")

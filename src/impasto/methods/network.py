@@ -1,0 +1,149 @@
+"""What all methods with a trained network share: building, learning, running it on any picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError, WeightsError
+from impasto.image import Picture
+from impasto.methods import config as method_config
+from impasto.methods.base import Method
+from impasto.model import Model
+from impasto.progress import Callback, Progress
+from impasto.runtime import Runtime
+from impasto.style import Part, Style
+from impasto.training.task import Task
+
+_SMALLEST = 16  # a side below which a reflected border no longer fits
+
+M = TypeVar("M", bound="NetworkMethod")
+
+
+class NetworkMethod(Method):
+    """A method that is a trained network.
+
+    Subclasses say how the network is built and what it learns from.
+
+    Attributes:
+        multiple: The network wants sides that are multiples of this.
+        kind: What a model makes: ``style``, ``texture`` or ``upscale``; an instance may differ.
+    """
+
+    multiple: ClassVar[int] = 4
+    kind: str = "style"
+
+    def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
+        super().__init__(config, runtime)
+        self.styles: tuple[str, ...] = ()
+        self.module = self.network(self.config)
+        self._place()
+
+    def _place(self) -> None:
+        self.module.eval().to(self.runtime.device, memory_format=torch.channels_last)
+
+    @classmethod
+    @abstractmethod
+    def network(cls, config: Any) -> nn.Module:
+        """The network of a config, with fresh weights."""
+
+    @classmethod
+    @abstractmethod
+    def task(cls, config: Any, styles: Sequence[Tensor], runtime: Runtime) -> Task:
+        """What the network of a config learns.
+
+        Args:
+            config: Of the method.
+            styles: The style pictures, (1, 3, H, W) each; none for a method that needs none.
+            runtime: Where the loss's own networks run.
+        """
+
+    @classmethod
+    def open(cls: type[M], model: Model, runtime: Runtime | None = None) -> M:
+        """The method with a model's weights.
+
+        Raises:
+            WeightsError: The model is of another method, or its weights do not fit its config.
+        """
+        if model.method != cls.name:
+            raise WeightsError(f"this is a model of {model.method}, not of {cls.name}")
+        try:
+            known = method_config.restore(cls.Config, model.config)
+            built = cls(known, runtime)
+            built.module.load_state_dict(dict(model.state))
+        except (RuntimeError, TypeError, InputError) as error:
+            # torch names every weight that does not fit: the first of them tell enough
+            reason = textwrap.shorten(str(error), 160, placeholder=" ...")
+            raise WeightsError(
+                f"this model of {cls.name} does not fit this version ({reason})"
+            ) from error
+        built.styles = model.styles
+        built._place()
+        return built
+
+    def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
+        """A trained module as a model."""
+        numbers = dataclasses.asdict(self.config)
+        return Model(self.name, numbers, module.state_dict(), tuple(styles), card)
+
+    def own_style(self) -> Style:
+        """The style that the network has learned."""
+        return Style(self.name, (Part({}),))
+
+    @torch.inference_mode()
+    def run(self, batch: Tensor, *, factor: int = 1) -> Tensor:
+        """Send pictures (B, 3, H, W) of any size through the network, in the runtime's format.
+
+        Args:
+            batch: The pictures.
+            factor: How many times as large the network's pictures are.
+        """
+        height, width = batch.shape[-2:]
+        x = pad_to(batch.to(self.runtime.device), self.multiple)
+        x = x.contiguous(memory_format=torch.channels_last)
+        reduced = self.runtime.dtype is not torch.float32
+        with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
+            painted = self.module(x)
+        return painted[..., : factor * height, : factor * width].float().clamp(0, 1)
+
+    @staticmethod
+    def done(picture: Tensor, callback: Callback) -> Tensor:
+        """Report the only step of a job of one pass, and hand its picture on."""
+        callback(Progress(1, 1, stage="one pass", preview=lambda: picture))
+        return picture
+
+
+def pad_to(batch: Tensor, multiple: int, smallest: int = _SMALLEST) -> Tensor:
+    """Mirror pictures (B, 3, H, W) beyond their right and lower edges up to multiples.
+
+    Args:
+        batch: Of any size.
+        multiple: Of the sides that come out.
+        smallest: The least side that comes out.
+
+    Example:
+        >>> pad_to(torch.zeros(1, 3, 17, 1), 4).shape
+        torch.Size([1, 3, 20, 16])
+    """
+    height, width = batch.shape[-2:]
+    down = max(smallest, -(-height // multiple) * multiple) - height
+    right = max(smallest, -(-width // multiple) * multiple) - width
+    if not down and not right:
+        return batch
+    # a border wider than the picture has nothing to mirror: its last pixels go on instead
+    mode = "reflect" if down < height and right < width else "replicate"
+    return F.pad(batch, (0, right, 0, down), mode=mode)
+
+
+def with_short_side(picture: Tensor, side: int) -> Tensor:
+    """A picture (1, 3, H, W) resized so that its shorter side has ``side`` pixels."""
+    height, width = picture.shape[-2:]
+    factor = side / min(height, width)
+    return Picture(picture).resized(round(height * factor), round(width * factor)).rgb

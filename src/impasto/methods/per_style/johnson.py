@@ -1,0 +1,208 @@
+"""Johnson et al.: a feed-forward network trained with a perceptual loss, one for each style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.network import NetworkMethod, with_short_side
+from impasto.methods.registry import Ability, Paper, method
+from impasto.networks.transform import TransformNet
+from impasto.progress import Callback, silent
+from impasto.runtime import Runtime
+from impasto.style import Style
+from impasto.training.task import Batch, Task
+
+LOSSES = ("perceptual", "pixel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JohnsonConfig:
+    """Numbers of the network and of its loss.
+
+    Attributes:
+        width: Channels of the first convolution; the paper's 32, the released models' 16.
+        blocks: Residual blocks.
+        norm: ``instance`` or ``batch``.
+        upsampling: ``nearest`` or ``transposed``.
+        unpadded: Residual blocks without padding inside a reflected border.
+        output: See :class:`~impasto.networks.transform.TransformNet`.
+        encoder: Of the loss: ``vgg19`` or ``vgg16``.
+        flavor: Of the encoder.
+        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
+        loss: What content is compared on: ``perceptual`` for features of the encoder, or ``pixel``
+            for the colours themselves, the per-pixel loss of section 3.2. That one wants a true
+            picture to compare with; style transfer has none but the photo.
+        content_layer: Where content is compared, but for ``pixel``.
+        content_weight: λ_c.
+        style_layers: Where style is compared.
+        style_weight: λ_s, spread evenly over the layers.
+        tv_weight: λ_TV.
+        relative: Whether losses are measured in units of their targets, see
+            :class:`~impasto.losses.perceptual.Weights`.
+        style_size: Short side that the style picture is resized to, in pixels; with the crop of the
+            training data this sets the size of the strokes.
+    """
+
+    width: int = 32
+    blocks: int = 5
+    norm: str = "instance"  # Improved Texture Networks: better from the first steps on
+    upsampling: str = "nearest"  # no checkerboards
+    unpadded: bool = False
+    output: str = "tanh"
+    encoder: str = "vgg19"  # comes with the package
+    flavor: str = "caffe"
+    weights: str | None = None
+    loss: str = "perceptual"
+    content_layer: str = "relu3_1"
+    content_weight: float = 1.0
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    style_weight: float = 10.0
+    tv_weight: float = 0.0
+    relative: bool = True
+    style_size: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if self.width < 1 or self.blocks < 0 or self.style_size < 1:
+            raise InputError("width and style_size must be 1 or more, blocks 0 or more")
+        if self.loss not in LOSSES:
+            raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
+
+    @classmethod
+    def paper(cls) -> JohnsonConfig:
+        """Section 4.1 and the supplementary material of the paper."""
+        return cls(
+            norm="batch",
+            upsampling="transposed",
+            unpadded=True,
+            encoder="vgg16",
+            flavor="caffe",
+            content_layer="relu2_2",
+            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+            style_weight=4 * 5.0,  # the authors' 5 a layer: the paper states none
+            tv_weight=1e-6,  # 1e-6 to 1e-4, by cross-validation for each style
+            relative=False,
+        )
+
+    @classmethod
+    def authors(cls) -> JohnsonConfig:
+        """The defaults of fast-neural-style, whose released models have half the width."""
+        return cls(
+            width=16,
+            upsampling="transposed",
+            output="tanh150",
+            encoder="vgg16",
+            flavor="caffe",
+            content_layer="relu3_3",  # layer 16
+            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),  # layers 4, 9, 16, 23
+            style_weight=4 * 5.0,
+            tv_weight=1e-6,
+            relative=False,
+        )
+
+
+class JohnsonTask(Task):
+    """Equation 5: the network's picture of a photo has its content and the painting's style."""
+
+    sources = ("content",)
+
+    def __init__(self, config: JohnsonConfig, style: Tensor, runtime: Runtime) -> None:
+        self.module = Johnson.network(config)
+        self.loss_of = _loss_of(config, runtime)
+        self.targets = self.loss_of.grams(
+            with_short_side(style, config.style_size).to(runtime.device)
+        )
+        self._shown: Tensor | None = None
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Content of the batch, style of the painting."""
+        photos = batch["content"]
+        if self._shown is None:
+            self._shown = photos[:1].clone()
+        return self.loss_of(module(photos), photos, self.targets)
+
+    def sample(self, module: nn.Module) -> Tensor | None:
+        """A photo of the first batch, and what the network makes of it."""
+        if self._shown is None:
+            return None
+        painted: Tensor = module(self._shown)
+        return torch.cat([self._shown, painted.float()], dim=-1)
+
+
+def _loss_of(config: JohnsonConfig, runtime: Runtime) -> PerceptualLoss:
+    on_pixels = config.loss == "pixel"
+    weights = Weights(
+        content={} if on_pixels else {config.content_layer: config.content_weight},
+        style=equally(config.style_layers, config.style_weight),
+        pixel=config.content_weight if on_pixels else 0.0,
+        smoothness=config.tv_weight,
+        relative=config.relative,
+    )
+    encoder = Encoder(config.encoder, flavor=config.flavor, weights=config.weights)
+    return PerceptualLoss(encoder.place(runtime), weights)
+
+
+@method(
+    "johnson",
+    "a network that has learned one style",
+    Paper(
+        "Johnson, Alahi, Fei-Fei",
+        "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+        "ECCV",
+        2016,
+        "https://arxiv.org/abs/1603.08155",
+    ),
+    Paper(
+        "Ulyanov, Vedaldi, Lempitsky",
+        "Improved Texture Networks",
+        "CVPR",
+        2017,
+        "https://arxiv.org/abs/1701.02096",
+    ),
+    family="per_style",
+    abilities=Ability.STYLIZE | Ability.TRAIN,
+)
+class Johnson(NetworkMethod):
+    """The image transformation network, one for each style."""
+
+    Config = JohnsonConfig
+    config: JohnsonConfig
+
+    @classmethod
+    def network(cls, config: JohnsonConfig) -> TransformNet:
+        """The network of section 3.1."""
+        return TransformNet(
+            config.width,
+            config.blocks,
+            norm=config.norm,
+            upsampling=config.upsampling,
+            unpadded=config.unpadded,
+            output=config.output,
+        )
+
+    @classmethod
+    def task(cls, config: JohnsonConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
+        """The loss of section 3.2 with one painting."""
+        if len(styles) != 1:
+            raise InputError(f"johnson learns one style, not {len(styles)}: give one --style")
+        return JohnsonTask(config, styles[0], runtime)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """One pass through the network."""
+        style.expect(self.name)
+        return self.done(self.run(content), callback)

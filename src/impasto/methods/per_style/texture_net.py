@@ -1,0 +1,315 @@
+"""Texture Networks: a small pyramid that turns noise into a texture, or a photo into a painting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.network import NetworkMethod, pad_to
+from impasto.methods.registry import Ability, Paper, method
+from impasto.networks.pyramid import CHANNELS, Noise, PyramidNet, draw_noise, multiple_of
+from impasto.progress import Callback, silent
+from impasto.runtime import Runtime
+from impasto.style import Style
+from impasto.training.task import Batch, Task
+
+KINDS = ("texture", "stylize")
+
+_TINY = 1e-12  # a squared distance below which two pictures are one
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextureNetConfig:
+    """Numbers of the network and of its loss.
+
+    Attributes:
+        kind: ``texture`` makes pictures of noise, ``stylize`` of photos.
+        scales: K, of the pyramid; None is the paper's: 5 for textures, 6 for stylization.
+        channels: That each scale adds.
+        noise: Channels of noise at each scale; 0 is possible for stylization only.
+        norm: ``instance`` or ``batch``.
+        leak: Slope of the ReLU below 0.
+        encoder: Of the loss: ``vgg19`` or ``vgg16``.
+        flavor: Of the encoder.
+        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
+        encoder_padding: Of the encoder.
+        content_layer: Where content is compared, in stylization.
+        content_weight: Of the content.
+        style_layers: Where Gram matrices are compared.
+        style_weight: Of them together, spread evenly.
+        relative: Whether losses are measured in units of their targets, see
+            :class:`~impasto.losses.perceptual.Weights`.
+        diversity: λ of the entropy of the textures, see :func:`entropy`; 0 leaves it out, and above
+            0 batches must have two pictures or more.
+        size: Side of the textures that training looks at, in pixels.
+        style_size: Short side that the style picture is resized to, in pixels.
+    """
+
+    kind: str = "texture"
+    scales: int | None = None  # v1, section 4.2
+    channels: int = CHANNELS  # v1, section 4.2
+    noise: int = 3  # v1, section 4.2
+    norm: str = "instance"  # v2, section 3
+    leak: float = 0.0  # v2's code
+    encoder: str = "vgg19"  # comes with the package
+    flavor: str = "normalised"  # all channels count alike
+    weights: str | None = None
+    encoder_padding: str = "reflect"  # zeros beyond the edges would be learned as part of a texture
+    content_layer: str = "relu4_2"  # both versions
+    content_weight: float = 1.0
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # v2's code
+    style_weight: float = 10.0
+    relative: bool = True
+    diversity: float = 0.0
+    size: int = 128  # half of the papers' 256: a quarter of the time
+    style_size: int = 256  # both versions
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if self.kind not in KINDS:
+            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        if self.noise < (1 if self.kind == "texture" else 0):
+            raise InputError("a texture is made of noise: noise must be 1 or more")
+        if self.scales is not None and self.scales < 1:
+            raise InputError(f"scales is {self.scales}: it must be 1 or more")
+        if self.diversity < 0:
+            raise InputError(f"diversity is {self.diversity}: it must not be negative")
+        if self.diversity and self.kind != "texture":
+            raise InputError("diversity is asked of textures: set it to 0 for kind=stylize")
+        if self.kind == "texture" and (self.size < 1 or self.size % multiple_of(self.depth)):
+            raise InputError(
+                f"size is {self.size}: with {self.depth} scales it must be a multiple of "
+                f"{multiple_of(self.depth)}"
+            )
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        return self.scales or (5 if self.kind == "texture" else 6)
+
+    @classmethod
+    def paper(cls) -> TextureNetConfig:
+        """Version 1, with the weights of its code, for the paper states none.
+
+        Its plan: batches of 16 (4 for stylization), Adam at 0.1, times 0.7 after 1000 steps and
+        every 200 from there, 2000 steps; its code 1500 (3000), times 0.8 every 300.
+        """
+        layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # section 4.1
+        return cls(
+            norm="batch",
+            leak=0.01,
+            flavor="caffe",
+            encoder_padding="zeros",
+            content_weight=0.6,
+            style_layers=layers,
+            style_weight=len(layers) * 1e3,  # 1e3 a layer
+            relative=False,
+            size=256,
+        )
+
+    @classmethod
+    def authors(cls) -> TextureNetConfig:
+        """Version 2's code, for stylization.
+
+        Its plan: batches of 1, Adam at 1e-3, times 0.8 every 2000 steps, 50,000 steps.
+        """
+        return cls(
+            kind="stylize",
+            noise=0,
+            flavor="caffe",
+            encoder_padding="zeros",
+            style_weight=4 * 1.0,  # 1 a layer
+            relative=False,
+            size=256,
+        )
+
+
+def entropy(pictures: Tensor) -> Tensor:
+    """How far apart the pictures (B, 3, H, W) of a batch lie: the mean log distance to the nearest.
+
+    Kozachenko and Leonenko's estimate of the entropy of the pictures' distribution over its
+    dimension and up to a constant; Ulyanov, Vedaldi and Lempitsky, "Improved Texture Networks",
+    CVPR 2017, section 2, equation 4. Distances are roots of mean squares over all values.
+
+    Raises:
+        InputError: A single picture has no neighbour.
+    """
+    if len(pictures) < 2:
+        raise InputError("diversity compares the pictures of a batch: set batch to 2 or more")
+    flat = pictures.float().flatten(1)  # (B, 3*H*W)
+    with torch.no_grad():
+        distances = torch.cdist(flat, flat)  # (B, B)
+        nearest = distances.fill_diagonal_(torch.inf).argmin(1)
+    # differences anew: the products inside cdist are too coarse for pictures that are almost one
+    squares = (flat - flat[nearest]).square().mean(1)
+    return squares.clamp_min(_TINY).log().mean() / 2
+
+
+class TextureNetTask(Task):
+    """The Gram matrices of the sample from noise; for stylization also the content of photos."""
+
+    def __init__(self, config: TextureNetConfig, style: Tensor, runtime: Runtime) -> None:
+        self.config = config
+        self.module = TextureNet.network(config)
+        stylizes = config.kind == "stylize"
+        self.sources = ("content",) if stylizes else ()
+        content = {config.content_layer: config.content_weight} if stylizes else {}
+        encoder = Encoder(
+            config.encoder,
+            flavor=config.flavor,
+            padding=config.encoder_padding,
+            weights=config.weights,
+        ).place(runtime)
+        style_weights = equally(config.style_layers, config.style_weight)
+        weights = Weights(content=content, style=style_weights, relative=config.relative)
+        self.loss_of = PerceptualLoss(encoder, weights)
+        self.targets = self.loss_of.grams(style.to(runtime.device))
+        self.device = runtime.device
+        self._shown: Tensor | None = None
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Style of the sample; content of the photos, or the textures' diversity."""
+        if self.config.kind == "texture":
+            textures = module(self._noise(batch.size, (self.config.size,) * 2))
+            losses = self.loss_of(textures, None, self.targets)
+            if self.config.diversity:
+                losses["diversity"] = -self.config.diversity * entropy(textures)
+                losses["total"] = losses["total"] + losses["diversity"]
+            return losses
+        photos = pad_to(batch["content"], multiple_of(self.config.depth))
+        if self._shown is None:
+            self._shown = photos[:1].clone()
+        return self.loss_of(
+            module(self._noise(len(photos), _size(photos)), photos), photos, self.targets
+        )
+
+    def sample(self, module: nn.Module) -> Tensor | None:
+        """Two textures of noises that stay the same; or a photo and what becomes of it."""
+        always = torch.Generator().manual_seed(0)
+        if self.config.kind == "texture":
+            noise = self._noise(2, (self.config.size,) * 2, always)
+            return torch.cat(list(module(noise).split(1)), dim=-1)  # (1, 3, S, 2*S)
+        if self._shown is None:
+            return None
+        noise = self._noise(1, _size(self._shown), always)
+        painted: Tensor = module(noise, self._shown)
+        return torch.cat([self._shown, painted.float()], dim=-1)
+
+    def _noise(
+        self, batch: int, size: tuple[int, int], generator: torch.Generator | None = None
+    ) -> Noise:
+        config = self.config
+        noise = draw_noise(config.depth, config.noise, batch, size, generator=generator)
+        return tuple(one.to(self.device) for one in noise)
+
+
+@method(
+    "texture-net",
+    "a small network that has learned one texture, or one style",
+    Paper(
+        "Ulyanov, Lebedev, Vedaldi, Lempitsky",
+        "Texture Networks: Feed-forward Synthesis of Textures and Stylized Images",
+        "ICML",
+        2016,
+        "https://arxiv.org/abs/1603.03417",
+    ),
+    Paper(
+        "Ulyanov, Vedaldi, Lempitsky",
+        "Improved Texture Networks",
+        "CVPR",
+        2017,
+        "https://arxiv.org/abs/1701.02096",
+    ),
+    family="per_style",
+    abilities=Ability.SYNTHESIZE | Ability.STYLIZE | Ability.TRAIN,
+)
+class TextureNet(NetworkMethod):
+    """The pyramid of version 1 with the norms of either version."""
+
+    Config = TextureNetConfig
+    config: TextureNetConfig
+    module: PyramidNet
+    multiple = 32  # six scales, the most that the papers have
+
+    @classmethod
+    def network(cls, config: TextureNetConfig) -> PyramidNet:
+        """The generator of section 4.2; it wraps around for textures, so that they tile."""
+        texture = config.kind == "texture"
+        return PyramidNet(
+            config.depth,
+            config.noise + (0 if texture else 3),
+            channels=config.channels,
+            norm=config.norm,
+            leak=config.leak,
+            padding="circular" if texture else "replicate",
+        )
+
+    @classmethod
+    def task(cls, config: TextureNetConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
+        """The losses of section 4.1 with one sample."""
+        if len(styles) != 1:
+            raise InputError(f"texture-net learns one style, not {len(styles)}: give one --style")
+        return TextureNetTask(config, styles[0], runtime)
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """Make (1, 3, height, width) of the texture in one pass.
+
+        It tiles without a seam if both sides are multiples of 2^(K-1), 16 for five scales; other
+        sizes are cut out of the next larger one.
+        """
+        style.expect(self.name)
+        if self.config.kind != "texture":
+            raise InputError("this texture-net stylizes photos: train one with kind=texture")
+        unit = self.module.multiple
+        size = (-(-height // unit) * unit, -(-width // unit) * unit)
+        return self._paint(1, size, seed)[..., :height, :width]
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """One pass through the network; the seed is that of its noise."""
+        style.expect(self.name)
+        return self.run(content, seed)
+
+    def run(self, batch: Tensor, seed: int = 0) -> Tensor:
+        """Send photos (B, 3, H, W) of any size through the network, in the runtime's format.
+
+        Raises:
+            InputError: The network makes textures of noise.
+        """
+        if self.config.kind != "stylize":
+            raise InputError("this texture-net makes textures: train one with kind=stylize")
+        padded = pad_to(batch.to(self.runtime.device), self.module.multiple)
+        height, width = batch.shape[-2:]
+        return self._paint(len(padded), _size(padded), seed, padded)[..., :height, :width]
+
+    @torch.inference_mode()
+    def _paint(
+        self, batch: int, size: tuple[int, int], seed: int, photos: Tensor | None = None
+    ) -> Tensor:
+        # drawn on the processor, so that one seed gives one picture on every device
+        chance = torch.Generator().manual_seed(seed)
+        drawn = draw_noise(self.config.depth, self.config.noise, batch, size, generator=chance)
+        device, dtype = self.runtime.device, self.runtime.dtype
+        noise = [one.to(device, memory_format=torch.channels_last) for one in drawn]
+        with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
+            painted: Tensor = self.module(noise, photos)
+        return painted.float().clamp(0, 1)
+
+
+def _size(pictures: Tensor) -> tuple[int, int]:
+    return pictures.shape[-2], pictures.shape[-1]

@@ -1,0 +1,1 @@
+"""Blocks and networks that several methods share."""

@@ -1,0 +1,200 @@
+"""Convolutions with their padding, norm and activation; residual blocks; upsampling; norms."""
+
+from __future__ import annotations
+
+from typing import Literal, cast, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+
+NORMS = ("instance", "batch", "none")
+UPSAMPLINGS = ("nearest", "transposed")
+
+Padding = Literal["zeros", "reflect", "replicate", "circular"]
+PADDINGS = (*get_args(Padding), "none")
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation: zero mean and unit variance of each channel of each picture.
+
+    Ulyanov, Vedaldi and Lempitsky, "Improved Texture Networks", CVPR 2017, section 3, equation 7.
+    The statistics are the picture's own, at test time too.
+
+    Args:
+        channels: C.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in any float format to the same."""
+        return instance_norm(x, self.weight, self.bias, self.eps)
+
+
+def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Normalise each picture's channels, then scale and shift them.
+
+    Args:
+        x: (B, C, H, W) in any float format.
+        weight: (C,) for all pictures, or (B, C).
+        bias: Like ``weight``.
+        eps: Added to the variance.
+
+    Returns:
+        (B, C, H, W) in the format of ``x``, in memory of its own.
+    """
+    if x.dtype is torch.float64:  # its kernels want all in one format; those of 16 bits do not
+        weight, bias = weight.double(), bias.double()
+    if x.shape[-1] * x.shape[-2] == 1:  # a single position has no variance: nothing but the shift
+        # a sum, not a view: a ReLU in place would otherwise write into the bias itself
+        return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
+    if x.device.type != "cpu" and weight.ndim == 1:
+        return F.instance_norm(x, weight=weight.to(x.dtype), bias=bias.to(x.dtype), eps=eps)
+    # Of a batch of one, this is batch norm, and on a processor with channels_last that kernel is
+    # several times faster than torch's own instance norm, forward and backward.
+    rows = zip(x.split(1), _rows(weight, x), _rows(bias, x), strict=True)
+    return torch.cat([F.batch_norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
+
+
+def _rows(table: Tensor, x: Tensor) -> list[Tensor]:
+    return [table] * x.shape[0] if table.ndim == 1 else list(table)
+
+
+def norm_layer(kind: str, channels: int) -> nn.Module:
+    """A norm by name, one of :data:`NORMS`.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if kind not in NORMS:
+        raise InputError(f"unknown norm {kind!r}: choose {', '.join(NORMS)}")
+    if kind == "instance":
+        return InstanceNorm(channels)
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: str = "reflect"
+) -> nn.Conv2d:
+    """A convolution that keeps the size (over the stride), or with padding ``none`` loses it.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        kernel: Side of the kernel; odd.
+        stride: 2 halves the size, rounding up.
+        padding: What lies beyond the edge: ``reflect``, ``replicate``, ``circular`` (the picture
+            again: the result tiles), ``zeros``; or ``none``.
+
+    Raises:
+        InputError: The padding is unknown.
+    """
+    if padding not in PADDINGS:
+        raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
+    if padding == "none":
+        return nn.Conv2d(inputs, outputs, kernel, stride)
+    mode = cast("Padding", padding)
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, norm, ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        norm: str = "instance",
+        padding: str = "reflect",
+        relu: bool = True,
+    ) -> None:
+        super().__init__(
+            convolution(inputs, outputs, kernel, stride=stride, padding=padding),
+            norm_layer(norm, outputs),
+            nn.ReLU(inplace=True) if relu else nn.Identity(),
+        )
+
+
+class UpConvNorm(nn.Sequential):
+    """Twice the size: nearest neighbours and a convolution, or a transposed convolution.
+
+    The first does not leave the checkerboards of the second (Odena, Dumoulin and Olah, Distill
+    2016; Dumoulin et al., ICLR 2017, section 2.2).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        upsampling: str = "nearest",
+        norm: str = "instance",
+        padding: str = "reflect",
+    ) -> None:
+        if upsampling not in UPSAMPLINGS:
+            raise InputError(f"unknown upsampling {upsampling!r}: choose {', '.join(UPSAMPLINGS)}")
+        if upsampling == "nearest":
+            grow: list[nn.Module] = [
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                convolution(inputs, outputs, kernel, padding=padding),
+            ]
+        else:
+            half = kernel // 2
+            grow = [nn.ConvTranspose2d(inputs, outputs, kernel, 2, half, output_padding=1)]
+        super().__init__(*grow, norm_layer(norm, outputs), nn.ReLU(inplace=True))
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut, no ReLU after the sum.
+
+    Johnson et al. 2016, supplementary material: with padding ``none`` the convolutions lose two
+    pixels on each side, and the shortcut is cropped to what is left.
+    """
+
+    def __init__(self, channels: int, *, norm: str = "instance", padding: str = "reflect") -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            ConvNorm(channels, channels, 3, norm=norm, padding=padding),
+            ConvNorm(channels, channels, 3, norm=norm, padding=padding, relu=False),
+        )
+        self.crop = 2 if padding == "none" else 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same, or to (B, C, H - 4, W - 4) without padding."""
+        shortcut = x
+        if self.crop:
+            shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop]
+        return shortcut + self.body(x)
+
+
+def initialize(module: nn.Module, *, last: float = 1.0) -> None:
+    """He's initialisation of every convolution, biases 0; norms stay as they were made.
+
+    He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
+
+    Args:
+        module: Changed in place.
+        last: A factor on the weights of the last convolution: a small one starts the picture grey.
+    """
+    final: nn.Module | None = None
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+            final = part
+    if isinstance(final, (nn.Conv2d, nn.ConvTranspose2d)):
+        with torch.no_grad():
+            final.weight.mul_(last)

@@ -1,0 +1,1 @@
+"""A training loop that knows nothing about style, its data, its checkpoints."""

@@ -1,0 +1,184 @@
+"""Batches of random crops: the n-th is the same in every run, whoever decodes it.
+
+Which picture is the n-th, and what is cut out of it, are functions of the seed and of n. So a run
+that goes on after a kill sees what it would have seen, and two processes with half the batch each
+see together what one sees with the whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from impasto.errors import ImpastoError, InputError
+from impasto.training.crops import crop
+from impasto.training.sources import SUFFIXES, Source, find, open_source
+
+__all__ = ["SUFFIXES", "Feed", "Source", "find", "open_source"]
+
+_AHEAD = 4  # batches that each worker prepares
+
+
+class _Crops:
+    """The n-th crop of a source, for any n."""
+
+    def __init__(self, name: str, source: Source, seed: int) -> None:
+        self.source = source
+        # The name, so that two sources of one folder are not the same picture at every step.
+        self._key = (seed, zlib.crc32(name.encode()))
+        self._last: tuple[int, NDArray[np.int64]] | None = None
+
+    def __getitem__(self, index: int) -> tuple[Tensor, list[str]]:
+        """The crop, and the files that had to be skipped for it.
+
+        A file that cannot be read is skipped for the one after it.
+        """
+        source, skipped = self.source, []
+        for attempt in range(len(source.files)):
+            place = self._place(index + attempt)
+            random = np.random.default_rng((*self._key, 1, index))
+            name = source.files[place]
+            try:
+                return crop(source.read(place), name, source, random), skipped
+            except InputError:
+                skipped.append(name)
+        raise InputError(
+            f"none of the {len(source.files)} pictures can be read, {source.files[0]} for one: "
+            "give PNG, JPEG, WebP, TIFF, BMP or GIF files"
+        )
+
+    def _place(self, index: int) -> int:
+        """The number of a picture: every epoch is another order of all."""
+        epoch, place = divmod(index, len(self.source.files))
+        if self._last is None or self._last[0] != epoch:
+            random = np.random.default_rng((*self._key, 0, epoch))
+            self._last = epoch, random.permutation(len(self.source.files))
+        return int(self._last[1][place])
+
+
+@dataclass
+class _Loaded:
+    """One process's part of a batch, as it travels from a worker.
+
+    Attributes:
+        pictures: By the name of their source: (B, 3, S, S), uint8.
+        skipped: Files that could not be read.
+        error: Why there are no pictures. Torch would hand on an exception with its traceback as
+            its text.
+    """
+
+    pictures: dict[str, Tensor]
+    skipped: list[str]
+    error: str = ""
+
+
+class _Batches(Dataset[_Loaded]):
+    """One process's part of the batch of any step."""
+
+    def __init__(
+        self, sources: Mapping[str, Source], seed: int, batch: int, rank: int, world: int
+    ) -> None:
+        self._parts = {name: _Crops(name, source, seed) for name, source in sources.items()}
+        self._batch, self._rank, self._share = batch, rank, batch // world
+
+    def __getitem__(self, step: int) -> _Loaded:
+        first = step * self._batch + self._rank * self._share
+        loaded = _Loaded({}, [])
+        try:
+            for name, part in self._parts.items():
+                crops = [part[first + i] for i in range(self._share)]
+                loaded.pictures[name] = torch.stack([picture for picture, _ in crops])
+                loaded.skipped += [file for _, skipped in crops for file in skipped]
+        except ImpastoError as error:
+            return _Loaded({}, [], str(error))
+        return loaded
+
+
+class Feed:
+    """The batches of one process, from a step on, decoded off the main process.
+
+    A context manager; its end ends the workers.
+
+    Args:
+        sources: By name; without any, the batches are empty.
+        batch: Pictures of a step, over all processes together.
+        start: The first step.
+        steps: One more than the last step.
+        seed: Of the order of the pictures and their crops.
+        rank: The number of this process.
+        world: How many processes there are.
+        workers: How many further processes decode; 0 decodes in this one.
+
+    Attributes:
+        skipped: Files that could not be read so far.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        *,
+        batch: int,
+        start: int,
+        steps: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 1,
+    ) -> None:
+        self.skipped: set[str] = set()
+        self._steps = range(start, max(start, steps))
+        self._loaded: Iterator[_Loaded] | None = None
+        self._loader: DataLoader[_Loaded] | None = None
+        if sources:
+            self._loader = DataLoader(
+                _Batches(sources, seed, batch, rank, world),
+                sampler=self._steps,
+                batch_size=None,
+                num_workers=workers,
+                collate_fn=_as_it_is,
+                prefetch_factor=_AHEAD if workers else None,
+                generator=torch.Generator(),  # torch's own stays where the caller left it
+            )
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._loaded = self._loader = None  # whose end waits for the workers
+        # Torch raises it wherever this process happens to be when a worker dies.
+        if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+            raise ImpastoError(
+                f"a process that decodes pictures has died ({error}): if memory ran out, give "
+                "fewer workers or workers=0; what was learned up to the last checkpoint is kept"
+            ) from error
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """Pictures by the name of their source: (B, 3, S, S), float32 in [0, 1].
+
+        Raises:
+            InputError: No picture of a source can be read.
+        """
+        if self._loader is None:
+            for _ in self._steps:
+                yield {}
+            return
+        self._loaded = iter(self._loader)
+        while self._loaded is not None and (loaded := next(self._loaded, None)) is not None:
+            if loaded.error:
+                raise InputError(loaded.error)
+            self.skipped.update(loaded.skipped)
+            yield {name: crops.float().div_(255) for name, crops in loaded.pictures.items()}
+
+
+def _as_it_is(loaded: _Loaded) -> _Loaded:
+    return loaded

@@ -1,0 +1,92 @@
+"""WebDataset shards: tar files of samples, whose files share a name up to the first dot.
+
+A training reads its pictures by number, so that it can go on where it was killed and every number of
+processes sees the same order. The library streams. So the shards' tables of contents are read once,
+by the library's rules of naming, and the pictures by their place in the tar.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import InputError, MissingExtraError
+from impasto.training.sources import SUFFIXES, Member
+
+
+def is_shards(place: str | Path) -> bool:
+    """Whether a place is named like shards.
+
+    Example:
+        >>> is_shards("photos-{0000..0009}.tar"), is_shards("photos.tar"), is_shards("photos")
+        (True, True, False)
+    """
+    name = str(place).lower()
+    return name.endswith((".tar", ".tar.gz", ".tgz")) and not Path(place).is_dir()
+
+
+def index(places: str) -> tuple[tuple[str, ...], tuple[Member, ...]]:
+    """The pictures of shards, in the order of the shards.
+
+    Args:
+        places: A tar file, or several in the notation of braces: ``photos-{0000..0009}.tar``.
+
+    Returns:
+        Names for people, and where each picture lies.
+
+    Raises:
+        InputError: A shard is missing, damaged, packed or not on this machine, or none holds a
+            picture.
+        MissingExtraError: The library ``webdataset`` is not installed.
+    """
+    naming = _library()
+    if "://" in places or places.startswith("pipe:"):
+        raise InputError(f"{places} is not on this machine: download the shards first")
+    files: list[str] = []
+    members: list[Member] = []
+    for shard in [places] if Path(places).is_file() else naming.expand_urls(places):
+        for name, member in _contents(shard, naming):
+            files.append(name)
+            members.append(member)
+    if not files:
+        raise InputError(f"{places} holds no pictures: it needs some of {', '.join(SUFFIXES)}")
+    return tuple(files), tuple(members)
+
+
+def _library() -> Any:
+    try:
+        import webdataset.shardlists
+        import webdataset.tariterators
+    except ImportError as error:
+        raise MissingExtraError("training on shards", "train") from error
+
+    class Naming:
+        expand_urls = staticmethod(webdataset.shardlists.expand_urls)
+        split = staticmethod(webdataset.tariterators.base_plus_ext)
+
+    return Naming
+
+
+def _contents(shard: str, naming: Any) -> list[tuple[str, Member]]:
+    if shard.lower().endswith("gz"):
+        raise InputError(f"{shard} is packed: unpack it to a .tar, of which any part can be read")
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            return [
+                (f"{shard}/{entry.name}", Member(shard, entry.offset_data, entry.size))
+                for entry in tar
+                if entry.isreg() and _is_picture(entry.name, naming)
+            ]
+    except FileNotFoundError as error:
+        raise InputError(f"{shard}: there is no such shard") from error
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise InputError(f"{shard} is no sound tar file ({error}): make or fetch it anew") from error
+
+
+def _is_picture(name: str, naming: Any) -> bool:
+    """Whether a file is its sample's picture: ``0001.jpg`` is, ``0001.mask.png`` is another part."""
+    key, extension = naming.split(name)
+    if not key or name.startswith("__"):  # the shard's own notes
+        return False
+    return f".{extension.lower()}" in SUFFIXES
