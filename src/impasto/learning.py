@@ -28,6 +28,7 @@ from impasto.sources import SAMPLE, Source, read
 from impasto.training import loop
 from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
+from impasto.training.processes import local
 
 _THUMBNAIL = 96  # pixels of the long edge
 
@@ -93,7 +94,7 @@ def train(
     target = Path(output)
     if target.suffix != model.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {model.SUFFIX}")
-    method = _method(numbers, choose(device, precision))
+    method = _method(numbers, local(choose(device, precision)))
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
     pictures = [read(one) for one in styles]
     called = tuple(names or (_name(one, target) for one in styles)) or (target.stem,)
@@ -177,7 +178,7 @@ def _thumbnail(picture: Picture) -> dict[str, str]:
     """A style picture small enough for a model's header, and the hash of its pixels."""
     factor = _THUMBNAIL / max(picture.size)
     small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
-    pixels = small.to_pil().convert("RGB")
+    pixels = small.pil().convert("RGB")
     buffer = io.BytesIO()
     pixels.save(buffer, "jpeg", quality=85)
     return {

@@ -94,8 +94,8 @@ def stylize(
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
     controls = _controls(controls, options)
-    place = {"device": device, "precision": precision}
-    numbers = {"preset": preset, "settings": settings}
+    place: dict[str, Any] = {"device": device, "precision": precision}
+    numbers: dict[str, Any] = {"preset": preset, "settings": settings}
     brushes = _brushes(_listed(style), method, weights, numbers, place)
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
@@ -145,8 +145,8 @@ def synthesize(
         InputError: Something given cannot be used.
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
-    place = {"device": device, "precision": precision}
-    numbers = {"preset": preset, "settings": settings}
+    place: dict[str, Any] = {"device": device, "precision": precision}
+    numbers: dict[str, Any] = {"preset": preset, "settings": settings}
     brushes = _brushes(
         _listed(style), method, weights, numbers, place, Ability.SYNTHESIZE, "texture"
     )
@@ -225,7 +225,7 @@ def _brushes(
     method: str | Method | None,
     weights: Sequence[float] | None,
     numbers: Mapping[str, Any],
-    place: Mapping[str, str],
+    place: Mapping[str, Any],
     ability: Ability = Ability.STYLIZE,
     kind: str = "style",
 ) -> list[Brush]:

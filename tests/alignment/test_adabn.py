@@ -92,7 +92,7 @@ def test_digits_are_read_again_in_another_light(build, seed):
     source = accuracy(it.module, it.unseen, it.labels)
     before = accuracy(it.module, dim, it.labels)
     after = accuracy(adapt(it.module, dim.split(100)), dim, it.labels)
-    assert source > 0.95
+    assert source > 0.93
     assert before < 0.6
     assert after > 0.9
     assert after > source - 0.05
@@ -111,9 +111,9 @@ def test_target_like_source_changes_next_to_nothing():
     agree = accuracy(adapted, it.unseen, it.module(it.unseen).argmax(1))
     assert agree > 0.98
     for before, after in zip(norms(it.module), norms(adapted), strict=True):
-        torch.testing.assert_close(after.running_var, before.running_var, rtol=0.35, atol=0.05)
+        torch.testing.assert_close(after.running_var, before.running_var, rtol=0.2, atol=0.02)
         spread = before.running_var.sqrt()
-        assert ((after.running_mean - before.running_mean).abs() / spread).max() < 0.35
+        assert ((after.running_mean - before.running_mean).abs() / spread).max() < 0.2
 
 
 def norms(module):
@@ -169,15 +169,12 @@ def test_weights_and_the_original_stay_bitwise():
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name]), name
     parameters = dict(adapted.named_parameters())
-    assert len(parameters) == 8  # γ and β of both norms among them
+    assert {"0.weight", "1.weight", "1.bias", "4.weight", "4.bias", "8.bias"} <= set(parameters)
     for name, value in parameters.items():
         assert torch.equal(value, before[name]), name
         assert value.data_ptr() != module.get_parameter(name).data_ptr()
-        assert value.grad is None or module.get_parameter(name).grad is not None
-    changed = {name for name, value in adapted.state_dict().items() if name not in parameters}
-    assert not any(
-        torch.equal(adapted.state_dict()[n], before[n]) for n in changed if "running" in n
-    )
+    for name in ("1.running_mean", "1.running_var", "4.running_mean", "4.running_var"):
+        assert not torch.equal(adapted.get_buffer(name), before[name]), name
 
 
 def test_training_flags_and_momenta_come_back():

@@ -49,7 +49,8 @@ def adapt(
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     if not any(norm.track_running_stats for norm in norms):
         raise InputError(
-            "this network has no batch norm with statistics to adapt; instance norm adapts by itself"
+            "this network has no batch norm whose statistics could be adapted; "
+            "instance norm adapts by itself"
         )
     adapted = copy.deepcopy(module)
     if device is not None:

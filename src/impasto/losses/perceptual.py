@@ -61,7 +61,7 @@ class PerceptualLoss:
 
     @torch.no_grad()
     def grams(self, style: Tensor) -> dict[str, Tensor]:
-        """The targets of a style picture (1 or B, 3, h, w): Gram matrices (1 or B, C, C) by layer."""
+        """The targets of style pictures (1 or B, 3, h, w): Gram matrices (1 or B, C, C)."""
         features = self.encoder(style, list(self.weights.style))
         return {layer: self._gram(features[layer]) for layer in self.weights.style}
 

@@ -47,7 +47,8 @@ class NetworkMethod(Method):
         self._place()
 
     def _place(self) -> None:
-        self.module.eval().to(self.runtime.device, memory_format=torch.channels_last)
+        self.module.eval().to(self.runtime.device)
+        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     @abstractmethod
@@ -78,7 +79,7 @@ class NetworkMethod(Method):
             known = method_config.restore(cls.Config, model.config)
             built = cls(known, runtime)
             built.module.load_state_dict(dict(model.state))
-        except (RuntimeError, TypeError, InputError) as error:
+        except (RuntimeError, TypeError, ValueError, InputError) as error:
             # torch names every weight that does not fit: the first of them tell enough
             reason = textwrap.shorten(str(error), 160, placeholder=" ...")
             raise WeightsError(
@@ -92,6 +93,10 @@ class NetworkMethod(Method):
         """A trained module as a model."""
         numbers = dataclasses.asdict(self.config)
         return Model(self.name, numbers, module.state_dict(), tuple(styles), card)
+
+    def encode(self, picture: Tensor) -> Style:
+        """Refuse: what this network paints was learned before."""
+        raise InputError(f"{self.name} paints what it has learned: train one for this style")
 
     def own_style(self) -> Style:
         """The style that the network has learned."""

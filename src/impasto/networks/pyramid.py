@@ -143,11 +143,14 @@ def draw_noise(
     scales: int,
     channels: int,
     batch: int,
-    size: tuple[int, int],
+    size: Sequence[int],
     *,
     generator: torch.Generator | None = None,
+    device: torch.device | None = None,
 ) -> Noise:
-    """Noise for each scale of a pyramid, coarsest first: uniform in [0, 1], on the processor.
+    """Noise for each scale of a pyramid, coarsest first: uniform in [0, 1].
+
+    It is drawn on the processor, so that one seed gives one picture on every device.
 
     Args:
         scales: K.
@@ -155,6 +158,7 @@ def draw_noise(
         batch: B.
         size: (H, W) of the picture, multiples of 2^(K-1).
         generator: Of the processor; None is torch's own.
+        device: Where the noise is wanted; None is the processor.
 
     Returns:
         K tensors (B, channels, H / 2^k, W / 2^k), k from K-1 down to 0; none without channels.
@@ -175,6 +179,8 @@ def draw_noise(
     if not channels:
         return ()
     return tuple(
-        torch.rand(batch, channels, height >> k, width >> k, generator=generator)
+        torch.rand(batch, channels, height >> k, width >> k, generator=generator).to(
+            device, memory_format=torch.channels_last
+        )
         for k in reversed(range(scales))
     )

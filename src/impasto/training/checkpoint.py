@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +26,26 @@ def save(path: Path, state: dict[str, Any]) -> None:
     Raises:
         ImpastoError: It could not be written.
     """
+    # In memory first: torch's own writer reports a full disk as an internal error of its archive.
+    data = BytesIO()
+    torch.save({"format": FORMAT, **state}, data)
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            file.write(data.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except (OSError, RuntimeError) as error:  # torch wraps a failed write into a RuntimeError
-        partial.unlink(missing_ok=True)
+    except OSError as error:
         kept = f"; the one before is kept in {path}" if path.exists() else ""
-        raise ImpastoError(f"could not write the checkpoint {path} ({error}){kept}") from error
+        raise ImpastoError(
+            f"could not write the checkpoint {path} ({error.strerror or error}): "
+            f"make room or choose another folder{kept}"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()  # also after Ctrl-C
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -44,9 +55,18 @@ def load(path: Path) -> dict[str, Any]:
         InputError: It is no checkpoint, or one of another version.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        data = BytesIO(path.read_bytes())
+        sound = zipfile.ZipFile(data).testzip() is None  # torch leaves its checksums unread
+        data.seek(0)
+        state = torch.load(data, map_location="cpu", weights_only=True) if sound else None
+    except OSError as error:
+        raise InputError(
+            f"cannot read the checkpoint {path} ({error.strerror or error})"
+        ) from error
     except Exception as error:  # a damaged file fails in many ways
         raise InputError(f"{path} is no checkpoint: delete it to start anew") from error
+    if not sound:
+        raise InputError(f"{path} is damaged: delete it to start anew")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is a checkpoint of another version: delete it to start anew")
     return state

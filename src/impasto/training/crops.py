@@ -15,9 +15,13 @@ from impasto.image import Picture
 from impasto.image.kinds import kind_of
 from impasto.training.sources import Source
 
-# Of a TIFF, which may hold floats and is therefore read whole; of others Pillow's own limit holds,
-# 179 million, at 1 to 4 bytes each.
-_TIFF_PIXELS = 40_000_000
+# Larger pictures count as broken, so that a worker takes about a gigabyte at most. JPEG is decoded
+# small and has Pillow's own limit, 179 million; TIFF is read whole, as floats.
+_MOST_PIXELS = 120_000_000
+_MOST_TIFF_PIXELS = 40_000_000
+
+# What Pillow cannot average, and what it becomes.
+_AVERAGED_AS = {"P": "RGBA", "PA": "RGBA", "1": "L", "I;16": "I", "I;16B": "I"}
 
 Box = tuple[int, int, int, int]
 
@@ -54,7 +58,7 @@ def crop(data: bytes, name: str, source: Source, random: np.random.Generator) ->
 def _square(data: bytes, name: str, source: Source, random: np.random.Generator) -> Picture:
     kind = kind_of(data[:4096], name)
     if kind == "TIFF":
-        picture = image.load(data, max_pixels=_TIFF_PIXELS)
+        picture = image.load(data, max_pixels=_MOST_TIFF_PIXELS)
         left, top, right, bottom = box(picture.size, source, random)
         return Picture(picture.rgb[..., top:bottom, left:right])
     with Image.open(BytesIO(data), formats=[kind]) as opened:
@@ -62,7 +66,19 @@ def _square(data: bytes, name: str, source: Source, random: np.random.Generator)
         # Twice the largest size that is asked for leaves the last halving to the better filter.
         least = int(2 * source.zoom * source.crop) + 1
         opened.draft(None, (least, least))
-        return Picture.from_pil(opened.crop(box(opened.size, source, random)))
+        if opened.width * opened.height > _MOST_PIXELS:
+            raise InputError(f"{name} has more than {_MOST_PIXELS} pixels: make it smaller first")
+        square = opened.crop(box(opened.size, source, random))
+    return Picture.from_pil(_averaged(square, square.width // (2 * source.crop)))
+
+
+def _averaged(square: Image.Image, factor: int) -> Image.Image:
+    """Shrink by the mean of factor x factor pixels, still in bytes."""
+    if factor < 2:
+        return square
+    if square.mode in _AVERAGED_AS:
+        square = square.convert(_AVERAGED_AS[square.mode])
+    return square.reduce(factor)
 
 
 def box(size: tuple[int, int], source: Source, random: np.random.Generator) -> Box:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +21,34 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from impasto.errors import ImpastoError, InputError
+from impasto.training import shards
 from impasto.training.crops import crop
-from impasto.training.sources import SUFFIXES, Source, find, open_source
+from impasto.training.sources import SUFFIXES, Source, find
 
 __all__ = ["SUFFIXES", "Feed", "Source", "find", "open_source"]
 
 _AHEAD = 4  # batches that each worker prepares
+
+
+def open_source(place: str | Path, crop: int = 256, zoom: float = 1.5, flip: bool = True) -> Source:
+    """The pictures of a place.
+
+    Args:
+        place: A folder, searched with all folders in it; a list, see
+            :func:`~impasto.training.sources.find`; or WebDataset
+            shards: one ``.tar``, or several as ``photos-{0000..0009}.tar``.
+        crop: See :class:`Source`.
+        zoom: See :class:`Source`.
+        flip: See :class:`Source`.
+
+    Raises:
+        InputError: There is no such place, or no picture in it.
+        MissingExtraError: Shards, without the library ``webdataset``.
+    """
+    if shards.is_shards(place):
+        files, members = shards.index(str(place))
+        return Source(files, crop, zoom, flip, members)
+    return Source(find(place), crop, zoom, flip)
 
 
 class _Crops:
@@ -41,9 +65,10 @@ class _Crops:
 
         A file that cannot be read is skipped for the one after it.
         """
-        source, skipped = self.source, []
+        source = self.source
+        skipped: list[str] = []
         for attempt in range(len(source.files)):
-            place = self._place(index + attempt)
+            place = self._place(index, attempt)
             random = np.random.default_rng((*self._key, 1, index))
             name = source.files[place]
             try:
@@ -55,13 +80,14 @@ class _Crops:
             "give PNG, JPEG, WebP, TIFF, BMP or GIF files"
         )
 
-    def _place(self, index: int) -> int:
+    def _place(self, index: int, attempt: int) -> int:
         """The number of a picture: every epoch is another order of all."""
-        epoch, place = divmod(index, len(self.source.files))
+        epoch, first = divmod(index, len(self.source.files))
         if self._last is None or self._last[0] != epoch:
             random = np.random.default_rng((*self._key, 0, epoch))
             self._last = epoch, random.permutation(len(self.source.files))
-        return int(self._last[1][place])
+        # Round within the epoch, so that as many attempts as there are files reach all of them.
+        return int(self._last[1][(first + attempt) % len(self.source.files)])
 
 
 @dataclass
@@ -180,5 +206,5 @@ class Feed:
             yield {name: crops.float().div_(255) for name, crops in loaded.pictures.items()}
 
 
-def _as_it_is(loaded: _Loaded) -> _Loaded:
+def _as_it_is(loaded: Any) -> Any:
     return loaded

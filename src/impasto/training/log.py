@@ -10,20 +10,40 @@ from typing import Any
 
 from torch import Tensor
 
+from impasto.errors import ImpastoError, MissingExtraError
+
 
 class Log:
-    """Writes ``log.jsonl`` and TensorBoard's files into a folder; None writes nothing."""
+    """Writes ``log.jsonl`` and TensorBoard's files. A context manager.
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    Args:
+        folder: Where; it is made. None writes nothing.
+        step: The step that the training goes on from. What an earlier run has told of later steps
+            is forgotten, for they are taken again.
+
+    Raises:
+        MissingExtraError: The library ``tensorboard`` is not installed.
+        ImpastoError: The folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path | None, step: int = 0) -> None:
+        self._folder, self._step = folder, step
         self._board: Any = None
 
     def __enter__(self) -> Log:
-        if self._folder is not None:
+        if self._folder is None:
+            return self
+        try:
             from torch.utils.tensorboard import SummaryWriter
-
+        except ImportError as error:
+            raise MissingExtraError("training", "train") from error
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._board = SummaryWriter(self._folder / "tensorboard")
+            self._forget()
+            board = self._folder / "tensorboard"
+            self._board = SummaryWriter(board, purge_step=self._step + 1)
+        except OSError as error:
+            raise self._failed(error) from error
         return self
 
     def __exit__(
@@ -32,12 +52,47 @@ class Log:
         if self._board is not None:
             self._board.close()
 
-    def report(self, step: int, losses: Mapping[str, float], picture: Callable[[], Tensor]) -> None:
-        """Write the mean losses since the last report, and a sample picture."""
+    def report(
+        self, step: int, losses: Mapping[str, float], picture: Callable[[], Tensor | None]
+    ) -> None:
+        """Write the mean losses since the last report, and a sample picture if there is one."""
         if self._folder is None:
             return
-        with (self._folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **losses}) + "\n")
-        for name, value in losses.items():
-            self._board.add_scalar(f"loss/{name}", value, step)
-        self._board.add_image("sample", picture()[0], step)
+        try:
+            with self._lines.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **losses}) + "\n")
+            for name, value in losses.items():
+                self._board.add_scalar(f"loss/{name}", value, step)
+            if (sample := picture()) is not None:
+                self._board.add_image("sample", sample[0], step)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @property
+    def _lines(self) -> Path:
+        assert self._folder is not None
+        return self._folder / "log.jsonl"
+
+    def _forget(self) -> None:
+        if not self._lines.exists():
+            return
+        lines = self._lines.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines if _step_of(line) <= self._step]
+        if kept != lines:
+            partial = self._lines.with_name(".log.jsonl.part")
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(self._lines)
+
+    def _failed(self, error: OSError) -> ImpastoError:
+        return ImpastoError(
+            f"could not write the log in {self._folder} ({error.strerror or error}): "
+            "make room or choose another folder; the last checkpoint is kept"
+        )
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; infinity for half of one, which a kill has left."""
+    try:
+        return float(json.loads(line)["step"]) if line.endswith("\n") else float("inf")
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

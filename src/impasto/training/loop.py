@@ -2,31 +2,31 @@
 
 Every step is a function of the state and of its number: what is drawn at random in it is seeded by
 the number, and the batches are counted, not streamed. So a run that was killed goes on as if it had
-not been, and two processes with half the batch each do what one does with the whole.
+not been, and two processes with half the batch each do what one does with the whole (a batch norm
+apart, which sees the half).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from impasto.errors import DivergedError, InputError
+from impasto.errors import InputError
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import Runtime, keep_large_blocks
 from impasto.training import checkpoint
 from impasto.training.data import Feed, Source
+from impasto.training.learner import Learner
 from impasto.training.log import Log
 from impasto.training.plan import Plan
-from impasto.training.task import Batch, Task
+from impasto.training.processes import Processes
+from impasto.training.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ class Result:
         steps: Steps done, over all runs that were resumed.
         seconds: Time they took.
         losses: Every loss, one number for each report of ``Plan.report_every`` steps: the mean
-            since the report before.
-        pictures: Pictures seen.
+            since the report before. The last is of fewer steps where the run ended between two.
+        pictures: Pictures seen, of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
     """
@@ -56,12 +56,38 @@ class Result:
 
 @dataclass
 class _State:
-    """What a checkpoint holds beside the weights."""
+    """What a checkpoint holds beside what is learned.
+
+    Attributes:
+        sums: Of the losses since the last report.
+        since: Steps since the last report.
+    """
 
     step: int = 0
     seconds: float = 0.0
     losses: dict[str, list[float]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    since: int = 0
+
+    def count(self, losses: Mapping[str, float]) -> None:
+        """One more step."""
+        self.step += 1
+        self.since += 1
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        """Of the losses since the last report."""
+        return {name: value / self.since for name, value in self.sums.items()}
+
+    def close(self) -> dict[str, float]:
+        """Keep the means, and begin anew."""
+        means = self.means()
+        for name, value in means.items():
+            self.losses.setdefault(name, []).append(value)
+        self.sums, self.since = {}, 0
+        return means
 
 
 def train(
@@ -77,6 +103,10 @@ def train(
 ) -> Result:
     """Train a task's module.
 
+    Launched in several processes (``torchrun``, ``accelerate launch``), each calls this with the
+    same arguments, and with a runtime from :func:`~impasto.training.processes.local`. Only the main
+    one calls ``callback`` and writes.
+
     Args:
         task: What to learn.
         plan: How long and how fast.
@@ -88,8 +118,12 @@ def train(
         callback: Called after every step; cancelling stops like ``max_seconds``.
 
     Raises:
-        InputError: A source is missing, or the checkpoint is of another run.
-        DivergedError: The loss is not finite; the last checkpoint stays.
+        InputError: A source is missing or has no picture that can be read, or the checkpoint is of
+            another run.
+        MissingExtraError: The libraries of the extra ``train`` are not installed.
+        DivergedError: The loss or a weight is not finite; the last checkpoint stays.
+        ImpastoError: The disk is full, or a process that decodes pictures has died; the last
+            checkpoint stays.
     """
     missing = [name for name in task.sources if name not in (sources or {})]
     if missing:
@@ -98,7 +132,8 @@ def train(
     run = _Run(task, plan, runtime, folder)
     if resume:
         run.resume()
-    with Log(folder if run.main else None) as log, run.feed(sources or {}) as feed:
+    writes = folder if run.processes.main else None
+    with Log(writes, run.state.step) as log, run.feed(sources or {}) as feed:
         return run.go(feed, log, max_seconds, callback)
 
 
@@ -106,167 +141,96 @@ class _Run:
     """One process's share of a training."""
 
     def __init__(self, task: Task, plan: Plan, runtime: Runtime, folder: Path | None) -> None:
-        reduced = runtime.dtype is torch.bfloat16
-        on_cpu = runtime.device.type == "cpu"
-        self.accelerator = Accelerator(mixed_precision="bf16" if reduced else "no", cpu=on_cpu)
-        world = self.accelerator.num_processes
-        if plan.batch % world:
-            raise InputError(f"a batch of {plan.batch} does not divide among {world} processes")
         self.task, self.plan, self.state = task, plan, _State()
         self.path = folder / "checkpoint.pt" if folder else None
-        self.main = self.accelerator.is_main_process
-        module = task.module.to(self.accelerator.device, memory_format=torch.channels_last)
-        module.train()
-        self.average = (
-            AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(plan.ema), use_buffers=False)
-            if plan.ema
-            else None
-        )
-        learned = [weight for weight in module.parameters() if weight.requires_grad]
-        adam = torch.optim.Adam(learned, lr=plan.learning_rate, betas=(0.9, plan.beta2))
-        self.module, self.optimizer = self.accelerator.prepare(module, adam)
-
-    @property
-    def bare(self) -> nn.Module:
-        module: nn.Module = self.accelerator.unwrap_model(self.module)
-        return module
+        self.processes = Processes(runtime)
+        self.learner = Learner(task, plan, self.processes)
+        self.shows = type(task).sample is not Task.sample
 
     def feed(self, sources: Mapping[str, Source]) -> Feed:
-        used = {name: sources[name] for name in self.task.sources}
         return Feed(
-            used,
+            {name: sources[name] for name in self.task.sources},
             batch=self.plan.batch,
             start=self.state.step,
             steps=self.plan.steps,
             seed=self.plan.seed,
-            rank=self.accelerator.process_index,
-            world=self.accelerator.num_processes,
+            rank=self.processes.rank,
+            world=self.processes.world,
             workers=self.plan.workers,
         )
 
     def go(self, feed: Feed, log: Log, max_seconds: float | None, callback: Callback) -> Result:
-        begun, before = time.monotonic(), self.state.seconds
-        sums: dict[str, float] = {}
-        since, stop = 0, False
+        begun, before, state = time.monotonic(), self.state.seconds, self.state
         for pictures in feed:
-            losses = self._step(pictures)
-            state, plan = self.state, self.plan
+            losses = self.learner.step(state.step, pictures)
+            state.count(losses)
             state.seconds = before + time.monotonic() - begun
-            since += 1
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
             over = max_seconds is not None and state.seconds - before > max_seconds
-            progress = Progress(state.step, plan.steps, losses, "training", self._preview)
-            if self.main:
-                callback(progress)
-            stop = self._agree(over or progress.cancelled)
-            if state.step % plan.report_every == 0 or state.step == plan.steps or stop:
-                for name, value in sums.items():
-                    state.losses.setdefault(name, []).append(value / since)
-                log.report(state.step, {n: v / since for n, v in sums.items()}, self._preview)
-                sums, since = {}, 0
-            if state.step % plan.checkpoint_every == 0 or state.step == plan.steps or stop:
-                state.skipped = sorted({*state.skipped, *feed.skipped})
-                self.save()
+            stop = self.processes.any(over or self._cancels(callback, losses))
+            if state.step % self.plan.report_every == 0 or state.step == self.plan.steps:
+                log.report(state.step, state.close(), self.learner.sample)
+            if (
+                state.step % self.plan.checkpoint_every == 0
+                or state.step == self.plan.steps
+                or stop
+            ):
+                self.save(feed.skipped)
             if stop:
                 break
         return self._result()
 
-    def _step(self, pictures: Mapping[str, Tensor]) -> dict[str, float]:
-        """One step; the losses are the means over all processes."""
-        state, plan, accelerator = self.state, self.plan, self.accelerator
-        world, rank = accelerator.num_processes, accelerator.process_index
-        torch.manual_seed((plan.seed * 1_000_003 + state.step) * world + rank)
-        for group in self.optimizer.param_groups:
-            group["lr"] = plan.rate(state.step)
-        moved = {
-            name: batch.to(accelerator.device, memory_format=torch.channels_last)
-            for name, batch in pictures.items()
-        }
-        losses = self.task.loss(self.module, Batch(state.step, plan.batch // world, moved))
-        names = list(losses)
-        values = torch.stack([losses[name].detach().float() for name in names])
-        means = accelerator.reduce(values, "mean").tolist()
-        if not all(math.isfinite(value) for value in means):
-            told = ", ".join(f"{n} {v:.3g}" for n, v in zip(names, means, strict=True))
-            raise DivergedError(
-                f"training ran away at step {state.step + 1} ({told}): lower learning_rate, "
-                f"or set clip; the last checkpoint is kept"
-            )
-        self.optimizer.zero_grad()
-        accelerator.backward(losses["total"])
-        if plan.clip:
-            accelerator.clip_grad_norm_(self.module.parameters(), plan.clip)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.bare)
-        state.step += 1
-        return dict(zip(names, means, strict=True))
-
-    def _agree(self, stop: bool) -> bool:
-        """Whether any process wants to stop: all do, or none."""
-        if self.accelerator.num_processes == 1:
-            return stop
-        flag = torch.tensor([float(stop)], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum").item())
-
-    def learned(self) -> nn.Module:
-        """The module as the model will hold it."""
-        if self.average is None:
-            return self.bare
-        module: nn.Module = self.average.module
-        for name, buffer in self.bare.named_buffers():  # of batch norms: counted, not averaged
-            module.get_buffer(name).copy_(buffer)
-        return module
+    def _cancels(self, callback: Callback, losses: Mapping[str, float]) -> bool:
+        if not self.processes.main:
+            return False
+        preview = self._preview if self.shows else None
+        progress = Progress(self.state.step, self.plan.steps, losses, "training", preview)
+        callback(progress)
+        return progress.cancelled
 
     def _preview(self) -> Tensor:
-        module = self.learned()
-        trained = module.training
-        module.eval()
-        with torch.no_grad(), self.accelerator.autocast():
-            picture = self.task.sample(module)
-        module.train(trained)
-        return torch.zeros(1, 3, 8, 8) if picture is None else picture.float().clamp(0, 1).cpu()
+        picture = self.learner.sample()
+        return torch.zeros(1, 3, 8, 8) if picture is None else picture
 
-    def save(self) -> None:
-        if self.path is not None and self.main:
-            average = None if self.average is None else self.average.state_dict()
-            checkpoint.save(
-                self.path,
-                {
-                    **asdict(self.state),
-                    "seed": self.plan.seed,
-                    "module": self.bare.state_dict(),
-                    "average": average,
-                    "optimizer": self.optimizer.state_dict(),
-                },
-            )
-        self.accelerator.wait_for_everyone()
+    def save(self, skipped: set[str]) -> None:
+        self.learner.check(self.state.step)
+        self.state.skipped = self.processes.union({*self.state.skipped, *skipped})
+        if self.path is not None and self.processes.main:
+            kept = {**asdict(self.state), "seed": self.plan.seed, **self.learner.state()}
+            checkpoint.save(self.path, kept)
 
     def resume(self) -> None:
-        if self.path is None or not self.path.is_file():
+        kept = self.processes.from_main(self._kept)
+        if kept is None:
             return
-        kept = checkpoint.load(self.path)
+        known = {entry.name for entry in fields(_State)}
         try:
-            self.bare.load_state_dict(kept["module"])
-            self.optimizer.load_state_dict(kept["optimizer"])
-            if self.average is not None:
-                self.average.load_state_dict(kept["average"])
-            self.state = _State(**{key: kept[key] for key in _State.__dataclass_fields__})
-        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            self.learner.restore(kept)
+            self.state = _State(**{name: kept[name] for name in known if name in kept})
+        except (InputError, TypeError) as error:
             raise InputError(
                 f"{self.path} belongs to another training: delete it, or give another output"
             ) from error
-        if kept["seed"] != self.plan.seed:
-            raise InputError(f"{self.path} was begun with seed {kept['seed']}: give the same")
+
+    def _kept(self) -> dict[str, Any] | None:
+        if self.path is None or not self.path.is_file():
+            return None
+        kept = checkpoint.load(self.path)
+        if kept.get("seed") != self.plan.seed:
+            raise InputError(f"{self.path} was begun with seed {kept.get('seed')}: give the same")
+        return kept
 
     def _result(self) -> Result:
         state = self.state
+        losses = {name: list(series) for name, series in state.losses.items()}
+        for name, value in state.means().items():
+            losses.setdefault(name, []).append(value)
+        module = self.learner.learned()
+        self.processes.share_buffers(module)
         return Result(
-            self.learned().cpu().eval(),
+            module.cpu().eval(),
             state.step,
             state.seconds,
-            state.losses,
+            losses,
             state.step * self.plan.batch if self.task.sources else 0,
             tuple(state.skipped),
             state.step >= self.plan.steps,

@@ -16,7 +16,7 @@ class Plan:
 
     Attributes:
         steps: Of the whole run.
-        batch: Pictures a step, over all processes together.
+        batch: Pictures of a step, over all processes together.
         learning_rate: Adam's, at its height.
         beta2: Adam's decay of squared gradients.
         warmup: Steps in which the rate climbs from 0.
@@ -27,10 +27,11 @@ class Plan:
         clip: Largest norm of the gradient; 0 leaves it as it is.
         ema: Decay of the running mean of the weights that becomes the model; 0 takes the last
             weights instead.
-        seed: Of the initial weights' successor steps, the order of pictures and their crops.
+        seed: Of the order of the pictures, of their crops, and of what the steps draw at random;
+            the initial weights come with the module.
         checkpoint_every: Steps between two checkpoints.
         report_every: Steps between two lines of the log and sample pictures.
-        workers: Processes that decode pictures.
+        workers: Processes that decode pictures for each one that learns; 0 leaves it to that one.
     """
 
     steps: int = 2000
@@ -58,8 +59,11 @@ class Plan:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate is {self.learning_rate}: it must be above 0")
-        if not 0 <= self.ema < 1:
-            raise InputError(f"ema is {self.ema}: it must be 0 or more and below 1")
+        if not self.decay > 0:
+            raise InputError(f"decay is {self.decay}: it must be above 0")
+        for name in ("ema", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be in [0, 1)")
         if self.schedule not in SCHEDULES:
             raise InputError(f"unknown schedule {self.schedule!r}: choose {', '.join(SCHEDULES)}")
 

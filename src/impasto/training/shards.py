@@ -1,6 +1,6 @@
 """WebDataset shards: tar files of samples, whose files share a name up to the first dot.
 
-A training reads its pictures by number, so that it can go on where it was killed and every number of
+A training reads its pictures by number, so that it goes on where it was killed, and any number of
 processes sees the same order. The library streams. So the shards' tables of contents are read once,
 by the library's rules of naming, and the pictures by their place in the tar.
 """
@@ -81,11 +81,13 @@ def _contents(shard: str, naming: Any) -> list[tuple[str, Member]]:
     except FileNotFoundError as error:
         raise InputError(f"{shard}: there is no such shard") from error
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise InputError(f"{shard} is no sound tar file ({error}): make or fetch it anew") from error
+        raise InputError(
+            f"{shard} is no sound tar file ({error}): make or fetch it anew"
+        ) from error
 
 
 def _is_picture(name: str, naming: Any) -> bool:
-    """Whether a file is its sample's picture: ``0001.jpg`` is, ``0001.mask.png`` is another part."""
+    """Whether a file is its sample's picture: ``1.jpg`` is, ``1.mask.png`` is another part."""
     key, extension = naming.split(name)
     if not key or name.startswith("__"):  # the shard's own notes
         return False

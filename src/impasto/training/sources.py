@@ -82,30 +82,6 @@ class Source:
         return data
 
 
-def open_source(
-    place: str | Path, crop: int = 256, zoom: float = 1.5, flip: bool = True
-) -> Source:
-    """The pictures of a place.
-
-    Args:
-        place: A folder, searched with all folders in it; a list, see :func:`find`; or WebDataset
-            shards: one ``.tar``, or several as ``photos-{0000..0009}.tar``.
-        crop: See :class:`Source`.
-        zoom: See :class:`Source`.
-        flip: See :class:`Source`.
-
-    Raises:
-        InputError: There is no such place, or no picture in it.
-        MissingExtraError: Shards, without the library ``webdataset``.
-    """
-    from impasto.training import shards
-
-    if shards.is_shards(place):
-        files, members = shards.index(str(place))
-        return Source(files, crop, zoom, flip, members)
-    return Source(find(place), crop, zoom, flip)
-
-
 def find(place: str | Path) -> tuple[str, ...]:
     """The picture files of a folder, sorted, or of a list.
 

@@ -210,6 +210,7 @@ class SuperResolution(NetworkMethod):
     config: SuperResolutionConfig
     module: UpscaleNet
     multiple = 1
+    kind = "upscale"
 
     @classmethod
     def network(cls, config: SuperResolutionConfig) -> UpscaleNet:
@@ -275,7 +276,8 @@ class SuperResolution(NetworkMethod):
 
     def _tile(self, picture: Tensor, rows: slice, columns: slice) -> Tensor:
         """A tile of the large picture: run with all around it that acts on it."""
-        reach, factor = self.module.reach, self.config.factor
+        # a window of less than 16 pixels would be padded, and its edge be no longer the picture's
+        reach, factor = max(self.module.reach, 16), self.config.factor
         top, left = max(0, rows.start - reach), max(0, columns.start - reach)
         window = picture[..., top : rows.stop + reach, left : columns.stop + reach]
         painted = self.run(window, factor=factor)  # (1, 3, f*h, f*w)

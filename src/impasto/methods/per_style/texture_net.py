@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.network import NetworkMethod, pad_to
+from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.pyramid import CHANNELS, Noise, PyramidNet, draw_noise, multiple_of
 from impasto.progress import Callback, silent
@@ -20,8 +21,6 @@ from impasto.style import Style
 from impasto.training.task import Batch, Task
 
 KINDS = ("texture", "stylize")
-
-_TINY = 1e-12  # a squared distance below which two pictures are one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +73,9 @@ class TextureNetConfig:
         """Refuse what makes no network."""
         if self.kind not in KINDS:
             raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
-        if self.noise < (1 if self.kind == "texture" else 0):
-            raise InputError("a texture is made of noise: noise must be 1 or more")
+        least = 1 if self.kind == "texture" else 0  # a texture is made of nothing else
+        if self.noise < least:
+            raise InputError(f"noise is {self.noise}: it must be {least} or more")
         if self.scales is not None and self.scales < 1:
             raise InputError(f"scales is {self.scales}: it must be 1 or more")
         if self.diversity < 0:
@@ -148,7 +148,7 @@ def entropy(pictures: Tensor) -> Tensor:
         nearest = distances.fill_diagonal_(torch.inf).argmin(1)
     # differences anew: the products inside cdist are too coarse for pictures that are almost one
     squares = (flat - flat[nearest]).square().mean(1)
-    return squares.clamp_min(_TINY).log().mean() / 2
+    return squares.clamp_min(1e-12).log().mean() / 2  # two of one picture have no direction
 
 
 class TextureNetTask(Task):
@@ -160,17 +160,15 @@ class TextureNetTask(Task):
         stylizes = config.kind == "stylize"
         self.sources = ("content",) if stylizes else ()
         content = {config.content_layer: config.content_weight} if stylizes else {}
+        padding, flavor = config.encoder_padding, config.flavor
         encoder = Encoder(
-            config.encoder,
-            flavor=config.flavor,
-            padding=config.encoder_padding,
-            weights=config.weights,
+            config.encoder, flavor=flavor, padding=padding, weights=config.weights
         ).place(runtime)
         style_weights = equally(config.style_layers, config.style_weight)
         weights = Weights(content=content, style=style_weights, relative=config.relative)
-        self.loss_of = PerceptualLoss(encoder, weights)
-        self.targets = self.loss_of.grams(style.to(runtime.device))
-        self.device = runtime.device
+        self.loss_of, self.device = PerceptualLoss(encoder, weights), runtime.device
+        sample = with_short_side(style, config.style_size)
+        self.targets = self.loss_of.grams(sample.to(self.device))
         self._shown: Tensor | None = None
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
@@ -178,35 +176,32 @@ class TextureNetTask(Task):
         if self.config.kind == "texture":
             textures = module(self._noise(batch.size, (self.config.size,) * 2))
             losses = self.loss_of(textures, None, self.targets)
-            if self.config.diversity:
+            if self.config.diversity > 0:
                 losses["diversity"] = -self.config.diversity * entropy(textures)
                 losses["total"] = losses["total"] + losses["diversity"]
             return losses
         photos = pad_to(batch["content"], multiple_of(self.config.depth))
         if self._shown is None:
             self._shown = photos[:1].clone()
-        return self.loss_of(
-            module(self._noise(len(photos), _size(photos)), photos), photos, self.targets
-        )
+        painted = module(self._noise(len(photos), photos.shape[-2:]), photos)
+        return self.loss_of(painted, photos, self.targets)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """Two textures of noises that stay the same; or a photo and what becomes of it."""
         always = torch.Generator().manual_seed(0)
         if self.config.kind == "texture":
-            noise = self._noise(2, (self.config.size,) * 2, always)
-            return torch.cat(list(module(noise).split(1)), dim=-1)  # (1, 3, S, 2*S)
+            both: Tensor = module(self._noise(2, (self.config.size,) * 2, always))
+            return torch.cat([*both.split(1)], dim=-1)  # (1, 3, S, 2*S)
         if self._shown is None:
             return None
-        noise = self._noise(1, _size(self._shown), always)
-        painted: Tensor = module(noise, self._shown)
+        painted: Tensor = module(self._noise(1, self._shown.shape[-2:], always), self._shown)
         return torch.cat([self._shown, painted.float()], dim=-1)
 
     def _noise(
-        self, batch: int, size: tuple[int, int], generator: torch.Generator | None = None
+        self, batch: int, size: Sequence[int], chance: torch.Generator | None = None
     ) -> Noise:
-        config = self.config
-        noise = draw_noise(config.depth, config.noise, batch, size, generator=generator)
-        return tuple(one.to(self.device) for one in noise)
+        kept = self.config
+        return draw_noise(kept.depth, kept.noise, batch, size, generator=chance, device=self.device)
 
 
 @method(
@@ -236,6 +231,10 @@ class TextureNet(NetworkMethod):
     config: TextureNetConfig
     module: PyramidNet
     multiple = 32  # six scales, the most that the papers have
+
+    def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
+        super().__init__(config, runtime)
+        self.kind = "texture" if self.config.kind == "texture" else "style"
 
     @classmethod
     def network(cls, config: TextureNetConfig) -> PyramidNet:
@@ -270,7 +269,7 @@ class TextureNet(NetworkMethod):
             raise InputError("this texture-net stylizes photos: train one with kind=texture")
         unit = self.module.multiple
         size = (-(-height // unit) * unit, -(-width // unit) * unit)
-        return self._paint(1, size, seed)[..., :height, :width]
+        return self.done(self._paint(size, seed)[..., :height, :width], callback)
 
     def stylize(
         self,
@@ -283,33 +282,18 @@ class TextureNet(NetworkMethod):
     ) -> Tensor:
         """One pass through the network; the seed is that of its noise."""
         style.expect(self.name)
-        return self.run(content, seed)
-
-    def run(self, batch: Tensor, seed: int = 0) -> Tensor:
-        """Send photos (B, 3, H, W) of any size through the network, in the runtime's format.
-
-        Raises:
-            InputError: The network makes textures of noise.
-        """
         if self.config.kind != "stylize":
             raise InputError("this texture-net makes textures: train one with kind=stylize")
-        padded = pad_to(batch.to(self.runtime.device), self.module.multiple)
-        height, width = batch.shape[-2:]
-        return self._paint(len(padded), _size(padded), seed, padded)[..., :height, :width]
+        height, width = content.shape[-2:]
+        photo = pad_to(content.to(self.runtime.device), self.module.multiple)
+        painted = self._paint(photo.shape[-2:], seed, photo)
+        return self.done(painted[..., :height, :width], callback)
 
     @torch.inference_mode()
-    def _paint(
-        self, batch: int, size: tuple[int, int], seed: int, photos: Tensor | None = None
-    ) -> Tensor:
-        # drawn on the processor, so that one seed gives one picture on every device
+    def _paint(self, size: Sequence[int], seed: int, photo: Tensor | None = None) -> Tensor:
+        config, device, dtype = self.config, self.runtime.device, self.runtime.dtype
         chance = torch.Generator().manual_seed(seed)
-        drawn = draw_noise(self.config.depth, self.config.noise, batch, size, generator=chance)
-        device, dtype = self.runtime.device, self.runtime.dtype
-        noise = [one.to(device, memory_format=torch.channels_last) for one in drawn]
+        noise = draw_noise(config.depth, config.noise, 1, size, generator=chance, device=device)
         with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-            painted: Tensor = self.module(noise, photos)
+            painted: Tensor = self.module(noise, photo)
         return painted.float().clamp(0, 1)
-
-
-def _size(pictures: Tensor) -> tuple[int, int]:
-    return pictures.shape[-2], pictures.shape[-1]

@@ -1,0 +1,32 @@
+"""Seconds of one pass of a trained network over a picture of a given side.
+
+    python -m benchmarks.inference STYLE SIDE
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+
+from impasto import catalog, pipeline, samples
+
+REPEATS = 5
+
+
+def main(style: str, side: int) -> None:
+    """Print the median of some passes after one that is not timed."""
+    found = catalog.find(style)
+    assert found is not None, style
+    method = pipeline.open_model(found)
+    photo = samples.load("astronaut").resized(side, side).rgb
+    times = []
+    for _ in range(REPEATS + 1):
+        start = time.perf_counter()
+        method.stylize(photo, method.own_style())
+        times.append(time.perf_counter() - start)
+    print(f"seconds {statistics.median(times[1:]):.4f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,154 @@
+"""Enlarged pictures against the originals: PSNR, SSIM and sharpness of bicubic and of models.
+
+    python -m benchmarks.superresolution [FOLDER] [--model MODEL ...] [--factor 4]
+
+As the literature on super-resolution has it, and Johnson et al. 2016 in section 4.2: the luma of
+ITU-R BT.601 in its studio range (black is 16/255), a border of as many pixels as the factor left
+out. SSIM with the Gaussian window of Wang et al. 2004. Sharpness is the mean length of the luma's
+gradient over the original's: below 1 is blurred. A network trained on features is meant to lose in
+PSNR and to win in sharpness.
+
+Without a folder the originals are photographs that come with scikit-image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+
+from impasto import image, model, samples
+from impasto.histogram import luminance
+from impasto.methods.per_style.superresolution import (
+    SuperResolution,
+    SuperResolutionConfig,
+    shrink,
+)
+from impasto.networks.upscale import enlarge
+from impasto.runtime import choose
+
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+_SHIFT, _RANGE = 16 / 255, 219 / 255  # BT.601: luma is 16 to 235 of 255
+
+
+@dataclass(frozen=True)
+class Score:
+    """How near an enlarged picture is to the original.
+
+    Attributes:
+        psnr: Peak signal-to-noise ratio, in dB.
+        ssim: Structural similarity; 1 at its best.
+        sharpness: Mean length of the gradient over the original's.
+    """
+
+    psnr: float
+    ssim: float
+    sharpness: float
+
+
+def luma(picture: Tensor, border: int) -> NDArray[np.float64]:
+    """BT.601 luma of (1, 3, H, W), 16/255 to 235/255, without a border of pixels."""
+    y = luminance(picture.double())[0, 0, border:-border, border:-border]
+    return (_SHIFT + _RANGE * y).numpy()
+
+
+def score(enlarged: Tensor, original: Tensor, border: int) -> Score:
+    """Compare (1, 3, H, W) with the original (1, 3, H, W), all in [0, 1]."""
+    ours, theirs = luma(enlarged, border), luma(original, border)
+    return Score(
+        float(peak_signal_noise_ratio(theirs, ours, data_range=1.0)),
+        float(
+            structural_similarity(
+                theirs,
+                ours,
+                data_range=1.0,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+        ),
+        _gradient(ours) / max(_gradient(theirs), 1e-12),
+    )
+
+
+def _gradient(y: NDArray[np.float64]) -> float:
+    down, right = np.gradient(y)
+    return float(np.hypot(down, right).mean())
+
+
+def run(
+    pictures: Sequence[Tensor],
+    methods: Sequence[tuple[str, SuperResolution]] = (),
+    config: SuperResolutionConfig | None = None,
+) -> dict[str, Score]:
+    """Mean scores over pictures (1, 3, H, W), by name: ``bicubic``, then each method's.
+
+    Args:
+        pictures: The originals; what their sides have beyond a multiple of the factor is cut off.
+        methods: Names and networks, all of one factor.
+        config: How small copies are made; the first network's where it is None.
+    """
+    if config is None:
+        config = methods[0][1].config if methods else SuperResolutionConfig()
+    factor = config.factor
+    scores: dict[str, list[Score]] = {}
+    for picture in pictures:
+        height, width = (side // factor * factor for side in picture.shape[-2:])
+        original = picture[..., :height, :width]
+        small = shrink(original, factor, blur=config.blur, antialias=config.antialias)
+        made = [("bicubic", enlarge(small, factor).clamp(0, 1))]
+        made += [(name, network.upscale(small).cpu()) for name, network in methods]
+        for name, enlarged in made:
+            scores.setdefault(name, []).append(score(enlarged, original, factor))
+    return {name: _mean(rows) for name, rows in scores.items()}
+
+
+def _mean(rows: Sequence[Score]) -> Score:
+    return Score(*np.mean([dataclasses.astuple(row) for row in rows], axis=0).tolist())
+
+
+def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
+    """The pictures of a folder, the first so many by name; or photographs of scikit-image."""
+    if folder is None:
+        return [samples.photo(name).rgb for name in PHOTOS]
+    files = (f for f in sorted(Path(folder).iterdir()) if f.suffix in image.READ_SUFFIXES)
+    return [image.load(file).rgb for file in list(files)[:count]]
+
+
+def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
+    """A model's name for the table, and the model."""
+    network = SuperResolution.open(model.load(path), choose())
+    if not histogram:
+        network.config = dataclasses.replace(network.config, match_histogram=False)
+    return f"{network.config.loss} loss ({Path(path).stem})", network
+
+
+def main() -> None:
+    """Print a table for each factor that there is a model of."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.superresolution")
+    parser.add_argument("folder", nargs="?", help="of originals")
+    parser.add_argument("--model", action="append", default=[], help="a model file; repeatable")
+    parser.add_argument("--factor", type=int, default=4, help="of bicubic, without models")
+    parser.add_argument("--count", type=int, help="so many pictures of the folder")
+    parser.add_argument("--no-histogram", action="store_true", help="leave out the last step")
+    asked = parser.parse_args()
+    pictures = originals(asked.folder, asked.count)
+    methods = [opened(path, histogram=not asked.no_histogram) for path in asked.model]
+    for factor in sorted({m.config.factor for _, m in methods}) or [asked.factor]:
+        mine = [(name, m) for name, m in methods if m.config.factor == factor]
+        config = None if mine else SuperResolutionConfig(factor=factor)
+        print(f"\nfactor {factor}, {len(pictures)} photographs\n")
+        print("| | PSNR, dB | SSIM | sharpness |\n|---|---|---|---|")
+        for name, row in run(pictures, mine, config).items():
+            print(f"| {name} | {row.psnr:.2f} | {row.ssim:.4f} | {row.sharpness:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Pictures a second of a training: our loop, and a plain eager float32 loop with the same networks.
+
+    python -m benchmarks.training ours|plain FOLDER STEPS
+
+Both learn `johnson` at full width from 256x256 crops, batch 4, through one decoding process. The
+plain loop is what a port of the paper looks like: float32, channels first, torch's instance norm, a
+batched product for the Gram matrices, the whole VGG-19 to relu4_1 for the photos as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+from skimage import data
+from torch import Tensor, nn
+
+from impasto import image, samples
+from impasto.encoder import Encoder
+from impasto.image import Picture
+from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
+from impasto.networks.blocks import InstanceNorm
+from impasto.progress import Progress
+from impasto.runtime import choose
+from impasto.training.data import Feed, open_source
+from impasto.training.loop import train
+from impasto.training.plan import Plan
+
+BATCH, CROP, WARM = 4, 256, 3  # steps that are not timed
+
+
+def photographs(folder: str) -> None:
+    """Fill a folder with crops of scikit-image's photographs, as JPEG of training size."""
+    for name in ("astronaut", "coffee", "chelsea", "rocket"):
+        picture = Picture.from_numpy(getattr(data, name)())
+        for index, flipped in enumerate((False, True)):
+            pixels = picture.rgb.flip(-1) if flipped else picture.rgb
+            image.save(Picture(pixels.contiguous()), f"{folder}/{name}-{index}.jpg")
+
+
+def ours(folder: str, steps: int) -> float:
+    """Pictures a second of the package's loop."""
+    style = samples.load("swirls").rgb
+    task = Johnson.task(JohnsonConfig(), [style], choose())
+    times: list[float] = []
+
+    def listen(_: Progress) -> None:
+        times.append(time.perf_counter())
+
+    plan = Plan(steps=steps + WARM, batch=BATCH, report_every=10**6)
+    sources = {"content": open_source(folder, CROP, 1.4, True)}
+    train(task, plan, sources=sources, runtime=choose(), callback=listen)
+    return BATCH * steps / (times[-1] - times[WARM - 1])
+
+
+class PlainNorm(nn.InstanceNorm2d):
+    """Torch's own."""
+
+
+def plain(folder: str, steps: int) -> float:
+    """Pictures a second of a plain loop."""
+    config = JohnsonConfig()
+    network = Johnson.network(config)
+    _replace_norms(network)
+    encoder = Encoder(config.encoder, depth="relu4_1")
+    layers = list(config.style_layers)
+    targets = {n: _gram(f) for n, f in encoder(samples.load("swirls").rgb, layers).items()}
+    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    sources = {"content": open_source(folder, CROP, 1.4, True)}
+    feed = Feed(sources, batch=BATCH, start=0, steps=steps + WARM, seed=0)
+    with feed:
+        for step, batch in enumerate(feed):
+            if step == WARM:
+                begun = time.perf_counter()
+            photos = batch["content"].contiguous()
+            painted = network(photos)
+            found, wanted = encoder(painted, layers), encoder(photos, layers)
+            loss = F.mse_loss(found[config.content_layer], wanted[config.content_layer])
+            for name, target in targets.items():
+                loss = loss + F.mse_loss(_gram(found[name]), target.expand(BATCH, -1, -1))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            loss.item()
+    return BATCH * steps / (time.perf_counter() - begun)
+
+
+def _replace_norms(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, InstanceNorm):
+            setattr(module, name, PlainNorm(len(child.weight), affine=True))
+        else:
+            _replace_norms(child)
+
+
+def _gram(features: Tensor) -> Tensor:
+    x = features.flatten(2)  # (B, C, H*W)
+    return x @ x.mT / x[0].numel()
+
+
+if __name__ == "__main__":
+    which, place, count = sys.argv[1:]
+    rate = {"ours": ours, "plain": plain}[which](place, int(count))
+    print(f"pictures a second {rate:.3f}")

@@ -1,0 +1,100 @@
+"""Take a trained model into the package: its name, its title, its card, its sample picture.
+
+    python tools/publish.py trained.safetensors starry-night
+
+What the model is in words stands in models.toml beside this file; everything else in the card is
+read from the model's header, where training wrote it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto import catalog, image, model, pipeline
+from impasto.sheet import contact_sheet
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "docs" / "gallery" / "models"
+PHOTOS = ("astronaut", "chelsea", "coffee")
+
+
+def main(trained: str, *names: str) -> None:
+    """Publish a model under the names of what it has learned, the first of them its file's."""
+    words = tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))
+    made = model.load(trained)
+    card = {**made.card, "titles": {name: words[name]["title"] for name in names}}
+    path = catalog.folder() / f"{names[0]}{model.SUFFIX}"
+    model.save(dataclasses.replace(made, styles=names, card=card), path)
+    catalog.shipped.cache_clear()
+    sample(names[0], card["kind"])
+    text = write(names[0], made, card, words[names[0]], path)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+
+
+def sample(name: str, kind: str) -> None:
+    """Draw what the model makes of the package's photos."""
+    SAMPLES.mkdir(parents=True, exist_ok=True)
+    target = SAMPLES / f"{name}.jpg"
+    if kind == "texture":
+        image.save(pipeline.synthesize(name, size=(768, 384)), target, quality=90)
+        return
+    if kind == "upscale":
+        small = [pipeline.fit(pipeline.read(f"sample:{photo}"), 96, None) for photo in PHOTOS]
+        large = [pipeline.upscale(photo, model=name) for photo in small]
+        plain = [
+            photo.resized(big.height, big.width) for photo, big in zip(small, large, strict=True)
+        ]
+        pairs = [("bicubic", one) for one in plain] + [(name, one) for one in large]
+        image.save(contact_sheet(pairs, columns=len(PHOTOS), height=384), target, quality=90)
+        return
+    painted = [(p, pipeline.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
+    image.save(contact_sheet(painted, height=384), target, quality=90)
+
+
+def write(
+    name: str, made: model.Model, card: Mapping[str, Any], words: Mapping[str, str], path: Path
+) -> str:
+    """The card in Markdown."""
+    plan, cut = card["recipe"]["plan"], card["recipe"]["cut"]
+    data = card["data"].get("content")
+    photos = (
+        f"{data['pictures']} photographs, crops of {cut['crop']} pixels; CC BY, CC BY-SA, Unsplash "
+        f"and public domain"
+        if data
+        else "none: it learns from noise"
+    )
+    loss = ", ".join(f"{key} {value:.4g}" for key, value in card["losses"].items())
+    rows = {
+        "what it does": words["title"],
+        "method": made.method,
+        "learned from": words["learned"],
+        "photographs": photos,
+        "steps": f"{card['steps']} of batch {plan['batch']}, {card['seconds'] / 60:.0f} minutes",
+        "started from": "chance" if not card["start"] else words.get("start", card["start"][:16]),
+        "machine": f"{card['runtime']}, torch {card['torch']}",
+        "last losses": loss,
+        "weights": f"{sum(v.numel() for v in made.state.values()):,} numbers in float16, "
+        f"{path.stat().st_size / 1e6:.2f} MB",
+        "SHA-256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "MIT, as the package",
+        "known faults": words.get("faults", "none noted"),
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return (
+        f"# {name}\n\n{words['title']}, learned by `{made.method}`.\n\n| | |\n|---|---|\n{table}\n\n"
+        f"Made by\n\n```\n{card['command']}\n```\n\n"
+        f"which wrote all its numbers into the model's own header "
+        f"(`impasto.model.load(path, weights=False)`).\n\n"
+        f"![Samples](../../../docs/gallery/models/{name}.jpg)\n"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
