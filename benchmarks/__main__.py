@@ -108,6 +108,7 @@ def main() -> None:
     if not quick:
         growth()
         print(f"\n{python('benchmarks.mrf_matching').output}")
+        print(python("benchmarks.superresolution").output)
 
 
 if __name__ == "__main__":

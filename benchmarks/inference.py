@@ -1,6 +1,6 @@
 """Seconds of one pass of a trained network over a picture of a given side.
 
-    python -m benchmarks.inference STYLE SIDE
+python -m benchmarks.inference STYLE SIDE
 """
 
 from __future__ import annotations

@@ -18,10 +18,11 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage import metrics
 from torch import Tensor
 
 from impasto import image, model, samples
@@ -62,18 +63,11 @@ def luma(picture: Tensor, border: int) -> NDArray[np.float64]:
 def score(enlarged: Tensor, original: Tensor, border: int) -> Score:
     """Compare (1, 3, H, W) with the original (1, 3, H, W), all in [0, 1]."""
     ours, theirs = luma(enlarged, border), luma(original, border)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    measure: Any = metrics  # scikit-image has no types
     return Score(
-        float(peak_signal_noise_ratio(theirs, ours, data_range=1.0)),
-        float(
-            structural_similarity(
-                theirs,
-                ours,
-                data_range=1.0,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-        ),
+        float(measure.peak_signal_noise_ratio(theirs, ours, data_range=1.0)),
+        float(measure.structural_similarity(theirs, ours, data_range=1.0, **window)),
         _gradient(ours) / max(_gradient(theirs), 1e-12),
     )
 

@@ -1,4 +1,4 @@
-"""What networks have learned, through the pipeline: every method that trains, with fresh weights."""
+"""What networks have learned, through the pipeline: every network, with fresh weights."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ def main(trained: str, *names: str) -> None:
     sample(names[0], card["kind"])
     text = write(names[0], made, card, words[names[0]], path)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
+    page()
     print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
 
 
@@ -56,6 +57,36 @@ def sample(name: str, kind: str) -> None:
         return
     painted = [(p, pipeline.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
     image.save(contact_sheet(painted, height=384), target, quality=90)
+
+
+def page() -> None:
+    """Draw every style on one photo, and list all models in docs/models.md."""
+    known = catalog.shipped()
+    photo = ("photo", pipeline.fit(pipeline.read("sample:coffee"), 384, None))
+    painted = [
+        (one.name, pipeline.stylize(photo[1], one.name)) for one in known if one.kind == "style"
+    ]
+    image.save(contact_sheet([photo, *painted], columns=2), SAMPLES / "styles.jpg", quality=90)
+    parts = [PAGE]
+    for one in known:
+        file = one.path.stem
+        card = f"[card](../src/impasto/models/{file}.md)"
+        parts.append(
+            f"## {one.name}\n\n{one.title}; `{one.method}`, {card}.\n\n"
+            f"![{one.name}](gallery/models/{file}.jpg)\n"
+        )
+    (ROOT / "docs" / "models.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+PAGE = """# The shipped models
+
+What `impasto styles` lists, drawn by `tools/publish.py`. The photos are scikit-image's; they trained
+nothing.
+
+All styles on one photo:
+
+![Every style on one photo](gallery/models/styles.jpg)
+"""
 
 
 def write(
@@ -88,7 +119,8 @@ def write(
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
-        f"# {name}\n\n{words['title']}, learned by `{made.method}`.\n\n| | |\n|---|---|\n{table}\n\n"
+        f"# {name}\n\n{words['title']}, learned by `{made.method}`.\n\n"
+        f"| | |\n|---|---|\n{table}\n\n"
         f"Made by\n\n```\n{card['command']}\n```\n\n"
         f"which wrote all its numbers into the model's own header "
         f"(`impasto.model.load(path, weights=False)`).\n\n"

@@ -139,7 +139,7 @@ class Job:
         return brush.method.encode(self._colored(brush.source))
 
     def finish(self, painted: Tensor) -> Tensor:
-        """From the method's picture to the user's: histogram, specks, colours, regions, strength."""
+        """From the method's picture to the user's: histogram, colours, regions."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
         first = self.brushes[0].source
         if controls.match_histogram and controls.colors == "style" and isinstance(first, Picture):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from impasto.errors import ImpastoError, WeightsError
@@ -70,7 +70,7 @@ def save(model: Model, path: str | os.PathLike[str], *, half: bool = True) -> No
     partial = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, partial, metadata={_KEY: json.dumps(told, sort_keys=True)})
+        partial.write_bytes(serialize(state, {_KEY: json.dumps(told, sort_keys=True)}))
         partial.replace(target)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):  # where nothing could be written, nothing can be removed

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.stats import wasserstein_distance
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from impasto import image, model, samples
@@ -68,15 +71,14 @@ def test_the_loss_falls(photos, held_out, loss, residual):
     torch.manual_seed(PLAN.seed)
     task = SuperResolution.task(numbers, [], FLOAT32)
     batch = Batch(0, 2, {"content": held_out})
-    task.module.eval()
     with torch.no_grad():
-        before = task.loss(task.module, batch)["total"]
+        before = task.loss(task.module.train(), batch)["total"]
     result = train(task, PLAN, sources={"content": photos}, runtime=FLOAT32)
-    with torch.no_grad():
-        after = task.loss(result.module, batch)["total"]
+    with torch.no_grad():  # in training mode: running means need longer than this
+        after = task.loss(result.module.train(), batch)["total"]
     assert result.finished
-    # from bicubic there is little to gain in so few steps, from grey there is much
-    assert after < (0.99 if residual else 0.8) * before
+    # from bicubic there is less to gain in so few steps than from grey
+    assert after < (0.99 if residual else 0.93) * before
 
 
 def test_the_same_seed_gives_the_same_network(photos):
@@ -222,11 +224,10 @@ def test_the_large_picture_gets_the_histogram_of_the_small_one(photo):
     plain = lively(match_histogram=False).upscale(x)
     matched = lively().upscale(x)
     torch.testing.assert_close(matched, match_histogram(plain, x))
-    levels = torch.linspace(0.05, 0.95, 7)
-    for channel in range(3):
-        far, near, wanted = (p[0, channel].quantile(levels) for p in (plain, matched, x))
-        torch.testing.assert_close(near, wanted, atol=5e-3, rtol=0)
-        assert (far - wanted).abs().max() > 0.02
+    for far, near, wanted in zip(plain[0], matched[0], x[0], strict=True):
+        before, after = (wasserstein_distance(p.ravel(), wanted.ravel()) for p in (far, near))
+        assert before > 0.02
+        assert after < 0.005
 
 
 def test_presets():
@@ -238,6 +239,7 @@ def test_presets():
     assert (paper.norm, paper.upsampling, paper.residual) == ("batch", "transposed", False)
     assert (paper.encoder, paper.flavor, paper.relative) == ("vgg16", "caffe", False)
     assert default.residual
+    assert default.upsampling == "nearest"
     assert default.encoder == "vgg19"  # whose weights come with the package
     assert not hasattr(SuperResolutionConfig, "authors")  # their code has no numbers for it
 
@@ -312,3 +314,32 @@ def test_it_is_in_the_table():
     assert entry.build is SuperResolution
     assert entry.family == "per_style"
     assert Ability.STYLIZE not in entry.abilities
+
+
+def test_scores_are_those_of_scikit_image(photo):
+    """The benchmark's numbers, from colour to score, by scikit-image's own conversion."""
+    benchmark = pytest.importorskip("benchmarks.superresolution")
+    original, other = photo(48, 64), photo(48, 64, top=22)
+    found = benchmark.score(other, original, 4)
+    ours, theirs = (
+        rgb2ycbcr(p[0].permute(1, 2, 0).double().numpy())[4:-4, 4:-4, 0] for p in (other, original)
+    )
+    noise = peak_signal_noise_ratio(theirs, ours, data_range=255)
+    assert found.psnr == pytest.approx(noise, abs=1e-3)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    alike = structural_similarity(theirs, ours, data_range=255, **window)
+    assert found.ssim == pytest.approx(alike, abs=1e-4)
+    with np.errstate(divide="ignore"):  # no noise at all
+        same = benchmark.score(original, original, 4)
+    assert (same.ssim, same.sharpness) == (1, 1)
+    flat = benchmark.score(torch.full_like(original, 0.5), original, 4)
+    assert flat.sharpness == pytest.approx(0, abs=1e-9)
+
+
+def test_scores_of_a_fresh_network_are_those_of_bicubic(photo):
+    benchmark = pytest.importorskip("benchmarks.superresolution")
+    fresh = SuperResolution(dataclasses.replace(SMALL, match_histogram=False), FLOAT32)
+    rows = benchmark.run([photo(45, 51)], [("fresh", fresh)])
+    assert list(rows) == ["bicubic", "fresh"]
+    assert dataclasses.astuple(rows["fresh"]) == pytest.approx(dataclasses.astuple(rows["bicubic"]))
+    assert rows["bicubic"].sharpness < 1
