@@ -1,9 +1,14 @@
 """What many tests share: the network, loaded once, and small photographs to give it."""
 
+import io
+import sys
+from dataclasses import dataclass
+
 import pytest
 import torch
 from skimage import data
 
+from impasto.__main__ import main
 from impasto.encoder import Encoder
 
 
@@ -25,3 +30,29 @@ def photo():
         return pictures[name][..., top : top + height, left : left + width].clone()
 
     return crop
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: bytes
+    err: str
+
+
+@pytest.fixture
+def impasto(monkeypatch, capfdbinary, tmp_path):
+    """impasto("stylize", ...) runs in an empty folder and returns exit code and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        out, err = capfdbinary.readouterr()
+        return Outcome(code, out, err.decode())
+
+    return run

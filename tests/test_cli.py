@@ -20,7 +20,6 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.__main__ import main
 from impasto._version import __version__
 from impasto.losses.objective import Objective
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
@@ -43,32 +42,6 @@ COMMANDS = (
     ("weights", "path"),
     ("weights", "verify"),
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: bytes
-    err: str
-
-
-@pytest.fixture
-def impasto(monkeypatch, capfdbinary, tmp_path):
-    """impasto("stylize", ...) runs in an empty folder and returns exit code and output."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capfdbinary.readouterr()
-        return Outcome(code, out, err.decode())
-
-    return run
 
 
 def pixels(width, height, seed=0):
@@ -259,6 +232,25 @@ BAD = [
     "weights verify vgg20",
     "weights verify vgg16-caffe",
     "weights fetch vgg20",
+    # networks
+    "stylize photo.png -s missing.safetensors",
+    "stylize photo.png -s painting.png -m johnson",
+    "stylize photo.png -s painting.png -m superres",
+    "texture painting.png -m texture-net",
+    "upscale photo.png --model nobody",
+    "upscale missing.png",
+    "train gatys -o x.safetensors",
+    "train johnson -o x.safetensors -s painting.png",
+    "train johnson -o x.jpg -s painting.png --content .",
+    "train johnson -o x.safetensors -s painting.png --content missing",
+    "train johnson -o x.safetensors -s text.jpg --content .",
+    "train johnson -o x.safetensors --content .",
+    "train johnson -o x.safetensors -s painting.png --content . --max-time soon",
+    "train johnson -o x.safetensors -s painting.png --content . --set stepps=5",
+    "train johnson -o x.safetensors -s painting.png --content . --set steps",
+    "train johnson -o x.safetensors -s painting.png --content . --start missing.safetensors",
+    "train missing.toml -o x.safetensors",
+    "train johnson",
     # usage
     "stylize",
     "stylize photo.png",
@@ -406,7 +398,7 @@ def test_json_steps_of_a_method_that_paints_each_region_rise_to_the_total(impast
 
 def test_quiet_is_silent(impasto, shelf):
     done = impasto("stylize", shelf / "photo.png", "-s", shelf / "painting.png", *QUICK, "-q")
-    assert done == Outcome(0, b"", "")
+    assert (done.code, done.out, done.err) == (0, b"", "")
 
 
 def test_note_of_an_animation_is_passed_on(impasto, shelf, tmp_path):

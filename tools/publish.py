@@ -80,8 +80,8 @@ def page() -> None:
 
 PAGE = """# The shipped models
 
-What `impasto styles` lists, drawn by `tools/publish.py`. The photos are scikit-image's; they trained
-nothing.
+What `impasto styles` lists, drawn by `tools/publish.py`. The photos are scikit-image's; no model
+learned from them.
 
 All styles on one photo:
 

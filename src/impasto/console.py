@@ -180,15 +180,15 @@ class Training:
     def finish(self, trained: Trained) -> None:
         """Say what was made, and what is left to do."""
         result = trained.result
-        if not self.quiet:
-            pace = f"{result.seconds / max(1, result.steps):.2f} s a step"
-            print(f"{trained.path}  {result.steps} steps, {pace}", file=sys.stderr)
+        pace = f"{result.seconds / max(1, result.steps):.2f} s a step"
+        lines = [f"{trained.path}  {result.steps} steps, {pace}"]
         if result.skipped:
             names = ", ".join(result.skipped[:3]) + (" ..." if len(result.skipped) > 3 else "")
-            count = len(result.skipped)
-            print(f"impasto: {count} files could not be read: {names}", file=sys.stderr)
+            lines.append(f"impasto: {len(result.skipped)} pictures could not be read: {names}")
         if not result.finished:
-            print("impasto: not all steps are done: the same command goes on", file=sys.stderr)
+            lines.append("impasto: not all steps are done: the same command goes on")
+        if not self.quiet:
+            print(*lines, sep="\n", file=sys.stderr)
 
 
 @contextmanager
