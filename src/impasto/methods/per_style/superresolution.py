@@ -47,6 +47,7 @@ class SuperResolutionConfig:
         encoder: Of the feature loss: ``vgg19`` or ``vgg16``.
         flavor: Of the encoder.
         weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
+        pooling: Of the encoder: ``average``, ``max`` or ``l2``.
         layer: Where the feature loss compares.
         relative: Whether the feature loss is in units of the features' own mean square.
         blur: Standard deviation of the Gaussian that the large picture is blurred with before it is
@@ -66,6 +67,7 @@ class SuperResolutionConfig:
     encoder: str = "vgg19"  # comes with the package
     flavor: str = "normalised"  # all channels count alike
     weights: str | None = None
+    pooling: str = "average"  # no grid of single pixels on plain surfaces, which max leaves
     layer: str = "relu2_2"  # section 4.2
     relative: bool = True
     blur: float = 1.0  # section 4.2
@@ -90,6 +92,7 @@ class SuperResolutionConfig:
             residual=False,
             encoder="vgg16",
             flavor="caffe",
+            pooling="max",
             relative=False,
         )
 
@@ -144,7 +147,11 @@ def _features(
     config: SuperResolutionConfig, runtime: Runtime
 ) -> Callable[[Tensor, Tensor], Mapping[str, Tensor]]:
     encoder = Encoder(
-        config.encoder, flavor=config.flavor, weights=config.weights, depth=config.layer
+        config.encoder,
+        flavor=config.flavor,
+        pooling=config.pooling,
+        weights=config.weights,
+        depth=config.layer,
     ).place(runtime)
     loss = PerceptualLoss(encoder, Weights(content={config.layer: 1.0}, relative=config.relative))
     return lambda painted, photos: loss(painted, photos, None)
