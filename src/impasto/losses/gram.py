@@ -35,7 +35,8 @@ class _SelfProduct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         with torch.autocast(x.device.type, enabled=False), matrix_products(fast=ctx.fast):
-            return x @ (grads[0] + grads[0].mT), None
+            both = grads[0] + grads[0].mT
+            return torch.stack([p @ g for p, g in zip(x, both, strict=True)]), None
 
 
 def gram_matrix(
