@@ -21,6 +21,7 @@ VERBS = {
     Ability.STYLIZE: "stylize",
     Ability.SYNTHESIZE: "synthesize",
     Ability.RECONSTRUCT: "reconstruct",
+    Ability.UPSCALE: "upscale",
 }
 
 
@@ -88,7 +89,7 @@ def test_lacking_abilities_say_so():
         name = "idle"
 
     idle = Idle()
-    for verb, arguments in (("stylize", 2), ("synthesize", 3), ("reconstruct", 1)):
+    for verb, arguments in (("stylize", 2), ("synthesize", 3), ("reconstruct", 1), ("upscale", 1)):
         with pytest.raises(InputError, match="idle does not"):
             getattr(idle, verb)(*[None] * arguments)
 

@@ -19,7 +19,7 @@ from impasto.errors import InputError
 from impasto.histogram import match_histogram
 from impasto.image import MAX_PIXELS
 from impasto.losses.content import content_loss
-from impasto.losses.perceptual import PerceptualLoss, Weights
+from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.upscale import SMALLEST, UpscaleNet, check_factor, enlarge
@@ -43,12 +43,12 @@ class SuperResolutionConfig:
         norm: ``batch``, ``instance`` or ``none``.
         upsampling: ``nearest`` or ``transposed``.
         residual: Whether the network corrects the bicubic enlargement, or makes the picture whole.
-        loss: ``feature``: sharp edges and a lower PSNR; or ``pixel``: the mean squared error.
+        loss: ``feature``: sharper, a lower PSNR; or ``pixel``: the mean squared error, softer.
         encoder: Of the feature loss: ``vgg19`` or ``vgg16``.
         flavor: Of the encoder.
         weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
         pooling: Of the encoder: ``average``, ``max`` or ``l2``.
-        layer: Where the feature loss compares.
+        layers: Where the feature loss compares.
         relative: Whether the feature loss is in units of the features' own mean square.
         blur: Standard deviation of the Gaussian that the large picture is blurred with before it is
             made small, in its pixels.
@@ -65,10 +65,11 @@ class SuperResolutionConfig:
     residual: bool = True  # a good picture from the first step on
     loss: str = "feature"  # what the paper is about
     encoder: str = "vgg19"  # comes with the package
-    flavor: str = "normalised"  # all channels count alike
+    flavor: str = "caffe"  # the paper's
     weights: str | None = None
-    pooling: str = "average"  # no grid of single pixels on plain surfaces, which max leaves
-    layer: str = "relu2_2"  # section 4.2
+    pooling: str = "average"  # max, the paper's, tells nothing of what lies beside each maximum
+    # section 4.2 has relu2_2 alone, which does not see the finest grid: it lies behind a pooling
+    layers: tuple[str, ...] = ("relu1_2", "relu2_2")
     relative: bool = True
     blur: float = 1.0  # section 4.2
     antialias: bool = False  # section 4.2 names the blur alone
@@ -93,6 +94,7 @@ class SuperResolutionConfig:
             encoder="vgg16",
             flavor="caffe",
             pooling="max",
+            layers=("relu2_2",),
             relative=False,
         )
 
@@ -149,11 +151,10 @@ def _features(
     encoder = Encoder(
         config.encoder,
         flavor=config.flavor,
-        pooling=config.pooling,
         weights=config.weights,
-        depth=config.layer,
     ).place(runtime)
-    loss = PerceptualLoss(encoder, Weights(content={config.layer: 1.0}, relative=config.relative))
+    content = equally(config.layers, 1.0)
+    loss = PerceptualLoss(encoder, Weights(content=content, relative=config.relative))
     return lambda painted, photos: loss(painted, photos, None)
 
 
