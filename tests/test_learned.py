@@ -58,12 +58,16 @@ def test_every_network_does_what_its_model_is_for(entry, preset, tmp_path):
     elif kind == "texture":
         result = pipeline.synthesize(path, size=(40, 36), callback=seen.append)
         assert is_picture(result.rgb, 36, 40)
+    elif kind == "any":
+        result = pipeline.stylize(smooth(), smooth(seed=1), method=path, callback=seen.append)
+        assert is_picture(result.rgb, 36, 52)
     else:
         result = pipeline.upscale(smooth(9, 13), model=path, callback=seen.append)
         factor = result.width // 13
         assert factor > 1
         assert is_picture(result.rgb, 9 * factor, 13 * factor)
-    assert [(p.step, p.total) for p in seen] == [(1, 1)]
+    steps = 5 if entry.name == "wct" else 1
+    assert [(p.step, p.total) for p in seen] == [(n + 1, steps) for n in range(steps)]
 
 
 @pytest.fixture
@@ -188,6 +192,10 @@ def test_every_shipped_model_works(one):
         assert not torch.allclose(result, smooth().rgb, atol=0.05)
     elif one.kind == "texture":
         assert is_picture(pipeline.synthesize(one.name, size=64).rgb, 64, 64)
+    elif one.kind == "any":
+        for method in (one.name, one.method):
+            result = pipeline.stylize(smooth(), smooth(seed=1), method=method).rgb
+            assert is_picture(result, 36, 52)
     else:
         large = pipeline.upscale(smooth(), model=one.name)
         assert large.width == 52 * (large.height // 36)

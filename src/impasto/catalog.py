@@ -21,7 +21,8 @@ class Learned:
         name: What users call it.
         method: Which method it belongs to.
         path: Of the model.
-        kind: ``style``, ``texture`` or ``upscale``.
+        kind: ``style``, ``texture`` or ``upscale``; or ``any``, for a model that stands where a
+            method may stand and paints in the style of any picture.
         title: What it is, in words.
         index: Its place among the styles of its model.
     """
@@ -92,4 +93,32 @@ def find(source: object, kind: str = "style") -> Learned | None:
     return named[0]
 
 
-_USES = {"style": "'stylize'", "texture": "'texture'", "upscale": "'upscale'"}
+def for_any_style(method: str) -> Learned | None:
+    """The model that paints in any style by what a user calls a method.
+
+    Args:
+        method: A name of the table of methods, of which the package may ship a model, or the name
+            or path of such a model: ``adain``, ``mine.safetensors``.
+
+    Returns:
+        None where no such model is meant, or none is shipped.
+
+    Raises:
+        InputError: It is a model, but of another kind.
+    """
+    able = (one for one in shipped() if one.kind == "any" and one.method == method)
+    return next(able, None) or find(method, "any")
+
+
+def method_of(name: str) -> str:
+    """The method in the table that a name or a model stands for, where a method may stand."""
+    found = for_any_style(name)
+    return name if found is None else found.method
+
+
+_USES = {
+    "style": "'stylize'",
+    "texture": "'texture'",
+    "upscale": "'upscale'",
+    "any": "'stylize --method'",
+}

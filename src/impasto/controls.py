@@ -14,7 +14,7 @@ from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
 from impasto.progress import Callback, Progress, Share
-from impasto.sources import check_side
+from impasto.sources import alike, check_side
 from impasto.style import Style
 
 COLORS = ("style", "luminance", "match")
@@ -63,7 +63,7 @@ class Brush:
 
     Attributes:
         method: Paints with it.
-        source: The style picture, or the style that the method has learned already.
+        source: The style picture, or a style that was learned or encoded before.
         share: Its weight in a blend.
     """
 
@@ -82,17 +82,26 @@ class Job:
     controls: Controls
 
     def __post_init__(self) -> None:
-        """Refuse what learned styles cannot do."""
+        """Refuse what styles without a picture cannot do."""
         if self.controls.match_histogram and isinstance(self.brushes[0].source, Style):
-            raise InputError("a learned style has no picture to take the histogram of")
+            raise InputError(
+                "a ready style has no picture to take the histogram of: name a painting"
+            )
         if not self.regions and any(b.method is not self.brushes[0].method for b in self.brushes):
-            raise InputError("styles of different networks do not blend: give masks, or one style")
+            raise InputError(
+                "styles of different methods or networks do not blend: give masks, or one style"
+            )
 
     def run(self, callback: Callback) -> Tensor:
         """Let the methods paint, and return what the user gets: (1, 3, H, W)."""
         callback = _previewing(callback, self.preview)
         method = self.brushes[0].method
-        alone = all(brush.method is method for brush in self.brushes)
+        # a region is one part's; a blend that was encoded as one style has several
+        alone = all(
+            brush.method is method
+            and (isinstance(brush.source, Picture) or len(brush.source.parts) == 1)
+            for brush in self.brushes
+        )
         if not self.regions or (alone and Ability.MASKS in get(method.name).abilities):
             return self.finish(self._paint(self.brushes, self.regions, callback))
         return self.finish(self._layered(callback))
@@ -164,7 +173,8 @@ class Job:
 
     def _colored(self, painting: Picture) -> Tensor:
         """A style picture as its method shall see it."""
-        style, content = self._scaled(painting).rgb, self.photo.rgb
+        style = alike(painting, self.photo, self.controls.style_scale).rgb
+        content = self.photo.rgb
         if self.controls.colors == "match":
             return histogram.match_colors(style, content)
         if self.controls.colors == "luminance":
@@ -172,13 +182,6 @@ class Job:
             grey = histogram.match_luminance(histogram.luminance(style), light)
             return grey.clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
         return style
-
-    def _scaled(self, painting: Picture) -> Picture:
-        """The painting with as many pixels as the photo, times the style scale both ways."""
-        pixels = self.photo.height * self.photo.width / (painting.height * painting.width)
-        factor = pixels**0.5 * self.controls.style_scale
-        sides = (max(1, round(side * factor)) for side in (painting.height, painting.width))
-        return painting.resized(*sides)
 
     def preview(self, raw: Tensor) -> Tensor:
         """A picture of any size on the method's way, as the user will see it."""

@@ -72,14 +72,16 @@ def train(
     Args:
         recipe: The name of a method, or the path of a TOML file, see :func:`impasto.recipes.load`.
         output: Where the model goes: ``wave.safetensors``.
-        style: What it learns: one or more pictures.
+        style: What it learns: one or more pictures; or, for a network that shall know any style, a
+            place of many, of the same kinds as ``content``.
         content: The photographs: a folder, a list file, or shards (see
             :func:`impasto.training.data.open_source`).
         names: What the styles shall be called; the names of their files when left out.
         preset: Of the method's numbers: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the recipe to change, by name.
         start: A model of the same shape whose weights training starts from: another style of the
-            same method is a far better start than chance.
+            same method is a far better start than chance. Some methods take models of others too,
+            see :meth:`~impasto.methods.network.NetworkMethod.start`.
         resume: Whether to go on from a checkpoint that is there.
         max_seconds: Stop after so long, and write the model as it is.
         device: See :func:`impasto.runtime.choose`.
@@ -96,15 +98,18 @@ def train(
         raise InputError(f"{target}: a model's name ends in {model.SUFFIX}")
     method = _method(numbers, local(choose(device, precision)))
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
+    paintings = None
+    if method.kind == "any":
+        paintings, styles = _place(numbers.method, styles), []
     pictures = [read(one) for one in styles]
-    called = tuple(names or (_name(one, target) for one in styles)) or (target.stem,)
+    called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
     torch.manual_seed(numbers.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
-        _start_from(task.module, Path(start), numbers.method)
-    sources = _sources(numbers, task.sources, content)
+        _start(method, task.module, Path(start))
+    sources = pictures_of(numbers, task.sources, content, paintings)
     result = loop.train(
         task,
         numbers.plan,
@@ -116,10 +121,10 @@ def train(
         callback=callback,
     )
     card = {
-        **_card(numbers, result, method),
+        **describe(numbers, result, method),
         "data": {name: {"pictures": len(one.files)} for name, one in sources.items()},
         "thumbnails": {
-            name: _thumbnail(picture) for name, picture in zip(called, pictures, strict=False)
+            name: thumbnail(picture) for name, picture in zip(called, pictures, strict=False)
         },
         "start": None if start is None else hashlib.sha256(Path(start).read_bytes()).hexdigest(),
     }
@@ -135,29 +140,51 @@ def _method(numbers: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
     return build(numbers.config, runtime)
 
 
-def _sources(
-    numbers: recipes.Recipe, wanted: Sequence[str], content: str | Path | None
+def _place(name: str, styles: Sequence[Source]) -> str | Path | None:
+    """The one place where a network for any style finds paintings; None if none is given."""
+    if len(styles) > 1 or not all(isinstance(one, (str, Path)) for one in styles):
+        raise InputError(f"{name} learns no single style: give one folder of many paintings")
+    return next((one for one in styles if isinstance(one, (str, Path))), None)
+
+
+def pictures_of(
+    numbers: recipes.Recipe,
+    wanted: Sequence[str],
+    content: str | Path | None,
+    style: str | Path | None = None,
 ) -> dict[str, Pictures]:
-    if "content" not in wanted:
-        return {}
-    if content is None:
-        raise InputError(f"{numbers.method} learns from photographs: give --content FOLDER")
-    cut = numbers.cut
-    return {"content": open_source(content, cut.crop, cut.zoom, cut.flip)}
+    """Where the pictures of each source that a task wants come from.
+
+    Args:
+        numbers: What is cut out of them.
+        wanted: The sources: ``content``, ``style``, both or none.
+        content: The place of the photographs.
+        style: The place of the paintings.
+
+    Raises:
+        InputError: A place is missing, cannot be read, or is of no use.
+    """
+    cut, found = numbers.cut, {}
+    for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
+        if name in wanted:
+            if place is None:
+                raise InputError(f"{numbers.method} learns from {what}: give --{name} FOLDER")
+            found[name] = open_source(place, cut.crop, cut.zoom, cut.flip)
+    if style is not None and "style" not in wanted:
+        raise InputError(f"{numbers.method} learns from photographs alone: leave out --style")
+    return found
 
 
-def _start_from(module: nn.Module, path: Path, method: str) -> None:
-    """Take over the weights of another model of the same shape."""
+def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
+    """Take over what the method can use of another model."""
     other = model.load(path)
-    if other.method != method:
-        raise InputError(f"{path} is a model of {other.method}, not of {method}")
     try:
-        module.load_state_dict(dict(other.state))
-    except RuntimeError as error:
-        raise InputError(f"{path} has another shape: train with the same width") from error
+        method.start(module, other)
+    except InputError as error:
+        raise InputError(f"cannot start from {path}: {error}") from error
 
 
-def _card(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
+def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
     """How a model came to be: enough to make it again."""
     return {
         "kind": method.kind,
@@ -174,7 +201,7 @@ def _card(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -
     }
 
 
-def _thumbnail(picture: Picture) -> dict[str, str]:
+def thumbnail(picture: Picture) -> dict[str, str]:
     """A style picture small enough for a model's header, and the hash of its pixels."""
     factor = _THUMBNAIL / max(picture.size)
     small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
@@ -187,7 +214,7 @@ def _thumbnail(picture: Picture) -> dict[str, str]:
     }
 
 
-def _name(style: Source, target: Path) -> str:
+def name_of(style: Source, target: Path) -> str:
     """What a style is called when nobody says: after its file, or after the model's."""
     if isinstance(style, (str, Path)) and str(style) != "-":
         return Path(str(style).removeprefix(SAMPLE)).stem

@@ -5,55 +5,30 @@ What a control does is written here once, and every method has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from impasto import catalog
-from impasto import model as model_file
+from impasto import style as style_file
+from impasto.building import build, open_model
 from impasto.controls import Brush, Controls, Job, mix
 from impasto.errors import DivergedError, InputError
 from impasto.image import Picture
-from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import Ability, get
+from impasto.methods.registry import Ability
 from impasto.progress import Callback, silent
-from impasto.runtime import choose, keep_large_blocks
-from impasto.sources import Source, check_side, fit, read, regions_of
+from impasto.sources import Source, check_side, fit, listed, read, regions_of, shares_of
 from impasto.style import Style
 
-
-def build(
-    name: str,
-    ability: Ability,
-    *,
-    preset: str = "default",
-    settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Method:
-    """A method by name, with its numbers and its place to run.
-
-    Raises:
-        InputError: The method, the preset or a setting is unknown, or it is a network, which needs
-            a model.
-    """
-    entry = get(name, ability)
-    if issubclass(entry.build, NetworkMethod):
-        raise InputError(
-            f"{name} makes what it has learned: name a style of 'impasto styles' or a model file, "
-            f"or teach it one with 'impasto train {name}'"
-        )
-    numbers = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
-    runtime = choose(device, precision)
-    keep_large_blocks()
-    return entry.build(numbers, runtime)
+__all__ = ["build", "open_model", "stylize", "synthesize", "upscale"]
 
 
 def stylize(
     content: Source,
-    style: Source | Sequence[Source],
+    style: Source | Style | Sequence[Source | Style],
     *,
     method: str | Method | None = None,
     weights: Sequence[float] | None = None,
@@ -71,10 +46,11 @@ def stylize(
     Args:
         content: The photo: a path, ``-``, bytes, a file, a :class:`~impasto.image.Picture`, a
             Pillow image, an array (H, W, C), or ``sample:NAME``.
-        style: A painting or several, of the same kinds; or what a network has learned, by a name
-            of ``impasto styles`` or the path of a model.
+        style: A painting or several, of the same kinds; what a network has learned, by a name
+            of ``impasto styles`` or the path of a model; or what was encoded before, as a
+            :class:`~impasto.style.Style` or the path of its file.
         method: A name of the table of methods, or a method built before. None is ``gatys`` for a
-            painting, and for a learned style the method that learned it.
+            painting, and for a style learned or encoded before the method that did it.
         weights: One for each painting; equal when None.
         masks: Soft masks that say where each painting goes (see :func:`regions_of`). The string
             ``alpha`` is the photo's own alpha.
@@ -96,7 +72,7 @@ def stylize(
     controls = _controls(controls, options)
     place: dict[str, Any] = {"device": device, "precision": precision}
     numbers: dict[str, Any] = {"preset": preset, "settings": settings}
-    brushes = _brushes(_listed(style), method, weights, numbers, place)
+    brushes = _brushes(listed(style), method, weights, numbers, place)
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
@@ -111,7 +87,7 @@ def stylize(
 
 
 def synthesize(
-    style: Source | Sequence[Source],
+    style: Source | Style | Sequence[Source | Style],
     *,
     size: int | tuple[int, int] | None = None,
     method: str | Method | None = None,
@@ -127,7 +103,8 @@ def synthesize(
     """Make more of a texture.
 
     Args:
-        style: The sample, or several for a method that blends; or what a network has learned.
+        style: The sample, or several for a method that blends; or what a network has learned, or
+            what was encoded before.
         size: Of the result: a side, or (width, height); None is the method's default.
         method: A name of the table of methods, or a method built before; None is ``texture``, and
             for a learned texture the method that learned it.
@@ -148,7 +125,7 @@ def synthesize(
     place: dict[str, Any] = {"device": device, "precision": precision}
     numbers: dict[str, Any] = {"preset": preset, "settings": settings}
     brushes = _brushes(
-        _listed(style), method, weights, numbers, place, Ability.SYNTHESIZE, "texture"
+        listed(style), method, weights, numbers, place, Ability.SYNTHESIZE, "texture"
     )
     method = brushes[0].method
     if any(brush.method is not method for brush in brushes):
@@ -204,22 +181,6 @@ def upscale(
     return Picture(large, alpha, picture.note)
 
 
-def open_model(
-    found: catalog.Learned, *, device: str = "auto", precision: str = "auto"
-) -> NetworkMethod:
-    """The method of a trained model, with its weights.
-
-    Raises:
-        InputError: The model's method is unknown, or the device is.
-        WeightsError: The file is damaged.
-    """
-    entry = get(found.method, Ability.TRAIN)
-    assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
-    runtime = choose(device, precision)
-    keep_large_blocks()
-    return entry.build.open(model_file.load(found.path), runtime)
-
-
 def _brushes(
     styles: Sequence[Any],
     method: str | Method | None,
@@ -230,43 +191,44 @@ def _brushes(
     kind: str = "style",
 ) -> list[Brush]:
     """Each style with the method that paints with it."""
-    shares = _shares(weights, len(styles))
+    shares = shares_of(weights, len(styles))
+    styles = [style_file.ready(style) or style for style in styles]
+    encoded = [style.method for style in styles if isinstance(style, Style)]
+    make = cache(lambda name: build(name, ability, **numbers, **place))
     opened: dict[Any, NetworkMethod] = {}
     brushes = []
     for style, share in zip(styles, shares, strict=True):
         learned = catalog.find(style, kind)
         if learned is None:
-            if method is None or isinstance(method, str):
-                method = build(method or _DEFAULTS[ability], ability, **numbers, **place)
-            brushes.append(Brush(method, read(style), share))
+            default = next(iter(encoded), _DEFAULTS[ability])
+            source = style if isinstance(style, Style) else read(style)
+            brushes.append(Brush(_painter(source, method, default, make), source, share))
             continue
         if method not in {None, learned.method} and not isinstance(method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
         if learned.path not in opened:
             opened[learned.path] = open_model(learned, **place)
         network = opened[learned.path]
-        brushes.append(Brush(network, network.own_style(), share))
+        brushes.append(Brush(network, network.own_style(learned.index), share))
     return brushes
 
 
+def _painter(
+    source: Picture | Style,
+    method: str | Method | None,
+    default: str,
+    make: Callable[[str], Method],
+) -> Method:
+    """The method of a painting, or the one that encoded a style."""
+    if isinstance(source, Style):
+        name = method.name if isinstance(method, Method) else method
+        if name is not None and catalog.method_of(name) != source.method:
+            raise InputError(f"this style was encoded by {source.method}: leave --method out")
+        default = source.method
+    return method if isinstance(method, Method) else make(method or default)
+
+
 _DEFAULTS = {Ability.STYLIZE: "gatys", Ability.SYNTHESIZE: "texture"}
-
-
-def _shares(weights: Sequence[float] | None, count: int) -> Sequence[float]:
-    if weights is None:
-        return [1.0] * count
-    if len(weights) != count:
-        raise InputError(f"{len(weights)} weights for {count} styles: give one a style")
-    if any(not weight >= 0 for weight in weights) or not sum(weights) > 0:
-        raise InputError("weights of styles must not be negative, nor all 0")
-    return weights
-
-
-def _listed(style: Any) -> list[Any]:
-    styles = list(style) if isinstance(style, (list, tuple)) else [style]
-    if not styles:
-        raise InputError("no style given: name at least one painting")
-    return styles
 
 
 def _controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

@@ -56,6 +56,39 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
 
 
+def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:
+    """A painting with as many pixels as a photo, times ``scale`` both ways."""
+    factor = (photo.height * photo.width / (painting.height * painting.width)) ** 0.5 * scale
+    return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
+
+
+def listed(style: Any) -> list[Any]:
+    """One style or several, as a list.
+
+    Raises:
+        InputError: There is none.
+    """
+    styles = list(style) if isinstance(style, (list, tuple)) else [style]
+    if not styles:
+        raise InputError("no style given: name at least one painting")
+    return styles
+
+
+def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
+    """The weights of so many styles; all 1 where none are given.
+
+    Raises:
+        InputError: They are too few or too many, negative, or all 0.
+    """
+    if weights is None:
+        return [1.0] * count
+    if len(weights) != count:
+        raise InputError(f"{len(weights)} weights for {count} styles: give one a style")
+    if any(not weight >= 0 for weight in weights) or not sum(weights) > 0:
+        raise InputError("weights of styles must not be negative, nor all 0")
+    return weights
+
+
 def regions_of(masks: Sequence[Source], photo: Picture, styles: int) -> tuple[Tensor, ...]:
     """Masks as regions of a photo, one for each style.
 

@@ -33,6 +33,7 @@ def _main(
     pass
 
 
-for _room in ("pictures", "training", "tables"):  # each adds its commands to the app
+# each adds its commands to the app
+for _room in ("pictures", "styling", "training", "adding", "evaluating", "tables"):
     importlib.import_module(f"impasto.cli.{_room}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

@@ -32,7 +32,7 @@ def stylize(
             "--style",
             "-s",
             metavar="PAINTING|NAME[:WEIGHT]",
-            help="A style picture, a name of 'impasto styles', or a model file; repeatable.",
+            help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
         ),
     ],
     output: Output = None,

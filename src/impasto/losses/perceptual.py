@@ -114,17 +114,19 @@ class PerceptualLoss:
     def _style(self, features: Features, targets: Mapping[str, Tensor]) -> Tensor:
         parts = []
         for layer, weight in self.weights.style.items():
-            value = (self._gram(features[layer]) - targets[layer]).square().mean()
-            parts.append(weight * value / self._unit(targets[layer]))
+            target = targets[layer]  # (1 or B, C, C)
+            values = (self._gram(features[layer]) - target).square().mean((1, 2))
+            # each in its own unit: a faint style of a batch would drown in that of a strong one
+            parts.append(weight * (values / self._unit(target, (1, 2))).mean())
         return torch.stack(parts).sum()
 
     def _gram(self, features: Tensor) -> Tensor:
         return gram_matrix(features, normalization=self.weights.normalization)
 
-    def _unit(self, target: Tensor) -> Tensor | float:
+    def _unit(self, target: Tensor, dims: tuple[int, ...] = ()) -> Tensor | float:
         if not self.weights.relative:
             return 1.0
-        return at_least_float32(target).square().mean().clamp_min(_TINY)
+        return at_least_float32(target).square().mean(dims).clamp_min(_TINY)
 
 
 def equally(layers: Sequence[str], weight: float) -> dict[str, float]:

@@ -34,11 +34,17 @@ class NetworkMethod(Method):
 
     Attributes:
         multiple: The network wants sides that are multiples of this.
-        kind: What a model makes: ``style``, ``texture`` or ``upscale``; an instance may differ.
+        adding: What changes in the recipe where a style is added, see :meth:`addition`.
+        kind: What a model makes: ``style``, ``texture`` or ``upscale``, or ``any`` for every style;
+            an instance may differ.
+        adjustable: Numbers of the config that no weight depends on, so that a trained model may
+            change them.
     """
 
     multiple: ClassVar[int] = 4
+    adding: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
+    adjustable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
@@ -67,6 +73,44 @@ class NetworkMethod(Method):
         """
 
     @classmethod
+    def start(cls, module: nn.Module, other: Model) -> None:
+        """Let training start from another model; by default from all weights of one of this method.
+
+        Args:
+            module: Of a task of this method, changed in place.
+            other: The model.
+
+        Raises:
+            InputError: It is of another method, or has another shape.
+        """
+        if other.method != cls.name:
+            raise InputError(f"a model of {other.method}, not of {cls.name}")
+        try:
+            module.load_state_dict(dict(other.state))
+        except RuntimeError as error:
+            raise InputError("it has another shape: train with the same width") from error
+
+    def addition(self, config: Any, style: Tensor) -> Task:
+        """What learns one style more, beside those of this model, which stay as they are.
+
+        Args:
+            config: This method's, perhaps with other numbers of the loss.
+            style: The style picture (1, 3, H, W).
+
+        Raises:
+            InputError: This method learns all at once.
+        """
+        raise InputError(f"{self.name} takes no further styles: train another model")
+
+    def joined(self, module: nn.Module) -> nn.Module:
+        """The network with the style that the module of an :meth:`addition` has learned.
+
+        Raises:
+            InputError: The module is not of this network.
+        """
+        return module
+
+    @classmethod
     def open(cls: type[M], model: Model, runtime: Runtime | None = None) -> M:
         """The method with a model's weights.
 
@@ -89,6 +133,21 @@ class NetworkMethod(Method):
         built._place()
         return built
 
+    @classmethod
+    def adjust(cls, preset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preset and settings change in the config of a trained model.
+
+        Raises:
+            InputError: A setting is unknown, cannot be read, or belongs to what was learned.
+        """
+        numbers = method_config.change(method_config.preset(cls.Config, preset), settings)
+        fixed = [name for name in settings if name not in cls.adjustable]
+        if fixed:
+            free = ", ".join(cls.adjustable) or "none of its numbers"
+            raise InputError(f"{fixed[0]} was settled when {cls.name} learned: change {free}")
+        names = settings if preset == "default" else cls.adjustable
+        return {name: getattr(numbers, name) for name in names}
+
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
         """A trained module as a model."""
         numbers = dataclasses.asdict(self.config)
@@ -98,16 +157,17 @@ class NetworkMethod(Method):
         """Refuse: what this network paints was learned before."""
         raise InputError(f"{self.name} paints what it has learned: train one for this style")
 
-    def own_style(self) -> Style:
-        """The style that the network has learned."""
+    def own_style(self, index: int = 0) -> Style:
+        """The style that the network has learned; of several, the one at this place."""
         return Style(self.name, (Part({}),))
 
     @torch.inference_mode()
-    def run(self, batch: Tensor, *, factor: int = 1) -> Tensor:
+    def run(self, batch: Tensor, *more: Tensor, factor: int = 1) -> Tensor:
         """Send pictures (B, 3, H, W) of any size through the network, in the runtime's format.
 
         Args:
             batch: The pictures.
+            more: What else the network's forward takes, as it is.
             factor: How many times as large the network's pictures are.
         """
         height, width = batch.shape[-2:]
@@ -115,7 +175,7 @@ class NetworkMethod(Method):
         x = x.contiguous(memory_format=torch.channels_last)
         reduced = self.runtime.dtype is not torch.float32
         with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
-            painted = self.module(x)
+            painted = self.module(x, *(one.to(x.device) for one in more))
         return painted[..., : factor * height, : factor * width].float().clamp(0, 1)
 
     @staticmethod

@@ -67,7 +67,7 @@ class Learner:
             name: batch.to(processes.device, memory_format=torch.channels_last)
             for name, batch in pictures.items()
         }
-        batch = Batch(step, plan.batch // processes.world, moved)
+        batch = Batch(step, plan.batch // processes.world, moved, plan.steps)
         losses = self._task.loss(self._wrapped, batch)
         means = processes.mean(torch.stack([loss.detach().float() for loss in losses.values()]))
         told = dict(zip(losses, means, strict=True))

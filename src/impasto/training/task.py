@@ -18,11 +18,13 @@ class Batch:
         size: Pictures of this process in this step.
         pictures: By the name of their source (``content``, ``style``): (size, 3, S, S), float32,
             RGB in [0, 1], on the device of the module.
+        steps: Steps of the whole run; 0 where nobody says.
     """
 
     step: int
     size: int
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
+    steps: int = 0
 
     def __getitem__(self, source: str) -> Tensor:
         return self.pictures[source]

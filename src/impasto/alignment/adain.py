@@ -1,0 +1,66 @@
+"""Adaptive instance normalisation: a picture's channels get another's means and deviations.
+
+Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+ICCV 2017, section 5, equation 8.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from impasto.losses.content import at_least_float32
+
+_POSITIONS = (2, 3)
+_EMPTY = 1e-12  # the mean of a mask that covers nothing
+
+
+def adain(
+    content: Tensor, mean: Tensor, std: Tensor, *, guide: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Equation 8: σ(y) (x - μ(x)) / σ(x) + μ(y) for each channel of each picture.
+
+    A weighted sum of several results is the result of the weighted sum of their means and of their
+    deviations, since both enter linearly.
+
+    Args:
+        content: x, (B, C, H, W) in any float format; computed in float32 or better.
+        mean: μ(y), (B or 1, C).
+        std: σ(y), (B or 1, C).
+        guide: (B or 1, 1, H, W), not negative: how much each position counts in μ(x) and σ(x);
+            None counts all alike, and so does a guide that covers nothing.
+        eps: The least variance of x that is divided by, so that a constant channel becomes μ(y)
+            and its rounding errors stay small. The authors' 1e-5, which they add instead: then no
+            channel would reach σ(y) to the last digit.
+
+    Returns:
+        (B, C, H, W), float32 or better.
+
+    Example:
+        >>> x = torch.tensor([[[[1.0, 3.0]]]])
+        >>> adain(x, torch.tensor([[10.0]]), torch.tensor([[2.0]]))
+        tensor([[[[ 8., 12.]]]])
+    """
+    x = at_least_float32(content)
+    weight = 1.0 if guide is None else position_weights(guide).to(x.dtype)
+    centred = x - (x * weight).mean(_POSITIONS, keepdim=True)  # (B, C, H, W)
+    variance = (centred.square() * weight).mean(_POSITIONS, keepdim=True)  # (B, C, 1, 1)
+    normal = centred * variance.clamp_min(eps).rsqrt()
+    return std.to(x.dtype)[..., None, None] * normal + mean.to(x.dtype)[..., None, None]
+
+
+def position_weights(guide: Tensor) -> Tensor:
+    """A soft mask as weights of positions with mean 1.
+
+    Args:
+        guide: (B, 1, H, W), not negative.
+
+    Returns:
+        The same shape; 1 everywhere for a mask that covers nothing.
+
+    Example:
+        >>> position_weights(torch.tensor([[[[0.0, 0.5]]]]))
+        tensor([[[[0., 2.]]]])
+    """
+    covered = guide.mean(_POSITIONS, keepdim=True)
+    return torch.where(covered > _EMPTY, guide / covered.clamp_min(_EMPTY), 1.0)

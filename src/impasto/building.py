@@ -1,0 +1,100 @@
+"""A method by name, or a trained model by its file, ready to work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from impasto import catalog
+from impasto import model as model_file
+from impasto.errors import InputError
+from impasto.methods import config as method_config
+from impasto.methods.base import Method
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import Ability, get
+from impasto.runtime import choose, keep_large_blocks
+
+
+def build(
+    name: str,
+    ability: Ability,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Method:
+    """A method by name, with its numbers and its place to run.
+
+    Args:
+        name: Of the table of methods; or the model of one that paints in any style.
+        ability: What it shall do.
+        preset: ``default``, ``paper`` or ``authors``; of a model those numbers that may still
+            change.
+        settings: Numbers to change, by name; of a model those that may still change.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: The method, the preset or a setting is unknown, or it is a network, and there
+            is no model of it.
+    """
+    found = catalog.for_any_style(name)
+    if found is not None:
+        get(found.method, ability)
+        return open_model(
+            found, preset=preset, settings=settings, device=device, precision=precision
+        )
+    entry = get(name, ability)
+    if issubclass(entry.build, NetworkMethod):
+        raise InputError(_unlearned(entry.build))
+    numbers = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
+    runtime = choose(device, precision)
+    keep_large_blocks()
+    return entry.build(numbers, runtime)
+
+
+def open_model(
+    found: catalog.Learned,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> NetworkMethod:
+    """The method of a trained model, with its weights.
+
+    Args:
+        found: The model.
+        preset: ``default`` leaves the model's own numbers; ``paper`` and ``authors`` change those
+            that no weight depends on.
+        settings: Such numbers to change, by name.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: The model's method is unknown, or the device is, or a setting cannot change.
+        WeightsError: The file is damaged.
+    """
+    entry = get(found.method, Ability.TRAIN)
+    assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
+    runtime = choose(device, precision)
+    keep_large_blocks()
+    model = model_file.load(found.path)
+    changes = entry.build.adjust(preset, settings or {})
+    return entry.build.open(replace(model, config={**model.config, **changes}), runtime)
+
+
+def _unlearned(network: type[NetworkMethod]) -> str:
+    """What to do about a network without a model."""
+    name = network.name
+    if network.kind == "any":
+        return (
+            f"{name} needs a model, and the package ships none: teach one with 'impasto train "
+            f"{name}', and give its file as the method"
+        )
+    return (
+        f"{name} makes what it has learned: name a style of 'impasto styles' or a model file, "
+        f"or teach it one with 'impasto train {name}'"
+    )

@@ -1,0 +1,91 @@
+"""Paintings encoded once: a style that can be kept in a file and used again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from impasto import catalog
+from impasto import style as style_file
+from impasto.building import build
+from impasto.controls import mix
+from impasto.errors import InputError
+from impasto.methods.base import Method
+from impasto.methods.registry import Ability, get
+from impasto.sources import Source, fit, listed, read, shares_of
+from impasto.style import Style
+
+SIZE = 512  # what the optimising methods work at, and about what VGG was made to see
+
+
+def encode(
+    paintings: Source | Style | Sequence[Source | Style],
+    *,
+    method: str | Method | None = None,
+    weights: Sequence[float] | None = None,
+    size: int | None = None,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Style:
+    """Encode paintings as one style of a method.
+
+    Args:
+        paintings: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
+            the same method, or the paths of their files.
+        method: A name of the table of methods, the model of one that paints in any style, or a
+            method built before. None is the method of the styles among the paintings, else
+            ``gatys``.
+        weights: One for each painting; equal when None. They are scaled to a sum of 1, so that the
+            blend counts as one style beside another.
+        size: Long edge to resize each painting to; None is its own, 512 at most. The size of the
+            strokes, relative to a photo of the same size.
+        preset: ``default``, ``paper`` or ``authors``.
+        settings: Numbers of the method to change, by name; those that what it keeps depends on are
+            to be given again where the style is used.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Returns:
+        The style, with thumbnails.
+
+    Raises:
+        InputError: Something given cannot be used, or the method keeps nothing of a painting.
+    """
+    sources = [style_file.ready(one) or one for one in listed(paintings)]
+    shares = shares_of(weights, len(sources))
+    if not isinstance(method, Method):
+        kept = next((one.method for one in sources if isinstance(one, Style)), "gatys")
+        name = method or kept
+        method = build(
+            name,
+            _use(name),
+            preset=preset,
+            settings=settings,
+            device=device,
+            precision=precision,
+        )
+    encoder = method
+
+    def encoded(source: Any) -> Style:
+        if isinstance(source, Style):
+            return source.expect(encoder.name)
+        picture = fit(read(source), size, SIZE, "style size")
+        return encoder.encode(picture.rgb).pictured(picture)
+
+    total = sum(shares)
+    return mix(encoder, [share / total for share in shares], map(encoded, sources))
+
+
+def _use(name: str) -> Ability:
+    """What a style of a method will be used for.
+
+    Raises:
+        InputError: For nothing.
+    """
+    abilities = get(catalog.method_of(name)).abilities
+    for use in (Ability.STYLIZE, Ability.SYNTHESIZE):
+        if use in abilities:
+            return use
+    raise InputError(f"{name} takes no style: choose a method that can stylize")

@@ -1,0 +1,246 @@
+"""Li et al.: a photo's features get the mean and the covariance of a painting's, level by level.
+
+"Universal Style Transfer via Feature Transforms", NIPS 2017. The decoders never see a style: they
+learn to give pictures back. All that is done with a style is one affine map of the features at each
+of five levels, from the coarsest to the finest, each level beginning from the picture that the one
+before it has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from impasto.alignment.whitening import Gaussian, gaussian, monge, roots, wct
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.content import content_loss
+from impasto.methods.arbitrary.base import (
+    STATISTICS,
+    AnyStyleConfig,
+    AnyStyleMethod,
+    Decoders,
+)
+from impasto.methods.registry import Ability, Paper, method
+from impasto.networks.decoder import LAYERS
+from impasto.progress import Callback, Progress, Share, silent
+from impasto.runtime import Runtime
+from impasto.style import Part, Style
+from impasto.training.task import Batch, Task
+
+TRANSPORTS = {"wct": wct, "monge": monge}
+SQUARES = ("mean", "sum")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WctConfig(AnyStyleConfig):
+    """Numbers of what is done with a style, and of the decoders' loss.
+
+    Attributes:
+        alpha: How much of the transformed features goes on to a decoder, and how much of the
+            photo's (equation 4).
+        levels: Where features are transformed, in this order; one level or several.
+        transport: ``wct`` for whitening and colouring, or ``monge`` for the map between the two
+            Gaussians that moves features least.
+        floor: Eigenvalues of a covariance up to this are dropped.
+        statistics: Where a mask is given, which of the photo's positions the photo's mean and
+            covariance are of: the ``whole`` photo, or each ``region`` alone. A region of fewer
+            positions than channels loses detail.
+        rounds: How often a texture goes through all levels.
+        pixel_weight: Of the squared error of pixels in training, beside that of features.
+        squares: Whether both errors are a ``mean`` or a ``sum`` over their numbers.
+    """
+
+    alpha: float = 0.6  # authors' code
+    levels: tuple[str, ...] = tuple(reversed(LAYERS))  # figure 1c
+    transport: str = "wct"
+    floor: float = 1e-5  # authors' code; there a channel's mean is about 1, here its mean square
+    statistics: str = "whole"
+    rounds: int = 3  # authors' code
+    pixel_weight: float = 20.0  # ours, as for adain
+    squares: str = "mean"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no levels and no loss."""
+        super().__post_init__()
+        if not 0 <= self.alpha <= 1:
+            raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
+        if not self.levels or not set(self.levels) <= set(LAYERS):
+            raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
+        if self.floor < 0 or self.pixel_weight < 0 or self.rounds < 1:
+            raise InputError("floor and pixel_weight must not be negative, rounds 1 or more")
+        known = {"transport": TRANSPORTS, "statistics": STATISTICS, "squares": SQUARES}
+        for name, words in known.items():
+            if getattr(self, name) not in words:
+                found = getattr(self, name)
+                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
+
+    @classmethod
+    def paper(cls) -> WctConfig:
+        """Sections 3 and 4, with VGG-19 normalised as the authors' is."""
+        return cls(
+            flavor="normalised",
+            units="none",
+            statistics="region",  # authors' code
+            pixel_weight=1.0,  # equation 1, λ = 1
+            squares="sum",
+        )
+
+
+class WctTask(Task):
+    """Equation 1: each decoder gives pictures back, in pixels and in the features it began from.
+
+    All five learn in every step, from one pass of the encoder.
+    """
+
+    sources = ("content",)
+    module: Decoders
+
+    def __init__(self, config: WctConfig, runtime: Runtime) -> None:
+        self.config = config
+        self.module = Wct.network(config)
+        self.module.measure(config, runtime)
+        self._runtime = runtime
+        self._shown: Tensor | None = None
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Φ, in the units of the decoders: only then made, as weights may be read in before."""
+        return self.module.encoder(self.config, self._runtime)
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """How well each decoder gives the photos back; the total is their sum."""
+        photos = batch["content"]
+        if self._shown is None:
+            self._shown = photos[:1].clone()
+        with torch.no_grad():
+            wanted = self.encoder(photos, LAYERS)
+        losses = {layer: self._inversion(module, photos, wanted[layer], layer) for layer in LAYERS}
+        return {"total": torch.stack(list(losses.values())).sum(), **losses}
+
+    def _inversion(self, module: nn.Module, photos: Tensor, wanted: Tensor, layer: str) -> Tensor:
+        made = module(wanted, layer)  # (B, 3, H, W)
+        found = self.encoder(made, [layer])[layer]
+        pixels = content_loss(made, photos, reduction=self.config.squares)
+        features = content_loss(found, wanted, reduction=self.config.squares)
+        return self.config.pixel_weight * pixels + features
+
+    def sample(self, module: nn.Module) -> Tensor | None:
+        """A photo of the first batch, and what the decoders make of its features, 1 to 5."""
+        if self._shown is None:
+            return None
+        features = self.encoder(self._shown, LAYERS)
+        made = [module(features[layer], layer).float() for layer in LAYERS]
+        return torch.cat([self._shown, *made], dim=-1)
+
+
+@method(
+    "wct",
+    "any style without having seen one: covariances of features, on five levels",
+    Paper(
+        "Li, Fang, Yang, Wang, Lu, Yang",
+        "Universal Style Transfer via Feature Transforms",
+        "NIPS",
+        2017,
+        "https://arxiv.org/abs/1705.08086",
+    ),
+    family="arbitrary",
+    abilities=Ability.STYLIZE | Ability.SYNTHESIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN,
+)
+class Wct(AnyStyleMethod):
+    """Five encoders and decoders in a row, with whitening and colouring between them."""
+
+    Config = WctConfig
+    config: WctConfig
+    multiple = 16  # four poolings lie before relu5_1
+    adjustable = ("alpha", "levels", "transport", "floor", "statistics", "rounds")
+
+    @classmethod
+    def network(cls, config: WctConfig) -> Decoders:
+        """A decoder for each level, whichever of them are used."""
+        return Decoders(LAYERS)
+
+    @classmethod
+    def task(cls, config: WctConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
+        """The loss of section 3.1 with photos."""
+        if styles:
+            raise InputError("wct learns from photographs alone: leave out --style")
+        return WctTask(config, runtime)
+
+    def encode(self, picture: Tensor) -> Style:
+        """Mean (1, C) and covariance (1, C, C) of a painting's features at all five levels."""
+        kept: dict[str, Tensor] = {}
+        features = self.features(self.enlarged(picture), LAYERS)
+        for layer, found in zip(LAYERS, features, strict=True):
+            mean, covariance = gaussian(found)
+            kept |= {f"{layer}.mean": mean, f"{layer}.covariance": covariance}
+        return Style(self.name, (Part(kept),))
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """Figure 1c: down the levels; cancelling keeps what the last one has made."""
+        height, width = content.shape[-2:]
+        picture = self.padded(content)
+        painted = self._descend(picture, style, regions, self.config.alpha, callback)
+        return painted[..., :height, :width].clamp(0, 1)
+
+    def synthesize(
+        self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
+    ) -> Tensor:
+        """A texture (1, 3, height, width): noise that goes through all levels several times."""
+        chance = torch.Generator().manual_seed(seed)
+        picture = self.padded(torch.rand(1, 3, height, width, generator=chance))
+        for index in range(self.config.rounds):
+            watch = Share(callback, index, self.config.rounds)
+            picture = self._descend(picture, style, (), 1.0, watch)
+            if watch.cancelled:
+                break
+        return picture[..., :height, :width].clamp(0, 1)
+
+    def _descend(
+        self,
+        picture: Tensor,
+        style: Style,
+        regions: Sequence[Tensor],
+        alpha: float,
+        callback: Callback,
+    ) -> Tensor:
+        levels = self.config.levels
+        for done, layer in enumerate(levels, start=1):
+            (x,) = self.features(picture, [layer])  # (1, C, h, w)
+            target = self._transformed(x, layer, style, regions)
+            picture = self.decode(torch.lerp(x, target, alpha), layer)  # equation 4
+            shown = picture.clamp(0, 1)
+            progress = Progress(done, len(levels), stage=layer, preview=shown.clone)
+            callback(progress)
+            if progress.cancelled:
+                break
+        return picture
+
+    @torch.no_grad()
+    def _transformed(
+        self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor]
+    ) -> Tensor:
+        """The weighted sum of what each part makes of the features (1, C, h, w)."""
+        transport, floor = TRANSPORTS[self.config.transport], self.config.floor
+        own = self.config.statistics == "region" and bool(regions)
+        whole = None if own else roots(gaussian(x), floor=floor)
+        shares = self.shares(style, regions, *x.shape[-2:])
+        target = (1 - torch.stack(shares).sum(0)) * x  # what no region covers
+        for part, share in zip(style, shares, strict=True):
+            mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
+            painting = roots(Gaussian(mean, covariance), floor=floor)
+            photo = whole or roots(gaussian(x, guide=share), floor=floor)
+            target = target + share * transport(photo, painting)(x)
+        return target

@@ -1,0 +1,1 @@
+"""One network, many styles that were learned together, or one after another."""

@@ -1,0 +1,189 @@
+"""One method in a process of its own: its pictures, their seconds, and its own peak of memory.
+
+The caller's process measures nothing here, since a peak that is read in it would hold whatever else
+it has done. ``python -m impasto.trial`` reads a trial as JSON from standard input and writes a line
+of JSON for each pair.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto.errors import ImpastoError, InputError
+
+if TYPE_CHECKING:
+    from impasto.catalog import Learned
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Pairs of pictures for one method.
+
+    Attributes:
+        name: Of a method that stylizes, of a learned style, or of a model.
+        settings: Numbers of the method to change, as text, by name.
+        pairs: Photo, style picture and where the painted picture goes (PNG).
+        size: Long edge of the painted pictures, in pixels.
+        seed: Of everything random.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+    """
+
+    name: str
+    settings: Mapping[str, str]
+    pairs: tuple[tuple[str, str, str], ...]
+    size: int
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What became of one pair.
+
+    Attributes:
+        seconds: From the two files to the picture; the first pair of a method also loads its
+            networks.
+        memory: The most main memory that the process has held so far, in bytes; None where the
+            system does not tell.
+        device_memory: The same of a CUDA device.
+        error: Why there is no picture; empty if there is one.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+    device_memory: int | None = None
+    error: str = ""
+
+
+def run(trial: Trial) -> Generator[Painted, None, None]:
+    """Paint the pairs of a trial in another process, one after another.
+
+    Yields:
+        One outcome for each pair, in order; also if the process dies on the way. Closing the
+        iterator ends the process.
+    """
+    left = len(trial.pairs)
+    command = [sys.executable, "-m", "impasto.trial"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        assert process.stdin is not None and process.stdout is not None  # noqa: PT018 (no test)
+        try:
+            with suppress(BrokenPipeError):  # it died at once: the log says why
+                process.stdin.write(json.dumps(asdict(trial)))
+                process.stdin.close()
+            for line in process.stdout:
+                left -= 1
+                yield Painted(**json.loads(line))
+            if left:
+                why = _last_words(process.wait(), log)
+                yield from [Painted(error=why)] * left
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _last_words(code: int, log: Any) -> str:
+    """Why a process ended before its time."""
+    log.seek(0)
+    lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    hint = " (out of memory?)" if code == -9 else ""
+    return f"its process {ended}{hint}" + (f": {lines[-1].strip()}" if lines else "")
+
+
+def work(trial: Trial, report: Callable[[Painted], None]) -> None:
+    """Paint the pairs of a trial in this process; a pair that fails is reported as such."""
+    from impasto import pipeline
+    from impasto.methods.registry import Ability
+
+    place: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
+    try:
+        method, known = None, learned(trial.name)
+        if known is None:
+            method = pipeline.build(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
+    except ImpastoError as error:
+        for _ in trial.pairs:
+            report(Painted(error=str(error)))
+        return
+    options = {"method": method, "size": trial.size, "seed": trial.seed, **place}
+    for photo, style, target in trial.pairs:
+        start = time.perf_counter()
+        try:
+            picture = pipeline.stylize(photo, trial.name if known else style, **options)
+            seconds = time.perf_counter() - start
+            picture.save(target)
+        except Exception as error:  # the other pairs shall have their turn
+            words = str(error) if isinstance(error, ImpastoError) else repr(error)
+            report(Painted(error=" ".join(words.split())))
+        else:
+            report(Painted(seconds, memory(), device_memory()))
+
+
+def learned(name: str) -> Learned | None:
+    """What a model has learned, by its name or file; None for what stands for a method, or nothing.
+
+    Raises:
+        InputError: It is a model for something else than stylizing.
+    """
+    from impasto import catalog
+    from impasto.methods.registry import methods
+
+    if name in {entry.name for entry in methods()}:
+        return None
+    with suppress(InputError):  # a model, but of one style: the next line finds it
+        if catalog.for_any_style(name) is not None:
+            return None
+    return catalog.find(name)
+
+
+def memory() -> int | None:
+    """The most main memory that this process has held, in bytes; None if the system won't tell.
+
+    Linux's own figure goes first: that of ``getrusage`` is handed down from a process to those that
+    it starts.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def device_memory() -> int | None:
+    """The most memory that this process has held on a CUDA device, in bytes; None without one."""
+    import torch
+
+    return (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0) or None
+
+
+def main() -> None:
+    """Be the other process: a trial from standard input, outcomes to standard output."""
+    told = json.load(sys.stdin)
+    trial = Trial(**{**told, "pairs": tuple(map(tuple, told["pairs"]))})
+    # whatever else prints goes to the log, and cannot be taken for an outcome
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    work(trial, lambda painted: print(json.dumps(asdict(painted)), file=channel, flush=True))
+
+
+if __name__ == "__main__":
+    main()
