@@ -1,9 +1,8 @@
-"""What the command line needs of a terminal: a bar, previews, Ctrl-C, tables, file names."""
+"""What the command line needs of a terminal: a bar, previews, Ctrl-C, tables, targets."""
 
 from __future__ import annotations
 
 import json as json_format
-import math
 import signal
 import sys
 import time
@@ -22,49 +21,6 @@ if TYPE_CHECKING:
     from impasto.learning import Trained
 
 STREAM = Path("-")
-
-
-def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
-    """Split ``PAINTING:WEIGHT`` into paths and weights; no weights at all if none is given.
-
-    A number after a colon that is part of an existing file's name stays part of it.
-
-    Example:
-        >>> weighted(["a.jpg", "b.jpg:0.3"])
-        (['a.jpg', 'b.jpg'], [1.0, 0.3])
-    """
-    paths, weights, given = [], [], False
-    for style in styles:
-        path, colon, tail = style.rpartition(":")
-        weight = _number(tail) if colon and path and not Path(style).exists() else None
-        given = given or weight is not None
-        paths.append(style if weight is None else path)
-        weights.append(1.0 if weight is None else weight)
-    return paths, weights if given else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def sides(text: str | None) -> int | tuple[int, int] | None:
-    """Read ``256`` or ``320x200``.
-
-    Example:
-        >>> sides("320x200"), sides("256"), sides(None)
-        ((320, 200), 256, None)
-    """
-    if text is None:
-        return None
-    numbers = text.lower().split("x")
-    if len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers):
-        raise InputError(f"size {text!r}: write 256 or 320x200")
-    width, *rest = (int(number) for number in numbers)
-    return (width, rest[0]) if rest else width
 
 
 def target(output: Path | None, photo: str, suffix: str) -> Path:
@@ -214,23 +170,6 @@ def training(*, quiet: bool = False) -> Iterator[Training]:
         raise CancelledError("cancelled; the last checkpoint is kept") from None
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def seconds(text: str | None) -> float | None:
-    """Read ``90s``, ``20m``, ``8h`` or plain seconds.
-
-    Example:
-        >>> seconds("90"), seconds("1.5h"), seconds(None)
-        (90.0, 5400.0, None)
-    """
-    if text is None:
-        return None
-    units = {"s": 1, "m": 60, "h": 3600}
-    factor = units.get(text[-1:], 1)
-    value = _number(text.rstrip("smh"))
-    if value is None or value <= 0:
-        raise InputError(f"time {text!r}: write 90s, 20m or 8h")
-    return value * factor
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from impasto import words
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, changes
 
@@ -54,7 +55,7 @@ def add_style(
                 name=name,
                 settings=changes(settings, steps),
                 resume=not restart,
-                max_seconds=console.seconds(max_time),
+                max_seconds=words.seconds(max_time),
                 device=device,
                 precision=precision,
                 callback=job.callback,

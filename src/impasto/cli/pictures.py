@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from impasto import words
 from impasto.cli import app
 from impasto.cli.options import (
     Device,
@@ -74,7 +75,7 @@ def stylize(
     """Paint PHOTO in the style of one or more paintings."""
     from impasto import console
 
-    paths, shares = console.weighted(style)
+    paths, shares = words.weighted(style)
     target = console.target(output, photo, paths[0])
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
         from impasto import pipeline
@@ -142,7 +143,7 @@ def texture(
         job.finish(
             pipeline.synthesize(
                 sample,
-                size=console.sides(size),
+                size=words.sides(size),
                 method=method,
                 sample_size=sample_size,
                 preset=preset,

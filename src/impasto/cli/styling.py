@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from impasto import words
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, changes
 
@@ -39,10 +40,10 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Keep what a method sees in paintings as a file, for 'stylize --style FILE'."""
-    from impasto import console, encoding
+    from impasto import encoding
     from impasto.style import check_target
 
-    paths, weights = console.weighted(paintings)
+    paths, weights = words.weighted(paintings)
     check_target(output)
     style = encoding.encode(
         paths,
@@ -57,5 +58,5 @@ def encode(
     style.save(output)
     if not quiet:
         count, size = len(style.parts), output.stat().st_size
-        words = "1 picture" if count == 1 else f"{count} pictures"
-        typer.echo(f"{output}  {style.method}, {words}, {max(1, round(size / 1e3))} kB", err=True)
+        kept = "1 picture" if count == 1 else f"{count} pictures"
+        typer.echo(f"{output}  {style.method}, {kept}, {max(1, round(size / 1e3))} kB", err=True)

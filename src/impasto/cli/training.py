@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from impasto import words
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, changes
 
@@ -63,7 +64,7 @@ def train(
                 settings=changes(settings, steps),
                 start=start,
                 resume=not restart,
-                max_seconds=console.seconds(max_time),
+                max_seconds=words.seconds(max_time),
                 device=device,
                 precision=precision,
                 callback=job.callback,
