@@ -125,17 +125,29 @@ def test_one_region_everywhere_is_its_style():
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_the_norm_of_regions_has_the_statistics_of_the_wholes():
+def test_the_norm_of_regions_is_that_of_the_wholes_and_what_comes_from_outside():
     x = pictures(3, 4, 8, 8)
+    x[0, ..., :2], x[0, ..., 6:] = x[1, ..., :2], x[2, ..., 6:]  # out of reach of the border
     gamma, beta = pictures(2, 4, seed=1), pictures(2, 4, seed=2)
     found = regional_norm(x, halves(32, 32), gamma, beta)
-    torch.testing.assert_close(found[1:], conditional_norm(x[1:], torch.eye(2), gamma, beta))
-    for place, part in enumerate((slice(0, 4), slice(4, 8))):
-        whole = x[1 + place]
-        mean = whole.mean((1, 2), keepdim=True)
-        spread = whole.var((1, 2), keepdim=True, correction=0).add(1e-5).sqrt()
-        own = gamma[place, :, None, None] * (x[0] - mean) / spread + beta[place, :, None, None]
-        torch.testing.assert_close(found[0, ..., part], own[..., part], rtol=1e-4, atol=1e-5)
+    wholes = conditional_norm(x[1:], torch.eye(2), gamma, beta)
+    torch.testing.assert_close(found[1:], wholes)
+    torch.testing.assert_close(found[0, ..., :2], wholes[0, ..., :2])
+    torch.testing.assert_close(found[0, ..., 6:], wholes[1, ..., 6:])
+    for place, part in enumerate((slice(2, 4), slice(4, 6))):
+        unit = x[1 + place].square().mean((1, 2), keepdim=True).add(1e-5).sqrt()
+        added = gamma[place, :, None, None] * (x[0] - x[1 + place]) / unit
+        torch.testing.assert_close((found[0] - wholes[place])[..., part], added[..., part])
+
+
+@torch.no_grad()
+def test_regions_of_a_plain_colour_stay_plain():
+    """There is nothing to be normalised, and rounding must not grow into something."""
+    module, x = net(), torch.full((1, 3, 32, 64), 0.7)
+    found = module(x, one_hot(0, 2), halves(32, 64))
+    alone = module(x.expand(2, -1, -1, -1), one_hot(0, 2))
+    torch.testing.assert_close(found[..., :4], alone[:1, ..., :4], rtol=0, atol=1e-3)
+    torch.testing.assert_close(found[..., -4:], alone[1:, ..., -4:], rtol=0, atol=1e-3)
 
 
 def test_reduced_formats_keep_the_styles_in_float32():

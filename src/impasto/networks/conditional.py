@@ -45,10 +45,13 @@ def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) ->
 def regional_norm(
     x: Tensor, regions: Tensor, gamma: Tensor, beta: Tensor, eps: float = _EPS
 ) -> Tensor:
-    """Give each region of a picture its style, with the statistics of the whole in that style.
+    """Give each region of a picture its style, as the whole picture has it in that style.
 
-    The statistics of a picture in several styles are those of none: each style would drift away
-    from its colours. Those of a region alone are worse still, where there is nothing but sky.
+    A picture in several styles has the statistics of none of them: normalised by its own, each
+    style would drift away from its colours, and by those of its region alone still further, where
+    that shows nothing but sky. So a region is normalised as the whole in its style is, and what
+    comes over its border is added, in units of the channel's root mean square: deviations would
+    blow up what is all but nothing in flat pictures.
 
     Args:
         x: (1 + P, C, H, W): the picture in its regions, then in each style as a whole.
@@ -62,15 +65,11 @@ def regional_norm(
         (1 + P, C, H, W) in the format of ``x``.
     """
     with torch.autocast(x.device.type, enabled=False):
-        wholes = instance_norm(x[1:], gamma, beta, eps)
-        variance, mean = torch.var_mean(x[1:].to(gamma.dtype), (2, 3), correction=0)  # (P, C)
-        scale = gamma / (variance + eps).sqrt()
+        wholes, inner = instance_norm(x[1:], gamma, beta, eps), x[1:].to(gamma.dtype)
+        slope = gamma / (inner.square().mean((2, 3)) + eps).sqrt()  # (P, C)
+        from_outside = (x[:1] - inner) * slope[..., None, None]  # (P, C, H, W)
         here = F.adaptive_avg_pool2d(regions, (x.shape[2], x.shape[3]))  # (1, P, H, W)
-        parts = torch.zeros_like(x[:1], dtype=gamma.dtype)  # (1, C, H, W)
-        # each around its own mean: the same sum over all at once would lose flat pictures' digits
-        for region, *rows in zip(here.split(1, 1), mean, scale, beta, strict=True):
-            middle, slope, shift = (row.view(1, -1, 1, 1) for row in rows)
-            parts += region * ((x[:1] - middle) * slope + shift)
+        parts = (here.transpose(0, 1) * (wholes + from_outside)).sum(0, keepdim=True)
         return torch.cat([parts.to(x.dtype), wholes])
 
 

@@ -179,7 +179,8 @@ class Cin(NetworkMethod):
     Config = CinConfig
     config: CinConfig
     module: ConditionalNet
-    adding: ClassVar[Mapping[str, Any]] = {"steps": 500}
+    # Of a loss of 5, the tables alone leave 4.0 after 80 steps at 1e-3, 2.0 at 1e-2, 1.8 at 3e-2.
+    adding: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 2e-2}
 
     @classmethod
     def network(cls, config: CinConfig) -> ConditionalNet:
