@@ -190,6 +190,10 @@ def test_every_shipped_model_works(one):
         result = pipeline.stylize(smooth(), one.name).rgb
         assert is_picture(result, 36, 52)
         assert not torch.allclose(result, smooth().rgb, atol=0.05)
+    elif one.kind == "any":
+        result = pipeline.stylize(smooth(), smooth(40, 40, seed=3), method=one.method).rgb
+        assert is_picture(result, 36, 52)
+        assert not torch.allclose(result, smooth().rgb, atol=0.05)
     elif one.kind == "texture":
         assert is_picture(pipeline.synthesize(one.name, size=64).rgb, 64, 64)
     elif one.kind == "any":

@@ -22,6 +22,7 @@ from impasto.sheet import contact_sheet
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs" / "gallery" / "models"
 PHOTOS = ("astronaut", "chelsea", "coffee")
+PAINTINGS = ("swirls", "wave", "mosaic", "cubist")
 
 
 def main(trained: str, *names: str) -> None:
@@ -54,6 +55,14 @@ def sample(name: str, kind: str) -> None:
         ]
         pairs = [("bicubic", one) for one in plain] + [(name, one) for one in large]
         image.save(contact_sheet(pairs, columns=len(PHOTOS), height=384), target, quality=90)
+        return
+    if kind == "any":
+        pairs = [
+            (painting, pipeline.stylize(f"sample:{photo}", f"sample:{painting}", method=name))
+            for photo in PHOTOS
+            for painting in PAINTINGS
+        ]
+        image.save(contact_sheet(pairs, columns=len(PAINTINGS)), target, quality=90)
         return
     painted = [(p, pipeline.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
     image.save(contact_sheet(painted, height=384), target, quality=90)
