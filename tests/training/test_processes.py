@@ -76,7 +76,6 @@ torch.save(
     },
     out / f"{rank}.pt",
 )
-torch.distributed.destroy_process_group()
 """
 
 

@@ -7,9 +7,13 @@ it afterwards, so :class:`Reduced` stands here instead.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -57,6 +61,8 @@ class Processes:
         self.rank: int = self._accelerator.process_index
         self.world: int = self._accelerator.num_processes
         self.main = self.rank == 0
+        if self.world > 1:
+            _end_in_order()
         alone = self.world == 1  # then a device that the caller chose by number counts
         self.device: torch.device = runtime.device if alone else self._accelerator.device
         self._dtype = runtime.dtype
@@ -187,3 +193,22 @@ def _accelerator(device: torch.device) -> Any:
     return Accelerator(
         cpu=on_cpu, mixed_precision="no", device_placement=False, kwargs_handlers=[calls]
     )
+
+
+@cache
+def _end_in_order() -> None:
+    """Leave the group when the interpreter ends, and only then let it end."""
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """End this process's part in the group.
+
+    Gloo's threads may still hold tensors of their last work, and freeing those takes the
+    interpreter: a thread that asks for it once it is closing takes the whole process down
+    (SIGABRT), long after all is written.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    gc.collect()
+    time.sleep(0.1)  # other threads have the interpreter meanwhile
