@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from impasto import encoding, model, pipeline, style, trial
+from impasto import encoding, model, pipeline, quality, style, trial
 from impasto.errors import InputError
 from impasto.image import Picture, load
 from impasto.methods.registry import Ability, get
@@ -37,7 +37,7 @@ def painted(photo, of, **options):
 
 
 def test_encode_and_paint_on_the_command_line(impasto, pictures, tmp_path):
-    done = impasto("encode", "chelsea.png", "-o", "cat.style")
+    done = impasto("encode", "chelsea.png", "-m", "gatys", "-o", "cat.style")
     assert done.code == 0, done.err
     assert (done.out, done.err.split("  ")[:2]) == (b"", ["cat.style", "gatys, 1 picture, 35 kB\n"])
     kept = style.load(tmp_path / "cat.style")
@@ -92,7 +92,7 @@ def test_errors_are_one_line(impasto, pictures, tmp_path, line, words):
 
 
 def test_a_damaged_style_is_an_error_in_one_line(impasto, pictures, tmp_path):
-    encoding.encode(pictures[1]).save(tmp_path / "cat.style")
+    encoding.encode(pictures[1], method="gatys").save(tmp_path / "cat.style")
     whole = (tmp_path / "cat.style").read_bytes()
     (tmp_path / "cat.style").write_bytes(whole[:-1])
     done = impasto("stylize", "coffee.png", "-s", "cat.style")
@@ -103,13 +103,16 @@ def test_a_damaged_style_is_an_error_in_one_line(impasto, pictures, tmp_path):
 
 def test_large_paintings_are_shrunk_and_small_ones_left():
     large, small = (Picture(torch.rand(1, 3, *sides)) for sides in ((700, 350), (20, 30)))
-    shapes = [tuple(part.tensors["picture"].shape[-2:]) for part in encoding.encode([large, small])]
+    shapes = [
+        tuple(part.tensors["picture"].shape[-2:])
+        for part in encoding.encode([large, small], method="gatys")
+    ]
     assert shapes == [(512, 256), (20, 30)]
 
 
 def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
     photo, painting = fit(read(pictures[0]), 48, None), read(pictures[1]).resized(48, 32)
-    encoding.encode(painting).save(tmp_path / "cat.style")
+    encoding.encode(painting, method="gatys").save(tmp_path / "cat.style")
     photo = photo.resized(48, 32)  # of one size, so that the pipeline leaves the painting alone
     direct = painted(photo, painting)
     assert torch.equal(painted(photo, str(tmp_path / "cat.style")), direct)
@@ -119,8 +122,9 @@ def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
 
 def test_a_painting_beside_a_style_takes_its_method(pictures):
     kept = encoding.encode(pictures[1], method="mmd")
+    numbers = {"preset": "default", "settings": None}
     for order in ([kept, pictures[2]], [pictures[2], kept]):
-        brushes = pipeline._brushes(order, None, None, {}, {})
+        brushes = pipeline._brushes(order, None, None, numbers, {}, quality.choose(None))
         assert [brush.method.name for brush in brushes] == ["mmd", "mmd"]
         assert brushes[0].method is brushes[1].method
 
@@ -138,7 +142,7 @@ def test_styles_of_two_methods_need_masks(pictures, exact):
 
 
 def test_a_blend_in_a_file_is_one_style_under_a_mask(pictures):
-    blend = encoding.encode(pictures[1:], weights=[1, 3])
+    blend = encoding.encode(pictures[1:], method="gatys", weights=[1, 3])
     mask = torch.zeros(1, 3, 40, 60)
     mask[..., 20:] = 1
     found = painted(pictures[0], blend, masks=[Picture(mask)])
@@ -148,7 +152,7 @@ def test_a_blend_in_a_file_is_one_style_under_a_mask(pictures):
 
 def test_a_style_has_no_histogram(pictures):
     with pytest.raises(InputError, match="no picture to take the histogram of"):
-        painted(pictures[0], encoding.encode(pictures[1]), match_histogram=True)
+        painted(pictures[0], encoding.encode(pictures[1], method="gatys"), match_histogram=True)
 
 
 def test_a_texture_from_a_style_file(impasto, pictures, tmp_path):

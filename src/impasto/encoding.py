@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from impasto import catalog
+from impasto import catalog, quality
 from impasto import style as style_file
 from impasto.building import build
 from impasto.controls import mix
@@ -35,8 +35,8 @@ def encode(
         paintings: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
             the same method, or the paths of their files.
         method: A name of the table of methods, the model of one that paints in any style, or a
-            method built before. None is the method of the styles among the paintings, else
-            ``gatys``.
+            method built before. None is the method of the styles among the paintings, else that
+            of the quality ``fast``.
         weights: One for each painting; equal when None. They are scaled to a sum of 1, so that the
             blend counts as one style beside another.
         size: Long edge to resize each painting to; None is its own, 512 at most. The size of the
@@ -56,8 +56,9 @@ def encode(
     sources = [style_file.ready(one) or one for one in listed(paintings)]
     shares = shares_of(weights, len(sources))
     if not isinstance(method, Method):
-        kept = next((one.method for one in sources if isinstance(one, Style)), "gatys")
-        name = method or kept
+        kept = next((one.method for one in sources if isinstance(one, Style)), None)
+        given = bool(settings) or preset != "default"
+        name = method or kept or quality.choose(None, numbers=given).method
         method = build(
             name,
             _use(name),

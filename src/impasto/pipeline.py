@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from impasto import catalog
+from impasto import quality as qualities
 from impasto import style as style_file
 from impasto.building import build, open_model
 from impasto.controls import Brush, Controls, Job, mix
@@ -20,6 +21,7 @@ from impasto.methods.base import Method
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability
 from impasto.progress import Callback, silent
+from impasto.quality import Quality
 from impasto.sources import Source, check_side, fit, listed, read, regions_of, shares_of
 from impasto.style import Style
 
@@ -31,6 +33,7 @@ def stylize(
     style: Source | Style | Sequence[Source | Style],
     *,
     method: str | Method | None = None,
+    quality: str | None = None,
     weights: Sequence[float] | None = None,
     masks: Sequence[Source] = (),
     controls: Controls | None = None,
@@ -49,8 +52,11 @@ def stylize(
         style: A painting or several, of the same kinds; what a network has learned, by a name
             of ``impasto styles`` or the path of a model; or what was encoded before, as a
             :class:`~impasto.style.Style` or the path of its file.
-        method: A name of the table of methods, or a method built before. None is ``gatys`` for a
-            painting, and for a style learned or encoded before the method that did it.
+        method: A name of the table of methods, or a method built before. None is what ``quality``
+            says for a painting, and for a style learned or encoded before the method that did it.
+        quality: ``fast`` (a network for any style), ``good`` or ``best`` (optimisation), where no
+            method is named; None is ``fast``, or ``best`` where ``settings`` are given. See
+            :mod:`impasto.quality`.
         weights: One for each painting; equal when None.
         masks: Soft masks that say where each painting goes (see :func:`regions_of`). The string
             ``alpha`` is the photo's own alpha.
@@ -72,7 +78,10 @@ def stylize(
     controls = _controls(controls, options)
     place: dict[str, Any] = {"device": device, "precision": precision}
     numbers: dict[str, Any] = {"preset": preset, "settings": settings}
-    brushes = _brushes(listed(style), method, weights, numbers, place)
+    given = bool(settings) or preset != "default"
+    chosen = qualities.choose(quality, method, numbers=given)
+    _check_quality(quality, listed(style), chosen)
+    brushes = _brushes(listed(style), method, weights, numbers, place, chosen)
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
@@ -124,9 +133,7 @@ def synthesize(
     """
     place: dict[str, Any] = {"device": device, "precision": precision}
     numbers: dict[str, Any] = {"preset": preset, "settings": settings}
-    brushes = _brushes(
-        listed(style), method, weights, numbers, place, Ability.SYNTHESIZE, "texture"
-    )
+    brushes = _brushes(listed(style), method, weights, numbers, place, _TEXTURE, "texture")
     method = brushes[0].method
     if any(brush.method is not method for brush in brushes):
         raise InputError("textures of different networks do not blend: name one")
@@ -187,20 +194,27 @@ def _brushes(
     weights: Sequence[float] | None,
     numbers: Mapping[str, Any],
     place: Mapping[str, Any],
-    ability: Ability = Ability.STYLIZE,
+    chosen: Quality,
     kind: str = "style",
 ) -> list[Brush]:
     """Each style with the method that paints with it."""
     shares = shares_of(weights, len(styles))
     styles = [style_file.ready(style) or style for style in styles]
     encoded = [style.method for style in styles if isinstance(style, Style)]
-    make = cache(lambda name: build(name, ability, **numbers, **place))
+    ability = Ability.SYNTHESIZE if kind == "texture" else Ability.STYLIZE
+
+    @cache
+    def make(name: str) -> Method:
+        own = chosen.settings if method is None and name == chosen.method else {}
+        settings = {**own, **(numbers["settings"] or {})}
+        return build(name, ability, preset=numbers["preset"], settings=settings, **place)
+
     opened: dict[Any, NetworkMethod] = {}
     brushes = []
     for style, share in zip(styles, shares, strict=True):
         learned = catalog.find(style, kind)
         if learned is None:
-            default = next(iter(encoded), _DEFAULTS[ability])
+            default = next(iter(encoded), chosen.method)
             source = style if isinstance(style, Style) else read(style)
             brushes.append(Brush(_painter(source, method, default, make), source, share))
             continue
@@ -228,7 +242,19 @@ def _painter(
     return method if isinstance(method, Method) else make(method or default)
 
 
-_DEFAULTS = {Ability.STYLIZE: "gatys", Ability.SYNTHESIZE: "texture"}
+_TEXTURE = Quality("texture", "a texture from white noise")
+
+
+def _check_quality(name: str | None, styles: Sequence[Any], chosen: Quality) -> None:
+    """Refuse a quality for what only another method can paint."""
+    if name is None:
+        return
+    for style in styles:
+        ready = style_file.ready(style)
+        learned = None if ready else catalog.find(style)
+        bound = ready.method if ready else learned.method if learned else chosen.method
+        if bound != chosen.method:
+            raise InputError(f"only {bound} can paint this style: leave the quality {name} out")
 
 
 def _controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

@@ -40,7 +40,14 @@ def stylize(
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", "-m", help="See 'impasto methods'.", show_default="gatys for a painting"
+            "--method", "-m", help="See 'impasto methods'.", show_default="what --quality says"
+        ),
+    ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            help="fast (one pass), good or best (minutes), for a painting and no --method.",
+            show_default="fast; best with --steps or --set",
         ),
     ] = None,
     preset: Preset = "default",
@@ -85,6 +92,7 @@ def stylize(
                 photo,
                 paths,
                 method=method,
+                quality=quality,
                 weights=shares,
                 masks=mask or (),
                 preset=preset,
@@ -243,5 +251,11 @@ def demo(
         from impasto import pipeline
 
         job.finish(
-            pipeline.stylize("sample:astronaut", "sample:swirls", size=size, callback=job.callback)
+            pipeline.stylize(
+                "sample:astronaut",
+                "sample:swirls",
+                method="gatys",
+                size=size,
+                callback=job.callback,
+            )
         )

@@ -24,7 +24,7 @@ def encode(
     output: Annotated[Path, typer.Option("--output", "-o", help="The style: a .style file.")],
     method: Annotated[
         str | None,
-        typer.Option("--method", "-m", help="See 'impasto methods'.", show_default="gatys"),
+        typer.Option("--method", "-m", help="See 'impasto methods'.", show_default="that of fast"),
     ] = None,
     style_size: Annotated[
         int | None,
