@@ -9,8 +9,10 @@ from impasto import image, learning, model, pipeline, samples
 from impasto.alignment.whitening import gaussian
 from impasto.errors import InputError
 from impasto.image import Picture
+from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
 from impasto.methods.registry import Ability, get
+from impasto.model import Model
 from impasto.networks.decoder import LAYERS
 from impasto.runtime import choose
 from impasto.style import Part, Style
@@ -348,3 +350,24 @@ def test_training_by_name(photos, tmp_path):
 def test_it_is_in_the_table():
     able = Ability.STYLIZE | Ability.SYNTHESIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN
     assert get("wct", able).build is Wct
+
+
+def test_it_starts_from_adain_as_far_back_as_both_go():
+    donor = AdaIn(AdaInConfig(), FLOAT32)
+    told = donor.model(donor.module, ["adain"], {})
+    made = Wct.network(WctConfig())
+    fresh = {name: value.clone() for name, value in made.state_dict().items()}
+    Wct.start(made, told)
+    theirs = list(donor.module.decoders["relu4_1"].body.parameters())
+    for layer, decoder in made.decoders.items():
+        own = list(decoder.body.parameters())
+        both = min(len(own), len(theirs))
+        for mine, given in zip(own[-both:], theirs[-both:], strict=True):
+            assert torch.equal(mine, given)
+        assert len(own) - both == (8 if layer == "relu5_1" else 0)  # four convolutions are new
+    first = "decoders.relu5_1.body.0.weight"
+    assert torch.equal(made.state_dict()[first], fresh[first])
+    Wct.start(made, Model("wct", {}, fresh, ("wct",), {}))
+    assert all(torch.equal(value, fresh[name]) for name, value in made.state_dict().items())
+    with pytest.raises(InputError, match="not of wct or adain"):
+        Wct.start(made, Model("gatys", {}, {}, ("x",), {}))

@@ -55,6 +55,16 @@ class Decoder(nn.Module):
         # Around 0 a 16-bit number tells more shades apart than around 0.5.
         return self.body(features).float() + 0.5
 
+    @torch.no_grad()
+    def take_over(self, other: Decoder) -> None:
+        """Begin with the weights of another, as far from the picture back as both go."""
+        own, theirs = (
+            [part for part in decoder.body if isinstance(part, nn.Conv2d)]
+            for decoder in (self, other)
+        )
+        for mine, donor in zip(reversed(own), reversed(theirs), strict=False):
+            mine.load_state_dict(donor.state_dict())
+
 
 def _mirrored(name: str) -> tuple[int, int]:
     """Channels in and out of the mirror image of a convolution."""

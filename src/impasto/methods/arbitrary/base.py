@@ -73,6 +73,13 @@ class Decoders(nn.Module):
         picture: Tensor = self.decoders[layer](features)
         return picture
 
+    def take_over(self, other: Decoders) -> None:
+        """Let all decoders begin with the weights of the only one of another network."""
+        (donor,) = other.decoders.values()
+        for decoder in self.decoders.values():
+            assert isinstance(decoder, Decoder) and isinstance(donor, Decoder)  # noqa: PT018
+            decoder.take_over(donor)
+
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
         """The encoder whose features these decoders read."""
         return self.scales.applied_to(_plain(*self._options(config))).place(runtime)

@@ -19,6 +19,7 @@ from impasto.alignment.whitening import Gaussian, gaussian, monge, roots, wct
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
+from impasto.methods.arbitrary.adain import AdaIn
 from impasto.methods.arbitrary.base import (
     STATISTICS,
     AnyStyleConfig,
@@ -26,6 +27,7 @@ from impasto.methods.arbitrary.base import (
     Decoders,
 )
 from impasto.methods.registry import Ability, Paper, method
+from impasto.model import Model
 from impasto.networks.decoder import LAYERS
 from impasto.progress import Callback, Progress, Share, silent
 from impasto.runtime import Runtime
@@ -170,6 +172,22 @@ class Wct(AnyStyleMethod):
         if styles:
             raise InputError("wct learns from photographs alone: leave out --style")
         return WctTask(config, runtime)
+
+    @classmethod
+    def start(cls, module: nn.Module, other: Model) -> None:
+        """From a model of this method; or from one of adain, whose decoder all five begin as.
+
+        Each takes over as many of its last layers as it has itself: the two of relu4_1 are the
+        same, the deeper one has yet to learn its first layers, and the others have to get used to
+        features that come to them as they are.
+        """
+        if other.method == cls.name:
+            super().start(module, other)
+            return
+        donor = AdaIn.open(other).module if other.method == AdaIn.name else None
+        if donor is None or not isinstance(module, Decoders):
+            raise InputError(f"a model of {other.method}, not of {cls.name} or adain")
+        module.take_over(donor)
 
     def encode(self, picture: Tensor) -> Style:
         """Mean (1, C) and covariance (1, C, C) of a painting's features at all five levels."""
