@@ -32,6 +32,13 @@ def plain_gram(x, normalization):
     return np.stack([row @ row.T for row in rows]) / divisor[normalization]
 
 
+def plain_statistics(x, weights):
+    if weights.statistics == "gram":
+        return plain_gram(x, weights.normalization)
+    rows = x.reshape(*x.shape[:2], -1)
+    return np.stack([rows.mean(2), np.sqrt(rows.var(2) + 1e-8)], axis=2)
+
+
 def plain_loss(encoder, weights, made, content, style):
     """The parts, written out on NumPy arrays; nothing of the package but the network itself."""
     layers = sorted({*weights.content, *weights.style})
@@ -48,8 +55,8 @@ def plain_loss(encoder, weights, made, content, style):
         wanted = of_content[layer]
         parts["content"] += weight * ((of_made[layer] - wanted) ** 2).mean() / unit(wanted)
     for layer, weight in weights.style.items():
-        wanted = plain_gram(of_style[layer], weights.normalization)
-        found = plain_gram(of_made[layer], weights.normalization)
+        wanted = plain_statistics(of_style[layer], weights)
+        found = plain_statistics(of_made[layer], weights)
         parts["style"] += weight * ((found - wanted) ** 2).mean() / unit(wanted)
     parts["pixel"] = weights.pixel * ((made - content) ** 2).mean() / unit(content)
     variation = (np.diff(made, axis=2) ** 2).sum() + (np.diff(made, axis=3) ** 2).sum()
@@ -68,6 +75,21 @@ def test_plain_numpy_agrees(exact, pictures, relative, normalization):
     assert set(found) == set(expected)
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, rel=1e-9), name
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_moments_by_plain_numpy(exact, pictures, relative):
+    made, content, style = pictures
+    weights = Weights(CONTENT, STYLE, relative=relative, statistics="moments")
+    loss = PerceptualLoss(exact, weights)
+    targets = loss.targets(exact(style, list(STYLE)))
+    assert targets["relu2_1"].shape == (1, 128, 2)
+    found, expected = loss(made, content, targets), plain_loss(exact, weights, *pictures)
+    for name in ("content", "style"):
+        assert found[name].item() == pytest.approx(expected[name], rel=1e-9)
+    assert loss(made, content, loss.grams(style))["style"] == found["style"]
+    with pytest.raises(InputError, match="unknown statistics 'mean': choose gram, moments"):
+        Weights(statistics="mean")
 
 
 def test_the_papers_losses_are_means_over_c_h_w(exact, pictures):

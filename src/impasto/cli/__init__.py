@@ -34,6 +34,15 @@ def _main(
 
 
 # each adds its commands to the app
-for _room in ("pictures", "styling", "training", "adding", "evaluating", "tables"):
+for _room in (
+    "pictures",
+    "styling",
+    "training",
+    "adding",
+    "specializing",
+    "inspecting",
+    "evaluating",
+    "tables",
+):
     importlib.import_module(f"impasto.cli.{_room}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

@@ -16,9 +16,12 @@ from impasto.encoder import Encoder, Features
 from impasto.errors import InputError
 from impasto.losses.content import at_least_float32, content_loss
 from impasto.losses.gram import gram_matrix
+from impasto.losses.moments import moments
 from impasto.losses.smoothness import total_variation
 
 Losses = dict[str, Tensor]
+
+STATISTICS = ("gram", "moments")
 
 _TINY = 1e-12
 
@@ -38,6 +41,8 @@ class Weights:
             layer and flavour of the encoder. Otherwise
             plain means of squares, and the variation a sum over pixels, as the paper has it.
         normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
+        statistics: What style is compared on: ``gram`` for Gram matrices, or ``moments`` for the
+            channels' means and standard deviations.
     """
 
     content: Mapping[str, float] = field(default_factory=dict)
@@ -46,6 +51,13 @@ class Weights:
     smoothness: float = 0.0
     relative: bool = True
     normalization: str = "chw"
+    statistics: str = "gram"
+
+    def __post_init__(self) -> None:
+        """Refuse statistics that are none."""
+        if self.statistics not in STATISTICS:
+            known = ", ".join(STATISTICS)
+            raise InputError(f"unknown statistics {self.statistics!r}: choose {known}")
 
 
 class PerceptualLoss:
@@ -61,8 +73,15 @@ class PerceptualLoss:
 
     @torch.no_grad()
     def grams(self, style: Tensor) -> dict[str, Tensor]:
-        """The targets of style pictures (1 or B, 3, h, w): Gram matrices (1 or B, C, C)."""
-        features = self.encoder(style, list(self.weights.style))
+        """The targets of style pictures (1 or B, 3, h, w): Gram matrices (1 or B, C, C).
+
+        Or, where these are the statistics, moments (1 or B, C, 2).
+        """
+        return self.targets(self.encoder(style, list(self.weights.style)))
+
+    @torch.no_grad()
+    def targets(self, features: Features) -> dict[str, Tensor]:
+        """As :meth:`grams`, of features that are there already, (1 or B, C, h, w) each."""
         return {layer: self._gram(features[layer]) for layer in self.weights.style}
 
     def __call__(
@@ -114,13 +133,15 @@ class PerceptualLoss:
     def _style(self, features: Features, targets: Mapping[str, Tensor]) -> Tensor:
         parts = []
         for layer, weight in self.weights.style.items():
-            target = targets[layer]  # (1 or B, C, C)
+            target = targets[layer]  # (1 or B, C, C or 2)
             values = (self._gram(features[layer]) - target).square().mean((1, 2))
             # each in its own unit: a faint style of a batch would drown in that of a strong one
             parts.append(weight * (values / self._unit(target, (1, 2))).mean())
         return torch.stack(parts).sum()
 
     def _gram(self, features: Tensor) -> Tensor:
+        if self.weights.statistics == "moments":
+            return torch.stack(moments(features), -1)  # (B, C, 2)
         return gram_matrix(features, normalization=self.weights.normalization)
 
     def _unit(self, target: Tensor, dims: tuple[int, ...] = ()) -> Tensor | float:

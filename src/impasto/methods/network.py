@@ -17,7 +17,7 @@ from impasto.image import Picture
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.model import Model
-from impasto.progress import Callback, Progress
+from impasto.progress import Callback, Progress, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
 from impasto.training.task import Task
@@ -109,6 +109,37 @@ class NetworkMethod(Method):
             InputError: The module is not of this network.
         """
         return module
+
+    def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
+        """A network that paints one style of this method and needs nothing else.
+
+        Args:
+            style: Of this method.
+            name: What users will call it.
+            card: How it came to be.
+
+        Raises:
+            InputError: This method writes no networks.
+        """
+        raise InputError(f"{self.name} writes no networks: give a model of meta-network")
+
+    def inspect(
+        self, style: Style, photo: Tensor, *, callback: Callback = silent
+    ) -> Sequence[tuple[str, Tensor]]:
+        """What each part that holds a style has learned, the strongest first.
+
+        Args:
+            style: Of this method.
+            photo: What the parts respond to, (1, 3, H, W).
+            callback: Called after every part.
+
+        Returns:
+            Names and pictures (1, 3, h, w) in [0, 1].
+
+        Raises:
+            InputError: No part of this method holds a style by itself.
+        """
+        raise InputError(f"{self.name} has no parts to inspect")
 
     @classmethod
     def open(cls: type[M], model: Model, runtime: Runtime | None = None) -> M:

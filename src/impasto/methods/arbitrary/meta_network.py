@@ -1,0 +1,299 @@
+"""Shen et al.: a meta network writes the weights of a transformation network for each painting.
+
+"Neural Style Transfer via Meta Networks", CVPR 2018. VGG's moments of a painting become a hidden
+vector, and the hidden vector the weights of a network like Johnson's, small enough for a telephone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from impasto import samples
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.arbitrary.statistics import Reader, known, statistics
+from impasto.methods.network import NetworkMethod, with_short_side
+from impasto.methods.registry import Ability, Paper, get, method
+from impasto.model import Model
+from impasto.networks.generated import GeneratedNet
+from impasto.networks.meta import MetaNet
+from impasto.networks.transform import TransformNet
+from impasto.progress import Callback, silent
+from impasto.runtime import Runtime
+from impasto.style import Part, Style
+from impasto.training.task import Batch, Task
+
+_START = 256  # short side of the photos that a start from another network is fitted on
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaNetworkConfig:
+    """Numbers of the two networks and of their loss.
+
+    Attributes:
+        width: Channels of the first convolution of the generated network: 8, 16 or 32 in the paper.
+        blocks: Pairs of 3x3 convolutions in it.
+        shortcuts: Whether these are residual blocks: in the paper's table, not in the prototxt.
+        upsampling: ``nearest`` or ``transposed``, see the network's class.
+        unpadded: The pairs without padding inside a mirrored border.
+        affine: Whether a scale and a shift is generated for each norm too.
+        slice_width: Of the hidden vector, for each generated layer.
+        hidden_relu: Whether a ReLU follows the hidden vector: not in the authors' prototxt.
+        generated: Whether this is the model of one painting: a generated network alone.
+        encoder: Of the moments and of the loss: ``vgg19`` or ``vgg16``.
+        flavor: Of the encoder.
+        pooling: Of the encoder: ``max`` or ``average``.
+        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
+        style_layers: Whose moments tell of a painting, and where style is compared.
+        paintings: Of one step; the photos of a batch are divided among them.
+        content_layer: Where content is compared.
+        content_weight: Of the content.
+        style_weight: Of the style, spread evenly over the layers.
+        style_loss: ``gram`` or ``moments``.
+        tv_weight: Of the squared total variation, for pixels of 0 to 1.
+        relative: Whether losses are measured in units of their targets, see
+            :class:`~impasto.losses.perceptual.Weights`.
+    """
+
+    width: int = 8
+    blocks: int = 5
+    shortcuts: bool = True
+    upsampling: str = "nearest"  # no grid in flat parts
+    unpadded: bool = False
+    affine: bool = True  # ours
+    slice_width: int = 128  # 1,792 in all
+    hidden_relu: bool = False  # authors' prototxt
+    generated: bool = False
+    encoder: str = "vgg19"  # comes with the package
+    flavor: str = "caffe"
+    pooling: str = "max"
+    weights: str | None = None
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    paintings: int = 4
+    content_layer: str = "relu3_1"
+    content_weight: float = 1.0
+    style_weight: float = 12.0  # ours, as for johnson
+    style_loss: str = "gram"
+    tv_weight: float = 0.0
+    relative: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if min(self.width, self.slice_width, self.paintings) < 1 or self.blocks < 0:
+            raise InputError("width, slice_width, paintings must be 1 or more, blocks 0 or more")
+        self.reader  # noqa: B018 (refuses to read nothing)
+
+    @property
+    def reader(self) -> Reader:
+        """What the meta network is told of a painting."""
+        return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
+
+    @classmethod
+    def paper(cls) -> MetaNetworkConfig:
+        """The paper's text and table; of the loss, what the authors' prototxt says.
+
+        Its plan: eight photos with one painting, the same for 20 steps; Adam at 1e-3, 600,000
+        steps; short sides of 256 to 480 pixels, crops of 256.
+        """
+        return dataclasses.replace(cls.authors(), shortcuts=True)
+
+    @classmethod
+    def authors(cls) -> MetaNetworkConfig:
+        """The authors' released prototxt."""
+        return cls(
+            shortcuts=False,
+            upsampling="transposed",
+            unpadded=True,
+            affine=False,
+            encoder="vgg16",
+            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+            paintings=1,
+            content_layer="relu3_3",
+            style_weight=4 * 250.0,  # 250 a layer
+            style_loss="moments",
+            tv_weight=10.0,
+            relative=False,
+        )
+
+
+class MetaNetworkTask(Task):
+    """Each painting of a batch gets a network, which paints some of its photos.
+
+    Args:
+        config: Of the method.
+        runtime: Where the encoder runs.
+    """
+
+    sources = ("content", "style")
+    module: MetaNet
+    _shown: tuple[Tensor, Tensor] | None
+
+    def __init__(self, config: MetaNetworkConfig, runtime: Runtime) -> None:
+        self.config, self.module = config, _meta(config)
+        self.module.standardize(known(config.reader, runtime.device), config.reader.groups)
+        self.encoder = config.reader.encoder(runtime, "pool5")
+        weights = Weights(
+            content={config.content_layer: config.content_weight},
+            style=equally(config.style_layers, config.style_weight),
+            smoothness=config.tv_weight,
+            relative=config.relative,
+            statistics=config.style_loss,
+        )
+        self.loss_of, self._shown = PerceptualLoss(self.encoder, weights), None
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Content of the photos, and the style of the painting that each of them drew."""
+        photos, paintings = batch["content"], batch["style"][: self.config.paintings]
+        photos = photos[: len(photos) // len(paintings) * len(paintings)]
+        if self._shown is None:
+            self._shown = photos[:1].clone(), paintings[:1].clone()
+        with torch.no_grad():
+            features = self.encoder(paintings, self.config.style_layers)
+            wanted = self.loss_of.targets(features)  # (P, C, C)
+        painted = module(photos, statistics(features, self.config.style_layers))
+        each = len(photos) // len(paintings)
+        targets = {layer: one.repeat_interleave(each, 0) for layer, one in wanted.items()}
+        return self.loss_of(painted, photos, targets)
+
+    def sample(self, module: nn.Module) -> Tensor | None:
+        """A photo and a painting of the first batch, and what comes of the two."""
+        if self._shown is None:
+            return None
+        photo, painting = self._shown
+        painted: Tensor = module(photo, self.config.reader.read(self.encoder, painting))
+        return torch.cat([photo, painting, painted.float()], dim=-1)
+
+
+def _base(config: MetaNetworkConfig) -> GeneratedNet:
+    return GeneratedNet(
+        config.width,
+        config.blocks,
+        shortcuts=config.shortcuts,
+        upsampling=config.upsampling,
+        unpadded=config.unpadded,
+        affine=config.affine,
+    )
+
+
+def _meta(config: MetaNetworkConfig) -> MetaNet:
+    numbers = config.reader.numbers
+    return MetaNet(_base(config), numbers, slice_width=config.slice_width, relu=config.hidden_relu)
+
+
+@method(
+    "meta-network",
+    "a network that writes a small network for each style",
+    Paper(
+        "Shen, Yan, Zeng",
+        "Neural Style Transfer via Meta Networks",
+        "CVPR",
+        2018,
+        "https://arxiv.org/abs/1709.04111",
+    ),
+    family="arbitrary",
+    abilities=Ability.STYLIZE | Ability.BLEND | Ability.TRAIN,
+)
+class MetaNetwork(NetworkMethod):
+    """The meta network; or, as the model of one painting, a network that it has written."""
+
+    Config = MetaNetworkConfig
+    config: MetaNetworkConfig
+    module: MetaNet | GeneratedNet
+    kind = "any"
+    default_size = 512
+
+    @classmethod
+    def network(cls, config: MetaNetworkConfig) -> MetaNet | GeneratedNet:
+        """The meta network of section 3.2, or a generated network alone."""
+        return _base(config) if config.generated else _meta(config)
+
+    @classmethod
+    def task(cls, config: MetaNetworkConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
+        """The loss with photos and paintings."""
+        if config.generated:
+            raise InputError("a generated network does not learn: train the one that writes it")
+        if styles:
+            raise InputError("meta-network learns from many paintings: give --style FOLDER")
+        return MetaNetworkTask(config, runtime)
+
+    def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
+        super().__init__(config, runtime)
+        self.kind = "style" if self.config.generated else "any"
+
+    @classmethod
+    def start(cls, module: nn.Module, other: Model) -> None:
+        """From a model of this method, or from a network of one style as what all styles share.
+
+        That is one that this method has written, or johnson's.
+        """
+        assert isinstance(module, MetaNet)
+        if other.method == cls.name:
+            super().start(module.base if other.config.get("generated") else module, other)
+            return
+        build = get(other.method, Ability.TRAIN).build
+        assert issubclass(build, NetworkMethod)  # what TRAIN means
+        donor = build.open(other, Runtime(torch.device("cpu"), torch.float32)).module
+        if not isinstance(donor, TransformNet):
+            raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
+        photos = [samples.photo(name).rgb for name in samples.PHOTOS]
+        module.base.take_over(donor, [with_short_side(one, _START) for one in photos])
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Of the moments."""
+        return self.config.reader.encoder(self.runtime)
+
+    def encode(self, picture: Tensor) -> Style:
+        """The moments of a painting, (1, moments), as the encoder gives them.
+
+        They belong to no training: every model of the same layers can paint with them.
+        """
+        if self.config.generated:
+            raise InputError("this is the model of one painting: name it as the style")
+        return Style(
+            self.name, (Part({"moments": self.config.reader.read(self.encoder, picture)}),)
+        )
+
+    def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
+        """The moments of a style's paintings, (P, moments), and their shares (1, P), a sum of 1."""
+        weights = torch.tensor([part.weight for part in style])
+        if not bool((weights >= 0).all()) or not float(weights.sum()) > 0:
+            raise InputError("weights of styles must not be negative, nor all 0")
+        rows = [part.tensors.get("moments", torch.empty(1, 0)) for part in style]
+        if any(row.shape != (1, self.config.reader.numbers) for row in rows):
+            raise InputError("this style is of other layers of the encoder: encode it anew")
+        moments = torch.cat([row.to(self.runtime.device).float() for row in rows])
+        return moments, (weights / weights.sum())[None].to(self.runtime.device)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """Write the network of a style, and send the photo through it.
+
+        A blend of paintings is the sum of their hidden vectors, and so of their weights.
+        """
+        style.expect(self.name)
+        more = () if self.config.generated else self._paintings(style)
+        return self.done(self.run(content, *more), callback)
+
+    def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
+        """The network of a style as a model of its own, which needs neither VGG nor this one."""
+        if not isinstance(self.module, MetaNet):
+            return super().specialized(style, name, card)
+        network = self.module.network(*self._paintings(style.expect(self.name)))
+        numbers = {**dataclasses.asdict(self.config), "generated": True}
+        return Model(self.name, numbers, network.state_dict(), (name,), {**card, "kind": "style"})

@@ -1,0 +1,116 @@
+"""What VGG's channels tell of a painting: their means and deviations, at several layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from impasto import samples
+from impasto.encoder import (
+    BLOCKS,
+    WIDTHS,
+    Encoder,
+    Features,
+    block_of,
+    layer_names,
+    smallest_side,
+)
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.losses.moments import moments
+from impasto.methods.network import with_short_side
+from impasto.runtime import Runtime
+
+_MEASURED = 192  # short side of the package's pictures
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Which numbers tell of a painting.
+
+    Attributes:
+        arch: Of the encoder, see :class:`~impasto.encoder.Encoder`.
+        flavor: Of the encoder.
+        pooling: Of the encoder.
+        weights: Of the encoder.
+        layers: Whose statistics are taken.
+    """
+
+    arch: str
+    flavor: str
+    pooling: str
+    weights: str | None
+    layers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse to read nothing, or what is not there."""
+        if not self.layers:
+            raise InputError("style_layers is empty: name layers such as relu1_1,relu2_1")
+        if self.arch not in BLOCKS:
+            raise InputError(f"unknown encoder {self.arch!r}: choose {', '.join(BLOCKS)}")
+        for layer in self.layers:
+            if layer not in layer_names(self.arch):
+                raise InputError(f"unknown layer {layer!r}: {self.arch} has such as relu4_1")
+
+    @property
+    def groups(self) -> list[int]:
+        """How many of them are means, and how many deviations, layer by layer."""
+        return [WIDTHS[block_of(layer) - 1] for layer in self.layers for _ in range(2)]
+
+    @property
+    def numbers(self) -> int:
+        """How many there are: two for each channel, 1,920 for relu1_1 to relu4_1."""
+        return sum(self.groups)
+
+    def encoder(self, runtime: Runtime, depth: str | None = None) -> Encoder:
+        """The encoder, in its place.
+
+        Args:
+            runtime: Where it runs.
+            depth: The deepest layer that will be asked for; None is the deepest of its own.
+        """
+        if depth is None:
+            depth = max(self.layers, key=lambda layer: (block_of(layer), layer))
+        encoder = Encoder(
+            self.arch, flavor=self.flavor, weights=self.weights, pooling=self.pooling, depth=depth
+        )
+        return encoder.place(runtime)
+
+    @torch.no_grad()
+    def read(self, encoder: Encoder, pictures: Tensor) -> Tensor:
+        """The statistics of pictures (B, 3, H, W): (B, numbers), in float32.
+
+        What is too small for the encoder is enlarged.
+        """
+        least = max(map(smallest_side, self.layers))
+        height, width = (max(side, least) for side in pictures.shape[-2:])
+        if pictures.shape[-2:] != (height, width):
+            pictures = Picture(pictures.cpu()).resized(height, width).rgb.to(pictures)
+        return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
+
+
+def statistics(features: Features, layers: Sequence[str]) -> Tensor:
+    """(B, C, h, w) each to (B, N): means, then deviations of a layer, then those of the next."""
+    return torch.cat([part for layer in layers for part in moments(features[layer])], 1)
+
+
+@lru_cache(maxsize=4)
+def known(reader: Reader, device: torch.device) -> Tensor:
+    """The statistics of the package's photos and paintings and of their quarters, (P, numbers).
+
+    In float32 on every machine.
+    """
+    encoder = reader.encoder(Runtime(device, torch.float32))
+    found = []
+    for name in (*samples.PHOTOS, *samples.PAINTINGS):
+        picture = with_short_side(samples.load(name).rgb, _MEASURED).to(device)
+        height, width = (side // 2 for side in picture.shape[-2:])
+        quarters = [
+            picture[..., y : y + height, x : x + width] for y in (0, height) for x in (0, width)
+        ]
+        found += [reader.read(encoder, one) for one in (picture, *quarters)]
+    return torch.cat(found)
