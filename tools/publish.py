@@ -1,6 +1,7 @@
 """Take a trained model into the package: its name, its title, its card, its sample picture.
 
     python tools/publish.py trained.safetensors starry-night
+    python tools/publish.py many.safetensors cin
 
 What the model is in words stands in models.toml beside this file; everything else in the card is
 read from the model's header, where training wrote it.
@@ -12,7 +13,7 @@ import dataclasses
 import hashlib
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,24 @@ PHOTOS = ("astronaut", "chelsea", "coffee")
 PAINTINGS = ("swirls", "wave", "mosaic", "cubist")
 
 
-def main(trained: str, *names: str) -> None:
-    """Publish a model under the names of what it has learned, the first of them its file's."""
-    words = tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))
+def main(trained: str, name: str) -> None:
+    """Publish a model under a name, and what it has learned under the names of its words."""
+    words = tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))[name]
     made = model.load(trained)
-    card = {**made.card, "titles": {name: words[name]["title"] for name in names}}
-    path = catalog.folder() / f"{names[0]}{model.SUFFIX}"
-    model.save(dataclasses.replace(made, styles=names, card=card), path)
+    titles = words.get("styles", {name: words["title"]})
+    assert len(titles) == len(made.styles), "a title for each style, in their order"
+    card = {**made.card, "titles": titles}
+    path = catalog.folder() / f"{name}{model.SUFFIX}"
+    model.save(dataclasses.replace(made, styles=tuple(titles), card=card), path)
     catalog.shipped.cache_clear()
-    sample(names[0], card["kind"])
-    text = write(names[0], made, card, words[names[0]], path)
+    sample(name, card["kind"], tuple(titles))
+    text = write(name, made, card, words, path)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     page()
     print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
 
 
-def sample(name: str, kind: str) -> None:
+def sample(name: str, kind: str, styles: Sequence[str]) -> None:
     """Draw what the model makes of the package's photos."""
     SAMPLES.mkdir(parents=True, exist_ok=True)
     target = SAMPLES / f"{name}.jpg"
@@ -64,25 +67,33 @@ def sample(name: str, kind: str) -> None:
         ]
         image.save(contact_sheet(pairs, columns=len(PAINTINGS)), target, quality=90)
         return
+    if len(styles) > 1:
+        many = [(one, pipeline.stylize("sample:coffee", one, size=384)) for one in styles]
+        image.save(contact_sheet(many, columns=4), target, quality=90)
+        return
     painted = [(p, pipeline.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
     image.save(contact_sheet(painted, height=384), target, quality=90)
 
 
 def page() -> None:
     """Draw every style on one photo, and list all models in docs/models.md."""
-    known = catalog.shipped()
+    known = sorted(catalog.shipped(), key=lambda one: (one.kind, one.path, one.index))
     photo = ("photo", pipeline.fit(pipeline.read("sample:coffee"), 384, None))
     painted = [
         (one.name, pipeline.stylize(photo[1], one.name)) for one in known if one.kind == "style"
     ]
-    image.save(contact_sheet([photo, *painted], columns=2), SAMPLES / "styles.jpg", quality=90)
+    image.save(contact_sheet([photo, *painted], columns=4), SAMPLES / "styles.jpg", quality=90)
     parts = [PAGE]
-    for one in known:
-        file = one.path.stem
+    for path in dict.fromkeys(one.path for one in known):
+        inside = [one for one in known if one.path == path]
+        file, first = path.stem, inside[0]
+        what = first.title
+        if len(inside) > 1:
+            what = "\n".join(f"- `{one.name}`: {one.title}" for one in inside) + "\n\nall"
         card = f"[card](../src/impasto/models/{file}.md)"
         parts.append(
-            f"## {one.name}\n\n{one.title}; `{one.method}`, {card}.\n\n"
-            f"![{one.name}](gallery/models/{file}.jpg)\n"
+            f"## {file}\n\n{what}; `{first.method}`, {card}.\n\n"
+            f"![{file}](gallery/models/{file}.jpg)\n"
         )
     (ROOT / "docs" / "models.md").write_text("\n".join(parts), encoding="utf-8")
 
