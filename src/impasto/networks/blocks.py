@@ -179,6 +179,29 @@ class Residual(nn.Module):
         return shortcut + self.body(x)
 
 
+def leaky(colours: Tensor, before: Tensor, slope: float = 0.02) -> Tensor:
+    """Colours as they are, with a slope that does not vanish.
+
+    Where a sigmoid or a tanh is saturated, it has no slope to speak of, and a patch that has become
+    plain white or black stays so: seen as bleached skies and as white spots. A small slope of the
+    straight line through it, in the backward pass alone, lets such a patch learn.
+
+    Args:
+        colours: What became of ``before``, of its shape.
+        before: The numbers before they were squashed.
+        slope: Of the line.
+
+    Example:
+        >>> x = torch.tensor([-50.0, 50.0], requires_grad=True)
+        >>> leaky(torch.sigmoid(x), x).sum().backward()
+        >>> x.grad
+        tensor([0.0200, 0.0200])
+    """
+    if not before.requires_grad:
+        return colours
+    return colours + slope * (before - before.detach())
+
+
 def initialize(module: nn.Module, *, last: float = 1.0) -> None:
     """He's initialisation of every convolution, biases 0; norms stay as they were made.
 

@@ -8,7 +8,7 @@ share the convolutions, and each has a scale γ and a shift β of its own for ev
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import InstanceNorm, initialize, instance_norm
+from impasto.networks.blocks import InstanceNorm, initialize, instance_norm, leaky
 from impasto.networks.transform import TransformNet
 
 Norm = Callable[[Tensor], Tensor]
@@ -71,6 +71,25 @@ def regional_norm(
         here = F.adaptive_avg_pool2d(regions, (x.shape[2], x.shape[3]))  # (1, P, H, W)
         parts = (here.transpose(0, 1) * (wholes + from_outside)).sum(0, keepdim=True)
         return torch.cat([parts.to(x.dtype), wholes])
+
+
+def region_maps(shares: Tensor, regions: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """How much of each part of a blend there is at each position.
+
+    Args:
+        shares: (P,) of the parts, a sum of 1: what counts where their regions meet.
+        regions: A soft mask (1, 1, h, w) for each part.
+        size: H and W of the picture that is painted.
+
+    Returns:
+        (1, P, H, W), sums of 1 at each position; where no region reaches, the shares.
+    """
+    masks = torch.cat([region.cpu() for region in regions], 1)  # (1, P, h, w)
+    if masks.shape[-2:] != tuple(size):
+        masks = F.interpolate(masks, tuple(size), mode="bilinear", antialias=True)
+    shares = shares[None, :, None, None]  # (1, P, 1, 1)
+    total = (masks * shares).sum(1, keepdim=True)
+    return torch.where(total > 1e-6, masks * shares / total.clamp_min(1e-6), shares)
 
 
 class Layer(nn.Module):
@@ -174,16 +193,23 @@ class ConditionalNet(nn.Module):
         Returns:
             (B, 3, H, W), float32 in [0, 1].
         """
+        return self.paint(image, weights, self.gamma, self.beta, regions)
+
+    def paint(
+        self,
+        image: Tensor,
+        weights: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        regions: Tensor | None = None,
+    ) -> Tensor:
+        """As :meth:`forward`, with tables from elsewhere: (N, S) each."""
         if regions is None:
-            return self.paint(image, weights, self.gamma, self.beta)
+            return self._run(image, partial(conditional_norm, weights=weights), gamma, beta)
         with torch.autocast(image.device.type, enabled=False):
-            rows = (weights @ self.gamma, weights @ self.beta)  # (P, S) each
+            rows = (weights @ gamma, weights @ beta)  # (P, S) each
         batch = image.expand(1 + len(weights), -1, -1, -1)
         return self._run(batch, partial(regional_norm, regions=regions), *rows)[:1]
-
-    def paint(self, image: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        """As :meth:`forward`, with tables from elsewhere: (N, S) each."""
-        return self._run(image, partial(conditional_norm, weights=weights), gamma, beta)
 
     def _run(
         self, image: Tensor, norm: Callable[..., Tensor], gamma: Tensor, beta: Tensor
@@ -199,7 +225,7 @@ class ConditionalNet(nn.Module):
             x = x + second(first(x, next(norms)), next(norms))
         for layer in self.decoder:
             x = layer(x, next(norms))  # in the end (B, 3, H, W)
-        return torch.sigmoid(x.float())
+        return leaky(torch.sigmoid(x.float()), x.float())
 
     def take_over(self, other: TransformNet) -> None:
         """Start from a network of one style: its convolutions, and its norms for every style.

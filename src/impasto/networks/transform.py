@@ -17,6 +17,7 @@ from impasto.networks.blocks import (
     UpConvNorm,
     convolution,
     initialize,
+    leaky,
 )
 
 OUTPUTS = ("tanh", "tanh150")
@@ -86,6 +87,6 @@ class TransformNet(nn.Module):
 def squash(x: Tensor, output: str) -> Tensor:
     """The last convolution's numbers as colours, by one of :data:`OUTPUTS`."""
     if output == "tanh":
-        return (torch.tanh(x) + 1) / 2
+        return leaky((torch.tanh(x) + 1) / 2, x)
     mean = torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1)
-    return (150 * torch.tanh(x) + mean) / 255
+    return leaky((150 * torch.tanh(x) + mean) / 255, x)
