@@ -1,13 +1,17 @@
-"""Looking into the network: a photo rebuilt from one layer, or from a ladder of them."""
+"""Looking into networks: a photo rebuilt from layers, and what a trained model has learned."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from impasto import catalog
+from impasto.building import open_model
+from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
-from impasto.methods.registry import Ability
+from impasto.methods.registry import Ability, get
 from impasto.pipeline import build
 from impasto.progress import Callback, Share, silent
 from impasto.sheet import contact_sheet
@@ -109,3 +113,43 @@ def ladder(
         if watch.cancelled:
             break
     return contact_sheet(tiles, height=photo.height)
+
+
+def inspect(
+    model: str | Path,
+    style: str | None = None,
+    *,
+    photo: Source = "sample:astronaut",
+    size: int | None = None,
+    columns: int = 16,
+    callback: Callback = silent,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Picture:
+    """A labelled sheet of what each part of a trained model has learned of a style.
+
+    Args:
+        model: A model of a method that can be inspected, such as ``stylebank``: a file, or a name
+            of ``impasto styles``.
+        style: Its name in the model; the model's first when left out.
+        photo: What the parts respond to; anything that :func:`impasto.stylize` takes.
+        size: Long edge of the photo; None is its own, 512 at most.
+        columns: Pictures in a row of the sheet.
+        callback: Called after every part; cancelling leaves the rest out.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: Something given cannot be used, or the model's method has no parts to show.
+    """
+    if columns < 1:
+        raise InputError(f"columns is {columns}: it must be 1 or more")
+    found = catalog.find(f"{model}#{style}" if style else model)
+    if found is None:
+        raise InputError(f"no model {str(model)!r}: give a model file")
+    get(found.method, Ability.INSPECT)
+    method = open_model(found, device=device, precision=precision)
+    shown = fit(read(photo), size, 512)
+    parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
+    tiles = [(name, Picture(picture)) for name, picture in parts]
+    return contact_sheet(tiles, columns=min(columns, len(tiles)), height=tiles[0][1].height)

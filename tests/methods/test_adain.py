@@ -181,7 +181,7 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
         "std": (1, 256),
     }
     features = method.encoder(picture, ["relu3_1"])["relu3_1"]
-    expected = moments(features)
+    expected = moments(features * method.units("relu3_1")[:, None, None])
     torch.testing.assert_close(part.tensors["mean"], expected.mean)
     torch.testing.assert_close(part.tensors["std"], expected.std)
 

@@ -164,7 +164,7 @@ def test_presets():
     authors = CinConfig.authors()
     assert CinConfig.paper() == authors
     assert (authors.width, authors.blocks, authors.encoder) == (32, 5, "vgg16")
-    assert (authors.pooling, authors.normalization) == ("avg", "hw")
+    assert (authors.pooling, authors.normalization) == ("average", "hw")
     assert authors.content_layer == "relu3_3"
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert authors.style_weight == pytest.approx(4e-4)

@@ -143,7 +143,7 @@ def test_a_style_is_a_gaussian_for_each_level(wct):
     found = method.encoder(picture, LAYERS)
     assert len(part.tensors) == 10
     for layer in LAYERS:
-        mean, covariance = gaussian(found[layer])
+        mean, covariance = gaussian(found[layer] * method.units(layer)[:, None, None])
         torch.testing.assert_close(part.tensors[f"{layer}.mean"], mean)
         torch.testing.assert_close(part.tensors[f"{layer}.covariance"], covariance)
 
@@ -158,6 +158,7 @@ def test_the_decoders_get_the_style_statistics(wct, decoded, transport):
     method.stylize(x, style)
     ((layer, features),) = seen
     assert layer == "relu1_1"
+    features = features * method.units(layer)[:, None, None]
     for ours, name in zip(gaussian(features), ("mean", "covariance"), strict=True):
         theirs = style.parts[0].tensors[f"relu1_1.{name}"]
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)

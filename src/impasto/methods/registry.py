@@ -31,6 +31,7 @@ class Ability(Flag):
     MASKS = auto()  # regions with styles of their own, better than by blending pictures
     BLEND = auto()  # several style pictures with weights
     UPSCALE = auto()  # a larger picture
+    INSPECT = auto()  # shows what the parts of a style have learned: see NetworkMethod.inspect
     TRAIN = auto()  # learns, and paints with what it has learned: see impasto.methods.network
 
     def words(self) -> str:

@@ -231,7 +231,7 @@ class AdaIn(AnyStyleMethod):
     def encode(self, picture: Tensor) -> Style:
         """μ(y) and σ(y) of a painting's features, (1, C) each: all that is kept of it."""
         (features,) = self.features(self.enlarged(picture), [self.config.layer])
-        mean, std = moments(features)
+        mean, std = (part * self.units(self.config.layer) for part in moments(features))
         return Style(self.name, (Part({"mean": mean, "std": std}),))
 
     @torch.no_grad()
@@ -252,7 +252,8 @@ class AdaIn(AnyStyleMethod):
         target = left * x
         for part, share in zip(style, shares, strict=True):
             guide = share if self.config.statistics == "region" and regions else None
-            mean, std = (part.tensors[name].to(x.device) for name in ("mean", "std"))
+            kept = (part.tensors[name].to(x.device) for name in ("mean", "std"))
+            mean, std = (one / self.units(self.config.layer) for one in kept)
             target = target + share * adain(x, mean, std, guide=guide)
         painted = self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
         return self.done(painted[..., :height, :width].clamp(0, 1), callback)

@@ -162,6 +162,13 @@ class AnyStyleMethod(NetworkMethod):
             picture: Tensor = self.module(features, layer)
         return picture
 
+    def units(self, layer: str) -> Tensor:
+        """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.
+
+        So it suits every model with this encoder, whatever units that measures in.
+        """
+        return self.module.scales.get_buffer(layer)
+
     def padded(self, picture: Tensor) -> Tensor:
         """A picture or a mask (1, C, H, W) with a mirrored border that gives it whole features."""
         return pad_to(picture.to(self.runtime.device), self.multiple, 2 * self.multiple)

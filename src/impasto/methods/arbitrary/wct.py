@@ -195,6 +195,8 @@ class Wct(AnyStyleMethod):
         features = self.features(self.enlarged(picture), LAYERS)
         for layer, found in zip(LAYERS, features, strict=True):
             mean, covariance = gaussian(found)
+            unit = self.units(layer).to(mean)
+            mean, covariance = mean * unit, covariance * unit * unit[:, None]
             kept |= {f"{layer}.mean": mean, f"{layer}.covariance": covariance}
         return Style(self.name, (Part(kept),))
 
@@ -252,13 +254,15 @@ class Wct(AnyStyleMethod):
     ) -> Tensor:
         """The weighted sum of what each part makes of the features (1, C, h, w)."""
         transport, floor = TRANSPORTS[self.config.transport], self.config.floor
-        own = self.config.statistics == "region" and bool(regions)
-        whole = None if own else roots(gaussian(x), floor=floor)
+        alone = self.config.statistics == "region" and bool(regions)
+        whole = None if alone else roots(gaussian(x), floor=floor)
         shares = self.shares(style, regions, *x.shape[-2:])
         target = (1 - torch.stack(shares).sum(0)) * x  # what no region covers
         for part, share in zip(style, shares, strict=True):
             mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
-            painting = roots(Gaussian(mean, covariance), floor=floor)
+            unit = self.units(layer).to(mean)
+            own = Gaussian(mean / unit, covariance / unit / unit[:, None])
+            painting = roots(own, floor=floor)
             photo = whole or roots(gaussian(x, guide=share), floor=floor)
             target = target + share * transport(photo, painting)(x)
         return target

@@ -1,0 +1,228 @@
+"""What all networks of many styles share: numbers of the loss, styles drawn by lot, blends."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.encoder import Encoder
+from impasto.errors import InputError
+from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.network import NetworkMethod, pad_to, with_short_side
+from impasto.methods.registry import Ability, get
+from impasto.model import Model
+from impasto.networks.conditional import region_maps
+from impasto.networks.transform import TransformNet
+from impasto.progress import Callback, silent
+from impasto.runtime import Runtime
+from impasto.style import Part, Style
+from impasto.training.task import Batch, Task
+
+_SHOWN = 4  # styles of a sample picture
+
+C = TypeVar("C", bound="ManyStylesConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyStylesConfig:
+    """Numbers of the loss, and how many styles there are.
+
+    Attributes:
+        styles: How many the network has; training sets this to the number of paintings.
+        width: Channels of the first convolution; 32, less for speed.
+        encoder: Of the loss: ``vgg19`` or ``vgg16``.
+        flavor: Of the encoder.
+        pooling: Of the encoder: ``max`` or ``average``.
+        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
+        content_layer: Where content is compared.
+        content_weight: Of the content.
+        style_layers: Where style is compared.
+        style_weight: Of the style, spread evenly over the layers.
+        normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
+        relative: Whether losses are measured in units of their targets, see
+            :class:`~impasto.losses.perceptual.Weights`; then no painting is too faint to be
+            learned beside the others.
+        style_size: Short side that the style pictures are resized to, in pixels; with the crop of
+            the training data this sets the size of the strokes.
+    """
+
+    styles: int = 1
+    width: int = 32  # of cin's paper, the appendix
+    encoder: str = "vgg19"  # comes with the package
+    flavor: str = "caffe"
+    pooling: str = "max"
+    weights: str | None = None
+    content_layer: str = "relu3_1"
+    content_weight: float = 1.0
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    style_weight: float = 12.0  # ours, as for johnson
+    normalization: str = "chw"
+    relative: bool = True
+    style_size: int = 320
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if min(self.styles, self.width, self.style_size) < 1:
+            raise InputError("styles, width and style_size must be 1 or more")
+
+
+class ManyStylesTask(Task):
+    """Each photo of a batch gets a style by lot, and is held against that one.
+
+    Args:
+        config: Of the method.
+        styles: The paintings, (1, 3, H, W) each.
+        runtime: Where the loss's network runs.
+        module: What learns; takes pictures, and weights (B, N) for as many styles as there are
+            paintings.
+        smoothness: Weight of the total variation.
+    """
+
+    sources = ("content",)
+
+    def __init__(
+        self,
+        config: ManyStylesConfig,
+        styles: Sequence[Tensor],
+        runtime: Runtime,
+        module: nn.Module,
+        smoothness: float = 0.0,
+    ) -> None:
+        self.module = module
+        self.loss_of = _loss_of(config, runtime, smoothness)
+        sized = (with_short_side(style, config.style_size).to(runtime.device) for style in styles)
+        each = [self.loss_of.grams(style) for style in sized]  # they differ in size
+        self.targets = {  # (N, C, C)
+            layer: torch.cat([grams[layer] for grams in each]) for layer in config.style_layers
+        }
+        self.count, self._shown = len(styles), None
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Content of the batch, and of every picture the style that it drew."""
+        photos = batch["content"]
+        if self._shown is None:
+            self._shown = photos[:1].clone()
+        drawn = torch.randint(self.count, (len(photos),)).to(photos.device)  # (B,)
+        painted = module(photos, F.one_hot(drawn, self.count).float())
+        targets = {layer: grams[drawn] for layer, grams in self.targets.items()}  # (B, C, C)
+        return self.loss_of(painted, photos, targets)
+
+    def sample(self, module: nn.Module) -> Tensor | None:
+        """A photo of the first batch, and what it becomes in the first styles, in one pass."""
+        if self._shown is None:
+            return None
+        photo = self._shown
+        weights = torch.eye(self.count, device=photo.device)[:_SHOWN]  # (up to 4, N)
+        painted: Tensor = module(photo.expand(len(weights), -1, -1, -1), weights)
+        return torch.cat([photo, *painted.float().split(1)], dim=-1)  # (1, 3, H, up to 5*W)
+
+    _shown: Tensor | None
+
+
+def _loss_of(config: ManyStylesConfig, runtime: Runtime, smoothness: float) -> PerceptualLoss:
+    weights = Weights(
+        content={config.content_layer: config.content_weight},
+        style=equally(config.style_layers, config.style_weight),
+        smoothness=smoothness,
+        relative=config.relative,
+        normalization=config.normalization,
+    )
+    encoder = Encoder(
+        config.encoder, flavor=config.flavor, pooling=config.pooling, weights=config.weights
+    )
+    return PerceptualLoss(encoder.place(runtime), weights)
+
+
+class ManyStyles(NetworkMethod):
+    """A network that has learned several styles, each at a place of its own.
+
+    Its ``forward`` takes pictures and weights of the styles: (B, N), or with regions (1, P, H, W)
+    of a single picture (P, N).
+    """
+
+    config: Any  # a ManyStylesConfig, as each method has its own
+
+    @classmethod
+    def donor(cls, other: Model) -> TransformNet:
+        """The network of one style in another method's model, to start from.
+
+        Raises:
+            InputError: It holds none.
+        """
+        build = get(other.method, Ability.TRAIN).build
+        assert issubclass(build, NetworkMethod)  # what TRAIN means
+        donor = build.open(other).module
+        if not isinstance(donor, TransformNet):
+            raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
+        return donor
+
+    @classmethod
+    def fitting(cls, config: C, styles: Sequence[Tensor]) -> C:
+        """A config for as many styles as there are paintings.
+
+        Raises:
+            InputError: There are none.
+        """
+        if not styles:
+            raise InputError(f"{cls.name} learns paintings: give a --style for each")
+        return dataclasses.replace(config, styles=len(styles))
+
+    def expect(self, network: nn.Module) -> None:
+        """Make sure that a network which was copied from this method's own is still the same.
+
+        Raises:
+            InputError: It is not: the addition to it was begun with another model.
+        """
+        old = network.state_dict()
+        if not all(torch.equal(old[k].cpu(), v.cpu()) for k, v in self.module.state_dict().items()):
+            raise InputError("the checkpoint belongs to another model: begin anew with --restart")
+
+    def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
+        """A trained module as a model, whose config knows the number of its styles."""
+        made = super().model(module, styles, card)
+        return dataclasses.replace(made, config={**made.config, "styles": len(styles)})
+
+    def encode(self, picture: Tensor) -> Style:
+        """Refuse: the network paints the styles that it has learned."""
+        raise InputError(
+            f"{self.name} paints what it has learned: teach it with 'impasto add-style'"
+        )
+
+    def own_style(self, index: int = 0) -> Style:
+        """The style at this place."""
+        return Style(self.name, (Part({"index": torch.tensor(index)}),))
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """One pass: a blend is a sum of what was learned, and each region has one of its own."""
+        style.expect(self.name)
+        weights, shares = self.weights_of(style)  # (P, N), (P)
+        if not regions:
+            blend = (shares @ weights)[None]  # (1, N)
+            return self.done(self.run(content, blend), callback)
+        maps = pad_to(region_maps(shares, regions, content.shape[-2:]), self.multiple)
+        return self.done(self.run(content, weights, maps), callback)
+
+    def weights_of(self, style: Style) -> tuple[Tensor, Tensor]:
+        """The weights of the styles in each part of a blend, (P, N), and the parts' shares, (P)."""
+        shares = torch.tensor([part.weight for part in style])
+        if not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
+            raise InputError("weights of styles must not be negative, nor all 0")
+        rows = torch.stack([part.tensors["index"].cpu() for part in style])  # (P,)
+        count = self.config.styles
+        if int(rows.max()) >= count:
+            raise InputError(f"this model has {count} styles: there is no {int(rows.max()) + 1}th")
+        return F.one_hot(rows, count).float(), shares / shares.sum()
