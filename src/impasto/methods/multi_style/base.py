@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from impasto.encoder import Encoder
 from impasto.errors import InputError
+from impasto.losses.palette import Palette, palette_loss, palette_of
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.registry import Ability, get
@@ -50,6 +51,8 @@ class ManyStylesConfig:
             learned beside the others.
         style_size: Short side that the style pictures are resized to, in pixels; with the crop of
             the training data this sets the size of the strokes.
+        palette_weight: Of colours that the painting does not have, see
+            :func:`impasto.losses.palette.palette_loss`.
     """
 
     styles: int = 1
@@ -65,6 +68,7 @@ class ManyStylesConfig:
     normalization: str = "chw"
     relative: bool = True
     style_size: int = 320
+    palette_weight: float = 30.0  # ours: against white spots
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
@@ -97,10 +101,14 @@ class ManyStylesTask(Task):
         self.module = module
         self.loss_of = _loss_of(config, runtime, smoothness)
         sized = (with_short_side(style, config.style_size).to(runtime.device) for style in styles)
-        each = [self.loss_of.grams(style) for style in sized]  # they differ in size
+        paintings = list(sized)  # they differ in size
+        each = [self.loss_of.grams(style) for style in paintings]
         self.targets = {  # (N, C, C)
             layer: torch.cat([grams[layer] for grams in each]) for layer in config.style_layers
         }
+        ranges = [palette_of(style) for style in paintings]
+        self.palette = Palette(*(torch.cat(bounds) for bounds in zip(*ranges, strict=True)))
+        self._palette_weight = config.palette_weight
         self.count, self._shown = len(styles), None
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
@@ -111,7 +119,12 @@ class ManyStylesTask(Task):
         drawn = torch.randint(self.count, (len(photos),)).to(photos.device)  # (B,)
         painted = module(photos, F.one_hot(drawn, self.count).float())
         targets = {layer: grams[drawn] for layer, grams in self.targets.items()}  # (B, C, C)
-        return self.loss_of(painted, photos, targets)
+        losses = self.loss_of(painted, photos, targets)
+        if not self._palette_weight:
+            return losses
+        palette = Palette(*(bound[drawn] for bound in self.palette))  # (B, 3) each
+        outside = self._palette_weight * palette_loss(painted, palette)
+        return {**losses, "total": losses["total"] + outside, "palette": outside}
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo of the first batch, and what it becomes in the first styles, in one pass."""

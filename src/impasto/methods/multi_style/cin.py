@@ -52,6 +52,7 @@ class CinConfig(ManyStylesConfig):
             style_weight=4 * 1e-4,  # 1e-4 a layer
             normalization="hw",
             relative=False,
+            palette_weight=0.0,
             style_size=256,
         )
 

@@ -68,6 +68,7 @@ class StyleBankConfig(ManyStylesConfig):
             style_weight=4 * 1e6,  # 1e6 a layer
             tv_weight=1e-5,
             relative=False,
+            palette_weight=0.0,
         )
 
 

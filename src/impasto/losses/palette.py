@@ -1,0 +1,47 @@
+"""Colours that a painting does not have."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Palette(NamedTuple):
+    """Within which values a picture's colours lie.
+
+    Attributes:
+        low: (B, 3), the least of each channel.
+        high: (B, 3), the greatest.
+    """
+
+    low: Tensor
+    high: Tensor
+
+
+def palette_of(picture: Tensor, outside: float = 0.002) -> Palette:
+    """The range of each channel of a picture (B, 3, H, W), but for a share of its pixels.
+
+    Args:
+        picture: In [0, 1].
+        outside: The share that may lie below it, and as many above.
+    """
+    values = picture.flatten(2).float()  # (B, 3, H*W)
+    low, high = (torch.quantile(values, q, dim=2) for q in (outside, 1 - outside))
+    return Palette(low, high)
+
+
+def palette_loss(picture: Tensor, palette: Palette) -> Tensor:
+    """The mean distance of a picture's colours from a palette: 0 where all lie within it.
+
+    A network with instance norms can win by a small patch of a colour that is nowhere in the
+    painting: it moves the statistics of its channels, and with them the contrast of all the rest.
+    Gram matrices hardly see so few pixels; this does.
+
+    Args:
+        picture: (B, 3, H, W) in [0, 1].
+        palette: Of one painting for each picture.
+    """
+    low, high = (bound[..., None, None] for bound in palette)
+    return ((low - picture).relu() + (picture - high).relu()).mean()

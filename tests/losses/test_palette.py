@@ -1,0 +1,32 @@
+"""Colours that a painting does not have."""
+
+import torch
+
+from impasto.losses.palette import Palette, palette_loss, palette_of
+
+
+def test_a_palette_leaves_out_a_share_at_both_ends():
+    ramp = torch.linspace(0, 1, 1001).view(1, 1, 1, -1).expand(2, 3, 7, -1)
+    palette = palette_of(ramp, outside=0.1)
+    assert palette.low.shape == palette.high.shape == (2, 3)
+    torch.testing.assert_close(palette.low, torch.full((2, 3), 0.1), atol=1e-3, rtol=0)
+    torch.testing.assert_close(palette.high, torch.full((2, 3), 0.9), atol=1e-3, rtol=0)
+
+
+def test_colours_within_cost_nothing_and_those_beyond_their_distance():
+    palette = Palette(torch.full((1, 3), 0.2), torch.tensor([[0.6, 0.7, 0.8]]))
+    inside = torch.full((1, 3, 4, 4), 0.5)
+    assert palette_loss(inside, palette) == 0
+    spot = inside.clone()
+    spot[..., 0, 0] = 1.0  # one pixel of sixteen: 0.4, 0.3 and 0.2 too bright
+    torch.testing.assert_close(palette_loss(spot, palette), torch.tensor(0.9 / 48))
+    spot[..., 0, 0] = 0.0
+    torch.testing.assert_close(palette_loss(spot, palette), torch.tensor(0.6 / 48))
+
+
+def test_each_picture_has_its_own():
+    pictures = torch.rand(2, 3, 8, 8) * torch.tensor([0.5, 1.0]).view(2, 1, 1, 1)
+    own = palette_of(pictures, outside=0.0)
+    assert palette_loss(pictures, own) == 0
+    swapped = Palette(own.low.flip(0), own.high.flip(0))
+    assert palette_loss(pictures, swapped) > 0.05
