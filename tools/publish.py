@@ -33,6 +33,7 @@ def main(trained: str, name: str) -> None:
     titles = words.get("styles", {name: words["title"]})
     assert len(titles) == len(made.styles), "a title for each style, in their order"
     card = {**made.card, "titles": titles}
+    made = dataclasses.replace(made, config={**made.config, **words.get("config", {})})
     path = catalog.folder() / f"{name}{model.SUFFIX}"
     model.save(dataclasses.replace(made, styles=tuple(titles), card=card), path)
     catalog.shipped.cache_clear()

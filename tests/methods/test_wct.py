@@ -176,7 +176,7 @@ def test_monge_moves_features_less(wct, decoded):
 
 
 def test_levels_run_in_their_order_each_from_the_picture_before(wct, decoded):
-    method, reports = wct(), []
+    method, reports = wct(levels=tuple(reversed(LAYERS))), []
     seen = decoded(method)
     style = method.encode(smooth(40, 40, 1))
     method.stylize(smooth(48, 48), style, callback=reports.append)
