@@ -181,9 +181,9 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
         "std": (1, 256),
     }
     features = method.encoder(picture, ["relu3_1"])["relu3_1"]
-    expected = moments(features * method.units("relu3_1")[:, None, None])
-    torch.testing.assert_close(part.tensors["mean"], expected.mean)
-    torch.testing.assert_close(part.tensors["std"], expected.std)
+    expected, unit = moments(features), method.units("relu3_1")
+    torch.testing.assert_close(part.tensors["mean"], expected.mean * unit)
+    torch.testing.assert_close(part.tensors["std"], expected.std * unit)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (16, 16), (17, 33), (64, 40), (45, 51)])
@@ -229,6 +229,7 @@ def test_the_decoder_gets_the_style_statistics(monkeypatch):
     alive = method.encoder(x, ["relu3_1"])["relu3_1"].var((0, 2, 3)) > 1e-4
     assert alive.float().mean() > 0.9
     for ours, theirs in zip(found, (tensors["mean"], tensors["std"]), strict=True):
+        theirs = theirs / method.units("relu3_1")
         torch.testing.assert_close(ours[:, alive], theirs[:, alive], rtol=1e-4, atol=1e-4)
 
 
@@ -276,8 +277,8 @@ def test_masks_put_each_style_in_its_place(monkeypatch, statistics):
         torch.testing.assert_close(seen[0][..., 8:], seen[2][..., 8:], rtol=1e-4, atol=1e-5)
     else:
         features = method.encoder(x, ["relu3_1"])["relu3_1"]
-        tensors = first.parts[0].tensors
-        expected = adain(features[..., :8], tensors["mean"], tensors["std"])
+        tensors, unit = first.parts[0].tensors, method.units("relu3_1")
+        expected = adain(features[..., :8], tensors["mean"] / unit, tensors["std"] / unit)
         torch.testing.assert_close(seen[0][..., :8], expected, rtol=1e-4, atol=1e-4)
 
 

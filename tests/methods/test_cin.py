@@ -84,7 +84,7 @@ def test_the_loss_falls(result):
     assert result.finished
     for name in ("total", "style"):
         assert result.losses[name][-1] < 0.6 * result.losses[name][0]
-    assert set(result.losses) == {"total", "style", "content"}
+    assert set(result.losses) == {"total", "style", "content", "palette"}
 
 
 def test_each_style_learned_its_own_painting(result, paintings):

@@ -93,7 +93,7 @@ def smooth(height=36, width=52, seed=0):
 
 def test_the_losses_of_both_branches_fall(result):
     assert result.finished
-    assert set(result.losses) == {"total", "style", "content", "smoothness", "pixel"}
+    assert set(result.losses) == {"total", "style", "content", "smoothness", "palette", "pixel"}
     assert result.losses["style"][-1] < 0.6 * result.losses["style"][0]
     assert result.losses["pixel"][-1] < 0.9 * result.losses["pixel"][0]
     assert result.losses["total"][-1] < 0.6 * result.losses["total"][0]
@@ -130,7 +130,7 @@ def test_the_task_follows_the_schedule(paintings, turns):
     for step in range(2 * (turns + 1)):
         losses = task.loss(task.module, Batch(step, 2, photos))
         losses["total"].backward()
-        painted = {"total", "style", "content", "smoothness"}
+        painted = {"total", "style", "content", "smoothness", "palette"}
         assert set(losses) == ({"total", "pixel"} if gives_back(step, turns) else painted)
 
 

@@ -143,9 +143,10 @@ def test_a_style_is_a_gaussian_for_each_level(wct):
     found = method.encoder(picture, LAYERS)
     assert len(part.tensors) == 10
     for layer in LAYERS:
-        mean, covariance = gaussian(found[layer] * method.units(layer)[:, None, None])
-        torch.testing.assert_close(part.tensors[f"{layer}.mean"], mean)
-        torch.testing.assert_close(part.tensors[f"{layer}.covariance"], covariance)
+        mean, covariance = gaussian(found[layer].double() * method.units(layer)[:, None, None])
+        near = {"rtol": 1e-5, "atol": 1e-5 * float(covariance.diagonal(0, 1, 2).max())}
+        torch.testing.assert_close(part.tensors[f"{layer}.mean"], mean, **near)
+        torch.testing.assert_close(part.tensors[f"{layer}.covariance"], covariance, **near)
 
 
 @pytest.mark.parametrize("transport", ["wct", "monge"])
@@ -276,13 +277,13 @@ def test_textures_come_from_noise(wct, decoded):
     style = method.encode(smooth(48, 48, 1))
     found = method.synthesize(style, 40, 50, seed=1, callback=reports.append)
     assert found.shape == (1, 3, 40, 50)
-    assert [(p.step, p.total) for p in reports] == [(n, 10) for n in range(1, 11)]
-    assert len(seen) == 10
+    assert [(p.step, p.total) for p in reports] == [(n, 8) for n in range(1, 9)]
+    assert len(seen) == 8
     other, same = (method.synthesize(style, 40, 50, seed=seed) for seed in (2, 1))
     assert torch.equal(same, found)
     assert not torch.equal(other, found)
     # nothing of the noise is kept: alpha is for photos
-    moved = gaussian(seen[9][1]).mean
+    moved = gaussian(seen[7][1]).mean * method.units("relu1_1")
     torch.testing.assert_close(moved, style.parts[0].tensors["relu1_1.mean"], rtol=1e-3, atol=1e-3)
 
 
