@@ -229,8 +229,8 @@ def test_the_decoder_gets_the_style_statistics(monkeypatch):
     alive = method.encoder(x, ["relu3_1"])["relu3_1"].var((0, 2, 3)) > 1e-4
     assert alive.float().mean() > 0.9
     for ours, theirs in zip(found, (tensors["mean"], tensors["std"]), strict=True):
-        theirs = theirs / method.units("relu3_1")
-        torch.testing.assert_close(ours[:, alive], theirs[:, alive], rtol=1e-4, atol=1e-4)
+        wanted = theirs / method.units("relu3_1")
+        torch.testing.assert_close(ours[:, alive], wanted[:, alive], rtol=1e-4, atol=1e-4)
 
 
 def test_alpha_goes_from_the_photo_to_the_style(monkeypatch):
