@@ -87,6 +87,17 @@ class Style:
             raise InputError(f"this style was encoded by {self.method}, not by {method}")
         return self
 
+    def shares(self) -> Tensor:
+        """How much of it each part is: (P,), a sum of 1.
+
+        Raises:
+            InputError: A weight is negative, or all are 0.
+        """
+        weights = torch.tensor([part.weight for part in self])
+        if not bool((weights >= 0).all()) or not float(weights.sum()) > 0:
+            raise InputError("weights of styles must not be negative, nor all 0")
+        return weights / weights.sum()
+
     def pictured(self, picture: Picture) -> Style:
         """This style with a thumbnail of the picture that it is of."""
         width, height = picture.size

@@ -16,6 +16,7 @@ from impasto.errors import InputError, WeightsError
 from impasto.image import Picture
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
+from impasto.methods.registry import Ability, get
 from impasto.model import Model
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import Runtime
@@ -214,6 +215,18 @@ class NetworkMethod(Method):
         """Report the only step of a job of one pass, and hand its picture on."""
         callback(Progress(1, 1, stage="one pass", preview=lambda: picture))
         return picture
+
+
+def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
+    """The network in a model of any method, for another one to start from.
+
+    Raises:
+        InputError: No method of this version is meant.
+        WeightsError: Its weights do not fit.
+    """
+    build = get(other.method, Ability.TRAIN).build
+    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    return build.open(other, runtime).module
 
 
 def pad_to(batch: Tensor, multiple: int, smallest: int = _SMALLEST) -> Tensor:

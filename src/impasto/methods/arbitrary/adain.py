@@ -76,11 +76,7 @@ class AdaInConfig(AnyStyleConfig):
         for name in ("style_weight", "rehearse", "pixel_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
-        known = {"style_loss": LOSSES, "statistics": STATISTICS, "layer": LAYERS[:-1]}
-        for name, words in known.items():
-            if getattr(self, name) not in words:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
+        self.check_words(style_loss=LOSSES, statistics=STATISTICS, layer=LAYERS[:-1])
 
     @classmethod
     def paper(cls) -> AdaInConfig:

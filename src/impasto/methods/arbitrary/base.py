@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar
@@ -48,10 +48,14 @@ class AnyStyleConfig:
 
     def __post_init__(self) -> None:
         """Refuse what makes no encoder."""
-        if self.pooling not in POOLINGS:
-            raise InputError(f"unknown pooling {self.pooling!r}: choose {', '.join(POOLINGS)}")
-        if self.units not in UNITS:
-            raise InputError(f"unknown units {self.units!r}: choose {', '.join(UNITS)}")
+        self.check_words(pooling=POOLINGS, units=UNITS)
+
+    def check_words(self, **known: Iterable[str]) -> None:
+        """Refuse a field, by its name, that is none of the words known for it."""
+        for name, words in known.items():
+            if getattr(self, name) not in words:
+                found = getattr(self, name)
+                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
 
 
 class Decoders(nn.Module):
@@ -196,12 +200,9 @@ class AnyStyleMethod(NetworkMethod):
         Raises:
             InputError: The weights are negative or all 0.
         """
-        weights = [part.weight for part in style.expect(self.name)]
-        if min(weights) < 0 or not sum(weights) > 0:
-            raise InputError("weights of styles must not be negative, nor all 0")
+        weights = style.expect(self.name).shares().to(self.runtime.device)
         if not regions:
-            parts = torch.tensor(weights, device=self.runtime.device) / sum(weights)
-            return list(parts.view(-1, 1, 1, 1, 1))
+            return list(weights.view(-1, 1, 1, 1, 1))
         small = [F.interpolate(self.padded(r), (height, width), mode="area") for r in regions]
         covered = torch.stack(small).sum(0)
         weighed = [weight * region for weight, region in zip(weights, small, strict=True)]

@@ -20,8 +20,8 @@ from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
-from impasto.methods.network import NetworkMethod, with_short_side
-from impasto.methods.registry import Ability, Paper, get, method
+from impasto.methods.network import NetworkMethod, network_of, with_short_side
+from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.generated import GeneratedNet
 from impasto.networks.meta import MetaNet
@@ -238,9 +238,7 @@ class MetaNetwork(NetworkMethod):
         if other.method == cls.name:
             super().start(module.base if other.config.get("generated") else module, other)
             return
-        build = get(other.method, Ability.TRAIN).build
-        assert issubclass(build, NetworkMethod)  # what TRAIN means
-        donor = build.open(other, Runtime(torch.device("cpu"), torch.float32)).module
+        donor = network_of(other, Runtime(torch.device("cpu"), torch.float32))
         if not isinstance(donor, TransformNet):
             raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
         photos = [samples.photo(name).rgb for name in samples.PHOTOS]
@@ -264,14 +262,12 @@ class MetaNetwork(NetworkMethod):
 
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
         """The moments of a style's paintings, (P, moments), and their shares (1, P), a sum of 1."""
-        weights = torch.tensor([part.weight for part in style])
-        if not bool((weights >= 0).all()) or not float(weights.sum()) > 0:
-            raise InputError("weights of styles must not be negative, nor all 0")
+        shares = style.shares()
         rows = [part.tensors.get("moments", torch.empty(1, 0)) for part in style]
         if any(row.shape != (1, self.config.reader.numbers) for row in rows):
             raise InputError("this style is of other layers of the encoder: encode it anew")
         moments = torch.cat([row.to(self.runtime.device).float() for row in rows])
-        return moments, (weights / weights.sum())[None].to(self.runtime.device)
+        return moments, shares[None].to(self.runtime.device)
 
     def stylize(
         self,

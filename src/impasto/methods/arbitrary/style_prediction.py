@@ -21,8 +21,8 @@ from impasto.errors import InputError
 from impasto.losses.gram import gram_matrix
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
-from impasto.methods.network import NetworkMethod, pad_to
-from impasto.methods.registry import Ability, Paper, get, method
+from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.conditional import region_maps
 from impasto.networks.prediction import PredictionNet
@@ -226,9 +226,7 @@ class StylePrediction(NetworkMethod):
             return
         if other.method not in {"johnson", "cin"} or not isinstance(module, PredictionNet):
             raise InputError(f"a model of {other.method}, not of {cls.name}, johnson or cin")
-        build = get(other.method, Ability.TRAIN).build
-        assert issubclass(build, NetworkMethod)  # what TRAIN means
-        module.take_over(build.open(other).module)
+        module.take_over(network_of(other))
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -273,10 +271,7 @@ class StylePrediction(NetworkMethod):
         With ``alpha`` below 1 the photo's own embedding takes part in each of them.
         """
         seen, alpha = self._seen(style), self.config.alpha  # (P, inputs)
-        shares = torch.tensor([part.weight for part in style])
-        if not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
-            raise InputError("weights of styles must not be negative, nor all 0")
-        shares = shares / shares.sum()  # (P,)
+        shares = style.shares()  # (P,)
         weights = torch.eye(len(shares)) if regions else shares[None]  # (P or 1, P)
         if alpha < 1:
             seen = torch.cat([seen, self._seen(self.encode(content))])  # (P + 1, inputs)

@@ -77,11 +77,7 @@ class WctConfig(AnyStyleConfig):
             raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
         if self.floor < 0 or self.pixel_weight < 0 or self.rounds < 1:
             raise InputError("floor and pixel_weight must not be negative, rounds 1 or more")
-        known = {"transport": TRANSPORTS, "statistics": STATISTICS, "squares": SQUARES}
-        for name, words in known.items():
-            if getattr(self, name) not in words:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
+        self.check_words(transport=TRANSPORTS, statistics=STATISTICS, squares=SQUARES)
 
     @classmethod
     def paper(cls) -> WctConfig:

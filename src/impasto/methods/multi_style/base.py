@@ -15,8 +15,7 @@ from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_loss, palette_of
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.network import NetworkMethod, pad_to, with_short_side
-from impasto.methods.registry import Ability, get
+from impasto.methods.network import NetworkMethod, network_of, pad_to, with_short_side
 from impasto.model import Model
 from impasto.networks.conditional import region_maps
 from impasto.networks.transform import TransformNet
@@ -168,9 +167,7 @@ class ManyStyles(NetworkMethod):
         Raises:
             InputError: It holds none.
         """
-        build = get(other.method, Ability.TRAIN).build
-        assert issubclass(build, NetworkMethod)  # what TRAIN means
-        donor = build.open(other).module
+        donor = network_of(other)
         if not isinstance(donor, TransformNet):
             raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
         return donor
@@ -231,11 +228,9 @@ class ManyStyles(NetworkMethod):
 
     def weights_of(self, style: Style) -> tuple[Tensor, Tensor]:
         """The weights of the styles in each part of a blend, (P, N), and the parts' shares, (P)."""
-        shares = torch.tensor([part.weight for part in style])
-        if not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
-            raise InputError("weights of styles must not be negative, nor all 0")
+        shares = style.shares()
         rows = torch.stack([part.tensors["index"].cpu() for part in style])  # (P,)
         count = self.config.styles
         if int(rows.max()) >= count:
             raise InputError(f"this model has {count} styles: there is no {int(rows.max()) + 1}th")
-        return F.one_hot(rows, count).float(), shares / shares.sum()
+        return F.one_hot(rows, count).float(), shares
