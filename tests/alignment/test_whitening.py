@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from impasto.alignment.whitening import Gaussian, blend, gaussian, monge, roots, wct
+from impasto.alignment import whitening
+from impasto.alignment.whitening import Gaussian, blend, gaussian, monge, part_way, roots, wct
 
 KINDS = {"wct": wct, "monge": monge}
 
@@ -49,9 +50,35 @@ def test_a_guide_of_a_region_is_that_region_alone():
     torch.testing.assert_close(empty.covariance, gaussian(x).covariance)
 
 
-def test_statistics_of_sixteen_bits_are_taken_in_float64():
-    x = features(1, 4, 16, 16).bfloat16()
-    torch.testing.assert_close(gaussian(x).covariance, gaussian(x.double()).covariance)
+def test_statistics_of_sixteen_bits_are_those_of_the_same_numbers_in_float64():
+    x = features(1, 4, 160, 160).bfloat16()
+    found, exact = gaussian(x), gaussian(x.double())
+    assert found.covariance.dtype is torch.float64
+    torch.testing.assert_close(found.mean, exact.mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.covariance, exact.covariance, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_positions_may_be_taken_a_few_at_a_time(monkeypatch, layout):
+    x = features(2, 3, 9, 7).to(memory_format=layout)
+    guide = features(1, 1, 9, 7, seed=2).square()
+    moved = transport("wct", x, features(1, 3, 8, 8, seed=1))
+
+    def everything():
+        return *gaussian(x), *gaussian(x, guide=guide), moved(x), moved(x[..., 1:5].mT)
+
+    whole = everything()
+    monkeypatch.setattr(whitening, "_BLOCK", 12)  # four positions
+    for few, at_once in zip(everything(), whole, strict=True):
+        torch.testing.assert_close(few, at_once)
+
+
+def test_a_map_answers_in_the_format_that_is_asked_for():
+    x = features(1, 4, 9, 7).bfloat16()
+    moved = transport("monge", x, features(1, 4, 8, 8, seed=1))
+    assert moved(x).dtype is torch.float32
+    assert moved(x.double()).dtype is torch.float64
+    torch.testing.assert_close(moved(x, torch.bfloat16), moved(x).bfloat16())
 
 
 @pytest.mark.parametrize("channels", [1, 3, 17])
@@ -180,6 +207,14 @@ def test_a_blend_is_the_weighted_sum_of_what_each_style_makes(kind):
     weights = (0.5, 0.3, 0.2)
     apart = sum(w * one(content) for w, one in zip(weights, maps, strict=True))
     torch.testing.assert_close(blend(maps, weights)(content), apart)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.3, 1.0])
+def test_a_part_of_the_way_lies_between_the_features_and_where_they_go(amount):
+    content = features(1, 4, 8, 8)
+    whole = transport("wct", content, features(1, 4, 8, 8, seed=1))
+    between = torch.lerp(content, whole(content), amount)
+    torch.testing.assert_close(part_way(whole, amount)(content), between)
 
 
 @settings(max_examples=80, deadline=None)

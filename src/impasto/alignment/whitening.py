@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from impasto.alignment.adain import position_weights
-from impasto.losses.content import at_least_float32
 
-_BLOCK = 1 << 16  # positions that are summed over at a time: 32 MB a layer of 64 channels
+_SHORT = (torch.bfloat16, torch.float16)
+_BLOCK = 1 << 20  # numbers that are worked on at a time: they stay in the processor's cache
 
 
 class Gaussian(NamedTuple):
@@ -63,12 +63,22 @@ class Transport(NamedTuple):
     source: Tensor
     target: Tensor
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """Apply it to (B, C, H, W) in any float format; float32 or better comes out."""
-        x = at_least_float32(features)
-        matrix, source, target = (part.to(x.device, x.dtype) for part in self)
-        centred = x.flatten(2) - source.unsqueeze(2)  # (B, C, N)
-        return (matrix @ centred + target.unsqueeze(2)).view(*centred.shape[:2], *x.shape[2:])
+    def __call__(self, features: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Apply it to (B, C, H, W) in any float format.
+
+        Args:
+            features: Positions are taken a block at a time, so nothing of their size is made but
+                the result.
+            dtype: Of the result; float32 or better when None.
+        """
+        exact = torch.promote_types(features.dtype, torch.float32)
+        matrix, source, target = (part.to(features.device, exact) for part in self)
+        last, device = torch.channels_last, features.device  # positions of it are one axis
+        made = torch.empty(features.shape, dtype=dtype or exact, device=device, memory_format=last)
+        for x, out in zip(_blocks(features), _blocks(made), strict=True):  # (B, C, n)
+            moved = matrix @ (x.to(exact) - source.unsqueeze(2))
+            out.copy_(moved.add_(target.unsqueeze(2)))
+        return made
 
 
 def gaussian(features: Tensor, *, guide: Tensor | None = None) -> Gaussian:
@@ -82,14 +92,16 @@ def gaussian(features: Tensor, *, guide: Tensor | None = None) -> Gaussian:
         guide: (B or 1, 1, H, W), not negative: how much each position counts; None, or a guide
             that covers nothing, counts all alike.
     """
-    x = at_least_float32(features).flatten(2)  # (B, C, N)
-    ones = x.new_ones(1, 1, 1, 1).expand(1, 1, *features.shape[2:])
-    weights = (ones if guide is None else position_weights(guide)).flatten(2)  # (B or 1, 1, N)
-    mean = torch.stack([(part * w).sum(2) for part, w in _blocks(x, weights)]).sum(0) / x.shape[2]
-    covariance = torch.zeros_like(mean).unsqueeze(2) * mean.unsqueeze(1)  # (B, C, C)
-    for part, w in _blocks(x, weights):
-        centred = part - mean.unsqueeze(2)
-        covariance += (centred * w) @ centred.mT / x.shape[2]
+    count = features.shape[2] * features.shape[3]
+    channels = features.shape[1]
+    weights = None if guide is None else position_weights(guide).double()
+    mean = _zeros(features, channels)
+    for x, w in _weighed(features, weights):
+        mean += (x if w is None else x * w).sum(2) / count
+    covariance = _zeros(features, channels, channels)
+    for x, w in _weighed(features, weights):
+        centred = x - mean.to(x.dtype).unsqueeze(2)  # (B, C, n)
+        covariance += (centred if w is None else centred * w) @ centred.mT / count
     return Gaussian(mean, covariance)
 
 
@@ -134,6 +146,13 @@ def monge(content: Roots, style: Roots) -> Transport:
     return Transport(content.inverse @ middle @ content.inverse, content.mean, style.mean)
 
 
+def part_way(transport: Transport, amount: float) -> Transport:
+    """The map that goes only a share of the way: x + amount (T x - x)."""
+    matrix, source, target = transport
+    still = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return Transport(torch.lerp(still, matrix, amount), source, torch.lerp(source, target, amount))
+
+
 def blend(transports: Sequence[Transport], weights: Sequence[float]) -> Transport:
     """A weighted sum of transports of one content, which sends features to the weighted sum."""
 
@@ -149,13 +168,31 @@ def _compose(vectors: Tensor, values: Tensor) -> Tensor:
     return vectors * values.unsqueeze(1) @ vectors.mT
 
 
-def _blocks(x: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Positions and their weights in float64, a bounded number at a time."""
-    for start in range(0, x.shape[2], _BLOCK):
-        part = slice(start, start + _BLOCK)
-        yield _double(x[..., part]), _double(weights[..., part])
+def _blocks(maps: Tensor, channels: int | None = None) -> Iterator[Tensor]:
+    """The positions of (B, C, H, W), a bounded number at a time: views (B, C, n).
+
+    Args:
+        maps: The features.
+        channels: That a block is measured by, those of the maps when None.
+    """
+    size = max(1, _BLOCK // (channels or maps.shape[1]))
+    return iter(maps.flatten(2).split(size, 2))
 
 
-def _double(x: Tensor) -> Tensor:
-    """In float64, which Apple's GPUs lack: on the processor then."""
-    return (x.cpu() if x.device.type == "mps" else x).double()
+def _weighed(features: Tensor, weights: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Positions and their weights in the format that statistics are taken in.
+
+    Features of 16 bits are exact in float32, and so is nearly what a block of them sums up to; of
+    finer ones float64 keeps what they have. Apple's GPUs lack it: the processor does that then.
+    """
+    exact = torch.float32 if features.dtype in _SHORT else torch.float64
+    rows = None if weights is None else _blocks(weights, features.shape[1])
+    for part in _blocks(features):
+        x = (part.cpu() if features.device.type == "mps" else part).to(exact)
+        yield x, None if rows is None else next(rows).to(x)
+
+
+def _zeros(like: Tensor, *shape: int) -> Tensor:
+    """(B, *shape) in float64."""
+    device = "cpu" if like.device.type == "mps" else like.device
+    return torch.zeros(like.shape[0], *shape, dtype=torch.float64, device=device)

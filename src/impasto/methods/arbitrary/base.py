@@ -154,8 +154,13 @@ class AnyStyleMethod(NetworkMethod):
     @torch.no_grad()
     def features(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Features of a picture (1, 3, H, W) at some layers, (1, C, h, w) each, in float32."""
+        return [found.float() for found in self.encoded(picture, layers)]
+
+    @torch.no_grad()
+    def encoded(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """The same in the runtime's format."""
         found = self.encoder(picture.to(self.runtime.device), layers)
-        return [found[layer].float() for layer in layers]
+        return [found[layer] for layer in layers]
 
     @torch.no_grad()
     def decode(self, features: Tensor, layer: str) -> Tensor:

@@ -15,7 +15,16 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from impasto.alignment.whitening import Gaussian, gaussian, monge, roots, wct
+from impasto.alignment.whitening import (
+    Gaussian,
+    Roots,
+    blend,
+    gaussian,
+    monge,
+    part_way,
+    roots,
+    wct,
+)
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
@@ -192,7 +201,7 @@ class Wct(AnyStyleMethod):
     def encode(self, picture: Tensor) -> Style:
         """Mean (1, C) and covariance (1, C, C) of a painting's features at all five levels."""
         kept: dict[str, Tensor] = {}
-        features = self.features(self.enlarged(picture), LAYERS)
+        features = self.encoded(self.enlarged(picture), LAYERS)
         for layer, found in zip(LAYERS, features, strict=True):
             mean, covariance = gaussian(found)
             unit = self.units(layer).to(mean)
@@ -238,9 +247,9 @@ class Wct(AnyStyleMethod):
     ) -> Tensor:
         levels = self.config.levels
         for done, layer in enumerate(levels, start=1):
-            (x,) = self.features(picture, [layer])  # (1, C, h, w)
-            target = self._transformed(x, layer, style, regions)
-            picture = self.decode(torch.lerp(x, target, alpha), layer)  # equation 4
+            (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
+            moved = self._in_regions if regions else self._moved
+            picture = self.decode(moved(x, layer, style, regions, alpha), layer)
             shown = picture.clamp(0, 1)
             progress = Progress(done, len(levels), stage=layer, preview=shown.clone)
             callback(progress)
@@ -249,20 +258,37 @@ class Wct(AnyStyleMethod):
         return picture
 
     @torch.no_grad()
-    def _transformed(
-        self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor]
+    def _moved(
+        self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor], alpha: float
     ) -> Tensor:
-        """The weighted sum of what each part makes of the features (1, C, h, w)."""
-        transport, floor = TRANSPORTS[self.config.transport], self.config.floor
-        alone = self.config.statistics == "region" and bool(regions)
-        whole = None if alone else roots(gaussian(x), floor=floor)
+        """What all parts together make of the features (1, C, h, w), as one map of them."""
+        weights = self.shares(style, regions, *x.shape[-2:])
+        photo = self._roots(gaussian(x))
+        transport = TRANSPORTS[self.config.transport]
+        maps = [transport(photo, self._painting(part, layer)) for part in style]
+        whole = blend(maps, [float(weight) for weight in weights])
+        return part_way(whole, alpha)(x, x.dtype)  # equation 4
+
+    @torch.no_grad()
+    def _in_regions(
+        self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor], alpha: float
+    ) -> Tensor:
+        """The sum of what each part makes of the features (1, C, h, w), weighed by its region."""
+        alone = self.config.statistics == "region"
+        whole = None if alone else self._roots(gaussian(x))
         shares = self.shares(style, regions, *x.shape[-2:])
-        target = (1 - torch.stack(shares).sum(0)) * x  # what no region covers
+        target = (1 - torch.stack(shares).sum(0)) * x.float()  # what no region covers
         for part, share in zip(style, shares, strict=True):
-            mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
-            unit = self.units(layer).to(mean)
-            own = Gaussian(mean / unit, covariance / unit / unit[:, None])
-            painting = roots(own, floor=floor)
-            photo = whole or roots(gaussian(x, guide=share), floor=floor)
-            target = target + share * transport(photo, painting)(x)
-        return target
+            photo = whole or self._roots(gaussian(x, guide=share))
+            transport = TRANSPORTS[self.config.transport](photo, self._painting(part, layer))
+            target = target + share * transport(x)
+        return torch.lerp(x.float(), target, alpha)
+
+    def _painting(self, part: Part, layer: str) -> Roots:
+        """A painting's statistics, in the units of the decoder."""
+        mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
+        unit = self.units(layer).to(mean)
+        return self._roots(Gaussian(mean / unit, covariance / unit / unit[:, None]))
+
+    def _roots(self, of: Gaussian) -> Roots:
+        return roots(of, floor=self.config.floor)
