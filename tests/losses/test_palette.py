@@ -2,7 +2,7 @@
 
 import torch
 
-from impasto.losses.palette import Palette, palette_loss, palette_of
+from impasto.losses.palette import Palette, palette_loss, palette_of, with_palette
 
 
 def test_a_palette_leaves_out_a_share_at_both_ends():
@@ -30,3 +30,16 @@ def test_each_picture_has_its_own():
     assert palette_loss(pictures, own) == 0
     swapped = Palette(own.low.flip(0), own.high.flip(0))
     assert palette_loss(pictures, swapped) > 0.05
+
+
+def test_it_is_one_more_part_of_the_total():
+    picture = torch.zeros(1, 3, 4, 4)
+    palette = Palette(torch.full((1, 3), 0.25), torch.ones(1, 3))
+    losses = {"total": torch.tensor(2.0), "style": torch.tensor(2.0)}
+    assert with_palette(losses, picture, palette, 0.0) == losses
+    found = with_palette(losses, picture, palette, 4.0)
+    assert {name: float(loss) for name, loss in found.items()} == {
+        "total": 3.0,
+        "style": 2.0,
+        "palette": 1.0,
+    }

@@ -87,7 +87,7 @@ def learn(sources, plan=PLAN, **options):
 def test_the_loss_falls(sources):
     result = learn(sources)
     assert result.finished
-    assert set(result.losses) == {"total", "content", "style"}
+    assert set(result.losses) == {"total", "content", "style", "palette"}
     assert result.losses["total"][-1] < 0.6 * result.losses["total"][0]
     assert result.losses["style"][-1] < 0.6 * result.losses["style"][0]
 
@@ -111,7 +111,7 @@ def test_moments_can_be_the_loss(sources):
     plan = dataclasses.replace(PLAN, steps=24, report_every=6)
     options = {"style_loss": "moments", "tv_weight": 1e-3, "hidden_relu": True, "affine": False}
     result = learn(sources, plan, **options)
-    assert set(result.losses) == {"total", "content", "style", "smoothness"}
+    assert set(result.losses) == {"total", "content", "style", "smoothness", "palette"}
     assert result.losses["total"][-1] < 0.8 * result.losses["total"][0]
 
 

@@ -93,7 +93,7 @@ def result(sources):
 
 def test_the_losses_fall(result):
     assert result.finished
-    assert set(result.losses) == {"total", "content", "style", "identity"}
+    assert set(result.losses) == {"total", "content", "style", "palette", "identity"}
     for name in ("total", "style"):
         assert result.losses[name][-1] < 0.6 * result.losses[name][0]
 

@@ -194,6 +194,7 @@ def test_nearest_leaves_no_checkerboard_where_transposed_does():
         inner = grow(x)[..., 2:-2, 2:-2]
         spread[upsampling] = inner.std((2, 3)).min().item()
     assert spread["nearest"] < 1e-6
+    assert spread["bilinear"] < 1e-6
     assert spread["transposed"] > 1e-2
 
 

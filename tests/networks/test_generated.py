@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from impasto.errors import InputError
+from impasto.networks.blocks import UPSAMPLINGS
 from impasto.networks.generated import GeneratedLayer, GeneratedNet
 from impasto.networks.transform import TransformNet
 
@@ -17,7 +19,7 @@ def net(**options):
     return GeneratedNet(4, 2, **options).eval()
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("affine", [True, False])
 def test_the_papers_number_of_weights(upsampling, affine):
     """112,048 at a width of 8, 448,192 bytes; 1.746 million at 32."""
@@ -47,7 +49,14 @@ def test_without_scales_and_shifts_norms_learn_nothing():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"shortcuts": False}, {"unpadded": True}, {"upsampling": "transposed"}, {"affine": False}],
+    [
+        {},
+        {"shortcuts": False},
+        {"unpadded": True},
+        {"upsampling": "bilinear"},
+        {"upsampling": "transposed"},
+        {"affine": False},
+    ],
 )
 def test_every_variant_keeps_the_size(options):
     for size in ((16, 16), (36, 52), (96, 100)):
@@ -72,11 +81,22 @@ def test_blocks_add_what_goes_in():
     torch.testing.assert_close(module(x), none(x))
 
 
+def test_bilinear_interpolation_treats_even_and_odd_pixels_alike():
+    """Of a ramp it makes a ramp; a 4x4 on nearest neighbours makes steps of two sizes."""
+    torch.manual_seed(0)
+    ramp = torch.arange(16.0).view(1, 1, 1, 16).expand(1, 4, 16, 16)
+    for upsampling, even in (("nearest", False), ("bilinear", True)):
+        layer = GeneratedLayer(4, 2, enlarge=upsampling, relu=False)
+        layer.norm = nn.Identity()
+        steps = layer(ramp)[..., 8:-8].diff(dim=-1)
+        assert (steps.std(-1).max() < 1e-3) == even
+
+
 def test_nearest_neighbours_leave_no_grid():
     """A flat picture stays flat; phases of a transposed convolution differ."""
     torch.manual_seed(0)
     flat = torch.ones(1, 4, 8, 8)
-    for upsampling, grid in (("nearest", False), ("transposed", True)):
+    for upsampling, grid in (("nearest", False), ("bilinear", False), ("transposed", True)):
         layer = GeneratedLayer(4, 2, enlarge=upsampling, relu=False)
         made = layer(flat)[..., 4:-4, 4:-4]
         assert made.shape == (1, 2, 8, 8)
@@ -126,5 +146,5 @@ def test_networks_of_another_shape_are_no_start(donor):
 
 
 def test_unknown_upsampling():
-    with pytest.raises(InputError, match="unknown upsampling 'cubic': choose nearest, transposed"):
+    with pytest.raises(InputError, match="unknown upsampling 'cubic': choose nearest, bilinear"):
         net(upsampling="cubic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -45,3 +46,20 @@ def palette_loss(picture: Tensor, palette: Palette) -> Tensor:
     """
     low, high = (bound[..., None, None] for bound in palette)
     return ((low - picture).relu() + (picture - high).relu()).mean()
+
+
+def with_palette(
+    losses: Mapping[str, Tensor], picture: Tensor, palette: Palette, weight: float
+) -> dict[str, Tensor]:
+    """Losses of a batch with :func:`palette_loss` as one more part of their total.
+
+    Args:
+        losses: By name, among them ``total``.
+        picture: (B, 3, H, W) in [0, 1].
+        palette: Of one painting for each picture.
+        weight: 0 leaves the losses as they are.
+    """
+    if not weight:
+        return dict(losses)
+    outside = weight * palette_loss(picture, palette)
+    return {**losses, "total": losses["total"] + outside, "palette": outside.detach()}

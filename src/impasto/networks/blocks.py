@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 
 NORMS = ("instance", "batch", "none")
-UPSAMPLINGS = ("nearest", "transposed")
+UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 PADDINGS = (*get_args(Padding), "none")
@@ -127,10 +127,12 @@ class ConvNorm(nn.Sequential):
 
 
 class UpConvNorm(nn.Sequential):
-    """Twice the size: nearest neighbours and a convolution, or a transposed convolution.
+    """Twice the size: interpolation and a convolution, or a transposed convolution.
 
     The first does not leave the checkerboards of the second (Odena, Dumoulin and Olah, Distill
-    2016; Dumoulin et al., ICLR 2017, section 2.2).
+    2016; Dumoulin et al., ICLR 2017, section 2.2). With nearest neighbours even and odd pixels
+    still see other neighbours, and a network that has to paint all styles can come to draw dots
+    with that; bilinear interpolation treats them alike.
     """
 
     def __init__(
@@ -145,9 +147,9 @@ class UpConvNorm(nn.Sequential):
     ) -> None:
         if upsampling not in UPSAMPLINGS:
             raise InputError(f"unknown upsampling {upsampling!r}: choose {', '.join(UPSAMPLINGS)}")
-        if upsampling == "nearest":
+        if upsampling != "transposed":
             grow: list[nn.Module] = [
-                nn.Upsample(scale_factor=2, mode="nearest"),
+                nn.Upsample(scale_factor=2, mode=upsampling),
                 convolution(inputs, outputs, kernel, padding=padding),
             ]
         else:

@@ -70,8 +70,8 @@ class GeneratedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
-        if self.enlarge == "nearest":
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        if self.enlarge in {"nearest", "bilinear"}:
+            x = F.interpolate(x, scale_factor=2.0, mode=self.enlarge)
             x = F.pad(x, (1, 2, 1, 2), mode="reflect")
         x = self.norm(self.convolution(x))
         return F.relu_(x) if self.relu else x
@@ -90,7 +90,9 @@ class GeneratedNet(nn.Module):
         shortcuts: Whether what goes into a pair is added to what comes out, as in the residual
             blocks of the paper's table; the authors' prototxt has none.
         upsampling: ``transposed`` for the paper's transposed convolutions of 4x4; or ``nearest``
-            for nearest neighbours and a plain 4x4, of as many weights, which leaves no grid.
+            and ``bilinear`` for that interpolation and a plain 4x4, of as many weights. Only the
+            last leaves no grid: a kernel of an even size sees other neighbours from even pixels
+            than from odd ones.
         unpadded: The pairs without padding, inside a mirrored border.
         affine: Whether norms have a scale and a shift; not in the paper.
     """
@@ -168,7 +170,7 @@ class GeneratedNet(nn.Module):
         Its first norm, which has none, becomes what it does on average.
 
         Args:
-            other: With instance norms and nearest neighbours, as this one.
+            other: With instance norms and interpolation, as this one.
             photos: Some of them, (1, 3, H, W) each, to take that average over.
 
         Raises:

@@ -31,7 +31,7 @@ class TransformNet(nn.Module):
         width: Channels of the first convolution; the paper's 32.
         blocks: Residual blocks.
         norm: ``instance``, ``batch`` or ``none``.
-        upsampling: ``nearest`` or ``transposed``.
+        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
         padding: Of all convolutions.
         unpadded: Residual blocks without padding after a reflected border of 40 pixels, as the
             paper's table has it.

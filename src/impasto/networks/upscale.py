@@ -24,7 +24,7 @@ class UpscaleNet(nn.Module):
         width: Channels of all convolutions but the last; the paper's 64.
         blocks: Residual blocks; the paper's 4.
         norm: ``batch`` (the paper's), ``instance`` or ``none``.
-        upsampling: ``nearest`` or ``transposed`` (the paper's).
+        upsampling: ``nearest``, ``bilinear`` or ``transposed`` (the paper's).
         padding: Of all convolutions.
         residual: Ours, not the paper's: the last convolution is a correction that is added to the
             bicubic enlargement. It starts at 0, so that the network starts as bicubic. Otherwise

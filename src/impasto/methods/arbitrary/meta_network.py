@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from impasto import samples
 from impasto.encoder import Encoder
 from impasto.errors import InputError
+from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
 from impasto.methods.network import NetworkMethod, network_of, with_short_side
@@ -42,7 +43,7 @@ class MetaNetworkConfig:
         width: Channels of the first convolution of the generated network: 8, 16 or 32 in the paper.
         blocks: Pairs of 3x3 convolutions in it.
         shortcuts: Whether these are residual blocks: in the paper's table, not in the prototxt.
-        upsampling: ``nearest`` or ``transposed``, see the network's class.
+        upsampling: ``bilinear``, ``nearest`` or ``transposed``, see the network's class.
         unpadded: The pairs without padding inside a mirrored border.
         affine: Whether a scale and a shift is generated for each norm too.
         slice_width: Of the hidden vector, for each generated layer.
@@ -61,12 +62,14 @@ class MetaNetworkConfig:
         tv_weight: Of the squared total variation, for pixels of 0 to 1.
         relative: Whether losses are measured in units of their targets, see
             :class:`~impasto.losses.perceptual.Weights`.
+        palette_weight: Of colours that the painting does not have, see
+            :func:`impasto.losses.palette.palette_loss`.
     """
 
     width: int = 8
     blocks: int = 5
     shortcuts: bool = True
-    upsampling: str = "nearest"  # no grid in flat parts
+    upsampling: str = "bilinear"  # no grid in flat parts
     unpadded: bool = False
     affine: bool = True  # ours
     slice_width: int = 128  # 1,792 in all
@@ -84,6 +87,7 @@ class MetaNetworkConfig:
     style_loss: str = "gram"
     tv_weight: float = 0.0
     relative: bool = True
+    palette_weight: float = 200.0  # ours, as for cin
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
@@ -121,6 +125,7 @@ class MetaNetworkConfig:
             style_loss="moments",
             tv_weight=10.0,
             relative=False,
+            palette_weight=0.0,
         )
 
 
@@ -161,7 +166,9 @@ class MetaNetworkTask(Task):
         painted = module(photos, statistics(features, self.config.style_layers))
         each = len(photos) // len(paintings)
         targets = {layer: one.repeat_interleave(each, 0) for layer, one in wanted.items()}
-        return self.loss_of(painted, photos, targets)
+        palette = Palette(*(bound.repeat_interleave(each, 0) for bound in palette_of(paintings)))
+        losses = self.loss_of(painted, photos, targets)
+        return with_palette(losses, painted, palette, self.config.palette_weight)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo and a painting of the first batch, and what comes of the two."""

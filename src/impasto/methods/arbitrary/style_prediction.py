@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.gram import gram_matrix
+from impasto.losses.palette import palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
 from impasto.methods.network import NetworkMethod, network_of, pad_to
@@ -54,6 +55,8 @@ class StylePredictionConfig:
         normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
         relative: Whether losses are measured in units of their targets, see
             :class:`~impasto.losses.perceptual.Weights`.
+        palette_weight: Of colours that the painting does not have, see
+            :func:`impasto.losses.palette.palette_loss`.
         identity: Every so manieth step the photos are their own style pictures, so that ``alpha`` 0
             gives them back; 0 for none.
     """
@@ -73,6 +76,7 @@ class StylePredictionConfig:
     smoothness: float = 0.0
     normalization: str = "chw"
     relative: bool = True
+    palette_weight: float = 200.0  # ours, as for cin
     identity: int = 8  # ours
 
     def __post_init__(self) -> None:
@@ -81,7 +85,7 @@ class StylePredictionConfig:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
         if min(self.embedding, self.width) < 1 or min(self.blocks, self.identity) < 0:
             raise InputError("embedding and width must be 1 or more, blocks and identity 0 or more")
-        for name in ("content_weight", "style_weight", "smoothness"):
+        for name in ("content_weight", "style_weight", "smoothness", "palette_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         _ = self.reader  # refuses layers that there are not
@@ -112,6 +116,7 @@ class StylePredictionConfig:
             smoothness=1e4 / (8 * 3 * 256 * 256),
             normalization="hw",
             relative=False,
+            palette_weight=0.0,
             identity=0,
         )
 
@@ -149,13 +154,14 @@ class StylePredictionTask(Task):
             self._shown = photos[:1].clone(), paintings[:1].clone()
         every = self.config.identity
         if every and batch.step % every == every - 1:
-            own = self._painted(module, photos, photos)
+            own, _ = self._painted(module, photos, photos)
             return {"total": own["total"], "identity": own["total"].detach()}
-        return self._painted(module, photos, paintings)
+        losses, painted = self._painted(module, photos, paintings)
+        return with_palette(losses, painted, palette_of(paintings), self.config.palette_weight)
 
     def _painted(
         self, module: nn.Module, photos: Tensor, paintings: Tensor
-    ) -> Mapping[str, Tensor]:
+    ) -> tuple[Mapping[str, Tensor], Tensor]:
         layers = self.config.style_layers
         with torch.no_grad():
             features = self.encoder(paintings, layers)
@@ -165,7 +171,8 @@ class StylePredictionTask(Task):
                 for layer in layers
             }
         each = torch.eye(len(photos), device=photos.device)
-        return self.loss_of(module(photos, seen, each), photos, targets)
+        painted = module(photos, seen, each)
+        return self.loss_of(painted, photos, targets), painted
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo and a painting of the first batch, and what comes of the two."""

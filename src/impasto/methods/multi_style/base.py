@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from impasto.encoder import Encoder
 from impasto.errors import InputError
-from impasto.losses.palette import Palette, palette_loss, palette_of
+from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import NetworkMethod, network_of, pad_to, with_short_side
 from impasto.model import Model
@@ -119,11 +119,8 @@ class ManyStylesTask(Task):
         painted = module(photos, F.one_hot(drawn, self.count).float())
         targets = {layer: grams[drawn] for layer, grams in self.targets.items()}  # (B, C, C)
         losses = self.loss_of(painted, photos, targets)
-        if not self._palette_weight:
-            return losses
         palette = Palette(*(bound[drawn] for bound in self.palette))  # (B, 3) each
-        outside = self._palette_weight * palette_loss(painted, palette)
-        return {**losses, "total": losses["total"] + outside, "palette": outside}
+        return with_palette(losses, painted, palette, self._palette_weight)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo of the first batch, and what it becomes in the first styles, in one pass."""

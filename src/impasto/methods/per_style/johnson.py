@@ -30,7 +30,7 @@ class JohnsonConfig:
         width: Channels of the first convolution; the paper's 32, the released models' 16.
         blocks: Residual blocks.
         norm: ``instance`` or ``batch``.
-        upsampling: ``nearest`` or ``transposed``.
+        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
         unpadded: Residual blocks without padding inside a reflected border.
         output: See :class:`~impasto.networks.transform.TransformNet`.
         encoder: Of the loss: ``vgg19`` or ``vgg16``.

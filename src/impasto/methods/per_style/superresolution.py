@@ -41,7 +41,7 @@ class SuperResolutionConfig:
         width: Channels of the convolutions.
         blocks: Residual blocks.
         norm: ``batch``, ``instance`` or ``none``.
-        upsampling: ``nearest`` or ``transposed``.
+        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
         residual: Whether the network corrects the bicubic enlargement, or makes the picture whole.
         loss: ``feature``: sharper, a lower PSNR; or ``pixel``: the mean squared error, softer.
         encoder: Of the feature loss: ``vgg19`` or ``vgg16``.
