@@ -92,7 +92,8 @@ def test_the_losses_fall(sources):
 
 @pytest.mark.parametrize("loss", ["moments", "gram"])
 def test_painting_alone_can_be_learned(sources, loss):
-    result = learn(sources, reconstruct=0.0, rehearse=0, style_loss=loss)
+    plan = dataclasses.replace(PLAN, learning_rate=3e-4)  # faster, Gram matrices leap about
+    result = learn(sources, plan, reconstruct=0.0, rehearse=0, style_loss=loss)
     assert set(result.losses) == {"total", "content", "style"}
     assert result.losses["total"][-1] < 0.7 * result.losses["total"][0]
 

@@ -23,6 +23,7 @@ from impasto.networks.blocks import (
 FORMATS = [torch.float64, torch.float32, torch.bfloat16]
 CLOSE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 4e-2}
 SIDES = [(5, 5), (7, 12), (12, 7), (13, 9)]
+SHAPES = [(3, 5, 9), (5, 3, 9), (5, 3, 3), (3, 3, 1)]  # channels in and out, kernel
 BORDERED = [name for name in PADDINGS if name != "none"]
 
 
@@ -261,3 +262,36 @@ def test_he_keeps_the_size_of_the_signal():
     with torch.no_grad():
         ratio = (layers(x).square().mean() / x.square().mean()).item()
     assert 0.3 < ratio < 3
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("height", "width"), [(12, 16), (11, 16), (9, 15)])
+@pytest.mark.parametrize(("inputs", "outputs", "kernel"), SHAPES)
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_convolutions_from_and_to_colours_are_the_plain_ones(
+    inputs, outputs, kernel, padding, height, width, layout
+):
+    torch.manual_seed(0)
+    own = convolution(inputs, outputs, kernel, padding=padding).double()
+    assert type(own) is not nn.Conv2d
+    around = 0 if padding == "none" else kernel // 2
+    mode = "zeros" if padding == "none" else padding
+    plain = nn.Conv2d(inputs, outputs, kernel, 1, around, padding_mode=mode).double()
+    plain.load_state_dict(own.state_dict())
+    x = torch.rand(2, inputs, height, width).double().to(memory_format=layout)
+    found, expected = (module(x) for module in (own, plain))
+    torch.testing.assert_close(found, expected)
+    for module, made in ((own, found), (plain, expected)):
+        made.square().sum().backward()
+        assert module.weight.grad is not None
+    torch.testing.assert_close(own.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(own.bias.grad, plain.bias.grad)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8, 9])
+def test_instance_norm_of_few_channels_keeps_their_place_in_memory(channels):
+    x = torch.rand(2, channels, 6, 5).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.rand(channels), torch.rand(channels)
+    found = instance_norm(x, weight, bias)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, F.instance_norm(x, weight=weight, bias=bias))

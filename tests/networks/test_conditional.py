@@ -259,3 +259,13 @@ def test_joined_rows_leave_the_old_as_they_were():
 def test_numbers_that_make_no_network(numbers):
     with pytest.raises(InputError, match="must be 1 or more"):
         ConditionalNet(*numbers)
+
+
+def test_a_narrow_network_can_be_wide_inside():
+    module = ConditionalNet(2, 8, 1, inner=48)
+    assert module.channels == [8, 16, 48, 48, 48, 16, 8, 3]
+    grown = NewStyle(module).joined()
+    assert grown.channels == module.channels
+    assert grown(pictures(1, 3, 16, 16), one_hot(2, styles=3)).shape == (1, 3, 16, 16)
+    with pytest.raises(InputError, match="inner must be 1 or more"):
+        ConditionalNet(2, 8, 1, inner=0)

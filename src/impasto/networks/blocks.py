@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 
 NORMS = ("instance", "batch", "none")
+_FEW = 8  # channels
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
@@ -56,6 +57,10 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     if x.shape[-1] * x.shape[-2] == 1:  # a single position has no variance: nothing but the shift
         # a sum, not a view: a ReLU in place would otherwise write into the bias itself
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
+    if x.shape[1] <= _FEW and not x.is_contiguous():
+        # too few for the kernel that has the channels last
+        made = instance_norm(x.contiguous(), weight, bias, eps)
+        return made.contiguous(memory_format=torch.channels_last)
     if x.device.type != "cpu" and weight.ndim == 1:
         return F.instance_norm(x, weight=weight.to(x.dtype), bias=bias.to(x.dtype), eps=eps)
     # Of a batch of one, this is batch norm, and on a processor with channels_last that kernel is
@@ -82,7 +87,13 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: str = "reflect"
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: str = "reflect",
+    bias: bool = True,
 ) -> nn.Conv2d:
     """A convolution that keeps the size (over the stride), or with padding ``none`` loses it.
 
@@ -93,16 +104,49 @@ def convolution(
         stride: 2 halves the size, rounding up.
         padding: What lies beyond the edge: ``reflect``, ``replicate``, ``circular`` (the picture
             again: the result tiles), ``zeros``; or ``none``.
+        bias: Whether it has one.
 
     Raises:
         InputError: The padding is unknown.
     """
     if padding not in PADDINGS:
         raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
+    made = FromColours if inputs == 3 else ToColours if outputs == 3 else nn.Conv2d
     if padding == "none":
-        return nn.Conv2d(inputs, outputs, kernel, stride)
+        return made(inputs, outputs, kernel, stride, bias=bias)
     mode = cast("Padding", padding)
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
+    return made(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
+
+
+class FromColours(nn.Conv2d):
+    """A convolution of three channels, computed as one of four.
+
+    The fourth is 0. On a processor the kernels of 16 bits take half the time for four channels that
+    they take for three.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.device.type == "cpu":
+            input, weight = (F.pad(x, (0, 0, 0, 0, 0, 1)) for x in (input, weight))
+        return super()._conv_forward(input, weight, bias)
+
+
+class ToColours(nn.Conv2d):
+    """A convolution to three channels, computed as one to twelve.
+
+    Of stride 2, with the kernel at each of four places, and the four results laid beside each
+    other. A processor's kernels make sixteen channels at a time, whether or not they are wanted.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.stride != (1, 1) or input.shape[2] % 2 or input.shape[3] % 2:
+            return super()._conv_forward(input, weight, bias)
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        padded = F.pad(input, self._reversed_padding_repeated_twice, mode=mode)
+        places = [F.pad(weight, (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
+        kernel = torch.stack(places, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
+        four = None if bias is None else bias.repeat_interleave(4)
+        return F.pixel_shuffle(F.conv2d(padded, kernel, four, stride=2), 2)
 
 
 class ConvNorm(nn.Sequential):

@@ -16,7 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import InstanceNorm, initialize, instance_norm, leaky
+from impasto.networks.blocks import (
+    InstanceNorm,
+    convolution,
+    initialize,
+    instance_norm,
+    leaky,
+)
 from impasto.networks.transform import TransformNet
 
 Norm = Callable[[Tensor], Tensor]
@@ -117,9 +123,7 @@ class Layer(nn.Module):
         super().__init__()
         self.enlarge, self.relu = enlarge, relu
         # no bias: the norm would take it out again
-        self.convolution = nn.Conv2d(
-            inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
-        )
+        self.convolution = convolution(inputs, outputs, kernel, stride=stride, bias=False)
 
     def forward(self, x: Tensor, norm: Norm) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
@@ -138,6 +142,8 @@ class ConditionalNet(nn.Module):
         styles: N.
         width: Channels of the first convolution; the paper's 32, less for speed.
         blocks: Residual blocks.
+        inner: Channels of the residual blocks; four times the width when None. They work on a
+            sixteenth of the positions, so a narrow network can be wide there at little cost.
 
     Attributes:
         gamma: (N, S), all scales of each style, the layers one after the other. S is 1,603 at full
@@ -145,11 +151,13 @@ class ConditionalNet(nn.Module):
         beta: (N, S), the shifts.
     """
 
-    def __init__(self, styles: int, width: int = 32, blocks: int = 5) -> None:
+    def __init__(
+        self, styles: int, width: int = 32, blocks: int = 5, *, inner: int | None = None
+    ) -> None:
         super().__init__()
-        if styles < 1 or width < 1 or blocks < 0:
-            raise InputError("styles and width must be 1 or more, blocks 0 or more")
-        full = 4 * width
+        full = 4 * width if inner is None else inner
+        if min(styles, width, full) < 1 or blocks < 0:
+            raise InputError("styles, width and inner must be 1 or more, blocks 0 or more")
         self.encoder = nn.ModuleList(
             (
                 Layer(3, width, 9),
@@ -274,7 +282,8 @@ class NewStyle(nn.Module):
     def joined(self) -> ConditionalNet:
         """A network with the new rows below the old, which are the same to the bit."""
         old = self.network
-        grown = ConditionalNet(len(old.gamma) + 1, old.channels[0], len(old.residual))
+        width, _, inner = old.channels[:3]
+        grown = ConditionalNet(len(old.gamma) + 1, width, len(old.residual), inner=inner)
         state = dict(old.state_dict())
         for name, row in (("gamma", self.gamma), ("beta", self.beta)):
             state[name] = torch.cat([state[name], row.detach()])  # (N + 1, S)

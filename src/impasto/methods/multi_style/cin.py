@@ -23,15 +23,17 @@ class CinConfig(ManyStylesConfig):
 
     Attributes:
         blocks: Residual blocks.
+        inner: Their channels; ``none`` is four times the width.
     """
 
     blocks: int = 5  # the paper's appendix
+    inner: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
         super().__post_init__()
-        if self.blocks < 0:
-            raise InputError("blocks must be 0 or more")
+        if self.blocks < 0 or (self.inner is not None and self.inner < 1):
+            raise InputError("blocks must be 0 or more, inner 1 or more")
 
     @classmethod
     def paper(cls) -> CinConfig:
@@ -82,7 +84,7 @@ class Cin(ManyStyles):
     @classmethod
     def network(cls, config: CinConfig) -> ConditionalNet:
         """The network of the paper's appendix."""
-        return ConditionalNet(config.styles, config.width, config.blocks)
+        return ConditionalNet(config.styles, config.width, config.blocks, inner=config.inner)
 
     @classmethod
     def task(cls, config: CinConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
