@@ -187,3 +187,27 @@ def test_a_learned_style_stays_in_its_model():
         Style("johnson", (Part({}),)).save("x.style")
     with pytest.raises(InputError, match="was encoded by mmd, not by gatys"):
         encoding.encode([Style("gatys", (Part({}),)), Style("mmd", (Part({}),))])
+
+
+def test_the_transport_is_an_option_of_its_own(impasto, pictures, tmp_path):
+    """It means wct where no method is named, and says so where another cannot have it."""
+    made = {}
+    for kind in ("wct", "monge"):
+        line = ["stylize", "coffee.png", "-s", "chelsea.png", "--transport", kind, "--size", 32]
+        done = impasto(*line, "-o", f"{kind}.png", "--precision", "float32", "-q")
+        assert done.code == 0, done.err
+        made[kind] = load(f"{kind}.png").rgb
+    by_name = pipeline.stylize(
+        pictures[0],
+        pictures[1],
+        method="wct",
+        size=32,
+        settings={"transport": "monge"},
+        precision="float32",
+    ).rgb
+    assert (made["monge"] - by_name).abs().max() < 1.01 / 255
+    assert (made["wct"] - by_name).abs().max() > 0.05
+    line = ["stylize", "coffee.png", "-s", "chelsea.png", "-m", "gatys", "--transport", "wct"]
+    refused = impasto(*line)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "transport" in refused.err

@@ -33,9 +33,10 @@ SaveEvery = Annotated[
 ]
 
 
-def changes(pairs: list[str] | None, steps: int | None) -> dict[str, Any]:
-    """What ``--set`` and ``--steps`` ask for, by name."""
-    settings: dict[str, Any] = {} if steps is None else {"steps": steps}
+def changes(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[str, Any]:
+    """What ``--set``, ``--steps`` and options for one number ask for, by name."""
+    asked = {"steps": steps, **others}
+    settings = {name: value for name, value in asked.items() if value is not None}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:

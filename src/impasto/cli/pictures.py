@@ -66,6 +66,10 @@ def stylize(
         typer.Option(help="White where a style goes, in the order of --style; or 'alpha'."),
     ] = None,
     strength: Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")] = 1.0,
+    transport: Annotated[
+        str | None,
+        typer.Option(help="Of --method wct: monge, which changes the photo least, or wct."),
+    ] = None,
     match_histogram: Annotated[
         bool, typer.Option("--match-histogram", help="Take the style's histogram at the end.")
     ] = False,
@@ -91,12 +95,12 @@ def stylize(
             pipeline.stylize(
                 photo,
                 paths,
-                method=method,
+                method=method or (None if transport is None else "wct"),
                 quality=quality,
                 weights=shares,
                 masks=mask or (),
                 preset=preset,
-                settings=changes(settings, steps),
+                settings=changes(settings, steps, transport=transport),
                 device=device,
                 precision=precision,
                 callback=job.callback,
