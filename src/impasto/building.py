@@ -24,6 +24,7 @@ def build(
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    memory: int | None = None,
 ) -> Method:
     """A method by name, with its numbers and its place to run.
 
@@ -35,6 +36,7 @@ def build(
         settings: Numbers to change, by name; of a model those that may still change.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+        memory: See :class:`impasto.runtime.Runtime`.
 
     Raises:
         InputError: The method, the preset or a setting is unknown, or it is a network, and there
@@ -44,13 +46,18 @@ def build(
     if found is not None:
         get(found.method, ability)
         return open_model(
-            found, preset=preset, settings=settings, device=device, precision=precision
+            found,
+            preset=preset,
+            settings=settings,
+            device=device,
+            precision=precision,
+            memory=memory,
         )
     entry = get(name, ability)
     if issubclass(entry.build, NetworkMethod):
         raise InputError(_unlearned(entry.build))
     numbers = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
-    runtime = choose(device, precision)
+    runtime = choose(device, precision, memory)
     keep_large_blocks()
     return entry.build(numbers, runtime)
 
@@ -62,6 +69,7 @@ def open_model(
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    memory: int | None = None,
 ) -> NetworkMethod:
     """The method of a trained model, with its weights.
 
@@ -72,6 +80,7 @@ def open_model(
         settings: Such numbers to change, by name.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+        memory: See :class:`impasto.runtime.Runtime`.
 
     Raises:
         InputError: The model's method is unknown, or the device is, or a setting cannot change.
@@ -79,7 +88,7 @@ def open_model(
     """
     entry = get(found.method, Ability.TRAIN)
     assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
-    runtime = choose(device, precision)
+    runtime = choose(device, precision, memory)
     keep_large_blocks()
     model = model_file.load(found.path)
     changes = entry.build.adjust(preset, settings or {})

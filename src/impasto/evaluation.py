@@ -14,6 +14,7 @@ from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from impasto import catalog, image, metrics, pipeline, trial
 from impasto import model as model_file
@@ -140,7 +141,7 @@ def pictures(places: Places) -> list[str]:
     return found
 
 
-def _paintings_of(entrant: Entrant, paintings: list[str], place: Mapping[str, str]) -> list[str]:
+def _paintings_of(entrant: Entrant, paintings: list[str], place: Mapping[str, Any]) -> list[str]:
     """The style pictures that an entrant is measured on.
 
     Raises:

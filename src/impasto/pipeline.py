@@ -42,6 +42,7 @@ def stylize(
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    memory: int | None = None,
     **options: Any,
 ) -> Picture:
     """Paint a photo in the style of one or more paintings.
@@ -66,6 +67,8 @@ def stylize(
         settings: Numbers of the method to change, by name.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+        memory: Bytes above which a network paints strip by strip, see
+            :class:`impasto.runtime.Runtime`.
         options: Fields of :class:`Controls`.
 
     Returns:
@@ -76,7 +79,7 @@ def stylize(
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
     controls = _controls(controls, options)
-    place: dict[str, Any] = {"device": device, "precision": precision}
+    place: dict[str, Any] = {"device": device, "precision": precision, "memory": memory}
     numbers: dict[str, Any] = {"preset": preset, "settings": settings}
     given = bool(settings) or preset != "default"
     chosen = qualities.choose(quality, method, numbers=given)

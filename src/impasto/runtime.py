@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 
+import psutil
 import torch
 
 from impasto.errors import InputError
@@ -29,23 +30,34 @@ class Runtime:
     Attributes:
         device: The device of all tensors of a job.
         dtype: The number format of the networks; losses are float32 or better regardless.
+        memory: Bytes that a picture may take on its way; None is half of what is free.
     """
 
     device: torch.device
     dtype: torch.dtype
+    memory: int | None = None
+
+    def room(self) -> int:
+        """Bytes that a picture may take on its way, now."""
+        if self.memory is not None:
+            return self.memory
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0] // 2
+        return psutil.virtual_memory().available // 2
 
     def describe(self) -> str:
         """The choice in words, as the command line prints it: ``cpu, bfloat16``."""
         return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
 
 
-def choose(device: str = "auto", precision: str = "auto") -> Runtime:
+def choose(device: str = "auto", precision: str = "auto", memory: int | None = None) -> Runtime:
     """Choose device and precision by the machine's abilities, or check the caller's choice.
 
     Args:
         device: ``auto`` (CUDA, then Apple's MPS, then the processor) or a torch device string.
         precision: ``auto``, ``float32`` or ``bfloat16``. ``auto`` is bfloat16 where it is native:
             a processor with AVX512-BF16 or AMX, or a GPU that has it; float32 elsewhere.
+        memory: See :class:`Runtime`.
 
     Raises:
         InputError: The device or the precision is unknown or not on this machine.
@@ -57,7 +69,7 @@ def choose(device: str = "auto", precision: str = "auto") -> Runtime:
         dtype = torch.bfloat16 if _has_native_bfloat16(chosen) else torch.float32
     else:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return Runtime(chosen, dtype)
+    return Runtime(chosen, dtype, memory)
 
 
 def _device(name: str) -> torch.device:

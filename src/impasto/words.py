@@ -52,6 +52,23 @@ def sides(text: str | None) -> int | tuple[int, int] | None:
     return (width, rest[0]) if rest else width
 
 
+def memory(text: str | None) -> int | None:
+    """Read ``4G``, ``500M`` or plain bytes.
+
+    Example:
+        >>> memory("4G"), memory("1.5k"), memory(None)
+        (4294967296, 1536, None)
+    """
+    if text is None:
+        return None
+    units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+    factor = units.get(text[-1:].lower(), 1)
+    value = _number(text[:-1] if factor > 1 else text)
+    if value is None or value <= 0:
+        raise InputError(f"memory {text!r}: write 4G or 500M")
+    return int(value * factor)
+
+
 def seconds(text: str | None) -> float | None:
     """Read ``90s``, ``20m``, ``8h`` or plain seconds.
 

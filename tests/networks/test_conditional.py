@@ -10,8 +10,8 @@ from impasto.networks.conditional import (
     Layer,
     NewStyle,
     conditional_norm,
-    regional_norm,
 )
+from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from impasto.encoder import Encoder, layer_names
 from impasto.errors import InputError
-from impasto.networks.blocks import ToColours
+from impasto.networks.blocks import OfColours
 from impasto.networks.decoder import LAYERS, Decoder, Scales
 
 FACTORS = dict(zip(LAYERS, (1, 2, 4, 8, 16), strict=True))
@@ -55,7 +55,7 @@ def test_pictures_come_out_at_full_size(layer, size):
 
 def test_it_has_no_norms_and_ends_without_a_relu():
     parts = list(Decoder("relu2_1").body)
-    assert {type(part) for part in parts} == {nn.Conv2d, ToColours, nn.ReLU, nn.Upsample}
+    assert {type(part) for part in parts} == {nn.Conv2d, OfColours, nn.ReLU, nn.Upsample}
     assert isinstance(parts[-1], nn.Conv2d)
     assert all(part.padding_mode == "reflect" for part in parts if isinstance(part, nn.Conv2d))
 

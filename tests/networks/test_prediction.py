@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.networks.conditional import ConditionalNet, region_maps
+from impasto.networks.conditional import ConditionalNet
 from impasto.networks.prediction import PredictionNet, Predictor
+from impasto.networks.regions import region_maps
 from impasto.networks.transform import TransformNet
 from impasto.networks.upscale import UpscaleNet
 

@@ -28,6 +28,12 @@ Precision = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on standard output.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="4G", help="Above it, paint strip by strip.", show_default="half of what is free"
+    ),
+]
 SaveEvery = Annotated[
     int, typer.Option(metavar="N", help="Write a preview beside the output every N steps.", min=0)
 ]

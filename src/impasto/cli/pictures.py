@@ -12,6 +12,7 @@ from impasto.cli import app
 from impasto.cli.options import (
     Device,
     Json,
+    Memory,
     Output,
     Precision,
     Preset,
@@ -79,6 +80,7 @@ def stylize(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    memory: Memory = None,
     save_every: SaveEvery = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -103,6 +105,7 @@ def stylize(
                 settings=changes(settings, steps, transport=transport),
                 device=device,
                 precision=precision,
+                memory=words.memory(memory),
                 callback=job.callback,
                 size=size,
                 style_scale=style_scale,

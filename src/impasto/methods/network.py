@@ -18,11 +18,14 @@ from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
 from impasto.model import Model
+from impasto.networks import strips
+from impasto.networks.links import Chain, Linked
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
 from impasto.training.task import Task
 
+_AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
 _SMALLEST = 16  # a side below which a reflected border no longer fits
 
 M = TypeVar("M", bound="NetworkMethod")
@@ -204,11 +207,27 @@ class NetworkMethod(Method):
         """
         height, width = batch.shape[-2:]
         x = pad_to(batch.to(self.runtime.device), self.multiple)
-        x = x.contiguous(memory_format=torch.channels_last)
-        reduced = self.runtime.dtype is not torch.float32
-        with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
-            painted = self.module(x, *(one.to(x.device) for one in more))
-        return painted[..., : factor * height, : factor * width].float().clamp(0, 1)
+        more = tuple(one.to(x.device) for one in more)
+        chain = self._chain(x, *more)
+        if chain is not None:
+            painted = strips.paint(x, chain, dtype=self.runtime.dtype)
+        else:
+            x = x.contiguous(memory_format=torch.channels_last)
+            reduced = self.runtime.dtype is not torch.float32
+            with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
+                painted = self.module(x, *more)
+        return painted[..., : factor * height, : factor * width].float().clamp_(0, 1)
+
+    def _chain(self, picture: Tensor, *more: Tensor) -> Chain | None:
+        """The network link by link, where it has such a form and a picture is too large for it."""
+        if len(picture) > 1 or not isinstance(self.module, Linked):
+            return None
+        chain = self.module.chain(*more)
+        if chain is None:
+            return None
+        bytes_each = _AT_ONCE * chain.links[0].weight.shape[0] * self.runtime.dtype.itemsize
+        positions = picture.shape[-2] * picture.shape[-1]
+        return chain if positions * bytes_each > self.runtime.room() else None
 
     @staticmethod
     def done(picture: Tensor, callback: Callback) -> Tensor:

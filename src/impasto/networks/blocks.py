@@ -12,6 +12,7 @@ from impasto.errors import InputError
 
 NORMS = ("instance", "batch", "none")
 _FEW = 8  # channels
+_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
@@ -111,42 +112,50 @@ def convolution(
     """
     if padding not in PADDINGS:
         raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
-    made = FromColours if inputs == 3 else ToColours if outputs == 3 else nn.Conv2d
+    made = OfColours if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
         return made(inputs, outputs, kernel, stride, bias=bias)
     mode = cast("Padding", padding)
     return made(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
 
 
-class FromColours(nn.Conv2d):
-    """A convolution of three channels, computed as one of four.
-
-    The fourth is 0. On a processor the kernels of 16 bits take half the time for four channels that
-    they take for three.
-    """
+class OfColours(nn.Conv2d):
+    """A convolution from or to three channels, by :func:`valid_convolution`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if input.device.type == "cpu":
-            input, weight = (F.pad(x, (0, 0, 0, 0, 0, 1)) for x in (input, weight))
-        return super()._conv_forward(input, weight, bias)
-
-
-class ToColours(nn.Conv2d):
-    """A convolution to three channels, computed as one to twelve.
-
-    Of stride 2, with the kernel at each of four places, and the four results laid beside each
-    other. A processor's kernels make sixteen channels at a time, whether or not they are wanted.
-    """
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.stride != (1, 1) or input.shape[2] % 2 or input.shape[3] % 2:
-            return super()._conv_forward(input, weight, bias)
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         padded = F.pad(input, self._reversed_padding_repeated_twice, mode=mode)
-        places = [F.pad(weight, (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
-        kernel = torch.stack(places, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
-        four = None if bias is None else bias.repeat_interleave(4)
-        return F.pixel_shuffle(F.conv2d(padded, kernel, four, stride=2), 2)
+        return valid_convolution(padded, weight, bias, self.stride[0])
+
+
+def valid_convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1
+) -> Tensor:
+    """A convolution without padding, three channels as many as a processor's kernels are made for.
+
+    From three, it is one of four, the last of them 0: in 16 bits that takes half the time. To
+    three, it is one of stride 2 to twelve, with the kernel at each of four places, and the results
+    laid beside each other: those kernels make sixteen channels at a time, wanted or not. The sums
+    are the same.
+
+    Args:
+        x: (B, C, H, W).
+        weight: (C', C, k, k).
+        bias: (C',), or None.
+        stride: Of the convolution.
+
+    Returns:
+        (B, C', (H - k) / stride + 1, (W - k) / stride + 1), rounded down.
+    """
+    if weight.shape[1] == 3 and x.device.type == "cpu":
+        x, weight = (F.pad(one, (0, 0, 0, 0, 0, 1)) for one in (x, weight))
+    even = all((side - weight.shape[2] + 1) % 2 == 0 for side in x.shape[2:])
+    if weight.shape[0] != 3 or stride != 1 or not even:
+        return F.conv2d(x, weight, bias, stride)
+    places = [F.pad(weight, (right, 1 - right, down, 1 - down)) for down, right in _PLACES]
+    kernel = torch.stack(places, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
+    four = None if bias is None else bias.repeat_interleave(4)
+    return F.pixel_shuffle(F.conv2d(x, kernel, four, stride=2), 2)
 
 
 class ConvNorm(nn.Sequential):

@@ -8,7 +8,7 @@ share the convolutions, and each has a scale γ and a shift β of its own for ev
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -23,11 +23,11 @@ from impasto.networks.blocks import (
     instance_norm,
     leaky,
 )
+from impasto.networks.links import Chain, link
+from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet
 
 Norm = Callable[[Tensor], Tensor]
-
-_EPS = 1e-5  # the authors' code
 
 
 def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
@@ -46,56 +46,6 @@ def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) ->
     # in float32: reduced formats would round the styles themselves, those of weight 1 too
     with torch.autocast(x.device.type, enabled=False):
         return instance_norm(x, weights @ gamma, weights @ beta)
-
-
-def regional_norm(
-    x: Tensor, regions: Tensor, gamma: Tensor, beta: Tensor, eps: float = _EPS
-) -> Tensor:
-    """Give each region of a picture its style, as the whole picture has it in that style.
-
-    A picture in several styles has the statistics of none of them: normalised by its own, each
-    style would drift away from its colours, and by those of its region alone still further, where
-    that shows nothing but sky. So a region is normalised as the whole in its style is, and what
-    comes over its border is added, in units of the channel's root mean square: deviations would
-    blow up what is all but nothing in flat pictures.
-
-    Args:
-        x: (1 + P, C, H, W): the picture in its regions, then in each style as a whole.
-        regions: (1, P, h, w), sums of 1 at each position; taken as means over the areas that
-            become one position here.
-        gamma: (P, C), the scales of the styles.
-        beta: (P, C), the shifts.
-        eps: Added to the variance.
-
-    Returns:
-        (1 + P, C, H, W) in the format of ``x``.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        wholes, inner = instance_norm(x[1:], gamma, beta, eps), x[1:].to(gamma.dtype)
-        slope = gamma / (inner.square().mean((2, 3)) + eps).sqrt()  # (P, C)
-        from_outside = (x[:1] - inner) * slope[..., None, None]  # (P, C, H, W)
-        here = F.adaptive_avg_pool2d(regions, (x.shape[2], x.shape[3]))  # (1, P, H, W)
-        parts = (here.transpose(0, 1) * (wholes + from_outside)).sum(0, keepdim=True)
-        return torch.cat([parts.to(x.dtype), wholes])
-
-
-def region_maps(shares: Tensor, regions: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """How much of each part of a blend there is at each position.
-
-    Args:
-        shares: (P,) of the parts, a sum of 1: what counts where their regions meet.
-        regions: A soft mask (1, 1, h, w) for each part.
-        size: H and W of the picture that is painted.
-
-    Returns:
-        (1, P, H, W), sums of 1 at each position; where no region reaches, the shares.
-    """
-    masks = torch.cat([region.cpu() for region in regions], 1)  # (1, P, h, w)
-    if masks.shape[-2:] != tuple(size):
-        masks = F.interpolate(masks, tuple(size), mode="bilinear", antialias=True)
-    shares = shares[None, :, None, None]  # (1, P, 1, 1)
-    total = (masks * shares).sum(1, keepdim=True)
-    return torch.where(total > 1e-6, masks * shares / total.clamp_min(1e-6), shares)
 
 
 class Layer(nn.Module):
@@ -234,6 +184,31 @@ class ConditionalNet(nn.Module):
         for layer in self.decoder:
             x = layer(x, next(norms))  # in the end (B, 3, H, W)
         return leaky(torch.sigmoid(x.float()), x.float())
+
+    def chain(self, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
+        """The same network link by link, for one picture; None where it has regions."""
+        return (
+            None if regions is not None else self.linked(weights @ self.gamma, weights @ self.beta)
+        )
+
+    def linked(self, gamma: Tensor, beta: Tensor) -> Chain:
+        """The same network link by link, with the scales and shifts (1, S) of one style."""
+        rows = zip(gamma[0].split(self.channels), beta[0].split(self.channels), strict=True)
+        blocks = [layer for block in self.residual for layer in block.children()]
+        layers = (*self.encoder, *blocks, *self.decoder)
+        ends = set(blocks[1::2])
+        links = [
+            link(
+                layer.convolution,
+                row,
+                relu=layer.relu,
+                enlarge="nearest" if layer.enlarge else None,
+                shortcut=2 if layer in ends else 0,
+            )
+            for layer, row in zip(layers, rows, strict=True)
+            if isinstance(layer, Layer)
+        ]
+        return Chain(links, torch.sigmoid)
 
     def take_over(self, other: TransformNet) -> None:
         """Start from a network of one style: its convolutions, and its norms for every style.

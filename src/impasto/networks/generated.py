@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.networks.blocks import UPSAMPLINGS, InstanceNorm, convolution, initialize
+from impasto.networks.links import Chain, link
 from impasto.networks.transform import TransformNet, squash
 
 
@@ -162,6 +163,26 @@ class GeneratedNet(nn.Module):
         for layer in layers[-2:]:
             x = layer(x)  # in the end (B, width, H, W)
         return squash(self.last(x).float(), "tanh")
+
+    def chain(self) -> Chain | None:
+        """The same network link by link; None for its unpadded and transposed variants."""
+        layers = self._generated()
+        if self.border or any(layer.enlarge == "transposed" for layer in layers):
+            return None
+        links = [link(self.first)]
+        for index, layer in enumerate(layers):
+            ends = self.shortcuts and 2 < index < len(layers) - 2 and index % 2 == 1
+            links.append(
+                link(
+                    cast("nn.Conv2d", layer.convolution),
+                    (layer.norm.weight, layer.norm.bias),
+                    relu=layer.relu,
+                    enlarge=layer.enlarge,
+                    shortcut=2 if ends else 0,
+                )
+            )
+        links.append(link(self.last, relu=False))
+        return Chain(links, lambda x: squash(x, "tanh"))
 
     @torch.no_grad()
     def take_over(self, other: TransformNet, photos: Sequence[Tensor]) -> None:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.networks.blocks import InstanceNorm, convolution, initialize, instance_norm
-from impasto.networks.conditional import Layer, regional_norm
+from impasto.networks.conditional import Layer
+from impasto.networks.links import Chain, Link, link
+from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet, squash
 
 KERNELS = (1, 3, 5, 7)
@@ -55,6 +57,11 @@ class Stage(nn.Module):
         """
         found: Tensor = self.layer(x, lambda one: norm(one, self.norm.weight, self.norm.bias))
         return found
+
+    def link(self) -> Link:
+        """The same as a link of a chain."""
+        enlarge = "nearest" if self.layer.enlarge else None
+        return link(self.layer.convolution, self.norm, enlarge=enlarge)
 
 
 class Bank(nn.Module):
@@ -207,6 +214,20 @@ class StyleBankNet(nn.Module):
         if regions is None:
             return self.decode(features)
         return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
+
+    def chain(self, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
+        """The same network link by link, for one picture; None where it has regions."""
+        if regions is not None:
+            return None
+        tables = (self.bank.kernels, self.bank.gamma, self.bank.beta)
+        banks = zip(*(torch.tensordot(weights[0], one, 1) for one in tables), strict=True)
+        links = [
+            *(stage.link() for stage in self.encoder if isinstance(stage, Stage)),
+            *(Link(kernel, scale=scale, shift=shift) for kernel, scale, shift in banks),
+            *(stage.link() for stage in self.decoder if isinstance(stage, Stage)),
+            link(self.last, relu=False),
+        ]
+        return Chain(links, lambda x: squash(x, "tanh"))
 
     def encode(self, image: Tensor) -> Tensor:
         """F = E(I): (B, 3, H, W) in [0, 1] to (B, 4*width, H/4, W/4)."""

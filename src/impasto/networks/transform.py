@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.networks.blocks import (
     ConvNorm,
+    InstanceNorm,
     Residual,
     UpConvNorm,
     convolution,
     initialize,
     leaky,
 )
+from impasto.networks.links import Chain, link
 
 OUTPUTS = ("tanh", "tanh150")
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the ImageNet photographs, RGB, 0 to 255
@@ -55,7 +57,7 @@ class TransformNet(nn.Module):
             raise InputError(f"unknown output {output!r}: choose {', '.join(OUTPUTS)}")
         inner = "none" if unpadded else padding
         self.border = 8 * blocks if unpadded else 0
-        self.output = output
+        self.output, self.upsampling = output, upsampling
         self.encoder = nn.Sequential(
             ConvNorm(3, width, 9, norm=norm, padding=padding),
             ConvNorm(width, 2 * width, 3, stride=2, norm=norm, padding=padding),
@@ -82,6 +84,27 @@ class TransformNet(nn.Module):
         x = self.residual(x)  # (B, 4*width, H/4, W/4)
         x = self.decoder(x)  # (B, width, H, W)
         return squash(self.last(x).float(), self.output)
+
+    def chain(self) -> Chain | None:
+        """The same network link by link; None where its norms or borders are others."""
+        norms = [part for part in self.modules() if isinstance(part, InstanceNorm)]
+        convolutions = [part for part in self.modules() if isinstance(part, nn.Conv2d)]
+        mirrored = all(part.padding_mode == "reflect" for part in convolutions)
+        if self.border or not mirrored or len(norms) != len(convolutions) - 1:
+            return None
+        inner = len(convolutions) - 3
+        links = [
+            link(
+                part,
+                norm,
+                relu=not 3 <= index < inner or index % 2 == 1,
+                enlarge=self.upsampling if index >= inner else None,
+                shortcut=2 if 3 <= index < inner and index % 2 == 0 else 0,
+            )
+            for index, (part, norm) in enumerate(zip(convolutions, norms, strict=False))
+        ]
+        links.append(link(self.last, relu=False))
+        return Chain(links, lambda x: squash(x, self.output))
 
 
 def squash(x: Tensor, output: str) -> Tensor:

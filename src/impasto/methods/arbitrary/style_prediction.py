@@ -25,8 +25,8 @@ from impasto.methods.arbitrary.statistics import Reader, known, statistics
 from impasto.methods.network import NetworkMethod, network_of, pad_to
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
-from impasto.networks.conditional import region_maps
 from impasto.networks.prediction import PredictionNet
+from impasto.networks.regions import region_maps
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style

@@ -17,7 +17,7 @@ from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import NetworkMethod, network_of, pad_to, with_short_side
 from impasto.model import Model
-from impasto.networks.conditional import region_maps
+from impasto.networks.regions import region_maps
 from impasto.networks.transform import TransformNet
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
