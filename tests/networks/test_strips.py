@@ -45,7 +45,7 @@ def made(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("rows", [1, 1000, 1 << 19])
+@pytest.mark.parametrize("rows", [1, 1000, 1 << 18])
 def test_strips_give_the_whole(monkeypatch, name, rows):
     """Of 16 rows each, of many, and all in one."""
     module, more = made(name)

@@ -19,7 +19,7 @@ from impasto.networks.blocks import valid_convolution
 from impasto.networks.links import Chain, Link
 
 _KEPT = 4  # times smaller than the picture: maps that are kept
-_ROWS = 1 << 19  # positions of a strip
+_ROWS = 1 << 18  # positions of a strip
 
 
 def paint(
@@ -53,7 +53,7 @@ class _Strips:
         self.image, self.links, self.dtype, self.eps = image, links, dtype, eps
         self.kernels = [_laid_out(link.weight, dtype) for link in links]
         self.sizes = _sizes(links, image.shape[-2], image.shape[-1])
-        self.affine: dict[int, tuple[Tensor, Tensor]] = {}  # (C',) each: norms as a line
+        self.norms: dict[int, list[Tensor]] = {}  # mean, variance, scale, shift, (C',) each
         self.kept: dict[int, Tensor] = {}
         self.lent: tuple[int, int, Tensor] | None = None  # rows that were overwritten
 
@@ -139,9 +139,8 @@ class _Strips:
             return
         assert link.shift is not None
         mean, variance = statistics.moments()
-        slope = link.scale.to(variance) * (variance + self.eps).rsqrt()
-        offset = link.shift.to(mean) - mean * slope
-        self.affine[index] = slope.float(), offset.float()
+        parts = (mean, variance, link.scale, link.shift)
+        self.norms[index] = [part.detach().float() for part in parts]
 
     def _height(self, index: int) -> int:
         """Of a strip: even, so that every strip begins on a row of the smaller map."""
@@ -161,29 +160,26 @@ class _Strips:
         link = self.links[index]
         before, after = link.borders
         first, end = start * link.stride - before, (stop - 1) * link.stride + 1 + after
-        x = self._source(index - 1, first, end, link.enlarge)
-        x = F.pad(x, (before, after, 0, 0), mode="reflect")
+        height = (2 if link.enlarge else 1) * self._size(index - 1)
+        top, bottom = max(0, -first), max(0, end - height)
+        x = self._source(index - 1, first + top, end - bottom, link.enlarge)
+        x = F.pad(x, (before, after, top, bottom), mode="reflect")
         bias = None if link.bias is None else link.bias.to(x.dtype)
         return valid_convolution(x, self.kernels[index], bias, link.stride)
 
+    def _size(self, index: int) -> int:
+        """The height of a map, or of the picture for -1."""
+        return self.image.shape[2] if index < 0 else self.sizes[index][0]
+
     def _source(self, index: int, first: int, end: int, enlarge: str | None) -> Tensor:
-        """Rows of a map, or of it at twice its size, mirrored where they lie outside."""
-        factor = 2 if enlarge else 1
-        height = factor * (self.image.shape[2] if index < 0 else self.sizes[index][0])
-        wanted = torch.arange(first, end).abs()
-        wanted = torch.where(wanted < height, wanted, 2 * (height - 1) - wanted)
-        low, high = int(wanted.min()), int(wanted.max()) + 1
+        """Rows of a map, or of it at twice its size."""
         if enlarge is None:
-            x = self._rows(index, low, high)
-        else:
-            margin = 1 if enlarge == "bilinear" else 0
-            top = max(0, low // 2 - margin)
-            bottom = min(height // 2, (high + 1) // 2 + margin)
-            x = F.interpolate(self._rows(index, top, bottom), scale_factor=2.0, mode=enlarge)
-            x = x[..., low - 2 * top : high - 2 * top, :]
-        if high - low == end - first:  # nothing lies outside
-            return x
-        return x.index_select(2, (wanted - low).to(x.device))
+            return self._rows(index, first, end)
+        margin = 1 if enlarge == "bilinear" else 0
+        top = max(0, first // 2 - margin)
+        bottom = min(self._size(index), (end + 1) // 2 + margin)
+        x = F.interpolate(self._rows(index, top, bottom), scale_factor=2.0, mode=enlarge)
+        return x[..., first - 2 * top : end - 2 * top, :]
 
     def _rows(self, index: int, start: int, stop: int) -> Tensor:
         """Rows of a map, after norm, ReLU and shortcut; of the picture itself for -1."""
@@ -202,9 +198,9 @@ class _Strips:
 
     def _followed(self, index: int, rows: Tensor) -> Tensor:
         """Norm and ReLU of a link's rows, in their own format."""
-        if index in self.affine:
-            slope, offset = (part.view(1, -1, 1, 1) for part in self.affine[index])
-            rows = torch.addcmul(offset, rows.float(), slope).to(rows.dtype)
+        if index in self.norms:
+            mean, variance, scale, shift = self.norms[index]
+            rows = F.batch_norm(rows, mean, variance, scale, shift, eps=self.eps)
         return F.relu(rows) if self.links[index].relu else rows
 
 
@@ -218,9 +214,11 @@ class _Statistics:
 
     def add(self, rows: Tensor) -> None:
         """Take in (1, C, h, w)."""
-        count = rows.shape[2] * rows.shape[3]
-        variance, mean = torch.var_mean(rows.float(), (0, 2, 3), correction=0)
-        variance, mean = (part.cpu().double() for part in (variance, mean))  # (C,)
+        count, channels = rows.shape[2] * rows.shape[3], rows.shape[1]
+        mean, variance = rows.new_zeros(2, channels, dtype=torch.float32)
+        # of all that computes these, the kernel of batch norm is by far the fastest
+        torch.batch_norm_update_stats(rows, mean, variance, 1.0)
+        mean, variance = mean.double(), variance.double() * ((count - 1) / count)  # (C,)
         total = self.count + count
         apart = mean - self.mean
         self.squares = self.squares + count * (variance + apart.square() * self.count / total)
