@@ -37,6 +37,7 @@ class Row:
         seconds: Of painting; None for the photo.
         memory: The most main memory that the method's process had held by then, in bytes, or None.
         device_memory: The same of a CUDA device.
+        picture: File of the painted picture; empty if it was not kept.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Row:
     seconds: float | None = None
     memory: int | None = None
     device_memory: int | None = None
+    picture: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Quiet, Seed
-from impasto.errors import CancelledError, ImpastoError
+from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from impasto.comparison import Comparison
 
 
 @app.command()
@@ -21,7 +24,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME[:SETTING=VALUE...],...",
-            help="Methods, learned styles (with their own painting among STYLES), or 'photo'.",
+            help="Methods, learned styles (with their own painting among STYLES), 'photo', 'all'.",
         ),
     ] = "photo,gatys",
     size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
@@ -39,27 +42,34 @@ def evaluate(
     """Paint every photo in every style by every method; print style, content, edges and cost.
 
     Style distance: the untouched photo is 1, the painting 0. Edges: the untouched photo is 1.
+    Ctrl-C keeps what is finished.
     """
-    from impasto import comparison, console, evaluation
+    from impasto import console, evaluation
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
         files.check(json)
-    try:
-        with console.listening(quiet=quiet) as callback:
-            found = evaluation.evaluate(
-                contents,
-                styles,
-                [name for name in methods.split(",") if name.strip()],
-                size=size,
-                seed=seed,
-                folder=keep,
-                device=device,
-                precision=precision,
-                callback=callback,
-            )
-    except KeyboardInterrupt:
-        raise CancelledError("cancelled, nothing written") from None
+    with console.measuring(quiet=quiet) as job:
+        found = evaluation.evaluate(
+            contents,
+            styles,
+            [name for name in methods.split(",") if name.strip()],
+            size=size,
+            seed=seed,
+            folder=keep,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.rows or not job.interrupted:
+            job.kept = _tell(found, json, quiet)
+
+
+def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
+    """Print or write the numbers, and what failed; returns where they are, in words."""
+    from impasto import comparison, console
+    from impasto.image import files
+
     if json == console.STREAM:
         typer.echo(found.json())
     elif json is not None:
@@ -70,3 +80,4 @@ def evaluate(
         print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
     if not found.rows:
         raise ImpastoError("nothing could be measured")
+    return "the table" if json in {None, console.STREAM} else str(json)
