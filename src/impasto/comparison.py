@@ -90,10 +90,10 @@ class Comparison:
         return json.dumps({**asdict(self), "summary": self.summary()}, indent=2, sort_keys=True)
 
     def table(self) -> Iterator[tuple[str, ...]]:
-        """The summary as lines of text under :data:`HEADER`."""
+        """The summary as lines of text under :data:`HEADER`; of one picture without deviations."""
         for line in self.summary():
             memory = "" if line["memory"] is None else f"{line['memory'] / 1e6:.0f} MB"
-            numbers = (_words(line[name]) for name in _COLUMNS)
+            numbers = (_words(line[name], line["pictures"]) for name in _COLUMNS)
             yield (line["method"], str(line["pictures"]), *numbers, memory)
 
 
@@ -109,5 +109,8 @@ def _summary(label: str, rows: Sequence[Row]) -> dict[str, Any]:
     return line
 
 
-def _words(number: Mapping[str, float] | None) -> str:
-    return "" if number is None else f"{number['mean']:.2f} ± {number['std']:.2f}"
+def _words(number: Mapping[str, float] | None, pictures: int) -> str:
+    if number is None:
+        return ""
+    deviation = f" ± {number['std']:.2f}" if pictures > 1 else ""
+    return f"{number['mean']:.2f}{deviation}"

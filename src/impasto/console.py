@@ -32,11 +32,14 @@ def target(output: Path | None, photo: str, suffix: str) -> Path:
     from impasto import image
 
     if output is None:
-        stem = "picture" if photo == "-" else Path(photo.removeprefix("sample:")).stem
-        ending = Path(suffix.removeprefix("sample:")).stem
-        output = Path(f"{stem}-{ending}.png")
+        output = Path(f"{stem(photo)}-{stem(suffix)}.png")
     image.check_target(output)
     return output
+
+
+def stem(picture: str) -> str:
+    """What a picture is called in the names of files made of it."""
+    return "picture" if picture == "-" else Path(picture.removeprefix("sample:")).stem
 
 
 @dataclass

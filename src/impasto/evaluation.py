@@ -68,11 +68,11 @@ def evaluate(
     watch = _Watch(callback, 2 * len(photos) * sum(map(len, own)))
     gauge = _Gauge(size, device, keeping=folder is not None)
     if folder is not None:
-        _make(Path(folder))
+        make_folder(Path(folder))
     results: list[Row | Failure] = []
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as top:
         for entrant, its in zip(entrants, own, strict=True):
-            pairs = _pairs(photos, its, Path(top) / _safe(entrant.label))
+            pairs = _pairs(photos, its, Path(top) / safe(entrant.label))
             job = trial.Trial(entrant.name, dict(entrant.settings), pairs, size, seed, **place)
             outcomes = _outcomes(job, watch)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer, if cancelled
@@ -95,13 +95,13 @@ def _pairs(
     )
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
     """A label as a file's name."""
     return re.sub(r"[^\w.=-]+", "-", name)[:80]
 
 
 def _stem(path: str) -> str:
-    return _safe(Path(path.removeprefix(SAMPLE)).stem)
+    return safe(Path(path.removeprefix(SAMPLE)).stem)
 
 
 class _Watch:
@@ -136,11 +136,16 @@ def _painting(job: trial.Trial) -> Generator[trial.Painted | None, None, None]:
         yield from [trial.Painted()] * len(job.pairs)
         return
     for folder in {Path(target).parent for _, _, target in job.pairs}:
-        _make(folder)
+        make_folder(folder)
     yield from trial.run(job)
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """A folder, with those above it, if it is not there.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

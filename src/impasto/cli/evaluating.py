@@ -1,4 +1,4 @@
-"""``impasto evaluate``: methods compared in numbers."""
+"""``impasto evaluate`` and ``impasto compare``: methods in numbers, and side by side."""
 
 from __future__ import annotations
 
@@ -63,6 +63,77 @@ def evaluate(
         )
         if found.rows or not job.interrupted:
             job.kept = _tell(found, json, quiet)
+
+
+@app.command()
+def compare(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    style: Annotated[
+        str, typer.Option("--style", "-s", metavar="PAINTING", help="A style picture.")
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:SETTING=VALUE...],...",
+            help="Methods, learned styles or model files; 'all' that can paint this painting.",
+        ),
+    ] = "all",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER|FILE",
+            help="A folder for all of it; or NAME.html for the page, NAME.png for the sheet.",
+            show_default="a new folder",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Long edge to paint at.", show_default="the photo's, 512 at most"),
+    ] = None,
+    quality: Annotated[
+        str,
+        typer.Option(help="What methods that optimise spend: good or best; fast leaves them out."),
+    ] = "good",
+    steps: Annotated[
+        int | None, typer.Option(help="Their steps at full size.", show_default="the quality's")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Paint PHOTO by every method: a labelled sheet, and a page with a slider for each.
+
+    A method that fails is listed, and the others go on. Ctrl-C keeps what is finished.
+    """
+    from impasto import console
+
+    target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
+    with console.measuring(quiet=quiet) as job:
+        from impasto import compare as comparing
+
+        comparing.check_target(target)
+        found = comparing.compare(
+            photo,
+            style,
+            [name for name in methods.split(",") if name.strip()],
+            size=size,
+            quality=quality,
+            steps=steps,
+            seed=seed,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.pictures:
+            found.write(target)
+            job.kept = str(target)
+        if found.numbers.rows or not job.interrupted:
+            _tell(found.numbers, None, quiet)
+        if not quiet:
+            print(target, file=sys.stderr)
 
 
 def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
