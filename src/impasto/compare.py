@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 
@@ -28,6 +29,7 @@ NAME = "comparison"  # of the files in a folder
 
 _COLUMNS = 4
 _TALLEST = 384  # of a picture on the sheet
+_LONGEST = 36  # letters of an error on the sheet, which all labels would shrink for
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,9 @@ class SideBySide:
                     f"edges {told['edges']}  {told['seconds']} s  {told['memory']}"
                 )
                 tiles.append((label, self.pictures[told["method"]]))
-        tiles += [(f"{one.method}\nfailed: {one.error}", blank) for one in self.numbers.failures]
+        for one in self.numbers.failures:
+            why = shorten(f"failed: {one.error}", _LONGEST, placeholder=" ...")
+            tiles.append((f"{one.method}\n{why}", blank))
         height = min(self.photo.height, _TALLEST)
         return contact_sheet(tiles, columns=_COLUMNS, height=height)
 

@@ -36,12 +36,18 @@ def render(
     """
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
-    figures = [_figure(label, picture, short[0]) for label, picture in pictures.items()]
+    told = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    figures = [
+        _figure(label, picture, short[0], told[label]) for label, picture in pictures.items()
+    ]
     shown = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
     figures.append(f"<figure>{shown}<figcaption>the painting</figcaption></figure>")
     columns = [0, *range(2, len(HEADER))]  # each method has one picture here
     lines = [HEADER, *numbers.table()]
-    rows = [_row([line[i] for i in columns], "td" if n else "th") for n, line in enumerate(lines)]
+    rows = [
+        _row([line[i] for i in columns], "td" if n else 'th scope="col"')
+        for n, line in enumerate(lines)
+    ]
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=escape(f"{short[0]} in the style of {short[1]}"),
         width=photo.width,
@@ -54,19 +60,24 @@ def render(
     )
 
 
-def _figure(label: str, picture: Picture, photo: str) -> str:
+def _figure(label: str, picture: Picture, photo: str, told: Mapping[str, str]) -> str:
     name = escape(label)
+    distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
+    cost = (f"{told['seconds']} s", told["memory"])
+    line = escape(", ".join(filter(None, (*distances, *cost))))
     return (
         f'<figure><div class="frame photo slides">'
         f'<img src="{_uri(picture)}" alt="{escape(photo)} as {name} paints it" draggable="false">'
         f'</div><input type="range" min="0" max="100" value="50" '
         f'aria-label="{name}: how much of the photo is shown, in percent">'
-        f"<figcaption>{name}</figcaption></figure>"
+        f"<figcaption>{name}<br><small>{line}</small></figcaption></figure>"
     )
 
 
-def _row(cells: Sequence[str], kind: str) -> str:
-    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+def _row(cells: Sequence[str], kind: str = "td") -> str:
+    """A row of the table, all its cells of one element."""
+    name = kind.partition(" ")[0]
+    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{name}>" for cell in cells) + "</tr>"
 
 
 def _failures(numbers: Comparison) -> str:
