@@ -143,7 +143,7 @@ def test_bad_places_and_options_are_errors_in_words(shelf, tmp_path):
     wrong = {
         "no such folder": {"first": shelf / "nowhere"},
         "holds no pictures": {"second": shelf / "empty"},
-        "1 pictures that can be used, and a set needs 2 at least: .*broken": {"first": tmp_path},
+        "1 pictures that can be used, and needs 2 at least: .*broken": {"first": tmp_path},
         "unknown kernel 'cubic'": {"kernel": "cubic"},
         "unknown layer 'relu9_1'": {"layers": ("relu9_1",)},
         "unknown layer ''": {"layers": ()},

@@ -221,10 +221,9 @@ class _Look:
             for row, index in enumerate(indices):
                 vectors[index] = [one[row] for one in kept]
         if len(vectors) < 2:
-            why = "; ".join(self.skipped[path] for path in paths if path in self.skipped)
+            why = next((f": {self.skipped[one]}" for one in paths if one in self.skipped), "")
             raise InputError(
-                f"{place} has {len(vectors)} pictures that can be used, and a set needs 2 at least"
-                + (f": {why}" if why else "")
+                f"{place} has {len(vectors)} pictures that can be used, and needs 2 at least{why}"
             )
         ordered = [vectors[index] for index in sorted(vectors)]
         return {
@@ -258,10 +257,9 @@ class _Look:
         try:
             picture = fit(read(path), self._size, None)
             if min(picture.size) < self._least:
-                wide = f"{picture.width}x{picture.height}"
                 raise InputError(
-                    f"{wide} is too small for {self.layers[-1]}: "
-                    f"its sides must be at least {self._least} pixels"
+                    f"{path} is {picture.width}x{picture.height} then, too small for "
+                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels"
                 )
         except ImpastoError as error:
             self.skipped[path] = str(error)

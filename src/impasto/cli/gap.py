@@ -71,8 +71,8 @@ def gap(
             device=device,
             callback=job.callback,
         )
-        for path, error in found.skipped.items():
-            print(f"impasto: skipped {path}: {error}", file=sys.stderr)
+        for error in found.skipped.values():
+            print(f"impasto: skipped: {error}", file=sys.stderr)
         if json == console.STREAM:
             typer.echo(found.json())
         elif json is not None:
