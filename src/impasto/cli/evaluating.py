@@ -132,7 +132,7 @@ def compare(
             job.kept = str(target)
         if found.numbers.rows or not job.interrupted:
             _tell(found.numbers, None, quiet)
-        if not quiet:
+        if not (quiet or job.interrupted):
             print(target, file=sys.stderr)
 
 
