@@ -65,3 +65,26 @@ def test_pictures_of_other_shapes():
 def test_alpha_is_left_out(alpha):
     picture = Picture(RED.rgb, torch.full((1, 1, 20, 30), alpha))
     assert contact_sheet([("a", picture)]).alpha is None
+
+
+def test_labels_of_several_lines_push_the_pictures_down():
+    one, two = (contact_sheet([(label, RED)], height=64) for label in ("a", "a\nb"))
+    assert two.height > one.height
+    assert area(two, (1.0, 0, 0)) == area(one, (1.0, 0, 0))
+
+
+def test_a_short_label_stays_at_its_picture():
+    sheet = contact_sheet([("a\nb", RED), ("c", GREEN)], height=64)
+    blank = contact_sheet([("a\nb", RED), ("", GREEN)], height=64)
+    changed = (sheet.rgb != blank.rgb).any(1)[0].nonzero()
+    assert changed[:, 0].min() > first(sheet, (0, 1.0, 0))[0] - 30
+
+
+def test_a_long_label_does_not_run_into_its_neighbour():
+    narrow = flat(1.0, 0, 0, 40, 20)
+    label = "a label of many words, much longer than its picture is wide"
+    sheet = contact_sheet([(label, narrow), ("", narrow)], height=64)
+    blank = contact_sheet([("", narrow), ("", narrow)], height=64)
+    changed = (sheet.rgb != blank.rgb).any(1)[0].nonzero()
+    assert len(changed) > 10
+    assert changed[:, 1].max() < 16 + 32 + 2

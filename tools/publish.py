@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, image, model, pipeline
+from impasto import catalog, image, inspection, model, pipeline
 from impasto.sheet import contact_sheet
 
 ROOT = Path(__file__).parents[1]
@@ -79,11 +79,10 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
 def page() -> None:
     """Draw every style on one photo, and list all models in docs/models.md."""
     known = sorted(catalog.shipped(), key=lambda one: (one.kind, one.path, one.index))
-    photo = ("photo", pipeline.fit(pipeline.read("sample:coffee"), 384, None))
-    painted = [
-        (one.name, pipeline.stylize(photo[1], one.name)) for one in known if one.kind == "style"
-    ]
-    image.save(contact_sheet([photo, *painted], columns=4), SAMPLES / "styles.jpg", quality=90)
+    names = [one.name for one in known if one.kind == "style"]  # those of one model together
+    image.save(
+        inspection.styles("sample:coffee", names, size=384), SAMPLES / "styles.jpg", quality=90
+    )
     parts = [PAGE]
     for path in dict.fromkeys(one.path for one in known):
         inside = [one for one in known if one.path == path]

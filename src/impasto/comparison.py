@@ -37,6 +37,7 @@ class Row:
         seconds: Of painting; None for the photo.
         memory: The most main memory that the method's process had held by then, in bytes, or None.
         device_memory: The same of a CUDA device.
+        picture: File of the painted picture; empty if it was not kept.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Row:
     seconds: float | None = None
     memory: int | None = None
     device_memory: int | None = None
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ class Comparison:
         return json.dumps({**asdict(self), "summary": self.summary()}, indent=2, sort_keys=True)
 
     def table(self) -> Iterator[tuple[str, ...]]:
-        """The summary as lines of text under :data:`HEADER`."""
+        """The summary as lines of text under :data:`HEADER`; of one picture without deviations."""
         for line in self.summary():
             memory = "" if line["memory"] is None else f"{line['memory'] / 1e6:.0f} MB"
-            numbers = (_words(line[name]) for name in _COLUMNS)
+            numbers = (_words(line[name], line["pictures"]) for name in _COLUMNS)
             yield (line["method"], str(line["pictures"]), *numbers, memory)
 
 
@@ -107,5 +109,8 @@ def _summary(label: str, rows: Sequence[Row]) -> dict[str, Any]:
     return line
 
 
-def _words(number: Mapping[str, float] | None) -> str:
-    return "" if number is None else f"{number['mean']:.2f} ± {number['std']:.2f}"
+def _words(number: Mapping[str, float] | None, pictures: int) -> str:
+    if number is None:
+        return ""
+    deviation = f" ± {number['std']:.2f}" if pictures > 1 else ""
+    return f"{number['mean']:.2f}{deviation}"

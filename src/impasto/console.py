@@ -32,11 +32,14 @@ def target(output: Path | None, photo: str, suffix: str) -> Path:
     from impasto import image
 
     if output is None:
-        stem = "picture" if photo == "-" else Path(photo.removeprefix("sample:")).stem
-        ending = Path(suffix.removeprefix("sample:")).stem
-        output = Path(f"{stem}-{ending}.png")
+        output = Path(f"{stem(photo)}-{stem(suffix)}.png")
     image.check_target(output)
     return output
+
+
+def stem(picture: str) -> str:
+    """What a picture is called in the names of files made of it."""
+    return "picture" if picture == "-" else Path(picture.removeprefix("sample:")).stem
 
 
 @dataclass
@@ -96,33 +99,42 @@ def job(
 
     def note(progress: Progress) -> None:
         this.last = progress
-        if this.interrupted:
-            progress.cancel()
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        if this.interrupted:
-            raise KeyboardInterrupt
-        this.interrupted = True
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with listening(quiet=quiet or json) as bar:
-            lines = _json_lines(this) if json else None
-            this.callback = chain(note, bar, lines, _previews(target, save_every))
-            try:
-                yield this
-            except InterruptedRun as error:
-                raise type(error)(f"{error}{_rescue(error, target)}") from error
-    except KeyboardInterrupt:
-        raise CancelledError("cancelled, nothing written") from None
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
-        raise ImpastoError("not enough memory for this: try a smaller --size") from error
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with _interruptible(this) as patience, listening(quiet=quiet or json) as bar, _in_words():
+        lines = _json_lines(this) if json else None
+        this.callback = chain(note, patience, bar, lines, _previews(target, save_every))
+        try:
+            yield this
+        except InterruptedRun as error:
+            raise type(error)(f"{error}{_rescue(error, target)}") from error
     if this.interrupted:
         raise CancelledError(f"cancelled; what there was is in {target}")
+
+
+@dataclass
+class Measuring:
+    """Something of the command line that measures many things: Ctrl-C keeps what is finished.
+
+    Attributes:
+        callback: What it reports to.
+        kept: Where that is, in words, once it is written.
+    """
+
+    callback: Callback
+    kept: str = ""
+    interrupted: bool = False
+
+
+@contextmanager
+def measuring(*, quiet: bool = False) -> Iterator[Measuring]:
+    """Run it under a bar; the first Ctrl-C cancels it, the second ends it at once."""
+    this = Measuring(callback=lambda _: None)
+    with _interruptible(this) as patience, _in_words(), listening(quiet=quiet) as bar:
+        this.callback = chain(patience, bar)
+        yield this
+    if this.interrupted:
+        kept = f"; what was finished is in {this.kept}" if this.kept else ", nothing written"
+        raise CancelledError(f"cancelled{kept}")
 
 
 @dataclass
@@ -151,6 +163,17 @@ class Training:
 def training(*, quiet: bool = False) -> Iterator[Training]:
     """Run a training under a bar; the first Ctrl-C stops it after its step, with a checkpoint."""
     this = Training(quiet, callback=lambda _: None)
+    with _interruptible(this) as patience, listening(quiet=quiet) as bar:
+        this.callback = chain(patience, bar)
+        try:
+            yield this
+        except KeyboardInterrupt:
+            raise CancelledError("cancelled; the last checkpoint is kept") from None
+
+
+@contextmanager
+def _interruptible(this: Job | Measuring | Training) -> Iterator[Callback]:
+    """A listener that cancels after the first Ctrl-C; the second one is a KeyboardInterrupt."""
 
     def note(progress: Progress) -> None:
         if this.interrupted:
@@ -163,13 +186,22 @@ def training(*, quiet: bool = False) -> Iterator[Training]:
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        with listening(quiet=quiet) as bar:
-            this.callback = chain(note, bar)
-            yield this
-    except KeyboardInterrupt:
-        raise CancelledError("cancelled; the last checkpoint is kept") from None
+        yield note
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Ctrl-C and a full memory as errors of ours."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CancelledError("cancelled, nothing written") from None
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise ImpastoError("not enough memory for this: try a smaller --size") from error
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
-from impasto.pipeline import build
+from impasto.pipeline import build, stylize
 from impasto.progress import Callback, Share, silent
 from impasto.sheet import contact_sheet
 from impasto.sources import Source, fit, read
@@ -115,6 +117,48 @@ def ladder(
     return contact_sheet(tiles, height=photo.height)
 
 
+def styles(
+    photo: Source,
+    names: Sequence[str] = (),
+    *,
+    size: int | None = None,
+    columns: int = 4,
+    callback: Callback = silent,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Picture:
+    """A labelled sheet of a photo in every learned style.
+
+    Args:
+        photo: Anything that :func:`impasto.stylize` takes.
+        names: Styles of ``impasto styles``, or model files; all that the package ships when none
+            are named.
+        size: Long edge of each picture; None is the photo's own, 384 at most.
+        columns: Pictures in a row.
+        callback: Called after every style; cancelling leaves the rest out.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+
+    Raises:
+        InputError: Something given cannot be used.
+    """
+    if columns < 1:
+        raise InputError(f"columns is {columns}: it must be 1 or more")
+    shown = fit(read(photo), size, 384)
+    known = [one.name for one in catalog.shipped() if one.kind == "style"]
+    wanted = [_learned(name) for name in names or known]
+    opened = cache(lambda path: open_model(path, device=device, precision=precision))
+    tiles = [("photo", shown)]
+    for index, one in enumerate(wanted):
+        watch = Share(callback, index, len(wanted), one.name)
+        network = opened(replace(one, index=0, name="", title=""))  # once for all its styles
+        painted = stylize(shown, network.own_style(one.index), method=network, callback=watch)
+        tiles.append((one.name, painted))
+        if watch.cancelled:
+            break
+    return contact_sheet(tiles, columns=columns, height=shown.height)
+
+
 def inspect(
     model: str | Path,
     style: str | None = None,
@@ -144,12 +188,22 @@ def inspect(
     """
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
-    found = catalog.find(f"{model}#{style}" if style else model)
-    if found is None:
-        raise InputError(f"no model {str(model)!r}: give a model file")
+    found = _learned(f"{model}#{style}" if style else model)
     get(found.method, Ability.INSPECT)
     method = open_model(found, device=device, precision=precision)
     shown = fit(read(photo), size, 512)
     parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
     tiles = [(name, Picture(picture)) for name, picture in parts]
     return contact_sheet(tiles, columns=min(columns, len(tiles)), height=tiles[0][1].height)
+
+
+def _learned(name: str | Path) -> catalog.Learned:
+    """What a model has learned.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    found = catalog.find(name)
+    if found is None:
+        raise InputError(f"no model {str(name)!r}: give a model file, or see 'impasto styles'")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor
 from impasto import histogram, image, samples
 from impasto.errors import InputError
 from impasto.image import Picture
+from impasto.training.sources import find
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
+Places = str | Path | Sequence[str | Path]  # of many pictures
 
 SAMPLE = "sample:"  # a picture that the package draws or brings
 
@@ -38,6 +41,20 @@ def read(source: Source) -> Picture:
     if hasattr(other, "__array_interface__"):
         return Picture.from_numpy(other)
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
+
+
+def pictures(places: Places) -> list[str]:
+    """The pictures of folders, list files and ``sample:NAME``, in order.
+
+    Raises:
+        InputError: There is no such place, or no picture in it.
+    """
+    found: list[str] = []
+    for place in [places] if isinstance(places, (str, Path)) else places:
+        found += [str(place)] if str(place).startswith(SAMPLE) else find(place)
+    if not found:
+        raise InputError("no pictures are named: give some files or a folder")
+    return found
 
 
 def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError, InputError
 
 if TYPE_CHECKING:
     from impasto.catalog import Learned
+
+BEAT = 0.25  # seconds
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,13 @@ class Painted:
     error: str = ""
 
 
-def run(trial: Trial) -> Generator[Painted, None, None]:
+def run(trial: Trial) -> Generator[Painted | None, None, None]:
     """Paint the pairs of a trial in another process, one after another.
 
     Yields:
-        One outcome for each pair, in order; also if the process dies on the way. Closing the
-        iterator ends the process.
+        One outcome for each pair, in order; also if the process dies on the way. While nothing
+        happens, None every :data:`BEAT`, so that a job can be cancelled. Closing the iterator ends
+        the process.
     """
     left = len(trial.pairs)
     command = [sys.executable, "-m", "impasto.trial"]
@@ -85,7 +91,10 @@ def run(trial: Trial) -> Generator[Painted, None, None]:
             with suppress(BrokenPipeError):  # it died at once: the log says why
                 process.stdin.write(json.dumps(asdict(trial)))
                 process.stdin.close()
-            for line in process.stdout:
+            for line in _lines(process.stdout):
+                if line is None:
+                    yield None
+                    continue
                 left -= 1
                 yield Painted(**json.loads(line))
             if left:
@@ -95,6 +104,33 @@ def run(trial: Trial) -> Generator[Painted, None, None]:
             process.kill()
             process.wait()
             process.stdout.close()
+
+
+def _lines(stream: IO[str]) -> Iterator[str | None]:
+    """The lines of a pipe; None whenever there was none for a while.
+
+    A thread waits for them, since a pipe cannot be asked on every system whether it has more.
+    """
+    found: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        with suppress(ValueError):  # closed in the middle: nobody listens any more
+            for line in stream:
+                found.put(line)
+        found.put("")
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    while True:
+        try:
+            line = found.get(timeout=BEAT)
+        except queue.Empty:
+            yield None
+            continue
+        if not line:
+            break
+        yield line
+    reader.join()
 
 
 def _last_words(code: int, log: Any) -> str:
@@ -177,6 +213,7 @@ def device_memory() -> int | None:
 
 def main() -> None:
     """Be the other process: a trial from standard input, outcomes to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the caller's process decides
     told = json.load(sys.stdin)
     trial = Trial(**{**told, "pairs": tuple(map(tuple, told["pairs"]))})
     # whatever else prints goes to the log, and cannot be taken for an outcome

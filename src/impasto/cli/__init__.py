@@ -42,6 +42,7 @@ for _room in (
     "specializing",
     "inspecting",
     "evaluating",
+    "gap",
     "tables",
 ):
     importlib.import_module(f"impasto.cli.{_room}")

@@ -1,16 +1,19 @@
-"""``impasto evaluate``: methods compared in numbers."""
+"""``impasto evaluate`` and ``impasto compare``: methods in numbers, and side by side."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Quiet, Seed
-from impasto.errors import CancelledError, ImpastoError
+from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from impasto.comparison import Comparison
 
 
 @app.command()
@@ -21,7 +24,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME[:SETTING=VALUE...],...",
-            help="Methods, learned styles (with their own painting among STYLES), or 'photo'.",
+            help="Methods, learned styles (with their own painting among STYLES), 'photo', 'all'.",
         ),
     ] = "photo,gatys",
     size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
@@ -39,27 +42,105 @@ def evaluate(
     """Paint every photo in every style by every method; print style, content, edges and cost.
 
     Style distance: the untouched photo is 1, the painting 0. Edges: the untouched photo is 1.
+    Ctrl-C keeps what is finished.
     """
-    from impasto import comparison, console, evaluation
+    from impasto import console, evaluation
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
         files.check(json)
-    try:
-        with console.listening(quiet=quiet) as callback:
-            found = evaluation.evaluate(
-                contents,
-                styles,
-                [name for name in methods.split(",") if name.strip()],
-                size=size,
-                seed=seed,
-                folder=keep,
-                device=device,
-                precision=precision,
-                callback=callback,
-            )
-    except KeyboardInterrupt:
-        raise CancelledError("cancelled, nothing written") from None
+    with console.measuring(quiet=quiet) as job:
+        found = evaluation.evaluate(
+            contents,
+            styles,
+            [name for name in methods.split(",") if name.strip()],
+            size=size,
+            seed=seed,
+            folder=keep,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.rows or not job.interrupted:
+            job.kept = _tell(found, json, quiet)
+
+
+@app.command()
+def compare(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    style: Annotated[
+        str, typer.Option("--style", "-s", metavar="PAINTING", help="A style picture.")
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:SETTING=VALUE...],...",
+            help="Methods, learned styles or model files; 'all' that can paint this painting.",
+        ),
+    ] = "all",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER|FILE",
+            help="A folder for all of it; or NAME.html for the page, NAME.png for the sheet.",
+            show_default="a new folder",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Long edge to paint at.", show_default="the photo's, 512 at most"),
+    ] = None,
+    quality: Annotated[
+        str,
+        typer.Option(help="What methods that optimise spend: good or best; fast leaves them out."),
+    ] = "good",
+    steps: Annotated[
+        int | None, typer.Option(help="Their steps at full size.", show_default="the quality's")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Paint PHOTO by every method: a labelled sheet, and a page with a slider for each.
+
+    A method that fails is listed, and the others go on. Ctrl-C keeps what is finished.
+    """
+    from impasto import console
+
+    target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
+    with console.measuring(quiet=quiet) as job:
+        from impasto import compare as comparing
+
+        comparing.check_target(target)
+        found = comparing.compare(
+            photo,
+            style,
+            [name for name in methods.split(",") if name.strip()],
+            size=size,
+            quality=quality,
+            steps=steps,
+            seed=seed,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.pictures:
+            found.write(target)
+            job.kept = str(target)
+        if found.numbers.rows or not job.interrupted:
+            _tell(found.numbers, None, quiet)
+        if not (quiet or job.interrupted):
+            print(target, file=sys.stderr)
+
+
+def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
+    """Print or write the numbers, and what failed; returns where they are, in words."""
+    from impasto import comparison, console
+    from impasto.image import files
+
     if json == console.STREAM:
         typer.echo(found.json())
     elif json is not None:
@@ -70,3 +151,4 @@ def evaluate(
         print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
     if not found.rows:
         raise ImpastoError("nothing could be measured")
+    return "the table" if json in {None, console.STREAM} else str(json)

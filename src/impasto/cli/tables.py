@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json as json_format
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from impasto.cli import app
+from impasto.cli.options import Device, Output, Precision, Quiet
+from impasto.errors import InputError
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -41,10 +43,41 @@ def methods(
 
 
 @app.command()
-def styles(json: Json = False) -> None:
-    """List what the shipped networks have learned: styles, textures, enlarging."""
+def styles(
+    sheet: Annotated[
+        str | None,
+        typer.Option(metavar="PHOTO", help="Draw every style on this photo, on a labelled sheet."),
+    ] = None,
+    output: Output = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Long edge of each picture of the sheet.", show_default="the photo's, 384 at most"
+        ),
+    ] = None,
+    columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.")] = 4,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """List what the shipped networks have learned: styles, textures, enlarging; or draw it."""
     from impasto import catalog, console
 
+    if sheet is not None:
+        target = console.target(output, sheet, "styles")
+        with console.job(target, quiet=quiet, json=json) as job:
+            from impasto import inspection
+
+            options: dict[str, Any] = {
+                "device": device,
+                "precision": precision,
+                "callback": job.callback,
+            }
+            job.finish(inspection.styles(sheet, size=size, columns=columns, **options))
+        return
+    if output is not None:
+        raise InputError("the list has no output: draw a sheet with --sheet PHOTO")
     rows = catalog.shipped()
     if json:
         told = [

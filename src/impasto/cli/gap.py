@@ -1,0 +1,82 @@
+"""``impasto gap``: how far apart two folders of pictures are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app
+from impasto.cli.options import Device, Quiet, Seed
+
+
+@app.command()
+def gap(
+    first: Annotated[
+        str, typer.Argument(metavar="DIR_A", help="Pictures: a folder or a list file.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="DIR_B", help="Others, likewise.")],
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="A third set, such as DIR_A stylized: how far it is from DIR_B."
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Of VGG-19.", show_default="relu1_1, relu2_1 ... relu5_1"
+        ),
+    ] = None,
+    kernel: Annotated[
+        str,
+        typer.Option(help="linear (means), polynomial (and covariances) or gaussian (everything)."),
+    ] = "gaussian",
+    permutations: Annotated[
+        int, typer.Option(metavar="N", help="Random splits that p counts.", min=1)
+    ] = 1000,
+    size: Annotated[int, typer.Option(help="Long edge that pictures are resized to.")] = 256,
+    json: Annotated[
+        Path | None, typer.Option(help="Where to write every number, as JSON; - prints it.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Measure the gap between two sets of pictures: MMD² with its p, and the Fréchet distance.
+
+    A picture is one sample: the means and deviations of its channels at a layer.
+    """
+    from impasto import console
+    from impasto.image import files
+
+    if json not in {None, console.STREAM}:
+        files.check(json)
+    with console.measuring(quiet=quiet) as job:
+        from impasto import gap as gaps
+        from impasto.metrics import STYLE_LAYERS
+
+        names = STYLE_LAYERS if layers is None else tuple(map(str.strip, layers.split(",")))
+        found = gaps.gap(
+            first,
+            second,
+            after,
+            layers=names,
+            kernel=kernel,
+            permutations=permutations,
+            size=size,
+            seed=seed,
+            device=device,
+            callback=job.callback,
+        )
+        for error in found.skipped.values():
+            print(f"impasto: skipped: {error}", file=sys.stderr)
+        if json == console.STREAM:
+            typer.echo(found.json())
+        elif json is not None:
+            files.write(f"{found.json()}\n".encode(), json)
+        if json != console.STREAM and not quiet:
+            console.table(found.header, found.table())
+        job.kept = "the table"
