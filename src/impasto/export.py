@@ -20,7 +20,7 @@ from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability, get
 from impasto.progress import Callback, Progress, Share, silent
 from impasto.runtime import Runtime
-from impasto.tracing import OPSET, TOLERANCE, compare, traced
+from impasto.tracing import TOLERANCE, compare, traced
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,6 @@ def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[st
     told: dict[str, Any] = {
         "impasto": onnx_file.FORMAT,
         "version": __version__,
-        "opset": OPSET,
         "method": known.method,
         "kind": str(known.card.get("kind", method.kind)),
         "styles": list(known.styles),

@@ -16,6 +16,8 @@ from impasto.errors import ImpastoError
 from impasto.methods.graphs import PAINTED, Graph, Input, Side
 
 OPSET = 18  # of December 2022: read by ONNX Runtime from 1.14 on
+_OPSET_CIRCULAR = 19  # the first whose Pad wraps around
+_FORMATS = {OPSET: 8, _OPSET_CIRCULAR: 9}  # of the files of that time: older runtimes refuse newer
 TOLERANCE = 1e-3  # a quarter of a shade of 256
 
 _LARGEST = 16384  # pixels of a side
@@ -28,31 +30,21 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
 
     Args:
         graph: As the method gave it; its module is changed in place.
-        told: What the file shall tell of itself.
+        told: What the file shall tell of itself, besides its opset.
         name: Of the file.
 
     Raises:
         ImpastoError: ONNX has no graph for this network.
-
-    Args:
-        graph: As the method gave it; its module is changed in place.
-        told: What the file shall tell of itself.
-        name: Of the file.
-
-    Raises:
-        ImpastoError: ONNX has no graph for this network.
-
-    By torch.export, not by the older tracer of TorchScript: sides stay symbols throughout, so that
-    a step which would hold for the traced size alone is an error here and not a wrong picture
-    later, and what comes out names its sides, as 4*h. Both were as fast and as exact.
     """
     inputs = _example(graph.inputs, _TRACED)
     whole = _Whole(graph).eval().requires_grad_(False)
     sides: dict[str, Any] = {}
     shapes = tuple(_dynamic(one, sides) for one in graph.inputs)
+    circular = any(getattr(p, "padding_mode", "") == "circular" for p in whole.modules())
+    opset = _OPSET_CIRCULAR if circular else OPSET
     # By torch.export, not by the older tracer of TorchScript: sides stay symbols throughout, so
     # that a step which holds for the traced size alone is an error here, and not a wrong picture
-    # later.
+    # later. The tracer's graphs also have six times as many nodes, most of them about sizes.
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -62,7 +54,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
                 dynamic_shapes=(shapes,),
                 input_names=[one.name for one in graph.inputs],
                 output_names=[graph.output],
-                opset_version=OPSET,
+                opset_version=opset,
                 verbose=False,
             )
     except Exception as error:  # of any part of the exporter; its text goes over pages
@@ -73,7 +65,9 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
     assert program is not None  # what dynamo=True means
     proto = program.model_proto
     _strip(proto)
-    onnx_file.library("onnx").helper.set_model_props(proto, onnx_file.fold(told))
+    proto.ir_version = _FORMATS[opset]
+    facts = onnx_file.fold({**told, "opset": opset})
+    onnx_file.library("onnx").helper.set_model_props(proto, facts)
     return bytes(proto.SerializeToString())
 
 

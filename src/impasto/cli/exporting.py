@@ -19,7 +19,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write MODEL as an ONNX graph, for runtimes without PyTorch."""
-    from impasto import console, tracing
+    from impasto import console
     from impasto import export as exporting
 
     try:
@@ -32,7 +32,7 @@ def export(
         names = one.names[0] if count == 1 else f"{count} styles"
         sizes = " and ".join("x".join(map(str, shape[-2:][::-1])) for shape in one.shapes)
         typer.echo(
-            f"{one.path}  {names}, opset {tracing.OPSET}, {one.size / 1e6:.1f} MB, largest "
-            f"difference from PyTorch {one.difference:.1e} at {sizes}",
+            f"{one.path}  {names}, {one.size / 1e6:.1f} MB, largest difference from PyTorch "
+            f"{one.difference:.1e} at {sizes}",
             err=True,
         )

@@ -266,9 +266,8 @@ class MetaNetwork(NetworkMethod):
         """
         if self.config.generated:
             raise InputError("this is the model of one painting: name it as the style")
-        return Style(
-            self.name, (Part({"moments": self.config.reader.read(self.encoder, picture)}),)
-        )
+        moments = self.config.reader.read(self.encoder, picture)
+        return Style(self.name, (Part({"moments": moments}),))
 
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
         """The moments of a style's paintings, (P, moments), and their shares (1, P), a sum of 1."""

@@ -290,15 +290,12 @@ class StylePrediction(NetworkMethod):
 
     def graphs(self) -> Sequence[Graph]:
         """The predictor, then the painter; blends are sums of embeddings, regions are left out."""
-        layers, name = self.config.style_layers, "embedding"
+        layers = self.config.style_layers
         painting = picture("style", 1, max(SMALLEST, *map(smallest_side, layers)))
+        embedding = Input("embedding", (1, self.config.embedding), normal)
+        inputs, alpha = (picture("content", self.multiple), embedding), self.config.alpha
         reading = Embedding(self.encoder, layers, self.module.predictor)
-        embedding = Input(name, (1, self.config.embedding), normal)
         return (
-            Graph(reading, (painting,), name, role="predictor"),
-            Graph(
-                EmbeddedNet(self.module),
-                (picture("content", self.multiple), embedding),
-                facts={"alpha": self.config.alpha},
-            ),
+            Graph(reading, (painting,), embedding.name, role="predictor"),
+            Graph(EmbeddedNet(self.module), inputs, facts={"alpha": alpha}),
         )
