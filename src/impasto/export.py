@@ -81,6 +81,8 @@ def export(
     graphs = method.graphs()
     told = _told(known, method, path)
     told |= {graph.role: _beside(target, graph).name for graph in graphs if graph.role}
+    sides = {key: side for graph in graphs for key, side in _sides(graph).items()}
+    told |= {key: side for key, side in sides.items() if key.startswith("style_")}
     made = []
     for index, graph in enumerate(graphs):
         part = {"paints_with": target.name} if graph.role else {}

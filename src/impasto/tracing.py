@@ -160,12 +160,11 @@ def _width(shape: tuple[int, ...]) -> int:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what the exporter says of itself, of libraries that are not there, and of torch."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        logging.disable(before)
