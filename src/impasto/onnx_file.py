@@ -70,8 +70,8 @@ def unfold(told: Mapping[str, str]) -> dict[str, Any]:
     """What :func:`fold` folded.
 
     Example:
-        >>> unfold(fold({"method": "cin", "styles": ["a", "b"], "multiple": 4}))
-        {'method': 'cin', 'styles': ['a', 'b'], 'multiple': 4}
+        >>> unfold(fold({"impasto": 1, "method": "cin", "styles": ["a", "b"]}))
+        {'impasto': 1, 'method': 'cin', 'styles': ['a', 'b']}
     """
     if "impasto" not in told:
         return {}
