@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from impasto import catalog
+from impasto import catalog, onnx_file
 from impasto import model as model_file
 from impasto.errors import InputError
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
+from impasto.methods.exported import Exported
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability, get
 from impasto.runtime import choose, keep_large_blocks
@@ -45,7 +46,7 @@ def build(
     found = catalog.for_any_style(name)
     if found is not None:
         get(found.method, ability)
-        return open_model(
+        return open_learned(
             found,
             preset=preset,
             settings=settings,
@@ -60,6 +61,45 @@ def build(
     runtime = choose(device, precision, memory)
     keep_large_blocks()
     return entry.build(numbers, runtime)
+
+
+def open_learned(
+    found: catalog.Learned,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    memory: int | None = None,
+) -> Method:
+    """What paints with a trained model: its method, or ONNX Runtime for an ONNX file.
+
+    Args:
+        found: The model.
+        preset: See :func:`open_model`.
+        settings: See :func:`open_model`.
+        device: See :func:`impasto.runtime.choose`.
+        precision: See :func:`impasto.runtime.choose`.
+        memory: See :class:`impasto.runtime.Runtime`.
+
+    Raises:
+        InputError: See :func:`open_model`.
+        MissingExtraError: The libraries for ONNX files are not installed.
+        WeightsError: The file is damaged.
+    """
+    if found.path.suffix != onnx_file.SUFFIX:
+        return open_model(
+            found,
+            preset=preset,
+            settings=settings,
+            device=device,
+            precision=precision,
+            memory=memory,
+        )
+    keep_large_blocks()
+    if preset != "default":
+        raise InputError(f"{found.path.name} has the numbers it was exported with: no preset")
+    return Exported(found.path, settings=settings, device=device, precision=precision)
 
 
 def open_model(
@@ -86,6 +126,8 @@ def open_model(
         InputError: The model's method is unknown, or the device is, or a setting cannot change.
         WeightsError: The file is damaged.
     """
+    if found.path.suffix == onnx_file.SUFFIX:
+        raise InputError(f"{found.path} is an export: give the model that it was made from")
     entry = get(found.method, Ability.TRAIN)
     assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
     runtime = choose(device, precision, memory)

@@ -9,8 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from impasto import model
+from impasto import model, onnx_file
 from impasto.errors import InputError
+
+LICENCE = "MIT, as the package"  # of the models that it ships
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ def inside(path: Path) -> tuple[Learned, ...]:
     """What the model in a file can make.
 
     Raises:
+        MissingExtraError: It is an ONNX file, and the libraries for these are not installed.
         WeightsError: It is no model.
     """
-    header = model.load(path, weights=False)
+    exported = path.suffix == onnx_file.SUFFIX
+    header = onnx_file.header(path) if exported else model.load(path, weights=False)
     titles: dict[str, Any] = header.card.get("titles", {})
     kind = str(header.card.get("kind", "style"))
     return tuple(
@@ -66,7 +70,7 @@ def find(source: object, kind: str = "style") -> Learned | None:
     """What a user means by a name or by a path of a model; None if it is neither.
 
     Args:
-        source: ``wave``, ``mine.safetensors`` or, of a model with several styles,
+        source: ``wave``, ``mine.safetensors``, ``mine.onnx`` or, of a model with several styles,
             ``mine.safetensors#name``.
         kind: What is wanted of it.
 
@@ -77,7 +81,7 @@ def find(source: object, kind: str = "style") -> Learned | None:
         return None
     text = os.fspath(source)
     path, _, wanted = text.partition("#")
-    if isinstance(path, str) and path.endswith(model.SUFFIX):
+    if isinstance(path, str) and path.endswith((model.SUFFIX, onnx_file.SUFFIX)):
         known = inside(Path(path))
         named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
         if not named:
@@ -108,6 +112,21 @@ def for_any_style(method: str) -> Learned | None:
     """
     able = (one for one in shipped() if one.kind == "any" and one.method == method)
     return next(able, None) or find(method, "any")
+
+
+def model_of(source: str | os.PathLike[str]) -> Path:
+    """Where a model lies that is named by its path, its own name or that of a style it has learned.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    text = os.fspath(source)
+    if text.endswith(model.SUFFIX):
+        return Path(text)
+    for one in shipped():
+        if text in {one.name, one.path.stem}:
+            return one.path
+    raise InputError(f"no model {text!r}: give its file, or a name of 'impasto styles'")
 
 
 def method_of(name: str) -> str:

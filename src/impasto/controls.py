@@ -12,7 +12,7 @@ from impasto import histogram
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
-from impasto.methods.registry import Ability, get
+from impasto.methods.registry import Ability
 from impasto.progress import Callback, Progress, Share
 from impasto.sources import alike, check_side
 from impasto.style import Style
@@ -102,7 +102,7 @@ class Job:
             and (isinstance(brush.source, Picture) or len(brush.source.parts) == 1)
             for brush in self.brushes
         )
-        if not self.regions or (alone and Ability.MASKS in get(method.name).abilities):
+        if not self.regions or (alone and Ability.MASKS in method.abilities):
             return self.finish(self._paint(self.brushes, self.regions, callback))
         return self.finish(self._layered(callback))
 
@@ -214,7 +214,7 @@ def mix(method: Method, shares: Sequence[float], styles: Iterable[Style]) -> Sty
     Raises:
         InputError: There are several, and the method does not blend.
     """
-    if len(shares) > 1 and Ability.BLEND not in get(method.name).abilities:
+    if len(shares) > 1 and Ability.BLEND not in method.abilities:
         raise InputError(f"{method.name} takes one style: leave the others, or give masks")
     first, *rest = (share * style for share, style in zip(shares, styles, strict=True))
     for style in rest:

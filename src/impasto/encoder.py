@@ -185,7 +185,7 @@ class Encoder(nn.Module):
 
     def _check_size(self, image: Tensor, deepest: str) -> None:
         smallest = smallest_side(deepest)
-        if min(image.shape[-2:]) < smallest:
+        if any(side < smallest for side in image.shape[-2:]):
             height, width = image.shape[-2:]
             raise InputError(
                 f"a {width}x{height} picture is too small for {deepest}: "

@@ -13,12 +13,11 @@ from typing import Any
 from impasto import catalog
 from impasto import quality as qualities
 from impasto import style as style_file
-from impasto.building import build, open_model
+from impasto.building import build, open_learned, open_model
 from impasto.controls import Brush, Controls, Job, mix
 from impasto.errors import DivergedError, InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
-from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability
 from impasto.progress import Callback, silent
 from impasto.quality import Quality
@@ -184,7 +183,7 @@ def upscale(
     found = catalog.find(model, "upscale")
     if found is None:
         raise InputError(f"no model {model!r} to enlarge with: see 'impasto styles'")
-    method = open_model(found, device=device, precision=precision)
+    method = open_learned(found, device=device, precision=precision)
     picture = read(photo)
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
@@ -212,7 +211,7 @@ def _brushes(
         settings = {**own, **(numbers["settings"] or {})}
         return build(name, ability, preset=numbers["preset"], settings=settings, **place)
 
-    opened: dict[Any, NetworkMethod] = {}
+    opened: dict[Any, Method] = {}
     brushes = []
     for style, share in zip(styles, shares, strict=True):
         learned = catalog.find(style, kind)
@@ -224,7 +223,7 @@ def _brushes(
         if method not in {None, learned.method} and not isinstance(method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
         if learned.path not in opened:
-            opened[learned.path] = open_model(learned, **place)
+            opened[learned.path] = open_learned(learned, **place)
         network = opened[learned.path]
         brushes.append(Brush(network, network.own_style(learned.index), share))
     return brushes

@@ -40,6 +40,7 @@ for _room in (
     "training",
     "adding",
     "specializing",
+    "exporting",
     "inspecting",
     "evaluating",
     "gap",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.methods.registry import Ability
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime, choose
 from impasto.style import Part, Style
@@ -22,14 +23,16 @@ class Method(ABC):
 
     Attributes:
         name: Set by the registry.
+        abilities: Set by the registry.
         Config: The frozen dataclass of the method's numbers.
         default_size: The long edge that the pipeline works at unless told otherwise; None is the
             photo's own.
     """
 
-    name: ClassVar[str]
+    name: str
+    abilities: Ability
     Config: ClassVar[type[Any]]
-    default_size: ClassVar[int | None] = None
+    default_size: int | None = None
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         self.config = self.Config() if config is None else config
@@ -41,6 +44,10 @@ class Method(ABC):
         By default the picture itself, for methods that compare with it in every job anew.
         """
         return Style(self.name, (Part({"picture": picture}),))
+
+    def own_style(self, index: int = 0) -> Style:
+        """The style that it has learned; of several, the one at this place."""
+        raise InputError(f"{self.name} has learned no style: name a painting")
 
     def stylize(
         self,

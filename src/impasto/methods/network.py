@@ -16,6 +16,7 @@ from impasto.errors import InputError, WeightsError
 from impasto.image import Picture
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
+from impasto.methods.graphs import Graph, picture
 from impasto.methods.registry import Ability, get
 from impasto.model import Model
 from impasto.networks import strips
@@ -26,7 +27,7 @@ from impasto.style import Part, Style
 from impasto.training.task import Task
 
 _AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
-_SMALLEST = 16  # a side below which a reflected border no longer fits
+SMALLEST = 16  # a side below which a reflected border no longer fits
 
 M = TypeVar("M", bound="NetworkMethod")
 
@@ -38,6 +39,7 @@ class NetworkMethod(Method):
 
     Attributes:
         multiple: The network wants sides that are multiples of this.
+        smallest: What its sides are at least in a graph, which has one kind of border for all.
         adding: What changes in the recipe where a style is added, see :meth:`addition`.
         kind: What a model makes: ``style``, ``texture`` or ``upscale``, or ``any`` for every style;
             an instance may differ.
@@ -46,6 +48,7 @@ class NetworkMethod(Method):
     """
 
     multiple: ClassVar[int] = 4
+    smallest: int = SMALLEST
     adding: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
     adjustable: ClassVar[tuple[str, ...]] = ()
@@ -126,6 +129,17 @@ class NetworkMethod(Method):
             InputError: This method writes no networks.
         """
         raise InputError(f"{self.name} writes no networks: give a model of meta-network")
+
+    def graphs(self) -> Sequence[Graph]:
+        """The network for other runtimes; of several graphs, the last one paints.
+
+        By default it takes the photo and nothing else. A method that says :attr:`Ability.EXPORT`
+        is exported with what it gives here, and nothing else has to know of it.
+
+        Raises:
+            InputError: Other runtimes cannot run this one.
+        """
+        return (Graph(self.module, (picture("content", self.multiple, self.smallest),)),)
 
     def inspect(
         self, style: Style, photo: Tensor, *, callback: Callback = silent
@@ -248,7 +262,7 @@ def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
     return build.open(other, runtime).module
 
 
-def pad_to(batch: Tensor, multiple: int, smallest: int = _SMALLEST) -> Tensor:
+def pad_to(batch: Tensor, multiple: int, smallest: int = SMALLEST) -> Tensor:
     """Mirror pictures (B, 3, H, W) beyond their right and lower edges up to multiples.
 
     Args:

@@ -33,6 +33,7 @@ class Ability(Flag):
     UPSCALE = auto()  # a larger picture
     INSPECT = auto()  # shows what the parts of a style have learned: see NetworkMethod.inspect
     TRAIN = auto()  # learns, and paints with what it has learned: see impasto.methods.network
+    EXPORT = auto()  # runs in other runtimes: see NetworkMethod.graphs
 
     def words(self) -> str:
         """The abilities as the table of methods prints them."""
@@ -86,7 +87,7 @@ def method(
     """
 
     def register(build: _M) -> _M:
-        build.name = name
+        build.name, build.abilities = name, abilities
         _TABLE[name] = Entry(name, summary, family, papers, abilities, build)
         return build
 

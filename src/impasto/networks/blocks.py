@@ -58,16 +58,19 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     if x.shape[-1] * x.shape[-2] == 1:  # a single position has no variance: nothing but the shift
         # a sum, not a view: a ReLU in place would otherwise write into the bias itself
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
-    if x.shape[1] <= _FEW and not x.is_contiguous():
+    exported = torch.onnx.is_in_onnx_export()
+    if x.shape[1] <= _FEW and not exported and not x.is_contiguous():
         # too few for the kernel that has the channels last
         made = instance_norm(x.contiguous(), weight, bias, eps)
         return made.contiguous(memory_format=torch.channels_last)
-    if x.device.type != "cpu" and weight.ndim == 1:
+    # ONNX has an instance norm, but no batch norm that takes the statistics of its own batch.
+    if weight.ndim == 1 and (exported or x.device.type != "cpu"):
         return F.instance_norm(x, weight=weight.to(x.dtype), bias=bias.to(x.dtype), eps=eps)
     # Of a batch of one, this is batch norm, and on a processor with channels_last that kernel is
     # several times faster than torch's own instance norm, forward and backward.
     rows = zip(x.split(1), _rows(weight, x), _rows(bias, x), strict=True)
-    return torch.cat([F.batch_norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
+    norm = F.instance_norm if exported else F.batch_norm
+    return torch.cat([norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
 
 
 def _rows(table: Tensor, x: Tensor) -> list[Tensor]:
@@ -123,6 +126,8 @@ class OfColours(nn.Conv2d):
     """A convolution from or to three channels, by :func:`valid_convolution`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if torch.onnx.is_in_onnx_export():  # other runtimes have other kernels
+            return super()._conv_forward(input, weight, bias)
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         padded = F.pad(input, self._reversed_padding_repeated_twice, mode=mode)
         return valid_convolution(padded, weight, bias, self.stride[0])

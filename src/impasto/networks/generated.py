@@ -149,7 +149,8 @@ class GeneratedNet(nn.Module):
         x = image * 2 - 1
         if self.border:
             # a border wider than the picture has nothing to mirror: its last pixels go on instead
-            mode = "reflect" if self.border < min(x.shape[-2:]) else "replicate"
+            wide = all(self.border < side for side in x.shape[-2:])
+            mode = "reflect" if wide else "replicate"
             x = F.pad(x, (self.border,) * 4, mode=mode)
         x = F.relu_(self.first(x))  # (B, width, H, W)
         layers = self._generated()

@@ -162,3 +162,20 @@ class PredictionNet(nn.Module):
             raise InputError(
                 "the network to start from has another shape: train with its width and blocks"
             ) from error
+
+
+class EmbeddedNet(nn.Module):
+    """The painter of a network, for one embedding that was made before.
+
+    Args:
+        network: Whose painter and norms it takes.
+    """
+
+    def __init__(self, network: PredictionNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, embedding: Tensor) -> Tensor:
+        """(1, 3, H, W) in [0, 1] and (1, embedding) to (1, 3, H, W), float32 in [0, 1]."""
+        alone = torch.ones(1, 1, device=image.device)
+        return self.network.painter.paint(image, alone, *self.network.norms(embedding))

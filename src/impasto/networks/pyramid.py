@@ -102,6 +102,25 @@ class PyramidNet(nn.Module):
         return [torch.cat(both, 1) for both in zip(pooled, noise, strict=True)] if noise else pooled
 
 
+class FlatPyramid(nn.Module):
+    """A pyramid whose inputs are tensors one after another: the photo first, if there is one.
+
+    Args:
+        pyramid: The network.
+        photo: Whether it takes one.
+    """
+
+    def __init__(self, pyramid: PyramidNet, *, photo: bool) -> None:
+        super().__init__()
+        self.pyramid, self.photo = pyramid, photo
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """See :class:`PyramidNet`."""
+        image, noise = (inputs[0], inputs[1:]) if self.photo else (None, inputs)
+        painted: Tensor = self.pyramid(noise, image)
+        return painted
+
+
 class _Unit(nn.Sequential):
     """3x3, 3x3 and 1x1, each with its norm and ReLU."""
 

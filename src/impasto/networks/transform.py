@@ -78,7 +78,8 @@ class TransformNet(nn.Module):
         x = image * 2 - 1
         if self.border:
             # a border wider than the picture has nothing to mirror: its last pixels go on instead
-            mode = "reflect" if self.border < min(x.shape[-2:]) else "replicate"
+            wide = all(self.border < side for side in x.shape[-2:])
+            mode = "reflect" if wide else "replicate"
             x = F.pad(x, (self.border,) * 4, mode=mode)  # (B, 3, H + 2*border, W + 2*border)
         x = self.encoder(x)  # (B, 4*width, (H + 2*border)/4, ...)
         x = self.residual(x)  # (B, 4*width, H/4, W/4)

@@ -27,6 +27,7 @@ from impasto.methods.arbitrary.base import (
     Decoders,
     up_to,
 )
+from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.decoder import LAYERS
 from impasto.progress import Callback, silent
@@ -191,6 +192,19 @@ class AdaInTask(Task):
         return torch.cat([photo, painting, painted.float()], dim=-1)
 
 
+class _Whole(nn.Module):
+    """Both encoders, equations 8 and 14, and the decoder."""
+
+    def __init__(self, encoder: Encoder, decoders: Decoders, layer: str) -> None:
+        super().__init__()
+        self.encoder, self.decoders, self.layer = encoder, decoders, layer
+
+    def forward(self, content: Tensor, style: Tensor, alpha: Tensor) -> Tensor:
+        x, y = (self.encoder(one, [self.layer])[self.layer] for one in (content, style))
+        painted: Tensor = self.decoders(torch.lerp(x, adain(x, *moments(y)), alpha), self.layer)
+        return painted
+
+
 @method(
     "adain",
     "one network for every style: means and deviations of features",
@@ -202,7 +216,7 @@ class AdaInTask(Task):
         "https://arxiv.org/abs/1703.06868",
     ),
     family="arbitrary",
-    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN,
+    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.EXPORT,
 )
 class AdaIn(AnyStyleMethod):
     """Encoder, equation 8, decoder."""
@@ -253,3 +267,14 @@ class AdaIn(AnyStyleMethod):
             target = target + share * adain(x, mean, std, guide=guide)
         painted = self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
         return self.done(painted[..., :height, :width].clamp(0, 1), callback)
+
+    def graphs(self) -> Sequence[Graph]:
+        """All of it in one graph, for one painting; regions and blends are left out."""
+        smallest = 2 * self.multiple
+        inputs = (
+            picture("content", self.multiple, smallest),
+            picture("style", 1, smallest),
+            Input("alpha", (1,), uniform),
+        )
+        whole = _Whole(self.encoder, self.module, self.config.layer)
+        return (Graph(whole, inputs, facts={"alpha": self.config.alpha}),)

@@ -21,7 +21,8 @@ from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
-from impasto.methods.network import NetworkMethod, network_of, with_short_side
+from impasto.methods.graphs import Graph
+from impasto.methods.network import SMALLEST, NetworkMethod, network_of, with_short_side
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.generated import GeneratedNet
@@ -206,7 +207,7 @@ def _meta(config: MetaNetworkConfig) -> MetaNet:
         "https://arxiv.org/abs/1709.04111",
     ),
     family="arbitrary",
-    abilities=Ability.STYLIZE | Ability.BLEND | Ability.TRAIN,
+    abilities=Ability.STYLIZE | Ability.BLEND | Ability.TRAIN | Ability.EXPORT,
 )
 class MetaNetwork(NetworkMethod):
     """The meta network; or, as the model of one painting, a network that it has written."""
@@ -234,6 +235,8 @@ class MetaNetwork(NetworkMethod):
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
         self.kind = "style" if self.config.generated else "any"
+        if isinstance(self.module, GeneratedNet):
+            self.smallest = max(SMALLEST, self.module.border + 1)  # of a mirrored border
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
@@ -263,17 +266,13 @@ class MetaNetwork(NetworkMethod):
         """
         if self.config.generated:
             raise InputError("this is the model of one painting: name it as the style")
-        return Style(
-            self.name, (Part({"moments": self.config.reader.read(self.encoder, picture)}),)
-        )
+        moments = self.config.reader.read(self.encoder, picture)
+        return Style(self.name, (Part({"moments": moments}),))
 
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
         """The moments of a style's paintings, (P, moments), and their shares (1, P), a sum of 1."""
         shares = style.shares()
-        rows = [part.tensors.get("moments", torch.empty(1, 0)) for part in style]
-        if any(row.shape != (1, self.config.reader.numbers) for row in rows):
-            raise InputError("this style is of other layers of the encoder: encode it anew")
-        moments = torch.cat([row.to(self.runtime.device).float() for row in rows])
+        moments = self.config.reader.kept(style, "moments").to(self.runtime.device)
         return moments, shares[None].to(self.runtime.device)
 
     def stylize(
@@ -300,3 +299,12 @@ class MetaNetwork(NetworkMethod):
         network = self.module.network(*self._paintings(style.expect(self.name)))
         numbers = {**dataclasses.asdict(self.config), "generated": True}
         return Model(self.name, numbers, network.state_dict(), (name,), {**card, "kind": "style"})
+
+    def graphs(self) -> Sequence[Graph]:
+        """A generated network."""
+        if not self.config.generated:
+            raise InputError(
+                "meta-network itself is not exported, but the networks that it writes: "
+                "make one with 'impasto specialize'"
+            )
+        return super().graphs()

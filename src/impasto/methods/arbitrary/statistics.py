@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto import samples
 from impasto.encoder import (
@@ -23,7 +23,9 @@ from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.losses.moments import moments
 from impasto.methods.network import with_short_side
+from impasto.networks.prediction import Predictor
 from impasto.runtime import Runtime
+from impasto.style import Style
 
 _MEASURED = 192  # short side of the package's pictures
 
@@ -91,6 +93,35 @@ class Reader:
         if pictures.shape[-2:] != (height, width):
             pictures = Picture(pictures.cpu()).resized(height, width).rgb.to(pictures)
         return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
+
+    def kept(self, style: Style, name: str) -> Tensor:
+        """The statistics of a style's parts, (P, numbers), by the name they are kept under.
+
+        Raises:
+            InputError: They are of other layers.
+        """
+        rows = [part.tensors.get(name, torch.empty(0)) for part in style]
+        if any(row.shape != (1, self.numbers) for row in rows):
+            raise InputError("this style is of other layers of the encoder: encode it anew")
+        return torch.cat([row.float() for row in rows])
+
+
+class Embedding(nn.Module):
+    """From a painting to its embedding in one module.
+
+    Args:
+        encoder: Of the statistics.
+        layers: Whose statistics are taken.
+        predictor: What makes embeddings of them.
+    """
+
+    def __init__(self, encoder: Encoder, layers: Sequence[str], predictor: Predictor) -> None:
+        super().__init__()
+        self.encoder, self.layers, self.predictor = encoder, layers, predictor
+
+    def forward(self, style: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, embedding)."""
+        return self.predictor.embed(statistics(self.encoder(style, self.layers), self.layers))
 
 
 def statistics(features: Features, layers: Sequence[str]) -> Tensor:

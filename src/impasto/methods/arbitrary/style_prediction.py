@@ -16,16 +16,17 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder
+from impasto.encoder import Encoder, smallest_side
 from impasto.errors import InputError
 from impasto.losses.gram import gram_matrix
 from impasto.losses.palette import palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.arbitrary.statistics import Reader, known, statistics
-from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.arbitrary.statistics import Embedding, Reader, known, statistics
+from impasto.methods.graphs import Graph, Input, normal, picture
+from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
-from impasto.networks.prediction import PredictionNet
+from impasto.networks.prediction import EmbeddedNet, PredictionNet
 from impasto.networks.regions import region_maps
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
@@ -195,7 +196,7 @@ class StylePredictionTask(Task):
         "https://arxiv.org/abs/1705.06830",
     ),
     family="arbitrary",
-    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN,
+    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.EXPORT,
 )
 class StylePrediction(NetworkMethod):
     """Encoder, predictor, painter."""
@@ -259,10 +260,8 @@ class StylePrediction(NetworkMethod):
 
     def _seen(self, style: Style) -> Tensor:
         """The statistics of a style's parts, (P, inputs)."""
-        rows = [part.tensors.get("statistics", torch.empty(0)) for part in style.expect(self.name)]
-        if any(row.shape != (1, self.config.reader.numbers) for row in rows):
-            raise InputError("this style is of other layers of the encoder: encode it anew")
-        return torch.cat([row.to(self.runtime.device).float() for row in rows])
+        seen = self.config.reader.kept(style.expect(self.name), "statistics")
+        return seen.to(self.runtime.device)
 
     def stylize(
         self,
@@ -288,3 +287,15 @@ class StylePrediction(NetworkMethod):
             return self.done(self.run(content, seen, weights), callback)
         maps = pad_to(region_maps(shares, regions, content.shape[-2:]), self.multiple)
         return self.done(self.run(content, seen, weights, maps), callback)
+
+    def graphs(self) -> Sequence[Graph]:
+        """The predictor, then the painter; blends are sums of embeddings, regions are left out."""
+        layers = self.config.style_layers
+        painting = picture("style", 1, max(SMALLEST, *map(smallest_side, layers)))
+        embedding = Input("embedding", (1, self.config.embedding), normal)
+        inputs, alpha = (picture("content", self.multiple), embedding), self.config.alpha
+        reading = Embedding(self.encoder, layers, self.module.predictor)
+        return (
+            Graph(reading, (painting,), embedding.name, role="predictor"),
+            Graph(EmbeddedNet(self.module), inputs, facts={"alpha": alpha}),
+        )

@@ -15,6 +15,7 @@ from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.graphs import Graph, Input, picture, shares
 from impasto.methods.network import NetworkMethod, network_of, pad_to, with_short_side
 from impasto.model import Model
 from impasto.networks.regions import region_maps
@@ -222,6 +223,11 @@ class ManyStyles(NetworkMethod):
             return self.done(self.run(content, blend), callback)
         maps = pad_to(region_maps(shares, regions, content.shape[-2:]), self.multiple)
         return self.done(self.run(content, weights, maps), callback)
+
+    def graphs(self) -> Sequence[Graph]:
+        """The network, with the weights of its styles as an input; regions are left out."""
+        weights = Input("weights", (1, self.config.styles), shares)
+        return (Graph(self.module, (picture("content", self.multiple), weights)),)
 
     def weights_of(self, style: Style) -> tuple[Tensor, Tensor]:
         """The weights of the styles in each part of a blend, (P, N), and the parts' shares, (P)."""

@@ -70,7 +70,7 @@ class CinConfig(ManyStylesConfig):
         "https://arxiv.org/abs/1610.07629",
     ),
     family="multi_style",
-    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN,
+    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.EXPORT,
 )
 class Cin(ManyStyles):
     """Conditional instance normalisation."""

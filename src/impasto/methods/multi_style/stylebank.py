@@ -219,7 +219,12 @@ def _several() -> bool:
         "https://arxiv.org/abs/1703.09210",
     ),
     family="multi_style",
-    abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.INSPECT,
+    abilities=Ability.STYLIZE
+    | Ability.BLEND
+    | Ability.MASKS
+    | Ability.TRAIN
+    | Ability.EXPORT
+    | Ability.INSPECT,
 )
 class StyleBank(ManyStyles):
     """Encoder, filter banks, decoder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.network import NetworkMethod, with_short_side
+from impasto.methods.network import SMALLEST, NetworkMethod, with_short_side
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.transform import TransformNet
 from impasto.progress import Callback, silent
@@ -168,13 +169,19 @@ def _loss_of(config: JohnsonConfig, runtime: Runtime) -> PerceptualLoss:
         "https://arxiv.org/abs/1701.02096",
     ),
     family="per_style",
-    abilities=Ability.STYLIZE | Ability.TRAIN,
+    abilities=Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class Johnson(NetworkMethod):
     """The image transformation network, one for each style."""
 
     Config = JohnsonConfig
     config: JohnsonConfig
+    module: TransformNet
+
+    def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
+        super().__init__(config, runtime)
+        # in a graph the border is always the mirrored one, which wants a picture that wide
+        self.smallest = max(SMALLEST, self.module.border + 1)
 
     @classmethod
     def network(cls, config: JohnsonConfig) -> TransformNet:

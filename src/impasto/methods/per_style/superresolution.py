@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.histogram import match_histogram
-from impasto.image import MAX_PIXELS
 from impasto.losses.content import content_loss
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.graphs import Graph
+from impasto.methods.graphs import picture as picture_input
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.tiling import in_tiles
 from impasto.networks.upscale import SMALLEST, UpscaleNet, check_factor, enlarge
-from impasto.progress import Callback, Progress, silent
+from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.training.task import Batch, Task
 
@@ -208,7 +210,7 @@ def _gaussian(image: Tensor, sigma: float) -> Tensor:
         "https://arxiv.org/abs/1603.08155",
     ),
     family="per_style",
-    abilities=Ability.UPSCALE | Ability.TRAIN,
+    abilities=Ability.UPSCALE | Ability.TRAIN | Ability.EXPORT,
 )
 class SuperResolution(NetworkMethod):
     """The image transformation network with a picture as its target instead of a style."""
@@ -253,47 +255,29 @@ class SuperResolution(NetworkMethod):
         Raises:
             InputError: The large picture would have more pixels than the package reads.
         """
-        factor, (height, width) = self.config.factor, picture.shape[-2:]
-        if height * width * factor**2 > MAX_PIXELS:
-            raise InputError(
-                f"{width}x{height} times {factor} is more than {MAX_PIXELS // 10**6} megapixels: "
-                f"give a smaller picture"
-            )
-        large = enlarge(picture.float(), factor).clamp(0, 1)
-        places = self._tiles(height, width)
-        for done, (rows, columns) in enumerate(places, start=1):
-            part = (..., _times(rows, factor), _times(columns, factor))
-            large[part] = self._tile(picture, rows, columns).to(large.device)
-            progress = Progress(done, len(places), stage="enlarging", preview=large.clone)
-            callback(progress)
-            if progress.cancelled:
-                break
+        large = in_tiles(
+            picture,
+            lambda window: self.run(window, factor=self.config.factor),
+            factor=self.config.factor,
+            step=self._step,
+            reach=self.module.reach,
+            callback=callback,
+        )
         return match_histogram(large, picture.float()) if self.config.match_histogram else large
 
-    def _tiles(self, height: int, width: int) -> list[tuple[slice, slice]]:
-        """Rows and columns of the tiles of the small picture."""
+    @property
+    def _step(self) -> int | None:
+        """Side of a tile of the small picture, see :func:`~impasto.methods.tiling.in_tiles`."""
         # instance normalisation takes its statistics of the whole picture
-        step = max(height, width) if self.config.norm == "instance" else _TILE // self.config.factor
-        step = max(step, 1)
-        return [
-            (slice(top, min(top + step, height)), slice(left, min(left + step, width)))
-            for top in range(0, height, step)
-            for left in range(0, width, step)
-        ]
+        return None if self.config.norm == "instance" else _TILE // self.config.factor
 
-    def _tile(self, picture: Tensor, rows: slice, columns: slice) -> Tensor:
-        """A tile of the large picture: run with all around it that acts on it."""
-        # a window of less than 16 pixels would be padded, and its edge be no longer the picture's
-        reach, factor = max(self.module.reach, 16), self.config.factor
-        top, left = max(0, rows.start - reach), max(0, columns.start - reach)
-        window = picture[..., top : rows.stop + reach, left : columns.stop + reach]
-        painted = self.run(window, factor=factor)  # (1, 3, f*h, f*w)
-        inner = (
-            slice(rows.start - top, rows.stop - top),
-            slice(columns.start - left, columns.stop - left),
-        )
-        return painted[..., _times(inner[0], factor), _times(inner[1], factor)]
-
-
-def _times(part: slice, factor: int) -> slice:
-    return slice(part.start * factor, part.stop * factor)
+    def graphs(self) -> Sequence[Graph]:
+        """The network, for a window at a time."""
+        config = self.config
+        told = {
+            "factor": config.factor,
+            "tile": self._step,
+            "reach": self.module.reach,
+            "match_histogram": config.match_histogram,
+        }
+        return (Graph(self.module, (picture_input("content", self.multiple),), facts=told),)

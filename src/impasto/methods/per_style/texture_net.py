@@ -11,10 +11,19 @@ from torch import Tensor, nn
 
 from impasto.encoder import Encoder
 from impasto.errors import InputError
+from impasto.losses.diversity import entropy
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.registry import Ability, Paper, method
-from impasto.networks.pyramid import CHANNELS, Noise, PyramidNet, draw_noise, multiple_of
+from impasto.networks.pyramid import (
+    CHANNELS,
+    FlatPyramid,
+    Noise,
+    PyramidNet,
+    draw_noise,
+    multiple_of,
+)
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Style
@@ -130,27 +139,6 @@ class TextureNetConfig:
         )
 
 
-def entropy(pictures: Tensor) -> Tensor:
-    """How far apart the pictures (B, 3, H, W) of a batch lie: the mean log distance to the nearest.
-
-    Kozachenko and Leonenko's estimate of the entropy of the pictures' distribution over its
-    dimension and up to a constant; Ulyanov, Vedaldi and Lempitsky, "Improved Texture Networks",
-    CVPR 2017, section 2, equation 4. Distances are roots of mean squares over all values.
-
-    Raises:
-        InputError: A single picture has no neighbour.
-    """
-    if len(pictures) < 2:
-        raise InputError("diversity compares the pictures of a batch: set batch to 2 or more")
-    flat = pictures.float().flatten(1)  # (B, 3*H*W)
-    with torch.no_grad():
-        distances = torch.cdist(flat, flat)  # (B, B)
-        nearest = distances.fill_diagonal_(torch.inf).argmin(1)
-    # differences anew: the products inside cdist are too coarse for pictures that are almost one
-    squares = (flat - flat[nearest]).square().mean(1)
-    return squares.clamp_min(1e-12).log().mean() / 2  # two of one picture have no direction
-
-
 class TextureNetTask(Task):
     """The Gram matrices of the sample from noise; for stylization also the content of photos."""
 
@@ -222,7 +210,7 @@ class TextureNetTask(Task):
         "https://arxiv.org/abs/1701.02096",
     ),
     family="per_style",
-    abilities=Ability.SYNTHESIZE | Ability.STYLIZE | Ability.TRAIN,
+    abilities=Ability.SYNTHESIZE | Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class TextureNet(NetworkMethod):
     """The pyramid of version 1 with the norms of either version."""
@@ -297,3 +285,15 @@ class TextureNet(NetworkMethod):
         with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
             painted: Tensor = self.module(noise, photo)
         return painted.float().clamp(0, 1)
+
+    def graphs(self) -> Sequence[Graph]:
+        """The pyramid, with a noise for each scale."""
+        scales, channels = self.config.depth, self.config.noise
+        stylizes = self.config.kind == "stylize"
+        inputs = [picture("content", self.module.multiple)] if stylizes else []
+        for scale in range(scales if channels else 0):
+            # the coarsest has one position for each unit of the picture
+            sides = (Side(axis, 1 << scale) for axis in ("h", "w"))
+            inputs.append(Input(f"noise{scale}", (1, channels, *sides), uniform))
+        told = {"multiple": self.module.multiple, "noise": [scales, channels]}
+        return (Graph(FlatPyramid(self.module, photo=stylizes), tuple(inputs), facts=told),)
