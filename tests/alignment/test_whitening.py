@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from impasto.alignment import whitening
-from impasto.alignment.whitening import Gaussian, blend, gaussian, monge, part_way, roots, wct
+from impasto.alignment.adain import adain
+from impasto.alignment.whitening import (
+    Gaussian,
+    blend,
+    gaussian,
+    merged,
+    monge,
+    part_way,
+    rescaling,
+    roots,
+    wct,
+)
 
 KINDS = {"wct": wct, "monge": monge}
 
@@ -257,3 +268,18 @@ def test_what_has_no_variance_becomes_the_mean_of_the_style(kind):
         found = transport(kind, content, style)(content)
         mean = gaussian(style).mean.float().view(1, 4, 1, 1)
         torch.testing.assert_close(found, mean.expand_as(found))
+
+
+def test_parts_make_up_the_statistics_of_the_whole():
+    x = features(2, 5, 12, 7)
+    parts = x.split([3, 8, 1], 2)
+    found = merged([gaussian(part) for part in parts], [part.shape[2] * 7 for part in parts])
+    for one, whole in zip(found, gaussian(x), strict=True):
+        torch.testing.assert_close(one, whole)
+
+
+def test_rescaling_is_adain():
+    x, mean, std = features(1, 4, 6, 9), torch.randn(1, 4).double(), torch.rand(1, 4).double()
+    x[:, 2] = 1.5  # a channel that never varies
+    found = rescaling(gaussian(x), mean, std)(x)
+    torch.testing.assert_close(found, adain(x, mean, std))

@@ -105,6 +105,24 @@ def gaussian(features: Tensor, *, guide: Tensor | None = None) -> Gaussian:
     return Gaussian(mean, covariance)
 
 
+def merged(parts: Sequence[Gaussian], counts: Sequence[int]) -> Gaussian:
+    """The mean and the covariance of all positions, from those of parts of them.
+
+    Args:
+        parts: Of one feature map each.
+        counts: How many positions each has.
+    """
+    total, first, *_ = sum(counts), *parts
+    mean, covariance = torch.zeros_like(first.mean), torch.zeros_like(first.covariance)
+    for part, count in zip(parts, counts, strict=True):
+        mean += part.mean * (count / total)
+    for part, count in zip(parts, counts, strict=True):
+        apart = part.mean - mean  # (B, C)
+        spread = apart.unsqueeze(2) * apart.unsqueeze(1)  # (B, C, C)
+        covariance += (part.covariance + spread) * (count / total)
+    return Gaussian(mean, covariance)
+
+
 def roots(of: Gaussian, *, floor: float = 1e-5, relative: float = 1e-10) -> Roots:
     """The square root of a covariance matrix and the inverse of it.
 
@@ -144,6 +162,20 @@ def monge(content: Roots, style: Roots) -> Transport:
     values, vectors = torch.linalg.eigh(inner @ inner.mT)
     middle = _compose(vectors, values.clamp_min(0).sqrt())
     return Transport(content.inverse @ middle @ content.inverse, content.mean, style.mean)
+
+
+def rescaling(own: Gaussian, mean: Tensor, std: Tensor, *, eps: float = 1e-5) -> Transport:
+    """AdaIN, equation 8, as such a map: each channel by itself.
+
+    Args:
+        own: μ(x), and σ(x) in the diagonal of the covariance.
+        mean: μ(y), (B or 1, C).
+        std: σ(y), (B or 1, C).
+        eps: The least variance that is divided by, see :func:`impasto.alignment.adain.adain`.
+    """
+    variance = own.covariance.diagonal(dim1=1, dim2=2)  # (B, C)
+    slope = std.to(variance) * variance.clamp_min(eps).rsqrt()
+    return Transport(torch.diag_embed(slope), own.mean, mean.to(variance))
 
 
 def part_way(transport: Transport, amount: float) -> Transport:

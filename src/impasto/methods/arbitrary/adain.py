@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
+from impasto.alignment.whitening import Gaussian, Transport, blend, part_way, rescaling
 from impasto.encoder import Encoder, Features
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
@@ -256,17 +257,31 @@ class AdaIn(AnyStyleMethod):
     ) -> Tensor:
         """Equation 14, and 15 for several parts: decode a weighted sum of aligned features."""
         height, width = content.shape[-2:]
-        (x,) = self.features(self.padded(content), [self.config.layer])  # (1, C, h, w)
+        photo = self.padded(content)
+        if not regions and self.too_large(photo):
+            painted = self.in_strips(photo, self.config.layer, partial(self._rescaling, style))
+            return self.done(painted[..., :height, :width].clamp_(0, 1), callback)
+        (x,) = self.features(photo, [self.config.layer])  # (1, C, h, w)
         shares = self.shares(style, regions, *x.shape[-2:])
         left = 1 - torch.stack(shares).sum(0)  # what no region covers
         target = left * x
         for part, share in zip(style, shares, strict=True):
             guide = share if self.config.statistics == "region" and regions else None
-            kept = (part.tensors[name].to(x.device) for name in ("mean", "std"))
-            mean, std = (one / self.units(self.config.layer) for one in kept)
+            mean, std = self._painting(part)
             target = target + share * adain(x, mean, std, guide=guide)
         painted = self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
         return self.done(painted[..., :height, :width].clamp(0, 1), callback)
+
+    def _painting(self, part: Part) -> tuple[Tensor, Tensor]:
+        """The statistics of a painting in the units of the decoder, (1, C) each."""
+        units = self.units(self.config.layer)
+        mean, std = (part.tensors[name].to(units) / units for name in ("mean", "std"))
+        return mean, std
+
+    def _rescaling(self, style: Style, own: Gaussian) -> Transport:
+        """Equations 14 and 15 as one map of the features."""
+        maps = [rescaling(own, *self._painting(part)) for part in style.expect(self.name)]
+        return part_way(blend(maps, style.shares().tolist()), self.config.alpha)
 
     def graphs(self) -> Sequence[Graph]:
         """All of it in one graph, for one painting; regions and blends are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar
@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto import samples
+from impasto.alignment.whitening import Gaussian, Transport, gaussian, merged
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.networks.decoder import LAYERS, Decoder, Scales
+from impasto.networks.halo import over_strips, reach, spans
 from impasto.runtime import Runtime
 from impasto.style import Style
 
@@ -24,6 +26,8 @@ POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
 STATISTICS = ("whole", "region")
 
+_STRIP = 1 << 18  # positions
+_CHANNELS = 400  # at full size, that a whole pass takes the room of, measured
 _MEASURED = 192  # short side of the pictures that the units are measured on
 
 
@@ -170,6 +174,40 @@ class AnyStyleMethod(NetworkMethod):
         with torch.autocast(self.runtime.device.type, dtype, enabled=dtype is not torch.float32):
             picture: Tensor = self.module(features, layer)
         return picture
+
+    def too_large(self, picture: Tensor) -> bool:
+        """Whether a picture would take more room than there is, if it went through as a whole."""
+        positions = picture.shape[-2] * picture.shape[-1]
+        return positions * _CHANNELS * self.runtime.dtype.itemsize > self.runtime.room()
+
+    def in_strips(
+        self, picture: Tensor, layer: str, settle: Callable[[Gaussian], Transport]
+    ) -> Tensor:
+        """Encode, move the features, decode: in strips, by the statistics of the whole picture.
+
+        Args:
+            picture: (1, 3, H, W), padded.
+            layer: From which it is decoded again.
+            settle: The map of the features, once their statistics are known.
+
+        Returns:
+            (1, 3, H, W), not clamped.
+        """
+        height, seen = picture.shape[-2], reach(layer)
+        rows = _STRIP // picture.shape[-1]
+        parts, counts = [], []
+        for span in spans(height, rows, seen, self.multiple):
+            (x,) = self.encoded(picture[..., span.low : span.high, :], [layer])
+            inner = span.inner(x, (span.high - span.low) // x.shape[-2])
+            parts.append(gaussian(inner))
+            counts.append(inner.shape[-2] * inner.shape[-1])
+        moved = settle(merged(parts, counts))
+
+        def paint(strip: Tensor) -> Tensor:
+            (x,) = self.encoded(strip, [layer])
+            return self.decode(moved(x, x.dtype), layer)
+
+        return over_strips(picture, paint, spans(height, rows, 2 * seen, self.multiple))
 
     def units(self, layer: str) -> Tensor:
         """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from impasto.alignment.whitening import (
     Gaussian,
     Roots,
+    Transport,
     blend,
     gaussian,
     monge,
@@ -247,9 +248,17 @@ class Wct(AnyStyleMethod):
     ) -> Tensor:
         levels = self.config.levels
         for done, layer in enumerate(levels, start=1):
-            (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
-            moved = self._in_regions if regions else self._moved
-            picture = self.decode(moved(x, layer, style, regions, alpha), layer)
+            settle = partial(self._map, layer, style, alpha)
+            if not regions and self.too_large(picture):
+                picture = self.in_strips(picture, layer, settle)
+            else:
+                (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
+                target = (
+                    self._in_regions(x, layer, style, regions, alpha)
+                    if regions
+                    else settle(gaussian(x))(x, x.dtype)
+                )
+                picture = self.decode(target, layer)
             shown = picture.clamp(0, 1)
             progress = Progress(done, len(levels), stage=layer, preview=shown.clone)
             callback(progress)
@@ -258,16 +267,12 @@ class Wct(AnyStyleMethod):
         return picture
 
     @torch.no_grad()
-    def _moved(
-        self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor], alpha: float
-    ) -> Tensor:
-        """What all parts together make of the features (1, C, h, w), as one map of them."""
-        weights = self.shares(style, regions, *x.shape[-2:])
-        photo = self._roots(gaussian(x))
-        transport = TRANSPORTS[self.config.transport]
+    def _map(self, layer: str, style: Style, alpha: float, own: Gaussian) -> Transport:
+        """What all parts together make of features with these statistics."""
+        weights = style.expect(self.name).shares().tolist()
+        photo, transport = self._roots(own), TRANSPORTS[self.config.transport]
         maps = [transport(photo, self._painting(part, layer)) for part in style]
-        whole = blend(maps, [float(weight) for weight in weights])
-        return part_way(whole, alpha)(x, x.dtype)  # equation 4
+        return part_way(blend(maps, weights), alpha)  # equation 4
 
     @torch.no_grad()
     def _in_regions(
