@@ -41,6 +41,7 @@ for _room in (
     "adding",
     "specializing",
     "inspecting",
+    "batching",
     "evaluating",
     "tables",
 ):
