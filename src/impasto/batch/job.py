@@ -121,7 +121,7 @@ class Job:
 
 
 def _shown(value: Any) -> str:
-    return "not given" if value in {None, ""} else str(value)
+    return "not given" if value is None or value == "" else str(value)
 
 
 def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:

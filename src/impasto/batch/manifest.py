@@ -52,9 +52,7 @@ class Manifest:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(self._line(item, outcome))}\n")
         except OSError as error:
-            raise InputError(
-                f"cannot write {self._path}: {os.strerror(error.errno or 0)}"
-            ) from error
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
 
     def _line(self, item: Item, outcome: Outcome) -> dict[str, Any]:
         line: dict[str, Any] = {

@@ -100,12 +100,16 @@ def run(
     items = plan(job, folder)
     with _held(folder):
         manifest = Manifest(folder, job)
-        _begin(job, folder, items, manifest, restart=restart)
-        kept = [item for item in items if (folder / item.output).is_file()]
+        if not restart:
+            _refuse_others(job, folder, items)
+        kept = [] if restart else [item for item in items if (folder / item.output).is_file()]
         there = {item.output for item in kept}
         left = [item for item in items if item.output not in there]
         if left:
             Worker(job, folder).check()
+        if restart:
+            _clear(job, folder, items, manifest)
+        _sweep(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
         manifest.begin(kept)
         start = time.perf_counter()
@@ -165,26 +169,21 @@ def _listen(
     return tuple(failures), painted, False
 
 
-def _begin(
-    job: Job, out: Path, items: Sequence[Item], manifest: Manifest, *, restart: bool
-) -> None:
+def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
     """Make sure that what is in the folder is this job's.
 
     Raises:
         InputError: It is not, or who knows whose.
     """
-    if restart:
-        _clear(job, out, items, manifest)
-    elif (out / JOB).is_file():
+    if (out / JOB).is_file():
         _compare(out / JOB, job)
-    else:
-        for item in items:
-            if (out / item.output).exists():
-                raise InputError(
-                    f"{out / item.output} is there already, and of no job: choose another folder, "
-                    f"or --restart to paint over it"
-                )
-    _sweep(out)
+        return
+    for item in items:
+        if (out / item.output).exists():
+            raise InputError(
+                f"{out / item.output} is there already, and of no job: choose another folder, "
+                f"or --restart to paint over it"
+            )
 
 
 def _compare(path: Path, job: Job) -> None:
@@ -204,13 +203,14 @@ def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> No
     given = {str(Path(job.folder).resolve() / item.picture) for item in items}
     given |= {style.source for style in job.styles}
     root = out.resolve()
-    for output in [*manifest.outputs(), *(item.output for item in items)]:
-        path = root / output
-        if ".." in Path(output).parts or not path.is_relative_to(root):
-            continue  # no line of ours
+    old = [output for output in manifest.outputs() if ".." not in Path(output).parts]
+    paths = [root / output for output in (*old, *(item.output for item in items))]
+    for path in paths:
         if str(path) in given:
             raise InputError(f"{path} is a result of the job before: choose another folder")
-        path.unlink(missing_ok=True)
+    for path in paths:
+        if path.is_relative_to(root):  # else it is no line of ours
+            path.unlink(missing_ok=True)
     for name in (MANIFEST, JOB):
         (out / name).unlink(missing_ok=True)
 
