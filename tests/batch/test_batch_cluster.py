@@ -6,6 +6,7 @@ from batch_pictures import draw
 from test_batch_running import results, told
 
 from impasto.batch import cluster, run
+from impasto.errors import ImpastoError
 from impasto.image import load
 
 ray = pytest.importorskip("ray")
@@ -40,8 +41,13 @@ def test_an_actor_that_is_killed_loses_nothing(make, folder, tmp_path):
     assert (again.kept, again.painted, len(again.failures)) == (28, 0, 1)
 
 
-def test_no_cluster_at_the_address(make, tmp_path):
-    with pytest.raises(cluster.ImpastoError, match="Ray cannot reach the cluster at auto"):
+def test_no_cluster_at_the_address(make, tmp_path, monkeypatch):
+    def refuse(**options):
+        assert options["address"] == "auto"
+        raise ConnectionError("nobody\nthere")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ImpastoError, match=r"cannot reach the cluster at auto \(nobody\): check"):
         run(make(), tmp_path / "out", engine="ray", address="auto")
 
 

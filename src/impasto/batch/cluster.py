@@ -125,6 +125,7 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or it talks into the bar
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
         count = workers * threads(workers)
         options |= {"address": "local", "num_cpus": count, "include_dashboard": False}
     else:
@@ -132,8 +133,12 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"reach the cluster at {address}" if address else "start"
-        raise ImpastoError(f"Ray cannot {where}: {_first(error)}") from error
+        if address is None:
+            raise ImpastoError(f"Ray cannot start: {_first(error)}") from error
+        raise ImpastoError(
+            f"Ray cannot reach the cluster at {address} ({_first(error)}): check the address, and "
+            f"RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token"
+        ) from error
 
 
 def _share(processors: Sequence[float], workers: int) -> int:
