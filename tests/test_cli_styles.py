@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from skimage import data
 
-from impasto import encoding, model, pipeline, quality, style, trial
+from impasto import encoding, model, pipeline, style, trial
+from impasto.brushes import Brushes
 from impasto.errors import InputError
 from impasto.image import Picture, load
 from impasto.methods.registry import Ability, get
@@ -122,9 +123,8 @@ def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
 
 def test_a_painting_beside_a_style_takes_its_method(pictures):
     kept = encoding.encode(pictures[1], method="mmd")
-    numbers = {"preset": "default", "settings": None}
     for order in ([kept, pictures[2]], [pictures[2], kept]):
-        brushes = pipeline._brushes(order, None, None, numbers, {}, quality.choose(None))
+        brushes = Brushes()(order)
         assert [brush.method.name for brush in brushes] == ["mmd", "mmd"]
         assert brushes[0].method is brushes[1].method
 

@@ -128,8 +128,8 @@ def test_last_words(tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"Traceback\n  in torch\nMemoryError\n\n")
     with log.open("rb") as file:
-        assert trial._last_words(1, file) == "its process ended with exit code 1: MemoryError"
-        assert "signal 9 (out of memory?)" in trial._last_words(-9, file)
+        assert trial.last_words(1, file) == "its process ended with exit code 1: MemoryError"
+        assert "signal 9 (out of memory?)" in trial.last_words(-9, file)
 
 
 def test_what_goes_wrong_inside_a_method_costs_one_pair(monkeypatch, tmp_path):

@@ -72,14 +72,27 @@ class Brush:
     share: float = 1.0
 
 
+Encode = Callable[[Brush, Picture], Style]
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
-    """The way of one picture through the controls."""
+    """The way of one picture through the controls.
+
+    Attributes:
+        photo: At the size of the result.
+        brushes: One for each style.
+        regions: (1, 1, H, W) where each style goes; none is everywhere.
+        controls: What is asked for.
+        encode: Gives the style of a brush for this photo, where no colours of the photo go into
+            it: for who keeps styles between photos. None encodes the painting anew.
+    """
 
     photo: Picture
     brushes: Sequence[Brush]
     regions: tuple[Tensor, ...]
     controls: Controls
+    encode: Encode | None = None
 
     def __post_init__(self) -> None:
         """Refuse what styles without a picture cannot do."""
@@ -145,6 +158,8 @@ class Job:
     def _style(self, brush: Brush) -> Style:
         if isinstance(brush.source, Style):
             return brush.source
+        if self.encode is not None and self.controls.colors == "style":
+            return self.encode(brush, self.photo)
         return brush.method.encode(self._colored(brush.source))
 
     def finish(self, painted: Tensor) -> Tensor:

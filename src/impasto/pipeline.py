@@ -5,26 +5,22 @@ What a control does is written here once, and every method has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from impasto import catalog
-from impasto import quality as qualities
-from impasto import style as style_file
+from impasto.brushes import Brushes
 from impasto.building import build, open_learned, open_model
-from impasto.controls import Brush, Controls, Job, mix
+from impasto.controls import Brush, Controls, Encode, Job, mix
 from impasto.errors import DivergedError, InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
-from impasto.methods.registry import Ability
 from impasto.progress import Callback, silent
-from impasto.quality import Quality
-from impasto.sources import Source, check_side, fit, listed, read, regions_of, shares_of
+from impasto.sources import Source, check_side, fit, read, regions_of
 from impasto.style import Style
 
-__all__ = ["build", "open_model", "stylize", "synthesize", "upscale"]
+__all__ = ["build", "open_model", "paint", "stylize", "synthesize", "upscale"]
 
 
 def stylize(
@@ -78,16 +74,46 @@ def stylize(
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
     controls = _controls(controls, options)
-    place: dict[str, Any] = {"device": device, "precision": precision, "memory": memory}
-    numbers: dict[str, Any] = {"preset": preset, "settings": settings}
-    given = bool(settings) or preset != "default"
-    chosen = qualities.choose(quality, method, numbers=given)
-    _check_quality(quality, listed(style), chosen)
-    brushes = _brushes(listed(style), method, weights, numbers, place, chosen)
+    make = Brushes(
+        method,
+        quality=quality,
+        preset=preset,
+        settings=settings,
+        device=device,
+        precision=precision,
+        memory=memory,
+    )
+    return paint(content, make(style, weights), masks=masks, controls=controls, callback=callback)
+
+
+def paint(
+    content: Source,
+    brushes: Sequence[Brush],
+    *,
+    masks: Sequence[Source] = (),
+    controls: Controls | None = None,
+    callback: Callback = silent,
+    encode: Encode | None = None,
+) -> Picture:
+    """Paint a photo with brushes that were made before: what :func:`stylize` does with each photo.
+
+    Args:
+        content: As for :func:`stylize`.
+        brushes: Of :class:`impasto.brushes.Brushes`.
+        masks: As for :func:`stylize`.
+        controls: What else is asked for.
+        callback: Called after every step; cancelling keeps what there is.
+        encode: See :class:`impasto.controls.Job`.
+
+    Raises:
+        InputError: Something given cannot be used.
+        InterruptedRun: The run broke off; the error carries the last good picture.
+    """
+    controls = controls or Controls()
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
-    job = Job(photo, brushes, regions, controls)
+    job = Job(photo, brushes, regions, controls, encode)
     try:
         painted = job.run(callback)
     except DivergedError as error:
@@ -133,9 +159,15 @@ def synthesize(
         InputError: Something given cannot be used.
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
-    place: dict[str, Any] = {"device": device, "precision": precision}
-    numbers: dict[str, Any] = {"preset": preset, "settings": settings}
-    brushes = _brushes(listed(style), method, weights, numbers, place, _TEXTURE, "texture")
+    make = Brushes(
+        method,
+        kind="texture",
+        preset=preset,
+        settings=settings,
+        device=device,
+        precision=precision,
+    )
+    brushes = make(style, weights)
     method = brushes[0].method
     if any(brush.method is not method for brush in brushes):
         raise InputError("textures of different networks do not blend: name one")
@@ -188,75 +220,6 @@ def upscale(
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
     return Picture(large, alpha, picture.note)
-
-
-def _brushes(
-    styles: Sequence[Any],
-    method: str | Method | None,
-    weights: Sequence[float] | None,
-    numbers: Mapping[str, Any],
-    place: Mapping[str, Any],
-    chosen: Quality,
-    kind: str = "style",
-) -> list[Brush]:
-    """Each style with the method that paints with it."""
-    shares = shares_of(weights, len(styles))
-    styles = [style_file.ready(style) or style for style in styles]
-    encoded = [style.method for style in styles if isinstance(style, Style)]
-    ability = Ability.SYNTHESIZE if kind == "texture" else Ability.STYLIZE
-
-    @cache
-    def make(name: str) -> Method:
-        own = chosen.settings if method is None and name == chosen.method else {}
-        settings = {**own, **(numbers["settings"] or {})}
-        return build(name, ability, preset=numbers["preset"], settings=settings, **place)
-
-    opened: dict[Any, Method] = {}
-    brushes = []
-    for style, share in zip(styles, shares, strict=True):
-        learned = catalog.find(style, kind)
-        if learned is None:
-            default = next(iter(encoded), chosen.method)
-            source = style if isinstance(style, Style) else read(style)
-            brushes.append(Brush(_painter(source, method, default, make), source, share))
-            continue
-        if method not in {None, learned.method} and not isinstance(method, Method):
-            raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
-        if learned.path not in opened:
-            opened[learned.path] = open_learned(learned, **place)
-        network = opened[learned.path]
-        brushes.append(Brush(network, network.own_style(learned.index), share))
-    return brushes
-
-
-def _painter(
-    source: Picture | Style,
-    method: str | Method | None,
-    default: str,
-    make: Callable[[str], Method],
-) -> Method:
-    """The method of a painting, or the one that encoded a style."""
-    if isinstance(source, Style):
-        name = method.name if isinstance(method, Method) else method
-        if name is not None and catalog.method_of(name) != source.method:
-            raise InputError(f"this style was encoded by {source.method}: leave --method out")
-        default = source.method
-    return method if isinstance(method, Method) else make(method or default)
-
-
-_TEXTURE = Quality("texture", "a texture from white noise")
-
-
-def _check_quality(name: str | None, styles: Sequence[Any], chosen: Quality) -> None:
-    """Refuse a quality for what only another method can paint."""
-    if name is None:
-        return
-    for style in styles:
-        ready = style_file.ready(style)
-        learned = None if ready else catalog.find(style)
-        bound = ready.method if ready else learned.method if learned else chosen.method
-        if bound != chosen.method:
-            raise InputError(f"only {bound} can paint this style: leave the quality {name} out")
 
 
 def _controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

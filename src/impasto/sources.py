@@ -75,7 +75,12 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
 
 def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:
     """A painting with as many pixels as a photo, times ``scale`` both ways."""
-    factor = (photo.height * photo.width / (painting.height * painting.width)) ** 0.5 * scale
+    return with_pixels(painting, photo.height * photo.width, scale)
+
+
+def with_pixels(painting: Picture, pixels: float, scale: float = 1.0) -> Picture:
+    """A painting with so many pixels, times ``scale`` both ways."""
+    factor = (pixels / (painting.height * painting.width)) ** 0.5 * scale
     return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
 
 

@@ -98,7 +98,7 @@ def run(trial: Trial) -> Generator[Painted | None, None, None]:
                 left -= 1
                 yield Painted(**json.loads(line))
             if left:
-                why = _last_words(process.wait(), log)
+                why = last_words(process.wait(), log)
                 yield from [Painted(error=why)] * left
         finally:
             process.kill()
@@ -133,8 +133,13 @@ def _lines(stream: IO[str]) -> Iterator[str | None]:
     reader.join()
 
 
-def _last_words(code: int, log: Any) -> str:
-    """Why a process ended before its time."""
+def last_words(code: int, log: Any) -> str:
+    """Why a process ended before its time.
+
+    Args:
+        code: Its exit code; below 0 the signal that ended it.
+        log: The open file that it wrote its errors to.
+    """
     log.seek(0)
     lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -42,6 +42,7 @@ for _room in (
     "specializing",
     "exporting",
     "inspecting",
+    "batching",
     "evaluating",
     "gap",
     "tables",

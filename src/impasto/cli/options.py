@@ -15,6 +15,34 @@ Output = Annotated[
         "--output", "-o", help="Where to write; - is standard output.", show_default=False
     ),
 ]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method", "-m", help="See 'impasto methods'.", show_default="what --quality says"
+    ),
+]
+Quality = Annotated[
+    str | None,
+    typer.Option(
+        help="fast (one pass), good or best (minutes), for a painting and no --method.",
+        show_default="fast; best with --steps or --set",
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Long edge of the result.", show_default="the photo's, 512 at most"),
+]
+StyleScale = Annotated[float, typer.Option(help="Stroke size: 2 is twice as large.")]
+Colors = Annotated[str, typer.Option(help="style, or keep the photo's: luminance, match.")]
+Strength = Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")]
+Transport = Annotated[
+    str | None,
+    typer.Option(help="Of --method wct: monge, which changes the photo least, or wct."),
+]
+MatchHistogram = Annotated[
+    bool, typer.Option("--match-histogram", help="Take the style's histogram at the end.")
+]
+Median = Annotated[bool, typer.Option("--median", help="3x3 median at the end, against specks.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the method; repeatable."),

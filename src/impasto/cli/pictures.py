@@ -10,17 +10,26 @@ import typer
 from impasto import words
 from impasto.cli import app
 from impasto.cli.options import (
+    Colors,
     Device,
     Json,
+    MatchHistogram,
+    Median,
     Memory,
+    Method,
     Output,
     Precision,
     Preset,
+    Quality,
     Quiet,
     SaveEvery,
     Seed,
     Settings,
+    Size,
     Steps,
+    Strength,
+    StyleScale,
+    Transport,
     changes,
 )
 
@@ -38,45 +47,22 @@ def stylize(
         ),
     ],
     output: Output = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method", "-m", help="See 'impasto methods'.", show_default="what --quality says"
-        ),
-    ] = None,
-    quality: Annotated[
-        str | None,
-        typer.Option(
-            help="fast (one pass), good or best (minutes), for a painting and no --method.",
-            show_default="fast; best with --steps or --set",
-        ),
-    ] = None,
+    method: Method = None,
+    quality: Quality = None,
     preset: Preset = "default",
     settings: Settings = None,
     steps: Steps = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Long edge of the result.", show_default="the photo's, 512 at most"),
-    ] = None,
-    style_scale: Annotated[float, typer.Option(help="Stroke size: 2 is twice as large.")] = 1.0,
-    colors: Annotated[
-        str, typer.Option(help="style, or keep the photo's: luminance, match.")
-    ] = "style",
+    size: Size = None,
+    style_scale: StyleScale = 1.0,
+    colors: Colors = "style",
     mask: Annotated[
         list[str] | None,
         typer.Option(help="White where a style goes, in the order of --style; or 'alpha'."),
     ] = None,
-    strength: Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")] = 1.0,
-    transport: Annotated[
-        str | None,
-        typer.Option(help="Of --method wct: monge, which changes the photo least, or wct."),
-    ] = None,
-    match_histogram: Annotated[
-        bool, typer.Option("--match-histogram", help="Take the style's histogram at the end.")
-    ] = False,
-    median: Annotated[
-        bool, typer.Option("--median", help="3x3 median at the end, against specks.")
-    ] = False,
+    strength: Strength = 1.0,
+    transport: Transport = None,
+    match_histogram: MatchHistogram = False,
+    median: Median = False,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",

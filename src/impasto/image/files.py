@@ -17,6 +17,7 @@ from impasto.errors import InputError
 Source = str | os.PathLike[str] | bytes | BinaryIO
 Target = str | os.PathLike[str] | BinaryIO
 
+PART = ".impasto-*.part"  # a file that is not yet whole
 HEAD = 4096  # enough to tell what a file is before all of it is read
 
 
@@ -189,7 +190,7 @@ def _write_path(data: bytes, path: str) -> None:
         return
     folder = os.path.dirname(real)
     # Not tempfile: that makes files which only their owner can read, whatever the umask says.
-    part = os.path.join(folder, f".impasto-{secrets.token_hex(6)}.part")
+    part = os.path.join(folder, PART.replace("*", secrets.token_hex(6)))
     try:
         with open(part, "xb") as file:
             file.write(data)

@@ -1,0 +1,15 @@
+"""Many pictures: a job as data, and engines that run it by processes or on a cluster.
+
+Example:
+    >>> from impasto.batch import Job, run, styles
+    >>> job = Job(folder="photos", styles=styles(["starry-night"]))
+    >>> run(job, "painted", workers=2).failures  # doctest: +SKIP
+    ()
+"""
+
+from __future__ import annotations
+
+from impasto.batch.job import Job, styles
+from impasto.batch.running import Failure, Report, run
+
+__all__ = ["Failure", "Job", "Report", "run", "styles"]

@@ -1,0 +1,167 @@
+"""A cluster, through Ray Data: an actor for each worker, which Ray starts anew if it dies."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from impasto.batch.job import Job
+from impasto.batch.local import threads
+from impasto.batch.plan import Item
+from impasto.batch.worker import ENDED, Outcome, Worker
+from impasto.errors import ImpastoError, MissingExtraError
+from impasto.image import files
+
+_TRIES = 3  # a picture that has ended so many actors is given up
+_MOST_BLOCKS = 10_000  # each is a task of Ray's: of a million pictures, a hundred
+
+
+def paint(
+    job: Job, out: Path, items: Sequence[Item], workers: int, address: str | None = None
+) -> Generator[Outcome, None, None]:
+    """Paint items by so many actors.
+
+    Args:
+        job: The job; its folder is on storage that every machine sees under this name.
+        out: The folder of the results, likewise.
+        items: What to paint.
+        workers: How many actors.
+        address: Of a running cluster; ``auto`` is this machine's; None starts one here that lasts
+            as long as the job.
+
+    Yields:
+        One outcome for each item, as they come; but for none in blocks that Ray has given up.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ImpastoError: Ray cannot start, or gives up.
+    """
+    ray = _ray()
+    workers = max(1, min(workers, len(items)))
+    started = not ray.is_initialized()
+    if started:
+        _start(ray, address, workers)
+    try:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = ray.data.DataContext.get_current()
+        context.max_errored_blocks = -1  # the others go on; the caller counts what is missing
+        context.enable_progress_bars = False
+        share = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
+        rows = [asdict(item) for item in items]
+        # a row a block: what a dead actor had not told of is one picture
+        pictures = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
+        painted = pictures.map_batches(
+            _Actor,
+            fn_constructor_args=(job.json(), str(out), share),
+            batch_size=None,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+            num_cpus=share,
+            num_gpus=_gpus(ray, job, workers),
+        )
+        for row in painted.iter_rows():
+            seconds = float(row["seconds"])
+            spent = None if math.isnan(seconds) else seconds
+            yield Outcome(str(row["output"]), spent, str(row["error"]))
+    except ray.exceptions.RayError as error:
+        raise ImpastoError(f"Ray gave up ({_first(error)}): the same command goes on") from error
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Actor:
+    """A worker in an actor of Ray's."""
+
+    def __init__(self, job: str, out: str, share: int) -> None:
+        import torch
+
+        torch.set_num_threads(share)
+        self._worker, self._out = Worker(Job.parse(job), Path(out)), Path(out)
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Paint a block of items; those that are there already are done."""
+        columns = ("picture", "style", "seed", "output")
+        rows = zip(*(batch[name].tolist() for name in columns), strict=True)
+        outcomes = [self._paint(Item(*row)) for row in rows]
+        return {
+            "output": [one.output for one in outcomes],
+            "seconds": [math.nan if one.seconds is None else one.seconds for one in outcomes],
+            "error": [one.error for one in outcomes],
+        }
+
+    def _paint(self, item: Item) -> Outcome:
+        """Paint a picture, unless it has ended too many actors: Ray itself would never tire."""
+        name = hashlib.sha256(item.output.encode(errors="surrogateescape")).hexdigest()[:16]
+        tries = self._out / files.PART.replace("*", name)
+        try:
+            count = tries.stat().st_size if tries.exists() else 0
+            if count >= _TRIES:
+                return Outcome(item.output, error=ENDED)
+            tries.write_bytes(bytes(count + 1))
+        except OSError as error:
+            return Outcome(item.output, error=f"cannot write in {self._out}: {error.strerror}")
+        outcome = self._worker.paint(item)
+        tries.unlink(missing_ok=True)
+        return outcome
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingExtraError("--engine ray", "ray") from None
+    return ray
+
+
+def _start(ray: Any, address: str | None, workers: int) -> None:
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or it talks into the bar
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
+        count = workers * threads(workers)
+        options |= {"address": "local", "num_cpus": count, "include_dashboard": False}
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if address is None:
+            raise ImpastoError(f"Ray cannot start: {_first(error)}") from error
+        raise ImpastoError(
+            f"Ray cannot reach the cluster at {address} ({_first(error)}): check the address, and "
+            f"RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token"
+        ) from error
+
+
+def _share(processors: Sequence[float], workers: int) -> int:
+    """The most processors that each of so many workers can have on machines with so many.
+
+    Example:
+        >>> _share([4, 4], 3), _share([1, 7], 2), _share([2], 5)
+        (2, 3, 1)
+    """
+    able = (
+        share
+        for share in range(int(max(processors, default=1)), 1, -1)
+        if sum(count // share for count in processors) >= workers
+    )
+    return next(able, 1)
+
+
+def _gpus(ray: Any, job: Job, workers: int) -> float:
+    """The part of a GPU that each worker gets, in hundredths."""
+    there = 0.0 if job.device == "cpu" else float(ray.cluster_resources().get("GPU", 0))
+    return min(1.0, math.floor(100 * there / workers) / 100)
+
+
+def _first(error: Exception) -> str:
+    """The first line of an error's words."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

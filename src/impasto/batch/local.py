@@ -1,0 +1,173 @@
+"""Processes on this machine: one that dies costs nothing but the time of its picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import IO, Any
+
+from impasto.batch.job import Job
+from impasto.batch.plan import Item
+from impasto.batch.worker import Outcome
+from impasto.errors import ImpastoError
+from impasto.trial import last_words
+
+_COMMAND = (sys.executable, "-m", "impasto.batch.worker")
+_TRIES = 3  # a picture that has ended so many processes is given up
+
+
+def paint(
+    job: Job, out: Path, items: Sequence[Item], workers: int
+) -> Generator[Outcome, None, None]:
+    """Paint items in so many processes, each with its share of the processor's threads.
+
+    Yields:
+        One outcome for each item, as they come. Closing the generator ends the processes.
+
+    Raises:
+        ImpastoError: Processes cannot be started.
+    """
+    crew = _Crew(job, out, items, max(1, min(workers, len(items))))
+    try:
+        for _ in items:
+            outcome = crew.done.get()
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
+    finally:
+        crew.stop()
+
+
+def threads(workers: int) -> int:
+    """The share of each of so many workers in the threads of this machine."""
+    allowed = getattr(os, "sched_getaffinity", None)  # fewer than there are, in a container
+    count = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return max(1, count // workers)
+
+
+class _Crew:
+    """A thread for each process, which hands it items and takes its outcomes."""
+
+    def __init__(self, job: Job, out: Path, items: Sequence[Item], workers: int) -> None:
+        self.done: SimpleQueue[Outcome | Exception] = SimpleQueue()
+        self._left = deque((item, 1) for item in items)
+        told = {"job": job.json(), "out": str(out), "threads": threads(workers)}
+        self._told = json.dumps(told)
+        self._environment = {**os.environ, "OMP_NUM_THREADS": str(told["threads"])}
+        self._lock, self._stopped = Lock(), False
+        self._processes: set[_Process] = set()
+        self._threads = [Thread(target=self._tend, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End all processes at once; what they were painting is not written."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.end()
+        for thread in self._threads:
+            thread.join()
+
+    def _tend(self) -> None:
+        """One process after another, as long as there is something to do."""
+        process = None
+        try:
+            while (task := self._next()) is not None:
+                item, tries = task
+                process = process or self._started()
+                line = process.ask(json.dumps(asdict(item)))
+                if line:
+                    self.done.put(Outcome(**json.loads(line)))
+                    continue
+                why, process = self._ended(process), None
+                if tries < _TRIES:
+                    self._left.append((item, tries + 1))  # last: it may be what takes the memory
+                elif not self._stopped:
+                    self.done.put(Outcome(item.output, error=why))
+        except Exception as error:  # the first thread's to raise
+            self.done.put(error)
+        finally:
+            if process is not None:
+                self._ended(process)
+
+    def _next(self) -> tuple[Item, int] | None:
+        with suppress(IndexError):
+            return None if self._stopped else self._left.popleft()
+        return None
+
+    def _started(self) -> _Process:
+        """A process that is ready to paint.
+
+        Raises:
+            ImpastoError: It ends before it is ready, time and again.
+        """
+        why = ""
+        for _ in range(_TRIES):
+            with self._lock:
+                if self._stopped:
+                    raise ImpastoError("stopped")
+                process = _Process(self._environment)
+                self._processes.add(process)
+            if process.ask(self._told):
+                return process
+            why = self._ended(process)
+        raise ImpastoError(f"a worker cannot start: {why}")
+
+    def _ended(self, process: _Process) -> str:
+        """Let a process go; returns why it ended, in words."""
+        with self._lock:
+            self._processes.discard(process)
+        return process.end()
+
+
+class _Process:
+    """A worker, asked and answering in lines."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
+        self._process: subprocess.Popen[str] = subprocess.Popen(
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            # Ctrl-C in a terminal reaches a whole group: this process shall decide
+            process_group=0,
+        )
+        self._lock, self._why = Lock(), ""
+
+    def ask(self, line: str) -> str:
+        """Send a line and wait for one; empty if the process has ended."""
+        pipe: Any = self._process
+        with suppress(OSError, ValueError):  # ValueError: the pipe is closed
+            pipe.stdin.write(f"{line}\n")
+            pipe.stdin.flush()
+            answer = pipe.stdout.readline()
+            return answer if answer.endswith("\n") else ""
+        return ""
+
+    def end(self) -> str:
+        """End it now if it still runs; returns why it ended, in words."""
+        pipe: Any = self._process
+        with self._lock:
+            if not self._why:
+                # one that has answered all goes by itself, and at once
+                self._process.kill()
+                self._why = last_words(self._process.wait(), self._log)
+                self._log.close()
+                with suppress(OSError):
+                    pipe.stdin.close()
+        return self._why

@@ -1,0 +1,80 @@
+"""What got what: a line of JSON for each picture, kept as the job goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from impasto.batch.job import Job
+from impasto.batch.plan import MANIFEST, Item
+from impasto.batch.worker import Outcome
+from impasto.errors import InputError
+from impasto.image import files
+
+
+class Manifest:
+    """The manifest of a folder of results.
+
+    Each line has ``picture``, ``styles``, ``strength``, ``seed``, ``output`` and ``seconds``; or
+    ``error`` in place of the last two, where there is no result. ``seconds`` is null where a
+    process has painted a picture and died before it could tell.
+
+    Args:
+        out: The folder.
+        job: What is done there.
+    """
+
+    def __init__(self, out: Path, job: Job) -> None:
+        self._path, self._job = out / MANIFEST, job
+
+    def outputs(self) -> list[str]:
+        """The results that it tells of."""
+        return [line["output"] for line in self._lines() if line.get("output")]
+
+    def begin(self, kept: Iterable[Item]) -> None:
+        """Write it anew with the results that are there; errors are left out, and tried again."""
+        told = {line["output"]: line for line in self._lines() if line.get("output")}
+        lines = [
+            json.dumps(told.get(item.output) or self._line(item, Outcome(item.output)))
+            for item in kept
+        ]
+        files.write("".join(f"{line}\n" for line in lines).encode(), self._path)
+
+    def add(self, item: Item, outcome: Outcome) -> None:
+        """One line more.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(self._line(item, outcome))}\n")
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+
+    def _line(self, item: Item, outcome: Outcome) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "picture": item.picture,
+            "styles": [self._job.styles[item.style].source],
+            "strength": self._job.controls.strength,
+            "seed": item.seed,
+        }
+        if outcome.error:
+            return {**line, "error": outcome.error}
+        return {**line, "output": item.output, "seconds": outcome.seconds}
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Its lines, but for one that was cut short."""
+        if not self._path.is_file():
+            return []
+        lines = []
+        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(told, dict):
+                lines.append(told)
+        return lines

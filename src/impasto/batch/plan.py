@@ -1,0 +1,152 @@
+"""A job's pictures one by one: which style each gets, and what its painted file is called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from impasto.batch.job import Job
+from impasto.errors import InputError
+from impasto.image import READ_SUFFIXES, WRITE_SUFFIXES
+from impasto.training.sources import find
+
+JOB, MANIFEST = "batch.json", "manifest.jsonl"
+
+_MARK = "~"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture in one style.
+
+    Attributes:
+        picture: Its path in the job's folder, with slashes.
+        style: Its place among the job's styles.
+        seed: Of everything random.
+        output: The painted picture's path in the folder of the results, with slashes.
+    """
+
+    picture: str
+    style: int
+    seed: int
+    output: str
+
+
+def plan(job: Job, out: Path) -> list[Item]:
+    """All that there is to do, one style after another, so that few are in memory at once.
+
+    Args:
+        job: The job.
+        out: The folder of the results; pictures in it are none of the job's.
+
+    Raises:
+        InputError: There are no pictures, or a result would take the place of one.
+    """
+    pictures = _pictures(Path(job.folder), out)
+    outputs = _outputs(pictures, job.ending)
+    if job.random:
+        items = [_drawn(job, picture, outputs[picture]) for picture in pictures]
+        items.sort(key=lambda item: item.style)  # stable: the pictures stay in order
+    else:
+        several = len(job.styles) > 1
+        items = [
+            Item(
+                picture,
+                index,
+                job.controls.seed,
+                f"{style.label}/{outputs[picture]}" if several else outputs[picture],
+            )
+            for index, style in enumerate(job.styles)
+            for picture in pictures
+        ]
+    _check(items, job, out)
+    return items
+
+
+def _pictures(folder: Path, out: Path) -> list[str]:
+    """Paths in the folder, sorted."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: name a folder of pictures")
+    if folder.resolve() == out.resolve():
+        raise InputError(f"{out} holds the pictures to paint: choose another folder with -o")
+    # by names, since a result inside the folder of the pictures is no picture to paint
+    inside = os.path.relpath(out.resolve(), folder.resolve()).replace(os.sep, "/") + "/"
+    found = [Path(file).relative_to(folder).as_posix() for file in find(folder)]
+    found = [picture for picture in found if not picture.startswith(inside)]
+    if not found:
+        raise InputError(f"{folder} holds no pictures but those in {out}")
+    return found
+
+
+def _outputs(pictures: Iterable[str], ending: str) -> dict[str, str]:
+    """The painted file of each picture, of which no two are alike.
+
+    A name depends on its picture's alone, so that a picture more in the folder changes none of
+    the others; but for pictures whose names differ in case only, which get a number of their own.
+    """
+    named = {picture: renamed(picture, ending) for picture in pictures}
+    many = Counter(map(_folded, named.values()))
+    return {
+        picture: _numbered(picture, output) if many[_folded(output)] > 1 else output
+        for picture, output in named.items()
+    }
+
+
+def renamed(picture: str, ending: str = "") -> str:
+    """A picture's path with the ending of its painted file; never the same for two pictures.
+
+    Where the ending changes, the old one stays as a part of the name.
+
+    Args:
+        picture: A path with slashes.
+        ending: Such as ``.png``; empty is the picture's own, or PNG where nobody writes that.
+
+    Example:
+        >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png")
+        ('a/b.jpg', 'a/b~gif.png', 'a/b~jpg.png')
+    """
+    path = PurePosixPath(picture)
+    ending = ending or (path.suffix if path.suffix.lower() in WRITE_SUFFIXES else ".png")
+    _, mark, tail = path.stem.rpartition(_MARK)
+    # what looks like an ending that was kept would be taken for one
+    ambiguous = bool(mark) and f".{tail.lower()}" in READ_SUFFIXES
+    if path.suffix == ending and not ambiguous:
+        return picture
+    return str(path.with_name(f"{path.stem}{_MARK}{path.suffix[1:]}{ending}"))
+
+
+def _numbered(picture: str, output: str) -> str:
+    path = PurePosixPath(output)
+    number = hashlib.sha256(picture.encode(errors="surrogateescape")).hexdigest()[:8]
+    return str(path.with_name(f"{path.stem}{_MARK}{number}{path.suffix}"))
+
+
+def _folded(path: str) -> str:
+    """A path as a file system sees it that ignores case."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _drawn(job: Job, picture: str, output: str) -> Item:
+    """A style and a seed for a picture, whatever else is in the folder."""
+    text = f"{job.controls.seed}\n{picture}"
+    number = int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest()[:16])
+    seed, draw = divmod(number, 1 << 64)
+    return Item(picture, draw % len(job.styles), seed >> 1, output)
+
+
+def _check(items: Iterable[Item], job: Job, out: Path) -> None:
+    """Refuse results that would take the place of a picture, a painting or the job's own files."""
+    folder = Path(job.folder).resolve()
+    given = {folder / item.picture for item in items}
+    given |= {Path(style.source) for style in job.styles if style.digest}
+    whole = out.resolve()
+    for item in items:
+        if whole / item.output in given:
+            raise InputError(f"{whole / item.output} would be painted over: choose another folder")
+        if _folded(item.output.partition("/")[0]) in {JOB, MANIFEST}:
+            raise InputError(f"{item.output} bears a name that the job needs: rename that folder")

@@ -1,0 +1,185 @@
+"""One picture after another, with all that stays between them: models, methods, styles.
+
+``python -m impasto.batch.worker`` reads a job and then items as lines of JSON from standard input,
+and writes a line of JSON for each.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from impasto import catalog, pipeline, sources, style
+from impasto.batch.job import Job
+from impasto.batch.plan import Item
+from impasto.brushes import Brushes
+from impasto.controls import Brush, Controls
+from impasto.controls import Job as Way
+from impasto.errors import ImpastoError
+from impasto.image import Picture
+from impasto.style import Style
+
+ENDED = "its process was ended, time and again (out of memory?)"
+
+_KEPT = 4  # styles at hand; a job goes through them one after another
+_USUAL = 512  # long edge of a photo where neither the user nor the method names one
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an item.
+
+    Attributes:
+        output: The item's.
+        seconds: From file to file; None where it was there already.
+        error: Why there is no picture; empty if there is one.
+    """
+
+    output: str
+    seconds: float | None = None
+    error: str = ""
+
+
+@dataclass
+class _Ready:
+    """A style at hand: its brush, and what its method has made of it for so many pixels."""
+
+    brush: Brush
+    encoded: dict[float, Style] = field(default_factory=dict)
+
+
+class Worker:
+    """Paints items of a job; opens a model once, encodes a style once.
+
+    Args:
+        job: The job.
+        out: The folder of the results.
+
+    Raises:
+        InputError: What the job asks of its method makes no sense.
+    """
+
+    def __init__(self, job: Job, out: Path) -> None:
+        self._job, self._out = job, out
+        self._brushes = Brushes(
+            job.method,
+            quality=job.quality,
+            preset=job.preset,
+            settings=job.settings,
+            device=job.device,
+            precision=job.precision,
+        )
+        self._styles: OrderedDict[int, _Ready] = OrderedDict()
+
+    def paint(self, item: Item) -> Outcome:
+        """Paint one picture; one that is there already counts as done, and an error is told."""
+        target = self._out / item.output
+        if target.is_file():
+            return Outcome(item.output)
+        start = time.perf_counter()
+        try:
+            ready = self._ready(item.style)
+            picture = pipeline.paint(
+                Path(self._job.folder) / item.picture,
+                [ready.brush],
+                controls=replace(self._job.controls, seed=item.seed),
+                encode=lambda brush, photo: self._encoded(ready, photo),
+            )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(target)
+        except Exception as error:  # the other pictures shall have their turn
+            words = str(error) if isinstance(error, ImpastoError) else repr(error)
+            return Outcome(item.output, error=" ".join(words.split()))
+        return Outcome(item.output, round(time.perf_counter() - start, 3))
+
+    def check(self) -> None:
+        """Find out before the work what is wrong with the styles, but for broken paintings.
+
+        Raises:
+            InputError: A style cannot be painted with, in the way that is asked for.
+        """
+        blank = Picture(torch.zeros(1, 3, 1, 1))
+        paintings = []
+        for chosen in self._job.styles:
+            if style.ready(chosen.source) is None and catalog.find(chosen.source) is None:
+                paintings.append(chosen.source)
+            else:
+                Way(blank, self._brushes(chosen.source), (), self._job.controls)
+        for index, painting in enumerate(paintings, start=1):
+            try:
+                sources.read(painting)
+            except ImpastoError:
+                if index == len(self._job.styles):
+                    raise
+                continue  # its pictures will say so
+            Way(blank, self._brushes(painting), (), self._job.controls)
+            return  # one tells of all
+
+    def _ready(self, index: int) -> _Ready:
+        if index not in self._styles:
+            (brush,) = self._brushes(self._job.styles[index].source)
+            self._styles[index] = _Ready(brush)
+            if len(self._styles) > _KEPT:
+                self._styles.popitem(last=False)
+        self._styles.move_to_end(index)
+        return self._styles[index]
+
+    def _encoded(self, ready: _Ready, photo: Picture) -> Style:
+        """A painting as its method sees it, encoded once for all photos of about this size."""
+        brush, painting = ready.brush, ready.brush.source
+        assert isinstance(painting, Picture)  # the pipeline asks for no other
+        pixels = usual_pixels(photo, self._job.controls, brush.method.default_size)
+        if pixels not in ready.encoded:
+            scaled = sources.with_pixels(painting, pixels, self._job.controls.style_scale)
+            ready.encoded[pixels] = brush.method.encode(scaled.rgb)
+        return ready.encoded[pixels]
+
+
+def usual_pixels(photo: Picture, controls: Controls, default: int | None) -> float:
+    """How many pixels a painting gets for a photo: as many as the photo has, in steps of 2.
+
+    A photo of 4:3 at the size of the job is one of the steps, so that its painting is exactly what
+    ``stylize`` makes of it; those from 1:1 to 16:9 share it, and their strokes are within 16% of
+    what they would be alone.
+    """
+    long_edge = controls.size or default or _USUAL
+    step = long_edge * round(0.75 * long_edge)
+    return step * 2.0 ** round(math.log2(photo.height * photo.width / step))
+
+
+def main() -> None:
+    """Be one of several processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what Ctrl-C means
+    # whatever else prints goes to the log, and cannot be taken for an outcome
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    told = json.loads(sys.stdin.readline())
+    torch.set_num_threads(told["threads"])
+    worker = Worker(Job.parse(told["job"]), Path(told["out"]))
+
+    def report(line: dict[str, Any]) -> None:
+        print(json.dumps(line), file=channel, flush=True)
+
+    report({"ready": True})
+    serve(worker.paint, report)
+
+
+def serve(paint: Callable[[Item], Outcome], report: Callable[[dict[str, Any]], None]) -> None:
+    """Paint the items that come in, until no more do."""
+    for line in sys.stdin:
+        report(asdict(paint(Item(**json.loads(line)))))
+
+
+if __name__ == "__main__":
+    main()
