@@ -100,6 +100,9 @@ def test_what_cannot_be_inspected(base, photos, tmp_path):
         ({"model": cin}, "cin cannot inspect: choose .*stylebank"),
         ({"model": base, "style": "jade"}, "has no 'jade': it has wave, gold"),
         ({"model": "nothing"}, "no model 'nothing'"),
+        ({"model": "stylebank", "style": "jade"}, "has no 'jade': it has udnie"),
+        ({"model": "cin", "style": "adele"}, "cin cannot inspect"),
+        ({"model": "adele"}, "cin cannot inspect"),
         ({"model": base, "columns": 0}, "columns is 0"),
     ):
         with pytest.raises(InputError, match=said):

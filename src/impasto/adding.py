@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from impasto import learning, model, recipes
+from impasto import catalog, learning, model, recipes
 from impasto.errors import InputError
 from impasto.learning import Trained
 from impasto.methods.network import NetworkMethod
@@ -43,7 +43,8 @@ def add_style(
     the output, as in :func:`impasto.learning.train`.
 
     Args:
-        path: A model of a method that takes further styles.
+        path: A model of a method that takes further styles: a file, or the name of one that the
+            package ships, such as ``cin``.
         style: The painting.
         output: Where the larger model goes.
         content: The photographs, see :func:`impasto.learning.train`.
@@ -59,7 +60,7 @@ def add_style(
         InputError: Something given cannot be used.
         DivergedError: Training ran away; its last checkpoint is kept.
     """
-    target, known = Path(output), model.load(path)
+    target, known = Path(output), model.load(catalog.model_of(path))
     if target.suffix != model.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {model.SUFFIX}")
     if target.resolve() == Path(path).resolve():

@@ -173,8 +173,8 @@ def inspect(
     """A labelled sheet of what each part of a trained model has learned of a style.
 
     Args:
-        model: A model of a method that can be inspected, such as ``stylebank``: a file, or a name
-            of ``impasto styles``.
+        model: A model of a method that can be inspected: a file, ``stylebank`` for the one that the
+            package ships, or a name of ``impasto styles``.
         style: Its name in the model; the model's first when left out.
         photo: What the parts respond to; anything that :func:`impasto.stylize` takes.
         size: Long edge of the photo; None is its own, 512 at most.
@@ -188,7 +188,10 @@ def inspect(
     """
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
-    found = _learned(f"{model}#{style}" if style else model)
+    # a name alone may be that of a style, which is the one that is meant
+    named = catalog.find(model) if style is None else None
+    path = catalog.model_of(model)
+    found = named or _learned(f"{path}#{style}" if style else path)
     get(found.method, Ability.INSPECT)
     method = open_model(found, device=device, precision=precision)
     shown = fit(read(photo), size, 512)
