@@ -100,4 +100,5 @@ def test_regions_are_no_chain():
     regions = torch.ones(1, 2, 8, 8) / 2
     assert ConditionalNet(2, 4, 1).chain(BLEND, regions) is None
     assert StyleBankNet(2, 4).chain(BLEND, regions) is None
+    assert StyleBankNet(2, 4).chain() is None
     assert PredictionNet(12, 5, 4, 1).chain(pictures(2, 12), BLEND, regions) is None

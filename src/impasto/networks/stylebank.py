@@ -215,9 +215,9 @@ class StyleBankNet(nn.Module):
             return self.decode(features)
         return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
 
-    def chain(self, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
-        """The same network link by link, for one picture; None where it has regions."""
-        if regions is not None:
+    def chain(self, weights: Tensor | None = None, regions: Tensor | None = None) -> Chain | None:
+        """The same network link by link, for one picture; None for regions and without a bank."""
+        if weights is None or regions is not None:
             return None
         tables = (self.bank.kernels, self.bank.gamma, self.bank.beta)
         banks = zip(*(torch.tensordot(weights[0], one, 1) for one in tables), strict=True)
