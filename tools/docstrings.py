@@ -1,4 +1,4 @@
-"""Docstrings for the site: their roles and tables as Markdown."""
+"""Docstrings for the site: their roles, tables and doctests as Markdown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from griffe import Extension, Object
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc|obj):`~?([\w.]+)`")
+_DOCTEST = re.compile(r"^( *)>>> .*(?:\n *\S.*)*", re.MULTILINE)
 _RULE = re.compile(r"^\s*=+(?: +=+)+\s*$")
 
 
@@ -21,13 +22,14 @@ class Docstrings(Extension):
 
 
 def as_markdown(text: str) -> str:
-    """Roles as code, and tables between rules of ``=`` as tables of Markdown.
+    """Roles as code, tables between rules of ``=`` as those of Markdown, doctests between fences.
 
     Example:
         >>> as_markdown("See :func:`impasto.losses.gram.gram_matrix`.")
         'See `gram_matrix`.'
     """
     text = _ROLE.sub(lambda found: f"`{found[1].rsplit('.', 1)[-1]}`", text)
+    text = _DOCTEST.sub(r"\1```pycon\n\g<0>\n\1```", text)
     lines, rows, starts, made = text.split("\n"), [], [], []
     for line in lines:
         if _RULE.match(line):

@@ -78,8 +78,11 @@ def mathml(tex: str, tag: str = "span") -> str:
     """An equation as MathML; a div stands by itself.
 
     Raises:
-        PluginError: There is a command in it that the converter does not know.
+        PluginError: There is a command in it that the converter does not know, or a prime, which
+            it sets as a power of its own.
     """
+    if "'" in tex:
+        raise PluginError(f"name it otherwise instead of by a prime: {tex.strip()}")
     made = convert(tex.strip(), display="block" if tag == "div" else "inline")
     unknown = re.search(r">(\\\w+|&)<", made)
     if unknown:
