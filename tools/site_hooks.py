@@ -22,7 +22,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from impasto.methods.config import PRESETS, preset
-from impasto.methods.registry import Entry, methods
+from impasto.methods.registry import Ability, Entry, methods
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import as_markdown
@@ -159,13 +159,14 @@ def numbers(entry: Entry) -> str:
     for field in dataclasses.fields(kind):
         values = [getattr(config, field.name) for config in presets.values()]
         cells = [_cell(value) for value in values]
-        if len(set(cells)) == 1:
-            cells[1:] = ["" for _ in cells[1:]]
+        cells[1:] = ["" if cell == cells[0] else cell for cell in cells[1:]]
         row = f"| `{field.name}` | {' | '.join(cells)} | {meanings.get(field.name, '')} |"
         inherited = field.name not in vars(kind).get("__annotations__", {})
         (shared if inherited and len({str(v) for v in values}) == 1 else own).append(row)
     header = f"| number | {' | '.join(presets)} | what it is |\n|---|{'---|' * (len(presets) + 1)}"
-    text = "Change one with `--set name=value`; take a column with `--preset`. "
+    only_python = entry.abilities == Ability.RECONSTRUCT
+    taken = f"`{kind.__name__}.paper()` in Python" if only_python else "`--preset`"
+    text = f"Change one with `--set name=value`; a column is taken with {taken}. "
     text += "An empty cell is as the default."
     if "authors" not in presets:
         text += " There is no preset of the authors' code."
@@ -205,7 +206,8 @@ def _meanings(kind: type) -> dict[str, str]:
             for section in sections:
                 if isinstance(section, DocstringSectionAttributes):
                     for item in section.value:
-                        meanings[item.name] = " ".join(item.description.split())
+                        words = " ".join(item.description.split())
+                        meanings[item.name] = words.replace("|", "\\|")
     return meanings
 
 
