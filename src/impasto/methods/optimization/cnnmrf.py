@@ -21,10 +21,11 @@ class CNNMRFConfig(OptimizationConfig):
 
     Attributes:
         style_layers: Where patches are compared.
-        style_weight: Of the mean squared distance of patches, α1 in equation 1.
+        style_weight: Of the mean squared distance of patches; 1 in equation 1.
         content_layers: Where content is compared.
-        content_weight: Of the mean squared error, α2 in equation 1; synthesis has none.
-        tv_weight: Of the squared total variation, in units of VGG's pixels (0 to 255).
+        content_weight: Of the mean squared error, α1 in equation 1; synthesis has none.
+        tv_weight: Of the squared total variation, in units of VGG's pixels (0 to 255), α2 in
+            equation 1.
         patch_size: Side of a patch, in features.
         patch_stride: Distance of the image's patches.
         style_stride: Distance of the style's patches.
