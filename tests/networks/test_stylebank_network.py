@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from impasto.errors import InputError
 from impasto.networks.blocks import instance_norm
-from impasto.networks.stylebank import Bank, NewBank, Stage, StyleBankNet, convolve, norm_as_first
+from impasto.networks.bank import Bank, convolve
+from impasto.networks.stylebank import NewBank, Stage, StyleBankNet, norm_as_first
 from impasto.networks.transform import TransformNet
 
 
