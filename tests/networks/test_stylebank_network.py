@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from impasto.errors import InputError
-from impasto.networks.blocks import instance_norm
 from impasto.networks.bank import Bank, convolve
+from impasto.networks.blocks import instance_norm
 from impasto.networks.stylebank import NewBank, Stage, StyleBankNet, norm_as_first
 from impasto.networks.transform import TransformNet
 
