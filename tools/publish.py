@@ -125,6 +125,7 @@ def write(
     rows = {
         "what it does": words["title"],
         "method": made.method,
+        "names": ", ".join(f"`{style}`" for style in made.styles),
         "learned from": words["learned"],
         "photographs": photos,
         "steps": f"{card['steps']} of batch {plan['batch']}, {card['seconds'] / 60:.0f} minutes",
