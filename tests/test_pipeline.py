@@ -101,6 +101,7 @@ def stub(monkeypatch):
         registry.get("gatys")  # the table is complete before the stub is put in
         monkeypatch.setitem(registry._TABLE, "stub", entry)
         monkeypatch.setattr(Stub, "name", "stub", raising=False)
+        monkeypatch.setattr(Stub, "abilities", abilities, raising=False)
         return Stub(paint, steps)
 
     return make

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto import catalog, pipeline, quality
+from impasto import brushes, catalog, pipeline, quality
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.network import NetworkMethod
@@ -22,7 +22,7 @@ def asked(monkeypatch):
         wanted.append((name, dict(settings)))
         raise InputError("enough")
 
-    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(brushes, "build", build)
 
     def ask(style=PHOTO, **options):
         wanted.clear()

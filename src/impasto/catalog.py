@@ -49,13 +49,14 @@ def shipped() -> tuple[Learned, ...]:
     return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
 
 
-def inside(path: Path) -> tuple[Learned, ...]:
+def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
     """What the model in a file can make.
 
     Raises:
         MissingExtraError: It is an ONNX file, and the libraries for these are not installed.
         WeightsError: It is no model.
     """
+    path = Path(path)
     exported = path.suffix == onnx_file.SUFFIX
     header = onnx_file.header(path) if exported else model.load(path, weights=False)
     titles: dict[str, Any] = header.card.get("titles", {})

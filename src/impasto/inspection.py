@@ -189,9 +189,10 @@ def inspect(
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
     # a name alone may be that of a style, which is the one that is meant
-    named = catalog.find(model) if style is None else None
-    path = catalog.model_of(model)
-    found = named or _learned(f"{path}#{style}" if style else path)
+    found = catalog.find(model) if style is None else None
+    if found is None:
+        path = catalog.model_of(model)
+        found = _learned(f"{path}#{style}" if style else path)
     get(found.method, Ability.INSPECT)
     method = open_model(found, device=device, precision=precision)
     shown = fit(read(photo), size, 512)

@@ -33,6 +33,14 @@ for line in sys.stdin:
     print(json.dumps({"output": name, "seconds": 0.1, "error": ""}), flush=True)
 """
 
+# what runs in the background begins deaf to Ctrl-C, and so do its children
+LISTENING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from impasto.__main__ import main
+main()
+"""
+
 
 @pytest.fixture
 def crew(make, tmp_path, monkeypatch):
@@ -117,7 +125,7 @@ def test_a_worker_that_is_killed_loses_nothing(make, folder, tmp_path):
 def test_ctrl_c_keeps_what_is_finished(folder, tmp_path):
     for number in range(300):
         draw(folder / f"{number}.png", seed=number)
-    command = [sys.executable, "-m", "impasto", "batch", str(folder), "-s", "starry-night"]
+    command = [sys.executable, "-c", LISTENING, "batch", str(folder), "-s", "starry-night"]
     command += ["-o", str(tmp_path / "out"), "--size", "32"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not results(tmp_path / "out"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from batch_pictures import draw
 
-from impasto import pipeline
+from impasto import building, pipeline
 from impasto.batch.plan import plan
 from impasto.batch.worker import Worker, usual_pixels
 from impasto.controls import Controls
@@ -61,13 +61,13 @@ def test_a_style_that_takes_the_photos_colours_is_encoded_for_each(make, tmp_pat
 
 
 def test_models_are_opened_once(make, tmp_path, monkeypatch):
-    opened, open_model = [], pipeline.open_model
+    opened, open_learned = [], building.open_learned
 
     def count(learned, **options):
         opened.append(learned.path)
-        return open_model(learned, **options)
+        return open_learned(learned, **options)
 
-    monkeypatch.setattr("impasto.brushes.open_model", count)
+    monkeypatch.setattr("impasto.brushes.open_learned", count)
     painted(make(["adele", "gray-tree", "starry-night"], size=16), tmp_path / "out")
     assert len(opened) == len(set(opened)) == 2
 
