@@ -30,7 +30,7 @@ class Quality:
 
 
 QUALITIES: Mapping[str, Quality] = {
-    "fast": Quality("wct", "networks that paint in any style, level by level: seconds"),
+    "fast": Quality("style-prediction", "one network for every painting, in one pass: seconds"),
     "good": Quality(
         "gatys",
         "a short optimisation from small to large: about half a minute",
@@ -54,7 +54,7 @@ def choose(name: str | None, method: object = None, *, numbers: bool = False) ->
 
     Example:
         >>> choose("good").method, choose(None).method, choose(None, numbers=True).method
-        ('gatys', 'wct', 'gatys')
+        ('gatys', 'style-prediction', 'gatys')
     """
     if name is not None and method is not None:
         raise InputError("a quality chooses the method: name one of the two")
