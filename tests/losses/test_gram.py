@@ -6,7 +6,7 @@ import torch
 
 from impasto.errors import InputError
 from impasto.losses.gram import NORMALIZATIONS, gram_distance, gram_matrix, samples
-from impasto.losses.terms import guide_at
+from impasto.losses.style import guide_at
 
 
 def features(*shape, seed=0, dtype=torch.float64):

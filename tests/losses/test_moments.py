@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from impasto.losses.moments import Moments, channel_scale, moments, moments_distance
-from impasto.losses.terms import guide_at
+from impasto.losses.style import guide_at
 
 
 def features(*shape, seed=0, dtype=torch.float64):

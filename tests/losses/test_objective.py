@@ -12,7 +12,8 @@ from impasto.losses.gram import gram_distance, gram_matrix
 from impasto.losses.moments import moments, moments_distance
 from impasto.losses.objective import Objective
 from impasto.losses.smoothness import total_variation
-from impasto.losses.terms import GramLoss, guide_at, parse
+from impasto.losses.style import GramLoss, guide_at
+from impasto.losses.terms import parse
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 0.25}
 

@@ -8,18 +8,16 @@ from impasto.losses import mmd
 from impasto.losses.gram import gram_distance, gram_matrix, samples
 from impasto.losses.moments import moments, moments_distance
 from impasto.losses.patches import patch_loss, patch_target
-from impasto.losses.terms import (
-    LOSSES,
+from impasto.losses.style import (
     GaussianLoss,
     GramLoss,
     LinearLoss,
     MomentsLoss,
     PatchLoss,
     PolynomialLoss,
-    Term,
     guide_at,
-    parse,
 )
+from impasto.losses.terms import LOSSES, Term, parse
 
 
 def features(height=6, width=8, seed=0, channels=4):

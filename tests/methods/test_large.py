@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from impasto import pipeline
+from impasto import pipeline, spans
 from impasto.methods.arbitrary import base
+from impasto.methods.optimization import room
 from impasto.methods.registry import Ability
-from impasto.networks import halo, strips
+from impasto.networks import strips
 
 SIZE = 144
 
@@ -65,6 +66,24 @@ def test_with_regions_a_picture_goes_as_a_whole(counted):
     assert not counted
 
 
+@pytest.mark.parametrize("method", ["gatys", "mmd"])
+def test_an_optimised_picture_is_the_same_in_tiles(monkeypatch, method):
+    """So near that four steps of a quasi-Newton descent do not tell."""
+    monkeypatch.setattr(room, "_SIDES", (64,))
+    settings = {"steps": 4, "levels": 1, "history": 4}
+    reports = []
+    whole, tiled = (
+        painted("sample:wave", method, settings=settings, memory=memory, callback=reports.append)
+        for memory in (None, 1)
+    )
+    stages = [report.stage for report in reports]
+    assert stages == ["level 1 of 1, 144x144"] * 4 + ["level 1 of 1, 144x144 in tiles of 64"] * 4
+    assert float((tiled - whole).abs().max()) * 255 < 0.5
+    photo = pipeline.read("sample:astronaut").rgb
+    small = torch.nn.functional.interpolate(photo, (SIZE, SIZE), mode="area")
+    assert float((tiled - small).abs().max()) * 255 > 10  # it moved
+
+
 @pytest.mark.parametrize("layer", ["relu2_1", "relu4_1", "relu5_1"])
 def test_no_feature_sees_further_than_its_reach(layer):
     """A changed pixel changes features within the reach, and none beyond."""
@@ -75,13 +94,13 @@ def test_no_feature_sees_further_than_its_reach(layer):
     (one,), (two,) = method.features(photo, [layer]), method.features(other, [layer])
     stride = 384 // one.shape[-2]
     rows = (one != two).any(-1).any(1).squeeze(0).nonzero().squeeze(1) * stride  # first pixels
-    reach = halo.reach(layer)
+    reach = spans.reach(layer)
     assert rows.min() + stride - 1 >= 192 - reach
     assert rows.max() <= 192 + reach
 
 
 def test_borders_of_strips_are_multiples_and_leave_nothing_out():
-    found = list(halo.spans(80, 24, 5, 16))
+    found = list(spans.spans(80, 24, 5, 16))
     assert [(s.start, s.stop) for s in found] == [(0, 32), (32, 64), (64, 80)]
     assert [(s.low, s.high) for s in found] == [(0, 48), (16, 80), (48, 80)]
     rows = torch.arange(80.0).view(1, 1, 80, 1)

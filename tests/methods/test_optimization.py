@@ -7,7 +7,7 @@ import torch
 
 from impasto import samples
 from impasto.losses.gram import gram_matrix
-from impasto.losses.terms import LinearLoss, MomentsLoss, PolynomialLoss
+from impasto.losses.style import LinearLoss, MomentsLoss, PolynomialLoss
 from impasto.methods.optimization.base import Level, StyleImage, carry, resize
 from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
 from impasto.methods.optimization.gatys import Gatys, GatysConfig

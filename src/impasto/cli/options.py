@@ -59,7 +59,7 @@ Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on s
 Memory = Annotated[
     str | None,
     typer.Option(
-        metavar="4G", help="Above it, paint strip by strip.", show_default="half of what is free"
+        metavar="4G", help="Above it, work in strips or tiles.", show_default="half of what is free"
     ),
 ]
 SaveEvery = Annotated[

@@ -62,20 +62,27 @@ def gram_matrix(
         tensor([[[16., 16.],
                  [16., 16.]]])
     """
-    if normalization not in NORMALIZATIONS:
-        raise InputError(
-            f"unknown Gram normalisation {normalization!r}: choose {', '.join(NORMALIZATIONS)}"
-        )
-    channels = features.shape[1]
+    by = divisor(normalization, features.shape[1], features.shape[2] * features.shape[3])
     x = samples(features)  # (B, H*W, C)
     if guide is not None:
         x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # weights enter the product once
     # the products of bfloat16 features are exact in float32, so nothing is lost by the fast way
     fast = features.dtype is torch.bfloat16 and guide is None
     gram: Tensor = _SelfProduct.apply(x, fast)  # type: ignore[no-untyped-call]
-    positions = x.shape[1]
-    divisor = {"none": 1, "hw": positions, "chw": positions * channels}[normalization]
-    return gram / divisor
+    return gram / by
+
+
+def divisor(normalization: str, channels: int, positions: int) -> int:
+    """What the sum over positions is divided by.
+
+    Raises:
+        InputError: The normalisation is unknown.
+    """
+    if normalization not in NORMALIZATIONS:
+        raise InputError(
+            f"unknown Gram normalisation {normalization!r}: choose {', '.join(NORMALIZATIONS)}"
+        )
+    return {"none": 1, "hw": positions, "chw": positions * channels}[normalization]
 
 
 def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

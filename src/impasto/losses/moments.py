@@ -39,6 +39,28 @@ def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8)
     return Moments(mean, (variance + eps).sqrt())
 
 
+def power_sums(features: Tensor, *, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The sums over positions of each channel's values and of their squares, each (B, C).
+
+    They add up over the tiles of a picture.
+
+    Args:
+        features: (B, C, H, W).
+        guide: (B or 1, 1, H, W) position weights, or None for all positions alike.
+    """
+    x = samples(features)
+    weight = 1.0 if guide is None else guide.to(x.dtype).flatten(1).unsqueeze(2)
+    return (x * weight).sum(dim=1), (x.square() * weight).sum(dim=1)
+
+
+def moments_of(mean: Tensor, square: Tensor, *, eps: float = 1e-8) -> Moments:
+    """The statistics of channels (B, C) of whose values and squares the means are known.
+
+    The difference of large numbers: float64 keeps six digits of it where float32 has none.
+    """
+    return Moments(mean, ((square - mean.square()).clamp_min(0) + eps).sqrt())
+
+
 def moments_distance(found: Moments, target: Moments) -> Tensor:
     """The mean over channels of the squared differences of means and of standard deviations.
 

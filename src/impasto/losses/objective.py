@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder
+from impasto.encoder import Encoder, Features
 from impasto.losses.content import content_loss
 from impasto.losses.smoothness import total_variation
-from impasto.losses.terms import StyleLoss, Term, guide_at
+from impasto.losses.style import StyleLoss, guide_at
+from impasto.losses.terms import Term
 
 Losses = dict[str, Tensor]
+
+
+class Statistic(NamedTuple):
+    """What is asked of a picture: styles that share all three share the description."""
+
+    loss: StyleLoss
+    layer: str
+    region: int | None
 
 
 @dataclass(frozen=True)
@@ -27,11 +36,9 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Style:
-    layer: str
+    statistic: Statistic
     weight: float
-    loss: StyleLoss
     target: Any
-    region: int | None
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,15 @@ class _Smoothness:
 class Objective:
     """A loss of an image: content, style and smoothness, over one pass of one encoder.
 
+    Attributes:
+        tile: Side of the tiles that it is computed in; None is the whole at once.
+
     Args:
         encoder: Runs once a call, as deep as the deepest layer added.
         regions: Soft masks (1, 1, H, W) of the image, which styles may be confined to.
     """
+
+    tile: int | None = None
 
     def __init__(self, encoder: Encoder, regions: Sequence[Tensor] = ()) -> None:
         self.encoder = encoder
@@ -75,7 +87,7 @@ class Objective:
             reduction: See :func:`impasto.losses.content.content_loss`.
             relative: Measure each layer in units of the loss that no features at all would have.
         """
-        features = self.encoder(image, list(layers))
+        features = self._maps(image, list(layers))
         for layer, weight in layers.items():
             target = features[layer]
             if relative:
@@ -103,16 +115,17 @@ class Objective:
             weight: Of this picture.
             region: Index of the mask that this style is confined to; None is everywhere.
         """
-        wanted = {name for term in terms for name in (term.layers or layers)}
         views = [image] if isinstance(image, Tensor) else list(image)
-        features = [self.encoder(view, sorted(wanted)) for view in views]
-        for term in terms:
-            spread = dict.fromkeys(term.layers, 1.0) if term.layers else layers
+        spreads = [dict.fromkeys(t.layers, 1.0) if t.layers else layers for t in terms]
+        wanted = [
+            (t.loss, layer) for t, spread in zip(terms, spreads, strict=True) for layer in spread
+        ]
+        targets = self._targets(views, wanted)
+        for term, spread in zip(terms, spreads, strict=True):
             for layer, layer_weight in spread.items():
-                maps = [view[layer] for view in features]
-                target = term.loss.target(maps[0] if len(maps) == 1 else maps)
                 total = weight * term.weight * layer_weight
-                self._styles.append(_Style(layer, total, term.loss, target, region))
+                statistic = Statistic(term.loss, layer, region)
+                self._styles.append(_Style(statistic, total, targets[term.loss, layer]))
         return self
 
     def add_smoothness(
@@ -130,46 +143,87 @@ class Objective:
         Losses differ by many orders of magnitude between kernels and layers; after this a weight
         says what share of the way to the style that term and layer has.
         """
-        features = self.encoder(image, [style.layer for style in self._styles])
-        described: dict[Any, Any] = {}
+        found = self._describe(image)
         for index, style in enumerate(self._styles):
-            value = float(self._style_value(style, features, described))
+            value = float(style.statistic.loss.distance(found[style.statistic], style.target))
             self._styles[index] = replace(style, weight=style.weight / max(abs(value), 1e-12))
         return self
 
     def __call__(self, image: Tensor) -> Losses:
         """The losses of an image (1, 3, H, W): ``total`` and its weighted parts, each a scalar."""
-        layers = {entry.layer for entry in self._contents} | {s.layer for s in self._styles}
-        features = self.encoder(image, sorted(layers))
-        zero = image.new_zeros(())
-        losses = {"total": zero}
-        for entry in self._contents:
-            value = content_loss(features[entry.layer], entry.target, reduction=entry.reduction)
-            losses["content"] = losses.get("content", zero) + entry.weight * value
-        described: dict[Any, Any] = {}
-        for style in self._styles:
-            value = style.weight * self._style_value(style, features, described)
-            losses["style"] = losses.get("style", zero) + value
-        for term in self._smoothness:
-            value = total_variation(image, kind=term.kind, beta=term.beta, reduction=term.reduction)
-            losses["smoothness"] = losses.get("smoothness", zero) + term.weight * value
-        losses["total"] = sum((v for k, v in losses.items() if k != "total"), zero)
+        features = self.encoder(image, self._layers())
+        losses = {"total": image.new_zeros(())}
+        if self._contents:
+            losses["content"] = self._content(features)
+        if self._styles:
+            losses["style"] = self._style(self._described(features))
+        if self._smoothness:
+            losses["smoothness"] = self._roughness(image)
+        losses["total"] = sum((v for k, v in losses.items() if k != "total"), losses["total"])
         return losses
 
-    def _style_value(
-        self, style: _Style, features: Mapping[str, Tensor], described: dict[Any, Any]
-    ) -> Tensor:
-        """One style loss; pictures that share loss, layer and region share the description."""
-        key = (style.loss, style.layer, style.region)
-        if key not in described:
-            layer = features[style.layer]
-            described[key] = style.loss.describe(layer, self._guide(style.region, layer))
-        return style.loss.distance(described[key], style.target)
+    def _statistics(self) -> list[Statistic]:
+        """All that the style losses ask of a picture, each once."""
+        return list({style.statistic: None for style in self._styles})
 
-    def _guide(self, region: int | None, layer: Tensor) -> Tensor | None:
+    def _layers(self) -> list[str]:
+        contents = {entry.layer for entry in self._contents}
+        return sorted(contents | {style.statistic.layer for style in self._styles})
+
+    def _maps(self, image: Tensor, layers: Sequence[str]) -> Features:
+        """The features of a whole picture."""
+        return self.encoder(image, layers)
+
+    def _targets(
+        self, views: Sequence[Tensor], wanted: Sequence[tuple[StyleLoss, str]]
+    ) -> dict[tuple[StyleLoss, str], Any]:
+        """What each loss keeps of a style picture, or of its views, at a layer."""
+        features = [self.encoder(view, sorted({layer for _, layer in wanted})) for view in views]
+        targets = {}
+        for loss, layer in wanted:
+            maps = [view[layer] for view in features]
+            targets[loss, layer] = loss.target(maps[0] if len(maps) == 1 else maps)
+        return targets
+
+    def _describe(self, image: Tensor) -> dict[Statistic, Any]:
+        """All that the style losses ask of a picture."""
+        return self._described(self.encoder(image, [s.statistic.layer for s in self._styles]))
+
+    def _described(self, features: Features) -> dict[Statistic, Any]:
+        found: dict[Statistic, Any] = {}
+        for statistic in self._statistics():
+            layer = features[statistic.layer]
+            guide = self._guide(statistic.region, *layer.shape[-2:])
+            found[statistic] = statistic.loss.describe(layer, guide)
+        return found
+
+    def _content(self, features: Features) -> Tensor:
+        parts = (
+            entry.weight
+            * content_loss(features[entry.layer], entry.target, reduction=entry.reduction)
+            for entry in self._contents
+        )
+        return torch.stack(list(parts)).sum()
+
+    def _style(self, found: Mapping[Statistic, Any]) -> Tensor:
+        parts = (
+            style.weight * style.statistic.loss.distance(found[style.statistic], style.target)
+            for style in self._styles
+        )
+        return torch.stack(list(parts)).sum()
+
+    def _roughness(self, image: Tensor) -> Tensor:
+        parts = (
+            term.weight
+            * total_variation(image, kind=term.kind, beta=term.beta, reduction=term.reduction)
+            for term in self._smoothness
+        )
+        return torch.stack(list(parts)).sum()
+
+    def _guide(self, region: int | None, height: int, width: int) -> Tensor | None:
         if region is None:
             return None
-        key = (region, *layer.shape[-2:])
+        key = (region, height, width)
         if key not in self._guides:
-            self._guides[key] = guide_at(self._regions[region], *layer.shape[-2:])
+            self._guides[key] = guide_at(self._regions[region], height, width)
         return self._guides[key]

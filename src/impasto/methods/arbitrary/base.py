@@ -18,8 +18,9 @@ from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.networks.decoder import LAYERS, Decoder, Scales
-from impasto.networks.halo import over_strips, reach, spans
+from impasto.networks.halo import over_strips
 from impasto.runtime import Runtime
+from impasto.spans import reach, spans
 from impasto.style import Style
 
 POOLINGS = ("max", "average")

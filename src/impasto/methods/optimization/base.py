@@ -14,7 +14,9 @@ from torch import Tensor
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
+from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
+from impasto.methods.optimization.room import fit
 from impasto.methods.optimization.solver import SolverConfig, minimize
 from impasto.progress import Callback, Progress, silent
 from impasto.style import Style
@@ -86,6 +88,7 @@ class Level:
         content: (1, 3, height, width), or None where there is none.
         styles: At the same scale.
         regions: Masks (1, 1, height, width).
+        tile: Side of the tiles that the encoder sees it in; None is whole.
     """
 
     height: int
@@ -93,6 +96,7 @@ class Level:
     content: Tensor | None
     styles: tuple[StyleImage, ...]
     regions: tuple[Tensor, ...] = ()
+    tile: int | None = None
 
 
 class OptimizingMethod(Method):
@@ -116,6 +120,12 @@ class OptimizingMethod(Method):
     def objective(self, level: Level) -> Objective:
         """What to minimise at one level."""
         raise NotImplementedError
+
+    def nothing(self, level: Level) -> Objective:
+        """An objective that asks for nothing yet, of the whole picture or of its tiles."""
+        if level.tile is None or self.config.padding == "circular":
+            return Objective(self.encoder, level.regions)
+        return TiledObjective(self.encoder, level.regions, side=level.tile)
 
     def stylize(
         self,
@@ -151,11 +161,15 @@ class OptimizingMethod(Method):
         with _seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
+                room = fit(level.height, level.width, config, self.runtime)
+                objective = self.objective(replace(level, tile=room.tile))
                 stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
+                if objective.tile is not None:
+                    stage = f"{stage} in tiles of {objective.tile}"
                 result = minimize(
-                    self.objective(level),
+                    objective,
                     self._start(level) if image is None else carry(image, before, level),
-                    replace(config, steps=steps),
+                    replace(config, steps=steps, history=room.history),
                     bounds=bounds,
                     callback=callback,
                     frame=Progress(done, total, stage=stage),

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from impasto.losses.augment import augment_style
 from impasto.losses.objective import Objective
-from impasto.losses.terms import PatchLoss, Term
+from impasto.losses.style import PatchLoss
+from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.registry import Ability, Paper, method
 from impasto.progress import Callback, silent

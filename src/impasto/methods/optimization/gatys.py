@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
-from impasto.losses.terms import GramLoss, Term
+from impasto.losses.style import GramLoss
+from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.registry import Ability, Paper, method
 
@@ -104,7 +105,7 @@ class Gatys(OptimizingMethod):
     def objective(self, level: Level) -> Objective:
         """Content from the photo, Gram matrices from each painting (of its region)."""
         config = self.config
-        objective = Objective(self.encoder, level.regions)
+        objective = self.nothing(level)
         if level.content is not None:
             layers = dict.fromkeys(config.content_layers, config.content_weight)
             objective.add_content(level.content, layers, reduction=config.content_reduction)

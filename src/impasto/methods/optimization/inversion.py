@@ -9,7 +9,8 @@ from torch import Tensor
 from impasto.encoder import block_of
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
-from impasto.losses.terms import GramLoss, Term
+from impasto.losses.style import GramLoss
+from impasto.losses.terms import Term
 from impasto.methods.optimization.base import (
     Level,
     OptimizationConfig,
@@ -101,7 +102,7 @@ class Inversion(OptimizingMethod):
     def objective(self, level: Level) -> Objective:
         """The picture's features, or their Gram matrices, relative to their size."""
         config = self.config
-        objective = Objective(self.encoder)
+        objective = self.nothing(level)
         layers = dict.fromkeys(config.layers, 1.0 / len(config.layers))
         if level.content is not None:
             objective.add_content(level.content, layers, reduction="sum", relative=True)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from impasto.encoder import WIDTHS, block_of
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
-from impasto.losses.terms import (
+from impasto.losses.style import (
     GaussianLoss,
     LinearLoss,
     MomentsLoss,
     PolynomialLoss,
     StyleLoss,
-    Term,
-    parse,
 )
+from impasto.losses.terms import Term, parse
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5
 from impasto.methods.registry import Ability, Paper, method
@@ -123,7 +122,7 @@ class MMD(OptimizingMethod):
     def objective(self, level: Level) -> Objective:
         """Content from the photo, a distribution of features from each painting."""
         config, relative = self.config, self.config.scaling == "photo"
-        objective = Objective(self.encoder, level.regions)
+        objective = self.nothing(level)
         for style in level.styles:
             for term in parse(config.losses):
                 objective.add_style(

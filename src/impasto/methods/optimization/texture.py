@@ -10,7 +10,8 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.histogram import match_histogram
 from impasto.losses.objective import Objective
-from impasto.losses.terms import GramLoss, Term
+from impasto.losses.style import GramLoss
+from impasto.losses.terms import Term
 from impasto.methods.optimization.base import (
     Level,
     OptimizationConfig,
@@ -88,7 +89,7 @@ class Texture(OptimizingMethod):
 
     def objective(self, level: Level) -> Objective:
         """The Gram matrices of the sample, each layer alike."""
-        objective = Objective(self.encoder)
+        objective = self.nothing(level)
         gram = Term(GramLoss("hw", "mean"), "gram", 0.25)  # mean over N²: 1 / (4 N²), equation 4
         layers = dict.fromkeys(self.config.style_layers, 1.0)
         for style in level.styles:
