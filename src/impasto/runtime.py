@@ -30,8 +30,8 @@ class Runtime:
     Attributes:
         device: The device of all tensors of a job.
         dtype: The number format of the networks; losses are float32 or better regardless.
-        memory: Bytes that a picture may take on its way, beside what the process has already; None is
-            half of what is free.
+        memory: Bytes that a picture may take on its way, beside what the process has already; None
+            is half of what is free.
     """
 
     device: torch.device

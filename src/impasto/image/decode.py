@@ -69,7 +69,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
         ) from error
     except Exception as error:
         # Pillow and tifffile fail on bad bytes with nearly every exception there is.
-        reason = "".join(c for c in str(error)[:160] if c.isprintable()) or type(error).__name__
+        reason = re.sub(r" <_io[^>]*>", "", str(error))[:160]  # an address in memory helps nobody
+        reason = "".join(c for c in reason if c.isprintable()) or type(error).__name__
         raise InputError(
             f"{name} is a damaged, cut-short or unusual {kind} file ({reason}): "
             "fetch it again, or open it in a picture editor and save it as PNG"

@@ -7,7 +7,9 @@ import errno
 import io
 import os
 import secrets
+import select
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +20,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 Target = str | os.PathLike[str] | BinaryIO
 
 PART = ".impasto-*.part"  # a file that is not yet whole
+PATIENCE = 5.0  # seconds that a named pipe gets to give its first byte
 HEAD = 4096  # enough to tell what a file is before all of it is read
 
 
@@ -84,7 +87,7 @@ def _open_path(path: str) -> BinaryIO:
         # A directory is tested for in words, since systems differ in how opening one fails.
         if os.path.isdir(path):
             raise InputError(f"{path} is a folder, not a picture: name one file in it")
-        return open(path, "rb")
+        return _open_pipe(path) if _is_named_pipe(path) else open(path, "rb")
     except FileNotFoundError as error:
         raise InputError(
             f"{path or repr(path)} does not exist: check the name and the folder"
@@ -93,6 +96,25 @@ def _open_path(path: str) -> BinaryIO:
         raise InputError(f"{path} may not be read: change its permissions") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"cannot open {path!r}: {_reason(error)}") from error
+
+
+def _is_named_pipe(path: str) -> bool:
+    """Whether this is a pipe that lies in a folder; one of the shell's, ``<(...)``, is not."""
+    real = os.path.realpath(path)
+    return os.path.exists(real) and stat.S_ISFIFO(os.stat(real).st_mode)
+
+
+def _open_pipe(path: str) -> BinaryIO:
+    """Open a named pipe if something comes out of it soon; to open it alone could wait forever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not select.select([descriptor], [], [], PATIENCE)[0]:
+        os.close(descriptor)
+        raise InputError(
+            f"{path} is a pipe, and nothing came out of it for {PATIENCE:g} seconds: start what "
+            f"writes to it first, or name a file"
+        )
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
 
 
 def _binary(stream: object, name: str) -> BinaryIO:
