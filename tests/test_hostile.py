@@ -43,7 +43,7 @@ def hurry(monkeypatch):
         raise Hangs
 
     before = signal.signal(signal.SIGALRM, late)
-    yield lambda: signal.alarm(SECONDS)
+    yield lambda seconds=SECONDS: signal.alarm(seconds)
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
 
@@ -91,7 +91,7 @@ def test_each_as_a_style(impasto, tmp_path, hurry):
 
 def test_batch_of_all(impasto, tmp_path, network, hurry):
     made, out = hostile.write(tmp_path / "in"), tmp_path / "out"
-    hurry()
+    hurry(8 * SECONDS)
     found = impasto("batch", tmp_path / "in", "-s", network, "--size", 32, "-o", out, "--quiet")
     assert found.code in {1, 2}
     assert "Traceback" not in found.err
