@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import shot
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
@@ -195,6 +196,9 @@ class OptimizingMethod(Method):
         yield full
 
     def _start(self, level: Level) -> Tensor:
+        before = shot.start()
+        if before is not None:  # the frame before, where this one begins
+            return resize(before.to(self.runtime.device), level.height, level.width)
         if self.config.start == "content" and level.content is not None:
             return level.content
         noise = torch.randn(1, 3, level.height, level.width).to(self.runtime.device)

@@ -1,0 +1,141 @@
+"""How a video is written: which encoder, which pixels, how good, in which units of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from impasto.errors import InputError
+from impasto.video.clip import library
+
+AUDIO = ("copy", "encode", "none")
+
+# encoders for codecs that have several, or one that others do better
+_ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+_DEFAULTS = {".ogv": "vp8", ".avi": "mpeg4", ".mpg": "mpeg2video", ".mpeg": "mpeg2video"}
+_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
+_SCALE = 3  # of the others, 1 is best and 31 worst
+_LAMBDA = 118  # FF_QP2LAMBDA
+_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "pal8", "rgb8")
+_RATED = ("mpeg", "msmpeg", "wmv", "h26", "flv")  # codecs that count frames, not time
+_CLOCKED = ("mp4", "mov", "ipod", "matroska", "webm", "gif", "apng", "webp", "mpegts")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a video is written.
+
+    Attributes:
+        codec: A name of FFmpeg's, such as ``libx264`` or ``vp9``; None is what suits the ending.
+        crf: Constant quality, lower is better; None is one that is hard to tell from the frames.
+        audio: ``copy`` takes the sound as it is, packet by packet; ``encode`` makes the format's
+            own of it; ``none`` leaves it out.
+
+    Raises:
+        InputError: One of them makes no sense.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    audio: str = "copy"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if self.audio not in AUDIO:
+            raise InputError(f"unknown audio {self.audio!r}: choose {', '.join(AUDIO)}")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise InputError(f"crf is {self.crf}: it must be 0 (best) to 63")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a coding means for one file.
+
+    Attributes:
+        encoder: Of FFmpeg's.
+        pixels: The format of its pixels.
+        options: Of the encoder.
+        clocked: Whether frames may come at any time, or only at a rate.
+    """
+
+    encoder: str
+    pixels: str
+    options: dict[str, str]
+    clocked: bool
+
+    @property
+    def even(self) -> bool:
+        """Whether the sides have to be even: two pixels share a colour."""
+        return "420" in self.pixels or "422" in self.pixels
+
+    @property
+    def full(self) -> bool:
+        """Whether luminance goes from 0 to 255, not from 16 to 235."""
+        return self.pixels.startswith("yuvj")
+
+
+def plan(target: Path, coding: Coding) -> Plan:
+    """What a coding means for a file of this name.
+
+    Raises:
+        InputError: No video ends so, or there is no such encoder, or the format cannot hold it.
+        MissingExtraError: PyAV is not installed.
+    """
+    name, default, held = _format(target)
+    wanted = coding.codec or _DEFAULTS.get(target.suffix.lower(), default)
+    encoder = _ENCODERS.get(wanted, wanted)
+    av = library()
+    try:
+        codec = av.Codec(encoder, "w")
+    except ValueError as error:  # UnknownCodecError
+        raise InputError(f"this PyAV has no encoder {wanted!r}: leave --codec out") from error
+    if codec.type != "video":
+        raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
+    if codec.canonical_name not in held:
+        raise InputError(f"{target.suffix} cannot hold {wanted}: name the video .mkv, for instance")
+    formats = [one.name for one in codec.video_formats or ()]
+    pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
+    clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
+    clocked = clocked or codec.canonical_name in {"h264"}
+    return Plan(encoder, pixels, _options(encoder, coding.crf), clocked and name in _CLOCKED)
+
+
+def _options(encoder: str, crf: int | None) -> dict[str, str]:
+    if encoder in _CRF:
+        chosen = {"crf": str(_CRF[encoder] if crf is None else crf)}
+        return {**chosen, "b": "0"} if encoder == "libvpx-vp9" else chosen
+    scale = _SCALE if crf is None else max(1, min(31, crf // 2))
+    return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA)}
+
+
+def _format(target: Path) -> tuple[str, str, set[str]]:
+    """A format's name, its usual codec, and the codecs that it holds."""
+    import tempfile
+
+    av = library()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with av.open(str(Path(folder) / f"name{target.suffix}"), "w") as out:
+                found = out.format.name, out.default_video_codec, set(out.supported_codecs)
+        except (av.FFmpegError, ValueError, OSError) as error:
+            ending = f"the ending {target.suffix}" if target.suffix else "no ending"
+            raise InputError(
+                f"{target} has {ending}: name a video .mp4, .mkv, .webm, .mov or .gif, or a folder"
+            ) from error
+    if found[1] == "none":
+        raise InputError(f"{target.suffix} holds no moving pictures: name the video .mp4")
+    return found
+
+
+def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:
+    """The unit of time that frames are counted in: the source's own where it may be any."""
+    return own if plan.clocked else 1 / rate
