@@ -1,8 +1,8 @@
 """Moving pictures: a video or a folder of frames in, the same painted out, steady and with sound.
 
 A clip gives its frames one by one (:mod:`~impasto.video.clip`); each is painted by the pipeline and
-held to the one before by the motion between them (:mod:`~impasto.video.steady`); finished frames lie
-in a folder (:mod:`~impasto.video.work`) until all are there and become a film
+held to the one before by the motion between them (:mod:`~impasto.video.steady`); finished frames
+lie in a folder (:mod:`~impasto.video.work`) until all are there and become a film
 (:mod:`~impasto.video.film`).
 """
 

@@ -18,7 +18,7 @@ from impasto.errors import InputError, MissingExtraError
 from impasto.image import READ_SUFFIXES, Picture
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame, VideoStream
+    from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
 FPS = Fraction(25)  # of a folder of frames, unless told otherwise
@@ -134,22 +134,31 @@ class Video:
     def _look(self) -> tuple[int, int]:
         """How many frames there are, and how many degrees the first is turned."""
         with self.open() as (container, stream):
-            frames = sum(1 for packet in container.demux(stream) if packet.size)
+            times = [packet.pts for packet in container.demux(stream) if packet.size]
+        frames = len(times)
+        self.even_paced = _even_paced(times, self.time_base, self.rate)
         with self.open() as (container, stream):
             for packet in container.demux(stream):
                 for frame in self.decoded(packet, notes=False):
                     return max(1, frames), round(frame.rotation / 90) * 90 % 360
         raise InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
 
-    def decoded(self, packet: Packet, *, notes: bool = True) -> list[VideoFrame]:
+    def decoded(self, packet: Any, *, notes: bool = True) -> list[VideoFrame]:
         """The frames of a packet; none where it is damaged."""
         av = library()
         try:
             return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
         except (av.InvalidDataError, av.FFmpegError):
-            if notes and not self.notes:
-                self.notes.append(f"{self.path} is damaged: what can be decoded is painted")
+            if notes:
+                self._damaged()
             return []
+
+    def _damaged(self) -> None:
+        self._tell(f"{self.path} is damaged: what can be decoded is painted")
+
+    def _tell(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
 
     def pictures(self, first: int = 0) -> Iterator[Picture]:
         """The frames from one on, upright.
@@ -157,13 +166,18 @@ class Video:
         Raises:
             InputError: The file fails.
         """
-        index = 0
+        index, last = 0, 0.0
         with self.open() as (container, stream):
             for packet in container.demux(stream):
                 for frame in self.decoded(packet):
+                    if frame.is_corrupt:
+                        self._damaged()
                     if index >= first:
                         yield self._picture(frame)
-                    index += 1
+                    index, last = index + 1, frame.time or last
+            lasts = float((container.duration or 0) / 1e6)
+            if last and lasts - last > max(1.0, lasts / 20):
+                self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
 
     def _picture(self, frame: VideoFrame) -> Picture:
         space = self.matrix(frame.height) if int(frame.colorspace) == _UNKNOWN else None
@@ -180,12 +194,12 @@ class Video:
 Clip = Video | Folder
 
 
-def open_clip(source: str | os.PathLike[str], fps: Fraction | None = None) -> Clip:
+def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None = None) -> Clip:
     """Moving pictures by their path.
 
     Args:
         source: A video file, or a folder of frames.
-        fps: Frames a second of a folder.
+        fps: Frames a second of a folder: ``25``, ``29.97``, ``30000/1001``.
 
     Raises:
         InputError: It is neither, or a video was given a frame rate.
@@ -196,12 +210,22 @@ def open_clip(source: str | os.PathLike[str], fps: Fraction | None = None) -> Cl
         raise InputError(f"{text} is an address, not a file: download the video first")
     path = Path(text)
     if path.is_dir():
-        return Folder(path, fps)
+        return Folder(path, None if fps is None else _rate(fps))
     if not path.is_file():
         raise InputError(f"{text} does not exist: name a video, or a folder of frames")
     if fps is not None:
         raise InputError("--fps is for a folder of frames: a video has its own")
     return Video(path)
+
+
+def _rate(fps: Fraction | float | str) -> Fraction:
+    try:
+        found = Fraction(str(fps))
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if not 0 < found <= 1000:
+        raise InputError(f"{fps} frames a second: write 25 or 30000/1001, at most 1000")
+    return found
 
 
 def library() -> Any:
@@ -228,6 +252,13 @@ def reason(error: Exception) -> str:
 def numbered(count: int) -> list[str]:
     """Names for frames: ``00000001`` and so on."""
     return [f"{index:08d}" for index in range(1, count + 1)]
+
+
+def _even_paced(times: Sequence[int | None], unit: Fraction, rate: Fraction) -> bool:
+    """Whether frames come at one rate, as far as their unit of time can say."""
+    known = sorted(time for time in times if time is not None)
+    places = [round((time - known[0]) * unit * rate) for time in known]
+    return places == list(range(len(places)))
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,12 +22,23 @@ _ENCODERS = {
     "av1": "libsvtav1",
     "prores": "prores_ks",
 }
-_DEFAULTS = {".ogv": "vp8", ".avi": "mpeg4", ".mpg": "mpeg2video", ".mpeg": "mpeg2video"}
+_DEFAULTS = {
+    **dict.fromkeys((".ts", ".m2ts", ".flv"), "h264"),
+    **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
+}
 _CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
 _SCALE = 3  # of the others, 1 is best and 31 worst
 _LAMBDA = 118  # FF_QP2LAMBDA
-_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "pal8", "rgb8")
-_RATED = ("mpeg", "msmpeg", "wmv", "h26", "flv")  # codecs that count frames, not time
+_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
+_RATED = (
+    "mpeg",
+    "msmpeg",
+    "wmv",
+    "h261",
+    "h263",
+    "flv",
+    "dv",
+)  # they count frames
 _CLOCKED = ("mp4", "mov", "ipod", "matroska", "webm", "gif", "apng", "webp", "mpegts")
 
 
@@ -61,12 +73,14 @@ class Plan:
     """What a coding means for one file.
 
     Attributes:
+        format: Of the file, as FFmpeg calls it.
         encoder: Of FFmpeg's.
         pixels: The format of its pixels.
         options: Of the encoder.
         clocked: Whether frames may come at any time, or only at a rate.
     """
 
+    format: str
     encoder: str
     pixels: str
     options: dict[str, str]
@@ -74,8 +88,9 @@ class Plan:
 
     @property
     def even(self) -> bool:
-        """Whether the sides have to be even: two pixels share a colour."""
-        return "420" in self.pixels or "422" in self.pixels
+        """Whether the sides have to be even: pixels share their colours, and the encoder minds."""
+        shared = "420" in self.pixels or "422" in self.pixels
+        return shared and not self.encoder.startswith("libvpx")
 
     @property
     def full(self) -> bool:
@@ -90,7 +105,7 @@ def plan(target: Path, coding: Coding) -> Plan:
         InputError: No video ends so, or there is no such encoder, or the format cannot hold it.
         MissingExtraError: PyAV is not installed.
     """
-    name, default, held = _format(target)
+    name, default = _format(target)
     wanted = coding.codec or _DEFAULTS.get(target.suffix.lower(), default)
     encoder = _ENCODERS.get(wanted, wanted)
     av = library()
@@ -100,13 +115,10 @@ def plan(target: Path, coding: Coding) -> Plan:
         raise InputError(f"this PyAV has no encoder {wanted!r}: leave --codec out") from error
     if codec.type != "video":
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
-    if codec.canonical_name not in held:
-        raise InputError(f"{target.suffix} cannot hold {wanted}: name the video .mkv, for instance")
     formats = [one.name for one in codec.video_formats or ()]
     pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
-    clocked = clocked or codec.canonical_name in {"h264"}
-    return Plan(encoder, pixels, _options(encoder, coding.crf), clocked and name in _CLOCKED)
+    return Plan(name, encoder, pixels, _options(encoder, coding.crf), clocked)
 
 
 def _options(encoder: str, crf: int | None) -> dict[str, str]:
@@ -117,23 +129,21 @@ def _options(encoder: str, crf: int | None) -> dict[str, str]:
     return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA)}
 
 
-def _format(target: Path) -> tuple[str, str, set[str]]:
-    """A format's name, its usual codec, and the codecs that it holds."""
-    import tempfile
-
+def _format(target: Path) -> tuple[str, str]:
+    """A format's name and its usual codec."""
     av = library()
     with tempfile.TemporaryDirectory() as folder:
         try:
             with av.open(str(Path(folder) / f"name{target.suffix}"), "w") as out:
-                found = out.format.name, out.default_video_codec, set(out.supported_codecs)
+                name, default = out.format.name, out.default_video_codec
         except (av.FFmpegError, ValueError, OSError) as error:
             ending = f"the ending {target.suffix}" if target.suffix else "no ending"
             raise InputError(
                 f"{target} has {ending}: name a video .mp4, .mkv, .webm, .mov or .gif, or a folder"
             ) from error
-    if found[1] == "none":
+    if default in {"none", "png"}:  # PNG is for the covers of music
         raise InputError(f"{target.suffix} holds no moving pictures: name the video .mp4")
-    return found
+    return name, default
 
 
 def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +18,16 @@ from impasto.video.clip import Clip, Folder, Video, library, reason
 from impasto.video.coding import Coding, plan, time_base
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame
+    from av import VideoFrame
     from av.container import InputContainer, OutputContainer
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 Fetch = Callable[[int], Pixels]
+Track = Callable[[Any], Sequence[Any]]  # packets of the source to packets of the film
 
 _BT709, _BT601, _SMPTE170M = 1, 5, 6  # as FFmpeg numbers them; the last two are the same matrix
 _LIMITED, _FULL = 1, 2
+_BY_DECODING = {"mp4", "mov", "ipod"}  # whose length is what the frames last as decoded
 _SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better encoders
 
 
@@ -43,6 +47,11 @@ def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) ->
         InputError: What :func:`write` would say.
     """
     grey = np.full((size[1], size[0], 3), 128, np.uint8)
+    if isinstance(clip, Video) and not plan(target, coding).clocked and not clip.even_paced:
+        raise InputError(
+            f"{target.suffix} holds one frame rate, and {clip.path} has several: name the result "
+            f".mkv or .mp4"
+        )
     with tempfile.TemporaryDirectory() as folder:
         film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding)
         film.write(lambda _: grey, most=1)
@@ -78,24 +87,53 @@ class _Film:
         self._rate, self._unit = rate, time_base(self.plan, own, rate)
         self._durations: dict[int, int] = {}
         self._last: int | None = None
+        self._end = 0
+        self._first: tuple[Any, Any] | None = None  # presented, decoded
 
     def write(self, fetch: Fetch, most: int | None = None) -> None:
         """All frames, or so many."""
-        av, what = self._av, f"{self.target.suffix} with {self.plan.encoder}"
+        with self._in_words():
+            out = self._av.open(str(self.target), "w", options=self._flags())
         try:
-            with av.open(str(self.target), "w", options={"fflags": "+bitexact"}) as out:
-                if isinstance(self.clip, Folder):
-                    self._silent(out, fetch, most or self.clip.frames)
-                else:
-                    self._with_sound(out, self.clip, fetch, most)
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise InputError(f"cannot write {what}: {reason(error)}") from error
+            if isinstance(self.clip, Folder):
+                self._silent(out, fetch, most or self.clip.frames)
+            else:
+                self._with_sound(out, self.clip, fetch, most)
+        except BaseException:
+            with suppress(Exception):  # the first error counts
+                out.close()
+            raise
+        with self._in_words():
+            out.close()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Errors of writing; those of reading the source have words of their own."""
+        try:
+            yield
+        except (self._av.FFmpegError, ValueError, OSError) as error:
+            what = f"{self.target.suffix} with {self.plan.encoder}"
+            hint = ""
+            if isinstance(self.clip, Video) and self.coding.audio == "copy":
+                hint = " (if it is the sound: --audio encode, or --audio none)"
+            raise InputError(f"cannot write {what}: {reason(error)}{hint}") from error
+
+    def _put(self, out: OutputContainer, packets: Callable[[], Sequence[Any]]) -> None:
+        with self._in_words():
+            out.mux(packets())
+
+    def _flags(self) -> dict[str, str]:
+        flags = {"fflags": "+bitexact"}  # no dates, no random numbers
+        if self.plan.format == "avi":  # which would fill a gap before the picture with a frame
+            flags["avoid_negative_ts"] = "disabled"
+        return flags
 
     def _silent(self, out: OutputContainer, fetch: Fetch, count: int) -> None:
         stream = self._stream(out)
         for index in range(count):
-            out.mux(self._encoded(stream, self._frame(fetch(index), Fraction(index) / self._rate)))
-        out.mux(self._encoded(stream, None))
+            frame = self._frame(fetch(index), Fraction(index) / self._rate)
+            self._put(out, partial(self._encoded, stream, frame))
+        self._put(out, partial(self._encoded, stream, None))
 
     def _with_sound(
         self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
@@ -104,25 +142,32 @@ class _Film:
         index = 0
         with clip.open() as (source, pictures):
             stream = self._stream(out)
-            tracks = self._tracks(out, source)
+            with self._in_words():
+                tracks = self._tracks(out, source)
             out.metadata.update(source.metadata)
             for packet in source.demux(pictures, *(source.streams[i] for i in tracks)):
                 if packet.stream.index != pictures.index:
-                    out.mux(tracks[packet.stream.index](packet))
+                    self._put(out, partial(tracks[packet.stream.index], packet))
                     continue
                 for shown in clip.decoded(packet, notes=False):
                     if most is None or index < most:
                         frame = self._frame(fetch(index), *_times(shown, index, clip))
-                        out.mux(self._encoded(stream, frame))
+                        self._put(out, partial(self._encoded, stream, frame))
                     index += 1
                 if most is not None and index >= most:
                     break
-            out.mux(self._encoded(stream, None))
+            self._put(out, partial(self._encoded, stream, None))
 
     def _stream(self, out: OutputContainer) -> Any:
         """The stream of the painted frames."""
-        clip = self.clip
-        stream = out.add_stream(self.plan.encoder, rate=self._rate, options=self.plan.options)
+        clip, encoder = self.clip, self.plan.encoder
+        try:
+            stream: Any = out.add_stream(encoder, rate=self._rate, options=self.plan.options)
+        except ValueError as error:
+            raise InputError(
+                f"{self.target.suffix} cannot hold {encoder}: name the video .mkv, or leave "
+                f"--codec out"
+            ) from error
         stream.width, stream.height = self.size
         stream.pix_fmt = self.plan.pixels
         context = stream.codec_context
@@ -155,62 +200,67 @@ class _Film:
         else:
             frame = frame.reformat(format=self.plan.pixels)
         pts = round(start / self._unit)
-        if self._last is not None and pts <= self._last:
-            if not self.plan.clocked:
-                raise InputError(
-                    f"{self.target.suffix} holds one frame rate, and this video has none: name it "
-                    f".mkv or .mp4"
-                )
+        if self._last is not None and pts <= self._last:  # a damaged file
             pts = self._last + 1
-        self._last = pts
-        self._durations[pts] = round((duration or 1 / self._rate) / self._unit)
+        length = max(1, round((duration or 1 / self._rate) / self._unit))
+        self._last, self._end, self._durations[pts] = pts, pts + length, length
         frame.pts, frame.time_base = pts, self._unit
         return frame
 
-    def _encoded(self, stream: Any, frame: VideoFrame | None) -> list[Packet]:
+    def _encoded(self, stream: Any, frame: VideoFrame | None) -> list[Any]:
         packets = list(stream.encode(frame))
         for packet in packets:
+            if self._first is None:
+                self._first = packet.pts, packet.dts
             if packet.pts is not None:
                 packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
+        if frame is None and packets and self._first and self.plan.format in _BY_DECODING:
+            (pts, dts), last = self._first, packets[-1]
+            last.duration = max(1, self._end - pts - (last.dts - dts))
         return packets
 
-    def _tracks(
-        self, out: OutputContainer, source: InputContainer
-    ) -> dict[int, Callable[[Packet], Sequence[Packet]]]:
+    def _tracks(self, out: OutputContainer, source: InputContainer) -> dict[int, Track]:
         """What becomes of the packets of each stream of sound and of words."""
-        tracks: dict[int, Callable[[Packet], Sequence[Packet]]] = {}
-        for sound in source.streams.audio if self.coding.audio != "none" else ():
-            copied = self.coding.audio == "copy"
-            tracks[sound.index] = (_copied if copied else _recoded)(self, out, sound)
+        tracks: dict[int, Track] = {}
+        for sound in self._sounds(out, source):
+            made = self._copied(out, sound) if self.coding.audio == "copy" else None
+            tracks[sound.index] = _copying(made) if made else _recoding(out, sound)
         for words in source.streams.subtitles:
-            if words.name in out.supported_codecs:
-                tracks[words.index] = _copied(self, out, words)
-            else:
-                self.notes.append(
-                    f"{self.target.suffix} cannot hold subtitles of this kind ({words.name}): they "
-                    f"are left out"
-                )
+            copy = self._copied(out, words)
+            if copy is not None:
+                tracks[words.index] = _copying(copy)
         return tracks
 
+    def _sounds(self, out: OutputContainer, source: InputContainer) -> Sequence[Any]:
+        if self.coding.audio == "none" or not source.streams.audio:
+            return ()
+        if out.default_audio_codec == "none":
+            self.notes.append(f"{self.target.suffix} holds no sound: it is left out")
+            return ()
+        return source.streams.audio
 
-def _copied(
-    film: _Film, out: OutputContainer, stream: Any
-) -> Callable[[Packet], Sequence[Packet]]:
+    def _copied(self, out: OutputContainer, stream: Any) -> Any:
+        """A stream for packets as they are; None where subtitles have no place."""
+        suffix, name = self.target.suffix, stream.codec_context.name
+        try:
+            made = out.add_stream_from_template(stream)
+        except ValueError as error:
+            if stream.type == "audio":
+                raise InputError(
+                    f"{suffix} cannot hold this sound ({name}) as it is: name the video .mkv, or "
+                    f"give --audio encode or --audio none"
+                ) from error
+            self.notes.append(f"{suffix} cannot hold these subtitles ({name}): they are left out")
+            return None
+        made.metadata.update(stream.metadata)
+        return made
+
+
+def _copying(made: Any) -> Track:
     """Packets as they are."""
-    suffix, name = film.target.suffix, stream.codec_context.name
-    try:
-        if film._av.Codec(name).canonical_name not in out.supported_codecs:
-            raise ValueError(name)
-        made = out.add_stream_from_template(stream)
-    except ValueError as error:
-        raise InputError(
-            f"{suffix} cannot hold sound of {name} as it is: name the video .mkv, or give --audio "
-            f"encode, or --audio none"
-        ) from error
-    made.metadata.update(stream.metadata)
 
-    def copy(packet: Packet) -> Sequence[Packet]:
-        if packet.dts is None:
+    def copy(packet: Any) -> Sequence[Any]:
+        if packet.dts is None:  # the end
             return ()
         packet.stream = made
         return (packet,)
@@ -218,22 +268,16 @@ def _copied(
     return copy
 
 
-def _recoded(
-    film: _Film, out: OutputContainer, stream: Any
-) -> Callable[[Packet], Sequence[Packet]]:
+def _recoding(out: OutputContainer, stream: Any) -> Track:
     """Sound in the codec that is usual in the format."""
-    name = out.default_audio_codec
-    if name == "none":
-        raise InputError(f"{film.target.suffix} holds no sound: give --audio none")
-    encoder = _SOUND.get(name, name)
+    encoder = _SOUND.get(out.default_audio_codec, out.default_audio_codec)
     rate = 48000 if "opus" in encoder else stream.rate
-    made = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
+    made: Any = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
     made.metadata.update(stream.metadata)
 
-    def encode(packet: Packet) -> Sequence[Packet]:
-        packets: list[Packet] = []
+    def encode(packet: Any) -> Sequence[Any]:
+        packets: list[Any] = []
         for frame in packet.decode():
-            frame.pts = None if frame.pts is None else frame.pts
             packets += made.encode(frame)
         if packet.dts is None:
             packets += made.encode(None)

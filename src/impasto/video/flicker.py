@@ -57,8 +57,10 @@ class Flicker:
 
     def state(self) -> dict[str, Tensor]:
         """What was counted so far, by name."""
-        sums = {f"flicker.{name}": torch.tensor(both, dtype=torch.float64)
-                for name, both in self._sums.items()}
+        sums = {
+            f"flicker.{name}": torch.tensor(both, dtype=torch.float64)
+            for name, both in self._sums.items()
+        }
         return sums if self._plain is None else {**sums, "plain": self._plain.half()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

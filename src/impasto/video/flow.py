@@ -79,9 +79,7 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
     height, width = picture.shape[-2:]
     x, y = _places(flow)
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
-    return F.grid_sample(
-        picture, grid, mode="bicubic", padding_mode="border", align_corners=False
-    )
+    return F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def _places(flow: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from impasto import image, sources
 from impasto.brushes import Brushes
 from impasto.controls import Brush, Controls
-from impasto.errors import CancelledError, InputError
+from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Picture, files
 from impasto.methods.base import Method
 from impasto.pipeline import paint
@@ -24,7 +24,7 @@ from impasto.progress import Callback, Share, silent
 from impasto.sources import Source, fit
 from impasto.style import Style
 from impasto.video import film
-from impasto.video.clip import Clip, Folder, open_clip
+from impasto.video.clip import Clip, open_clip
 from impasto.video.coding import Coding, plan
 from impasto.video.identity import identity
 from impasto.video.steady import SMOOTH, Steady
@@ -62,6 +62,15 @@ class Report:
     flicker_plain: float | None
     notes: tuple[str, ...] = ()
 
+    def in_words(self) -> str:
+        """The flicker figures in a line."""
+        parts = [f"flicker {self.flicker:.2f} of 255" if self.flicker is not None else ""]
+        if self.flicker_painted is not None:
+            parts.append(f"{self.flicker_painted:.2f} before blending")
+        if self.flicker_plain is not None:
+            parts.append(f"{self.flicker_plain:.2f} with each frame painted by itself")
+        return ", ".join(part for part in parts if part)
+
 
 def stylize_video(
     source: str | os.PathLike[str],
@@ -86,7 +95,7 @@ def stylize_video(
     codec: str | None = None,
     crf: int | None = None,
     audio: str = "copy",
-    fps: Fraction | None = None,
+    fps: Fraction | float | str | None = None,
     **options: Any,
 ) -> Report:
     """Paint a video, or a folder of frames.
@@ -215,15 +224,15 @@ def _paint(
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
             result = painter.frame(picture, hand, watch)
-        except BaseException:
-            keep() if done > kept else None
-            raise
-        if watch.cancelled:
+        except _Stopped:
             keep()
             raise CancelledError(
                 f"cancelled; {done} of {total} frames are in {work.folder}, and the same command "
                 f"goes on"
-            )
+            ) from None
+        except ImpastoError:
+            keep()
+            raise
         image.save(result, work.frame(done))
         done += 1
         if time.perf_counter() - saved > _EVERY:
@@ -232,6 +241,10 @@ def _paint(
     if done > kept:
         keep()
     return done, kept
+
+
+class _Stopped(Exception):  # noqa: N818 (no error)
+    """The listener asked to stop while a frame was painted."""
 
 
 class _Painter:
@@ -244,7 +257,7 @@ class _Painter:
         self._masks = [mask if mask == "alpha" else sources.read(mask) for mask in masks]
         self._styles: dict[int, Style] = {}
         self._alpha: Tensor | None = None
-        self._watch: Callback = silent
+        self._watch = Share(silent, 0, 1)
         self._size = (0, 0)
 
     def settle(self, first: Picture, *, even: bool) -> tuple[int, int]:
@@ -258,7 +271,7 @@ class _Painter:
         self._controls = replace(self._controls, size=max(self._size))
         return self._size
 
-    def frame(self, picture: Picture, hand: Steady, watch: Callback) -> Picture:
+    def frame(self, picture: Picture, hand: Steady, watch: Share) -> Picture:
         """A frame of the video, painted."""
         width, height = self._whole
         photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
@@ -270,20 +283,22 @@ class _Painter:
 
     def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
         """A photo (1, 3, H, W) painted, with the colours of another one for the styles."""
-        picture = Picture(photo, self._alpha)
-        return paint(
-            picture,
+        painted = paint(
+            Picture(photo, self._alpha),
             self._brushes,
             masks=self._masks,
             controls=self._controls,
             callback=self._watch,
             encode=self._encoded,
             tones=Picture(tones),
-        ).rgb
+        )
+        if self._watch.cancelled:  # it may be half done
+            raise _Stopped
+        return painted.rgb
 
     def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
         """The same, for nobody to see."""
-        watch, self._watch = self._watch, silent
+        watch, self._watch = self._watch, Share(silent, 0, 1)
         try:
             return self(photo, tones)
         finally:

@@ -82,7 +82,10 @@ class Steady:
         self.shots = 0
 
     def __call__(self, photo: Tensor) -> Tensor:
-        """The next frame, painted: (1, 3, H, W) to the same, on the CPU."""
+        """The next frame, painted: (1, 3, H, W) to the same, on the CPU.
+
+        Where painting it breaks off, all is as it was before.
+        """
         photo = _rounded(photo)
         before = self._before
         way = None if before is None else motion(photo, before.photo)
@@ -96,18 +99,20 @@ class Steady:
         if self._smooth:
             blended = _carried(painted, before.result, way, self._smooth)
             result = _rounded(_with_detail(blended, painted, way.agree))
+        plain = None if self._plain is None else _rounded(self._plain(photo, photo))
         self.flicker.add(way, "steady", result, before.result)
         self.flicker.add(way, "painted", painted, before.painted)
-        if self._plain is not None:
-            self.flicker.add_plain(way, _rounded(self._plain(photo, photo)))
+        if plain is not None:
+            self.flicker.add_plain(way, plain)
         self._before = _Before(photo, calm, painted, result, before.tones)
         return result
 
     def _first(self, photo: Tensor) -> Tensor:
         """The first frame of a shot."""
-        self._shot = Shot(self._shot.drift)
-        with self._shot.frame():
+        shot = Shot(self._shot.drift)
+        with shot.frame():
             painted = _rounded(self._paint(photo, photo))
+        self._shot = shot
         if self._plain is not None:
             self.flicker.begin_plain(painted)
         self.shots += 1
@@ -188,9 +193,7 @@ def _pyramid(picture: Tensor) -> tuple[list[Tensor], Tensor]:
         height, width = picture.shape[-2:]
         if min(height, width) < 2 * _WINDOW:
             break
-        small = F.interpolate(
-            picture, (height // 2, width // 2), mode="bilinear", antialias=True
-        )
+        small = F.interpolate(picture, (height // 2, width // 2), mode="bilinear", antialias=True)
         bands.append(picture - F.interpolate(small, (height, width), mode="bilinear"))
         picture = small
     return bands, picture
