@@ -90,6 +90,21 @@ def test_a_gif_holds_no_sound_and_says_so(clip, tmp_path):
     assert after.times == before.times
 
 
+def test_a_gif_has_the_colours_of_all_its_frames(tmp_path):
+    from PIL import Image
+
+    frames = list(drawn(6, noise=0.0))
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"{index}.png")
+    target = tmp_path / "out.gif"
+    film.write(target, Folder(tmp_path), (64, 48), Coding(), lambda index: frames[index])
+    apart = [
+        np.abs(a.astype(int) - b).mean() for a, b in zip(read(target).pixels, frames, strict=False)
+    ]
+    assert len(apart) == 6
+    assert max(apart) < 6
+
+
 def test_colours_come_back_as_they_went(tmp_path):
     for rows in (48, 720):  # BT.601, BT.709
         red = np.zeros((rows, 64, 3), np.uint8)

@@ -10,6 +10,7 @@ from pathlib import Path
 from impasto.errors import InputError
 from impasto.video.clip import library
 
+PALETTE = "pal8"  # 256 colours
 AUDIO = ("copy", "encode", "none")
 
 # encoders for codecs that have several, or one that others do better
@@ -117,6 +118,8 @@ def plan(target: Path, coding: Coding) -> Plan:
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
     formats = [one.name for one in codec.video_formats or ()]
     pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
+    if codec.canonical_name == "gif":
+        pixels = PALETTE
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
     return Plan(name, encoder, pixels, _options(encoder, coding.crf), clocked)
 

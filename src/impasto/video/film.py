@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from impasto.errors import InputError
 from impasto.video.clip import Clip, Folder, Video, library, reason
-from impasto.video.coding import Coding, plan, time_base
+from impasto.video.coding import PALETTE, Coding, plan, time_base
+from impasto.video.palette import Palette
+from impasto.video.sound import tracks
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 Fetch = Callable[[int], Pixels]
-Track = Callable[[Any], Sequence[Any]]  # packets of the source to packets of the film
 
 _BT709, _BT601, _SMPTE170M = 1, 5, 6  # as FFmpeg numbers them; the last two are the same matrix
 _LIMITED, _FULL = 1, 2
+_LOOKED_AT = 32  # frames that a palette is made of
 _BY_DECODING = {"mp4", "mov", "ipod"}  # whose length is what the frames last as decoded
-_SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better encoders
 
 
 def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) -> list[str]:
@@ -54,11 +55,19 @@ def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) ->
         )
     with tempfile.TemporaryDirectory() as folder:
         film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding)
+        film.prepare(lambda _: grey, 1)
         film.write(lambda _: grey, most=1)
     return film.notes
 
 
-def write(target: Path, clip: Clip, size: tuple[int, int], coding: Coding, fetch: Fetch) -> None:
+def write(
+    target: Path,
+    clip: Clip,
+    size: tuple[int, int],
+    coding: Coding,
+    fetch: Fetch,
+    frames: int | None = None,
+) -> None:
     """Write a video: the painted frames at the times of the clip's, and its sound.
 
     Args:
@@ -66,12 +75,15 @@ def write(target: Path, clip: Clip, size: tuple[int, int], coding: Coding, fetch
         clip: Where the frames come from.
         size: Width and height of the painted frames.
         coding: How it is written.
-        fetch: Gives a painted frame by its number; asked for one after another.
+        fetch: Gives a painted frame by its number.
+        frames: How many there are; as many as the clip says when None.
 
     Raises:
         InputError: The format, the codec or the sound cannot be written so.
     """
-    _Film(target, clip, size, coding).write(fetch)
+    film = _Film(target, clip, size, coding)
+    film.prepare(fetch, frames or clip.frames)
+    film.write(fetch, frames if isinstance(clip, Folder) else None)
 
 
 class _Film:
@@ -86,9 +98,21 @@ class _Film:
         own = 1 / rate if isinstance(clip, Folder) else clip.time_base
         self._rate, self._unit = rate, time_base(self.plan, own, rate)
         self._durations: dict[int, int] = {}
+        self._palette: Palette | None = None
         self._last: int | None = None
         self._end = 0
         self._first: tuple[Any, Any] | None = None  # presented, decoded
+
+    def prepare(self, fetch: Fetch, frames: int) -> None:
+        """Choose the colours, where there are few."""
+        if self.plan.pixels == PALETTE:
+            step = -(-frames // _LOOKED_AT)
+            shown = (self._rgb(fetch(index)) for index in range(0, frames, step))
+            with self._in_words():
+                self._palette = Palette(shown)
+
+    def _rgb(self, pixels: Pixels) -> Any:
+        return self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
 
     def write(self, fetch: Fetch, most: int | None = None) -> None:
         """All frames, or so many."""
@@ -143,11 +167,11 @@ class _Film:
         with clip.open() as (source, pictures):
             stream = self._stream(out)
             with self._in_words():
-                tracks = self._tracks(out, source)
+                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes)
             out.metadata.update(source.metadata)
-            for packet in source.demux(pictures, *(source.streams[i] for i in tracks)):
+            for packet in source.demux(pictures, *(source.streams[i] for i in found)):
                 if packet.stream.index != pictures.index:
-                    self._put(out, partial(tracks[packet.stream.index], packet))
+                    self._put(out, partial(found[packet.stream.index], packet))
                     continue
                 for shown in clip.decoded(packet, notes=False):
                     if most is None or index < most:
@@ -191,8 +215,10 @@ class _Film:
 
     def _frame(self, pixels: Pixels, start: Fraction, duration: Fraction | None = None) -> Any:
         """A painted frame in the encoder's format; times in seconds."""
-        frame = self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
-        if "yuv" in self.plan.pixels:
+        frame = self._rgb(pixels)
+        if self._palette is not None:
+            frame = self._palette(frame)
+        elif "yuv" in self.plan.pixels:
             range_ = _FULL if self.plan.full else _LIMITED
             frame = frame.reformat(
                 format=self.plan.pixels, dst_colorspace=self._matrix, dst_color_range=range_
@@ -218,72 +244,6 @@ class _Film:
             (pts, dts), last = self._first, packets[-1]
             last.duration = max(1, self._end - pts - (last.dts - dts))
         return packets
-
-    def _tracks(self, out: OutputContainer, source: InputContainer) -> dict[int, Track]:
-        """What becomes of the packets of each stream of sound and of words."""
-        tracks: dict[int, Track] = {}
-        for sound in self._sounds(out, source):
-            made = self._copied(out, sound) if self.coding.audio == "copy" else None
-            tracks[sound.index] = _copying(made) if made else _recoding(out, sound)
-        for words in source.streams.subtitles:
-            copy = self._copied(out, words)
-            if copy is not None:
-                tracks[words.index] = _copying(copy)
-        return tracks
-
-    def _sounds(self, out: OutputContainer, source: InputContainer) -> Sequence[Any]:
-        if self.coding.audio == "none" or not source.streams.audio:
-            return ()
-        if out.default_audio_codec == "none":
-            self.notes.append(f"{self.target.suffix} holds no sound: it is left out")
-            return ()
-        return source.streams.audio
-
-    def _copied(self, out: OutputContainer, stream: Any) -> Any:
-        """A stream for packets as they are; None where subtitles have no place."""
-        suffix, name = self.target.suffix, stream.codec_context.name
-        try:
-            made = out.add_stream_from_template(stream)
-        except ValueError as error:
-            if stream.type == "audio":
-                raise InputError(
-                    f"{suffix} cannot hold this sound ({name}) as it is: name the video .mkv, or "
-                    f"give --audio encode or --audio none"
-                ) from error
-            self.notes.append(f"{suffix} cannot hold these subtitles ({name}): they are left out")
-            return None
-        made.metadata.update(stream.metadata)
-        return made
-
-
-def _copying(made: Any) -> Track:
-    """Packets as they are."""
-
-    def copy(packet: Any) -> Sequence[Any]:
-        if packet.dts is None:  # the end
-            return ()
-        packet.stream = made
-        return (packet,)
-
-    return copy
-
-
-def _recoding(out: OutputContainer, stream: Any) -> Track:
-    """Sound in the codec that is usual in the format."""
-    encoder = _SOUND.get(out.default_audio_codec, out.default_audio_codec)
-    rate = 48000 if "opus" in encoder else stream.rate
-    made: Any = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
-    made.metadata.update(stream.metadata)
-
-    def encode(packet: Any) -> Sequence[Any]:
-        packets: list[Any] = []
-        for frame in packet.decode():
-            packets += made.encode(frame)
-        if packet.dts is None:
-            packets += made.encode(None)
-        return packets
-
-    return encode
 
 
 def _times(frame: VideoFrame, index: int, clip: Video) -> tuple[Fraction, Fraction | None]:

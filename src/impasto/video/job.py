@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from impasto import image, sources
+from impasto import image
 from impasto.brushes import Brushes
-from impasto.controls import Brush, Controls
+from impasto.controls import Controls
 from impasto.errors import CancelledError, ImpastoError, InputError
-from impasto.image import Picture, files
+from impasto.image import files
 from impasto.methods.base import Method
-from impasto.pipeline import paint
 from impasto.progress import Callback, Share, silent
-from impasto.sources import Source, fit
+from impasto.sources import Source
 from impasto.style import Style
 from impasto.video import film
 from impasto.video.clip import Clip, open_clip
 from impasto.video.coding import Coding, plan
 from impasto.video.identity import identity
+from impasto.video.painter import Painter, Stopped
 from impasto.video.steady import SMOOTH, Steady
 from impasto.video.work import Work
 
@@ -154,7 +153,7 @@ def stylize_video(
         precision=precision,
         memory=memory,
     )
-    painter = _Painter(make(style, weights), controls, masks)
+    painter = Painter(make(style, weights), controls, masks)
     first = next(clip.pictures())
     even = not into_folder and plan(out, coding).even
     size = painter.settle(first, even=even)
@@ -186,7 +185,7 @@ def stylize_video(
         frames, kept = _paint(clip, work, painter, hand, callback)
         if not into_folder:
             part = folder / f"film{out.suffix}"
-            film.write(part, clip, size, coding, lambda index: _pixels(work, index))
+            film.write(part, clip, size, coding, lambda index: _pixels(work, index), frames)
             os.replace(part, out)
     work.finish()
     return Report(
@@ -204,7 +203,7 @@ def stylize_video(
 
 
 def _paint(
-    clip: Clip, work: Work, painter: _Painter, hand: Steady, callback: Callback
+    clip: Clip, work: Work, painter: Painter, hand: Steady, callback: Callback
 ) -> tuple[int, int]:
     """Paint what is left; returns how many frames there are, and how many there were."""
     tensors, told = work.state()
@@ -224,7 +223,7 @@ def _paint(
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
             result = painter.frame(picture, hand, watch)
-        except _Stopped:
+        except Stopped:
             keep()
             raise CancelledError(
                 f"cancelled; {done} of {total} frames are in {work.folder}, and the same command "
@@ -241,76 +240,6 @@ def _paint(
     if done > kept:
         keep()
     return done, kept
-
-
-class _Stopped(Exception):  # noqa: N818 (no error)
-    """The listener asked to stop while a frame was painted."""
-
-
-class _Painter:
-    """Paints photos of one size with brushes that were made once."""
-
-    def __init__(
-        self, brushes: Sequence[Brush], controls: Controls, masks: Sequence[Source]
-    ) -> None:
-        self._brushes, self._controls = brushes, controls
-        self._masks = [mask if mask == "alpha" else sources.read(mask) for mask in masks]
-        self._styles: dict[int, Style] = {}
-        self._alpha: Tensor | None = None
-        self._watch = Share(silent, 0, 1)
-        self._size = (0, 0)
-
-    def settle(self, first: Picture, *, even: bool) -> tuple[int, int]:
-        """Fix the size of all frames, by the first: width and height."""
-        methods = [brush.method.default_size for brush in self._brushes]
-        default = min((size for size in methods if size), default=None)
-        width, height = fit(first, self._controls.size, default).size
-        step = 2 if even else 1
-        self._whole = (width, height)
-        self._size = (max(step, width // step * step), max(step, height // step * step))
-        self._controls = replace(self._controls, size=max(self._size))
-        return self._size
-
-    def frame(self, picture: Picture, hand: Steady, watch: Share) -> Picture:
-        """A frame of the video, painted."""
-        width, height = self._whole
-        photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
-        rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
-        alpha = photo.alpha
-        self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
-        self._watch = watch
-        return Picture(hand(rgb), self._alpha)
-
-    def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
-        """A photo (1, 3, H, W) painted, with the colours of another one for the styles."""
-        painted = paint(
-            Picture(photo, self._alpha),
-            self._brushes,
-            masks=self._masks,
-            controls=self._controls,
-            callback=self._watch,
-            encode=self._encoded,
-            tones=Picture(tones),
-        )
-        if self._watch.cancelled:  # it may be half done
-            raise _Stopped
-        return painted.rgb
-
-    def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
-        """The same, for nobody to see."""
-        watch, self._watch = self._watch, Share(silent, 0, 1)
-        try:
-            return self(photo, tones)
-        finally:
-            self._watch = watch
-
-    def _encoded(self, brush: Brush, photo: Picture) -> Style:
-        """A painting as its method sees it, encoded once."""
-        if id(brush) not in self._styles:
-            assert isinstance(brush.source, Picture)  # the pipeline asks for no other
-            painting = sources.alike(brush.source, photo, self._controls.style_scale)
-            self._styles[id(brush)] = brush.method.encode(painting.rgb)
-        return self._styles[id(brush)]
 
 
 def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

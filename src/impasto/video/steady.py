@@ -18,6 +18,7 @@ SMOOTH = 0.8
 
 _CALM = 0.75  # of the smoothness: how much of the photo comes from the frame before
 _LEVELS, _GAIN, _WINDOW = 4, 1.6, 15  # bands of detail; by how much each is raised; pixels
+_SAME, _OTHER = 0.04, 0.12  # mean differences of colours that are strokes, and that are things
 _CUT, _CHANGED, _BINS = 0.1, 0.5, 8
 
 Paint = Callable[[Tensor, Tensor], Tensor]
@@ -97,8 +98,10 @@ class Steady:
             painted = _rounded(self._paint(calm, before.tones))
         result = painted
         if self._smooth:
-            blended = _carried(painted, before.result, way, self._smooth)
-            result = _rounded(_with_detail(blended, painted, way.agree))
+            old = warp(before.result, way.flow).clamp(0, 1)
+            share = self._smooth * way.agree * _same_colour(painted, old)
+            blended = torch.lerp(painted, old, share)
+            result = _rounded(_with_detail(blended, painted, share / self._smooth))
         plain = None if self._plain is None else _rounded(self._plain(photo, photo))
         self.flicker.add(way, "steady", result, before.result)
         self.flicker.add(way, "painted", painted, before.painted)
@@ -150,6 +153,17 @@ def _carried(now: Tensor, before: Tensor, way: Motion, share: float) -> Tensor:
     if not share:
         return now
     return torch.lerp(now, warp(before, way.flow).clamp(0, 1), share * way.agree)
+
+
+def _same_colour(painted: Tensor, old: Tensor) -> Tensor:
+    """(1, 1, H, W), 1 to 0: less where two paintings differ by more than strokes.
+
+    What a network paints around a thing goes where the thing goes, which the motion of the photo
+    does not tell: without this it leaves a trail.
+    """
+    apart = F.avg_pool2d(painted - old, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    apart = apart.abs().mean(1, keepdim=True)
+    return ((_OTHER - apart) / (_OTHER - _SAME)).clamp(0, 1)
 
 
 def _cut(now: Tensor, before: Tensor, way: Motion) -> bool:
