@@ -125,3 +125,20 @@ def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
                 last = paint(Picture(photo), brushes).rgb
         painted.append(last)
     torch.testing.assert_close(painted[0], painted[1], rtol=0, atol=2e-3)
+
+
+def test_an_optimisation_begins_where_the_frame_before_ended():
+    settings = {"style_layers": "relu1_1", "style_weights": "1e3", "levels": 2, "steps": 20}
+    brushes = Brushes("gatys", precision="float32", settings=settings)("sample:swirls")
+    photo, losses, together = torch.rand(1, 3, 40, 40), {}, Shot()
+
+    def painted(name, start):
+        found = losses.setdefault(name, [])
+        with together.frame(start):
+            listen = lambda progress: found.append(progress.losses["total"])  # noqa: E731
+            return paint(Picture(photo), brushes, callback=listen).rgb
+
+    before = painted("alone", None)
+    painted("on", before)
+    assert losses["on"][0] < 0.5 * losses["alone"][0]
+    assert len(losses["on"]) == 20
