@@ -162,6 +162,19 @@ def test_what_cannot_be_written_is_told_before_the_work(clip, tmp_path, name, co
         film.rehearse(tmp_path / name, Video(clip), (64, 48), Coding(**coding))
 
 
+@pytest.mark.parametrize(
+    ("codec", "ending"),
+    [("hevc", ".mp4"), ("av1", ".mkv"), ("vp8", ".webm"), ("prores", ".mov"), ("mjpeg", ".avi")],
+)
+def test_codecs_by_name_without_chatter(tmp_path, capfd, codec, ending):
+    source, target = tmp_path / "in.mkv", tmp_path / f"out{ending}"
+    write(source, drawn(3), sound=None)
+    film.write(target, Video(source), (64, 48), Coding(codec, 20), numbered)
+    shown = read(target).pixels
+    assert [round(float(frame.mean()) / 20) - 2 for frame in shown] == [0, 1, 2]
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("wrong", [{"audio": "loud"}, {"crf": 64}, {"crf": -1}])
 def test_codings_that_make_no_sense(wrong):
     with pytest.raises(InputError):

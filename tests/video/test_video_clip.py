@@ -1,12 +1,16 @@
 """Videos in: upright, whole or in words."""
 
+import sys
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from moving_clips import drawn, write
 from PIL import Image
 
-from impasto.errors import InputError
+from impasto.errors import InputError, MissingExtraError
 from impasto.video import open_clip
+from impasto.video.clip import _even_paced
 
 
 def test_frames_come_upright(tmp_path):
@@ -101,3 +105,18 @@ def test_names_of_frames_are_told_apart(tmp_path):
     for name in ("a.png", "a.jpg", "b.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     assert open_clip(tmp_path).names == ["00000001", "00000002", "00000003"]
+
+
+def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(MissingExtraError, match=r"impasto\[video\]"):
+        open_clip(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("times", "even"),
+    [([0, 40, 80], True), ([0, 80, 120], True), ([0, 40, 95], False), ([0, 5, 40], False)],
+)
+def test_gaps_are_of_one_rate_and_other_times_are_not(times, even):
+    assert _even_paced(times, Fraction(1, 1000), Fraction(25)) is even

@@ -240,6 +240,7 @@ def library() -> Any:
     except ImportError as error:
         raise MissingExtraError("video", "video") from error
     av.logging.set_level(None)
+    os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder listens to nothing else
     return av
 
 
@@ -255,10 +256,12 @@ def numbered(count: int) -> list[str]:
 
 
 def _even_paced(times: Sequence[int | None], unit: Fraction, rate: Fraction) -> bool:
-    """Whether frames come at one rate, as far as their unit of time can say."""
+    """Whether frames come at one rate, but for gaps, as far as their unit of time can say."""
     known = sorted(time for time in times if time is not None)
-    places = [round((time - known[0]) * unit * rate) for time in known]
-    return places == list(range(len(places)))
+    places = [(time - known[0]) * unit * rate for time in known]
+    most = max(unit, Fraction(1, 1000)) * rate
+    at_places = all(abs(place - round(place)) <= most for place in places)
+    return at_places and len({round(place) for place in places}) == len(places)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -28,9 +28,12 @@ _DEFAULTS = {
     **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
 }
 _CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
+# a quality alone, without a rate; and no chatter on standard error
+_OTHERS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error"}}
 _SCALE = 3  # of the others, 1 is best and 31 worst
 _LAMBDA = 118  # FF_QP2LAMBDA
 _PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
+_OWN_PIXELS = {"gif": PALETTE, "mjpeg": "yuvj420p"}
 _RATED = (
     "mpeg",
     "msmpeg",
@@ -118,16 +121,14 @@ def plan(target: Path, coding: Coding) -> Plan:
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
     formats = [one.name for one in codec.video_formats or ()]
     pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
-    if codec.canonical_name == "gif":
-        pixels = PALETTE
+    pixels = _OWN_PIXELS.get(codec.canonical_name, pixels)
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
     return Plan(name, encoder, pixels, _options(encoder, coding.crf), clocked)
 
 
 def _options(encoder: str, crf: int | None) -> dict[str, str]:
     if encoder in _CRF:
-        chosen = {"crf": str(_CRF[encoder] if crf is None else crf)}
-        return {**chosen, "b": "0"} if encoder == "libvpx-vp9" else chosen
+        return {"crf": str(_CRF[encoder] if crf is None else crf), **_OTHERS.get(encoder, {})}
     scale = _SCALE if crf is None else max(1, min(31, crf // 2))
     return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA)}
 
