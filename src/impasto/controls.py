@@ -86,6 +86,8 @@ class Job:
         controls: What is asked for.
         encode: Gives the style of a brush for this photo, where no colours of the photo go into
             it: for who keeps styles between photos. None encodes the painting anew.
+        tones: The photo whose colours the styles get, where they get a photo's: frames of one shot
+            have one. None is the photo itself.
     """
 
     photo: Picture
@@ -93,6 +95,7 @@ class Job:
     regions: tuple[Tensor, ...]
     controls: Controls
     encode: Encode | None = None
+    tones: Picture | None = None
 
     def __post_init__(self) -> None:
         """Refuse what styles without a picture cannot do."""
@@ -189,7 +192,7 @@ class Job:
     def _colored(self, painting: Picture) -> Tensor:
         """A style picture as its method shall see it."""
         style = alike(painting, self.photo, self.controls.style_scale).rgb
-        content = self.photo.rgb
+        content = (self.tones or self.photo).rgb
         if self.controls.colors == "match":
             return histogram.match_colors(style, content)
         if self.controls.colors == "luminance":

@@ -94,6 +94,7 @@ def paint(
     controls: Controls | None = None,
     callback: Callback = silent,
     encode: Encode | None = None,
+    tones: Picture | None = None,
 ) -> Picture:
     """Paint a photo with brushes that were made before: what :func:`stylize` does with each photo.
 
@@ -104,6 +105,7 @@ def paint(
         controls: What else is asked for.
         callback: Called after every step; cancelling keeps what there is.
         encode: See :class:`impasto.controls.Job`.
+        tones: See :class:`impasto.controls.Job`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -113,7 +115,7 @@ def paint(
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
-    job = Job(photo, brushes, regions, controls, encode)
+    job = Job(photo, brushes, regions, controls, encode, tones)
     try:
         painted = job.run(callback)
     except DivergedError as error:

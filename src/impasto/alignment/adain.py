@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from impasto import shot
 from impasto.losses.content import at_least_float32
 
 _POSITIONS = (2, 3)
@@ -43,9 +44,13 @@ def adain(
     """
     x = at_least_float32(content)
     weight = 1.0 if guide is None else position_weights(guide).to(x.dtype)
-    centred = x - (x * weight).mean(_POSITIONS, keepdim=True)  # (B, C, H, W)
-    variance = (centred.square() * weight).mean(_POSITIONS, keepdim=True)  # (B, C, 1, 1)
-    normal = centred * variance.clamp_min(eps).rsqrt()
+    centre = (x * weight).mean(_POSITIONS)  # (B, C)
+    centred = x - centre[..., None, None]  # (B, C, H, W)
+    variance = (centred.square() * weight).mean(_POSITIONS)  # (B, C)
+    if shot.inside():
+        centre, variance = shot.settled(centre, variance)
+        centred = x - centre[..., None, None]
+    normal = centred * variance.clamp_min(eps).rsqrt()[..., None, None]
     return std.to(x.dtype)[..., None, None] * normal + mean.to(x.dtype)[..., None, None]
 
 

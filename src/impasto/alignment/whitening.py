@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from impasto import shot
 from impasto.alignment.adain import position_weights
 
 _SHORT = (torch.bfloat16, torch.float16)
@@ -173,9 +174,9 @@ def rescaling(own: Gaussian, mean: Tensor, std: Tensor, *, eps: float = 1e-5) ->
         std: σ(y), (B or 1, C).
         eps: The least variance that is divided by, see :func:`impasto.alignment.adain.adain`.
     """
-    variance = own.covariance.diagonal(dim1=1, dim2=2)  # (B, C)
+    centre, variance = shot.settled(own.mean, own.covariance.diagonal(dim1=1, dim2=2))  # (B, C)
     slope = std.to(variance) * variance.clamp_min(eps).rsqrt()
-    return Transport(torch.diag_embed(slope), own.mean, mean.to(variance))
+    return Transport(torch.diag_embed(slope), centre, mean.to(variance))
 
 
 def part_way(transport: Transport, amount: float) -> Transport:

@@ -43,6 +43,7 @@ for _room in (
     "exporting",
     "inspecting",
     "batching",
+    "video",
     "evaluating",
     "gap",
     "tables",

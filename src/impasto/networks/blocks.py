@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto import shot
 from impasto.errors import InputError
 
 NORMS = ("instance", "batch", "none")
@@ -59,6 +60,8 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
         # a sum, not a view: a ReLU in place would otherwise write into the bias itself
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
     exported = torch.onnx.is_in_onnx_export()
+    if shot.inside() and not exported:
+        return _shot_norm(x, weight, bias, eps)
     if x.shape[1] <= _FEW and not exported and not x.is_contiguous():
         # too few for the kernel that has the channels last
         made = instance_norm(x.contiguous(), weight, bias, eps)
@@ -71,6 +74,14 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     rows = zip(x.split(1), _rows(weight, x), _rows(bias, x), strict=True)
     norm = F.instance_norm if exported else F.batch_norm
     return torch.cat([norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
+
+
+def _shot_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """The same by the statistics of a shot, see :mod:`impasto.shot`."""
+    variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)  # (B, C) each
+    mean, variance = shot.settled(mean, variance)
+    rows = zip(x.split(1), mean, variance, _rows(weight, x), _rows(bias, x), strict=True)
+    return torch.cat([F.batch_norm(p, m, v, w, b, False, eps=eps) for p, m, v, w, b in rows])
 
 
 def _rows(table: Tensor, x: Tensor) -> list[Tensor]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import shot
 from impasto.networks.blocks import instance_norm
 
 _EPS = 1e-5  # of the norms
@@ -37,7 +38,8 @@ def regional_norm(
     """
     with torch.autocast(x.device.type, enabled=False):
         wholes, inner = instance_norm(x[1:], gamma, beta, eps), x[1:].to(gamma.dtype)
-        slope = gamma / (inner.square().mean((2, 3)) + eps).sqrt()  # (P, C)
+        (power,) = shot.settled(inner.square().mean((2, 3)))  # (P, C)
+        slope = gamma / (power + eps).sqrt()
         from_outside = (x[:1] - inner) * slope[..., None, None]  # (P, C, H, W)
         here = F.adaptive_avg_pool2d(regions, (x.shape[2], x.shape[3]))  # (1, P, H, W)
         parts = (here.transpose(0, 1) * (wholes + from_outside)).sum(0, keepdim=True)

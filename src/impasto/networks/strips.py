@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import shot
 from impasto.networks.blocks import valid_convolution
 from impasto.networks.links import Chain, Link
 
@@ -138,7 +139,7 @@ class _Strips:
         if link.scale is None:
             return
         assert link.shift is not None
-        mean, variance = statistics.moments()
+        mean, variance = (one[0] for one in shot.settled(*(m[None] for m in statistics.moments())))
         parts = (mean, variance, link.scale, link.shift)
         self.norms[index] = [part.detach().float() for part in parts]
 

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
+from impasto import shot
 from impasto.alignment.whitening import (
     Gaussian,
     Roots,
@@ -270,7 +271,7 @@ class Wct(AnyStyleMethod):
     def _map(self, layer: str, style: Style, alpha: float, own: Gaussian) -> Transport:
         """What all parts together make of features with these statistics."""
         weights = style.expect(self.name).shares().tolist()
-        photo, transport = self._roots(own), TRANSPORTS[self.config.transport]
+        photo, transport = self._shot_roots(own), TRANSPORTS[self.config.transport]
         maps = [transport(photo, self._painting(part, layer)) for part in style]
         return part_way(blend(maps, weights), alpha)  # equation 4
 
@@ -280,11 +281,11 @@ class Wct(AnyStyleMethod):
     ) -> Tensor:
         """The sum of what each part makes of the features (1, C, h, w), weighed by its region."""
         alone = self.config.statistics == "region"
-        whole = None if alone else self._roots(gaussian(x))
+        whole = None if alone else self._shot_roots(gaussian(x))
         shares = self.shares(style, regions, *x.shape[-2:])
         target = (1 - torch.stack(shares).sum(0)) * x.float()  # what no region covers
         for part, share in zip(style, shares, strict=True):
-            photo = whole or self._roots(gaussian(x, guide=share))
+            photo = whole or self._shot_roots(gaussian(x, guide=share))
             transport = TRANSPORTS[self.config.transport](photo, self._painting(part, layer))
             target = target + share * transport(x)
         return torch.lerp(x.float(), target, alpha)
@@ -294,6 +295,9 @@ class Wct(AnyStyleMethod):
         mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
         unit = self.units(layer).to(mean)
         return self._roots(Gaussian(mean / unit, covariance / unit / unit[:, None]))
+
+    def _shot_roots(self, own: Gaussian) -> Roots:
+        return self._roots(Gaussian(*shot.settled(*own)))
 
     def _roots(self, of: Gaussian) -> Roots:
         return roots(of, floor=self.config.floor)

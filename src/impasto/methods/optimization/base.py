@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import shot
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
@@ -195,8 +196,11 @@ class OptimizingMethod(Method):
         )
 
     def _pyramid(self, full: Level) -> Iterator[Level]:
-        """The levels from the smallest to the full size, which is passed on as it is."""
-        count = self.config.levels
+        """The levels from the smallest to the full size, which is passed on as it is.
+
+        Where a frame starts from the one before, its large shapes are there: the full size alone.
+        """
+        count = self.config.levels if shot.start() is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
         while count > 1 and (long >> count - 1 < _SMALLEST or short >> count - 1 < _NARROWEST):
             count -= 1
@@ -209,6 +213,9 @@ class OptimizingMethod(Method):
         yield full
 
     def _start(self, level: Level) -> Tensor:
+        before = shot.start()
+        if before is not None:
+            return resize(before.to(self.runtime.device), level.height, level.width)
         if self.config.start == "content" and level.content is not None:
             return level.content
         noise = torch.randn(1, 3, level.height, level.width).to(self.runtime.device)

@@ -1,0 +1,166 @@
+"""``impasto video``: moving pictures in, the same painted out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto import words
+from impasto.cli import app
+from impasto.cli.options import (
+    Colors,
+    Device,
+    MatchHistogram,
+    Median,
+    Memory,
+    Method,
+    Precision,
+    Preset,
+    Quality,
+    Quiet,
+    Seed,
+    Settings,
+    Size,
+    Steps,
+    Strength,
+    StyleScale,
+    Transport,
+    changes,
+)
+
+
+@app.command()
+def video(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="IN", help="A video, or a folder of frames."),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="A video (.mp4, .mkv, .webm, .mov, .gif, ...), or a folder."
+        ),
+    ],
+    style: Annotated[
+        list[str],
+        typer.Option(
+            "--style",
+            "-s",
+            metavar="PAINTING|NAME[:WEIGHT]",
+            help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
+        ),
+    ],
+    method: Method = None,
+    quality: Quality = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Size = None,
+    style_scale: StyleScale = 1.0,
+    colors: Colors = "style",
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="White where a style goes, the same in all frames; or 'alpha'."),
+    ] = None,
+    strength: Strength = 1.0,
+    transport: Transport = None,
+    match_histogram: MatchHistogram = False,
+    median: Median = False,
+    seed: Seed = 0,
+    smooth: Annotated[
+        float,
+        typer.Option(help="0 to below 1: how much of the last frame stays where only it moves."),
+    ] = 0.8,
+    steady: Annotated[
+        bool,
+        typer.Option("--steady/--no-steady", help="One normalisation for all frames of a shot."),
+    ] = True,
+    flicker: Annotated[
+        bool,
+        typer.Option(
+            "--flicker", help="Also paint each frame by itself, to compare: twice as long."
+        ),
+    ] = False,
+    codec: Annotated[
+        str | None,
+        typer.Option(help="Of FFmpeg: libx264, hevc, vp9, ...", show_default="what suits OUT"),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(help="Quality of the video, 0 is best.", show_default="hard to tell", min=0),
+    ] = None,
+    audio: Annotated[
+        str, typer.Option(help="copy: bit for bit; encode: as OUT's format has it; none.")
+    ] = "copy",
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="25|30000/1001", help="Of a folder of frames.", show_default="25"),
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    memory: Memory = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew; throws away frames that are there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a video, frame by frame, so that it does not flicker. The sound stays as it is.
+
+    The same command goes on where it stopped.
+    """
+    from impasto import console
+    from impasto.errors import CancelledError
+    from impasto.video import stylize_video
+
+    paths, shares = words.weighted(style)
+    with console.measuring(quiet=quiet) as measuring:
+        try:
+            report = stylize_video(
+                source,
+                target,
+                paths,
+                method=method or (None if transport is None else "wct"),
+                quality=quality,
+                weights=shares,
+                masks=mask or (),
+                preset=preset,
+                settings=changes(settings, steps, transport=transport),
+                device=device,
+                precision=precision,
+                memory=words.memory(memory),
+                callback=measuring.callback,
+                smooth=smooth,
+                steady=steady,
+                flicker=flicker,
+                resume=not restart,
+                codec=codec,
+                crf=crf,
+                audio=audio,
+                fps=fps,
+                size=size,
+                style_scale=style_scale,
+                colors=colors,
+                strength=strength,
+                match_histogram=match_histogram,
+                median=median,
+                seed=seed,
+            )
+        except KeyboardInterrupt:
+            raise CancelledError(
+                "cancelled; the same command goes on with what is finished"
+            ) from None
+        measuring.interrupted = False  # too late: all is there
+    if quiet:
+        return
+    made = report.frames - report.kept
+    before = f" ({report.kept} more were there)" if report.kept else ""
+    width, height = report.size
+    pace = f"{report.seconds:.1f} s, {made / report.seconds:.2f} frames/s"
+    typer.echo(f"{report.target}  {width}x{height}, {made} frames{before}  {pace}", err=True)
+    if report.flicker is not None:
+        typer.echo(report.in_words(), err=True)
+    for note in report.notes:
+        print(f"impasto: {note}", file=sys.stderr)

@@ -1,0 +1,155 @@
+"""How a video is written: which encoder, which pixels, how good, in which units of time."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from impasto.errors import InputError
+from impasto.video.clip import library
+
+PALETTE = "pal8"  # 256 colours
+AUDIO = ("copy", "encode", "none")
+
+# encoders for codecs that have several, or one that others do better
+_ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+_DEFAULTS = {
+    **dict.fromkeys((".ts", ".m2ts", ".flv"), "h264"),
+    **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
+}
+_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
+# a quality alone, without a rate; and no chatter on standard error
+_OTHERS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error"}}
+_SCALE = 3  # of the others, 1 is best and 31 worst
+_LAMBDA = 118  # FF_QP2LAMBDA
+_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
+_OWN_PIXELS = {"gif": PALETTE, "mjpeg": "yuvj420p"}
+_RATED = (
+    "mpeg",
+    "msmpeg",
+    "wmv",
+    "h261",
+    "h263",
+    "flv",
+    "dv",
+)  # they count frames
+_CLOCKED = ("mp4", "mov", "ipod", "matroska", "webm", "gif", "apng", "webp", "mpegts")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a video is written.
+
+    Attributes:
+        codec: A name of FFmpeg's, such as ``libx264`` or ``vp9``; None is what suits the ending.
+        crf: Constant quality, lower is better; None is one that is hard to tell from the frames.
+        audio: ``copy`` takes the sound as it is, packet by packet; ``encode`` makes the format's
+            own of it; ``none`` leaves it out.
+
+    Raises:
+        InputError: One of them makes no sense.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    audio: str = "copy"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if self.audio not in AUDIO:
+            raise InputError(f"unknown audio {self.audio!r}: choose {', '.join(AUDIO)}")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise InputError(f"crf is {self.crf}: it must be 0 (best) to 63")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a coding means for one file.
+
+    Attributes:
+        format: Of the file, as FFmpeg calls it.
+        encoder: Of FFmpeg's.
+        pixels: The format of its pixels.
+        options: Of the encoder.
+        clocked: Whether frames may come at any time, or only at a rate.
+    """
+
+    format: str
+    encoder: str
+    pixels: str
+    options: dict[str, str]
+    clocked: bool
+
+    @property
+    def even(self) -> bool:
+        """Whether the sides have to be even: pixels share their colours, and the encoder minds."""
+        shared = "420" in self.pixels or "422" in self.pixels
+        return shared and not self.encoder.startswith("libvpx")
+
+    @property
+    def full(self) -> bool:
+        """Whether luminance goes from 0 to 255, not from 16 to 235."""
+        return self.pixels.startswith("yuvj")
+
+
+def plan(target: Path, coding: Coding) -> Plan:
+    """What a coding means for a file of this name.
+
+    Raises:
+        InputError: No video ends so, or there is no such encoder, or the format cannot hold it.
+        MissingExtraError: PyAV is not installed.
+    """
+    name, default = _format(target)
+    wanted = coding.codec or _DEFAULTS.get(target.suffix.lower(), default)
+    encoder = _ENCODERS.get(wanted, wanted)
+    av = library()
+    try:
+        codec = av.Codec(encoder, "w")
+    except ValueError as error:  # UnknownCodecError
+        raise InputError(f"this PyAV has no encoder {wanted!r}: leave --codec out") from error
+    if codec.type != "video":
+        raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
+    formats = [one.name for one in codec.video_formats or ()]
+    pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
+    pixels = _OWN_PIXELS.get(codec.canonical_name, pixels)
+    clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
+    return Plan(name, encoder, pixels, _options(encoder, coding.crf), clocked)
+
+
+def _options(encoder: str, crf: int | None) -> dict[str, str]:
+    if encoder in _CRF:
+        return {"crf": str(_CRF[encoder] if crf is None else crf), **_OTHERS.get(encoder, {})}
+    scale = _SCALE if crf is None else max(1, min(31, crf // 2))
+    return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA)}
+
+
+def _format(target: Path) -> tuple[str, str]:
+    """A format's name and its usual codec."""
+    av = library()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with av.open(str(Path(folder) / f"name{target.suffix}"), "w") as out:
+                name, default = out.format.name, out.default_video_codec
+        except (av.FFmpegError, ValueError, OSError) as error:
+            ending = f"the ending {target.suffix}" if target.suffix else "no ending"
+            raise InputError(
+                f"{target} has {ending}: name a video .mp4, .mkv, .webm, .mov or .gif, or a folder"
+            ) from error
+    if default in {"none", "png"}:  # PNG is for the covers of music
+        raise InputError(f"{target.suffix} holds no moving pictures: name the video .mp4")
+    return name, default
+
+
+def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:
+    """The unit of time that frames are counted in: the source's own where it may be any."""
+    return own if plan.clocked else 1 / rate

@@ -1,0 +1,254 @@
+"""Moving pictures out: painted frames as a video file, with the sound of the one they come from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.errors import InputError
+from impasto.video.clip import Clip, Folder, Video, library, reason
+from impasto.video.coding import PALETTE, Coding, plan, time_base
+from impasto.video.palette import Palette
+from impasto.video.sound import tracks
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import OutputContainer
+
+Pixels = NDArray[np.uint8]  # (H, W, 3)
+Fetch = Callable[[int], Pixels]
+
+_BT709, _BT601, _SMPTE170M = 1, 5, 6  # as FFmpeg numbers them; the last two are the same matrix
+_LIMITED, _FULL = 1, 2
+_LOOKED_AT = 32  # frames that a palette is made of
+_BY_DECODING = {"mp4", "mov", "ipod"}  # whose length is what the frames last as decoded
+
+
+def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) -> list[str]:
+    """Write a grey frame where nobody sees it, to find out before the work what will not do.
+
+    Args:
+        target: The video, for its ending.
+        clip: Where the frames come from.
+        size: Width and height of the painted frames.
+        coding: How it is to be written.
+
+    Returns:
+        What the user should know, such as subtitles that are left out.
+
+    Raises:
+        InputError: What :func:`write` would say.
+    """
+    grey = np.full((size[1], size[0], 3), 128, np.uint8)
+    if isinstance(clip, Video) and not plan(target, coding).clocked and not clip.even_paced:
+        raise InputError(
+            f"{target.suffix} holds one frame rate, and {clip.path} has several: name the result "
+            f".mkv or .mp4"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding)
+        film.prepare(lambda _: grey, 1)
+        film.write(lambda _: grey, most=1)
+    return film.notes
+
+
+def write(
+    target: Path,
+    clip: Clip,
+    size: tuple[int, int],
+    coding: Coding,
+    fetch: Fetch,
+    frames: int | None = None,
+) -> None:
+    """Write a video: the painted frames at the times of the clip's, and its sound.
+
+    Args:
+        target: The file; half written until this returns.
+        clip: Where the frames come from.
+        size: Width and height of the painted frames.
+        coding: How it is written.
+        fetch: Gives a painted frame by its number.
+        frames: How many there are; as many as the clip says when None.
+
+    Raises:
+        InputError: The format, the codec or the sound cannot be written so.
+    """
+    film = _Film(target, clip, size, coding)
+    film.prepare(fetch, frames or clip.frames)
+    film.write(fetch, frames if isinstance(clip, Folder) else None)
+
+
+class _Film:
+    """A video on its way to the disk."""
+
+    def __init__(self, target: Path, clip: Clip, size: tuple[int, int], coding: Coding) -> None:
+        self.target, self.clip, self.size, self.coding = target, clip, size, coding
+        self.plan = plan(target, coding)
+        self.notes: list[str] = []
+        self._av = library()
+        rate = clip.fps if isinstance(clip, Folder) else clip.rate
+        own = 1 / rate if isinstance(clip, Folder) else clip.time_base
+        self._rate, self._unit = rate, time_base(self.plan, own, rate)
+        self._durations: dict[int, int] = {}
+        self._palette: Palette | None = None
+        self._last: int | None = None
+        self._end = 0
+        self._first: tuple[Any, Any] | None = None  # presented, decoded
+
+    def prepare(self, fetch: Fetch, frames: int) -> None:
+        """Choose the colours, where there are few."""
+        if self.plan.pixels == PALETTE:
+            step = -(-frames // _LOOKED_AT)
+            shown = (self._rgb(fetch(index)) for index in range(0, frames, step))
+            with self._in_words():
+                self._palette = Palette(shown)
+
+    def _rgb(self, pixels: Pixels) -> Any:
+        return self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
+
+    def write(self, fetch: Fetch, most: int | None = None) -> None:
+        """All frames, or so many."""
+        with self._in_words():
+            out = self._av.open(str(self.target), "w", options=self._flags())
+        try:
+            if isinstance(self.clip, Folder):
+                self._silent(out, fetch, most or self.clip.frames)
+            else:
+                self._with_sound(out, self.clip, fetch, most)
+        except BaseException:
+            with suppress(Exception):  # the first error counts
+                out.close()
+            raise
+        with self._in_words():
+            out.close()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Errors of writing; those of reading the source have words of their own."""
+        try:
+            yield
+        except (self._av.FFmpegError, ValueError, OSError) as error:
+            what = f"{self.target.suffix} with {self.plan.encoder}"
+            hint = ""
+            if isinstance(self.clip, Video) and self.coding.audio == "copy":
+                hint = " (if it is the sound: --audio encode, or --audio none)"
+            raise InputError(f"cannot write {what}: {reason(error)}{hint}") from error
+
+    def _put(self, out: OutputContainer, packets: Callable[[], Sequence[Any]]) -> None:
+        with self._in_words():
+            out.mux(packets())
+
+    def _flags(self) -> dict[str, str]:
+        flags = {"fflags": "+bitexact"}  # no dates, no random numbers
+        if self.plan.format == "avi":  # which would fill a gap before the picture with a frame
+            flags["avoid_negative_ts"] = "disabled"
+        return flags
+
+    def _silent(self, out: OutputContainer, fetch: Fetch, count: int) -> None:
+        stream = self._stream(out)
+        for index in range(count):
+            frame = self._frame(fetch(index), Fraction(index) / self._rate)
+            self._put(out, partial(self._encoded, stream, frame))
+        self._put(out, partial(self._encoded, stream, None))
+
+    def _with_sound(
+        self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
+    ) -> None:
+        """Frames and packets in the order in which they lie in the source."""
+        index = 0
+        with clip.open() as (source, pictures):
+            stream = self._stream(out)
+            with self._in_words():
+                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes)
+            out.metadata.update(source.metadata)
+            for packet in source.demux(pictures, *(source.streams[i] for i in found)):
+                if packet.stream.index != pictures.index:
+                    self._put(out, partial(found[packet.stream.index], packet))
+                    continue
+                for shown in clip.decoded(packet, notes=False):
+                    if most is None or index < most:
+                        frame = self._frame(fetch(index), *_times(shown, index, clip))
+                        self._put(out, partial(self._encoded, stream, frame))
+                    index += 1
+                if most is not None and index >= most:
+                    break
+            self._put(out, partial(self._encoded, stream, None))
+
+    def _stream(self, out: OutputContainer) -> Any:
+        """The stream of the painted frames."""
+        clip, encoder = self.clip, self.plan.encoder
+        try:
+            stream: Any = out.add_stream(encoder, rate=self._rate, options=self.plan.options)
+        except ValueError as error:
+            raise InputError(
+                f"{self.target.suffix} cannot hold {encoder}: name the video .mkv, or leave "
+                f"--codec out"
+            ) from error
+        stream.width, stream.height = self.size
+        stream.pix_fmt = self.plan.pixels
+        context = stream.codec_context
+        context.time_base = self._unit
+        if "yuv" in self.plan.pixels:
+            context.colorspace = _BT709 if self._matrix == _BT709 else _SMPTE170M
+            context.color_range = _FULL if self.plan.full else _LIMITED
+        if isinstance(clip, Video):
+            context.color_primaries, context.color_trc = clip.primaries, clip.transfer
+            if clip.aspect:
+                sideways = clip.turned in {90, 270}
+                context.sample_aspect_ratio = 1 / clip.aspect if sideways else clip.aspect
+        return stream
+
+    @property
+    def _matrix(self) -> int:
+        rows = self.size[1]
+        if isinstance(self.clip, Video):
+            return self.clip.matrix(rows)
+        return _BT709 if rows >= 720 else _BT601
+
+    def _frame(self, pixels: Pixels, start: Fraction, duration: Fraction | None = None) -> Any:
+        """A painted frame in the encoder's format; times in seconds."""
+        frame = self._rgb(pixels)
+        if self._palette is not None:
+            frame = self._palette(frame)
+        elif "yuv" in self.plan.pixels:
+            range_ = _FULL if self.plan.full else _LIMITED
+            frame = frame.reformat(
+                format=self.plan.pixels, dst_colorspace=self._matrix, dst_color_range=range_
+            )
+        else:
+            frame = frame.reformat(format=self.plan.pixels)
+        pts = round(start / self._unit)
+        if self._last is not None and pts <= self._last:  # a damaged file
+            pts = self._last + 1
+        length = max(1, round((duration or 1 / self._rate) / self._unit))
+        self._last, self._end, self._durations[pts] = pts, pts + length, length
+        frame.pts, frame.time_base = pts, self._unit
+        return frame
+
+    def _encoded(self, stream: Any, frame: VideoFrame | None) -> list[Any]:
+        packets = list(stream.encode(frame))
+        for packet in packets:
+            if self._first is None:
+                self._first = packet.pts, packet.dts
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
+        if frame is None and packets and self._first and self.plan.format in _BY_DECODING:
+            (pts, dts), last = self._first, packets[-1]
+            last.duration = max(1, self._end - pts - (last.dts - dts))
+        return packets
+
+
+def _times(frame: VideoFrame, index: int, clip: Video) -> tuple[Fraction, Fraction | None]:
+    """When a frame of the source is shown, and for how long, in seconds."""
+    unit = frame.time_base or clip.time_base
+    start = Fraction(index) / clip.rate if frame.pts is None else frame.pts * unit
+    length = getattr(frame, "duration", 0) or 0
+    return start, length * unit if length else None

@@ -1,0 +1,88 @@
+"""Photos of one size, painted by brushes that were made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from impasto import sources
+from impasto.controls import Brush, Controls
+from impasto.image import Picture
+from impasto.pipeline import paint
+from impasto.progress import Share, silent
+from impasto.sources import Source, fit
+from impasto.style import Style
+from impasto.video.steady import Steady
+
+
+class Stopped(Exception):  # noqa: N818 (no error)
+    """The listener asked to stop while a frame was painted."""
+
+
+class Painter:
+    """Paints photos of one size with brushes that were made once."""
+
+    def __init__(
+        self, brushes: Sequence[Brush], controls: Controls, masks: Sequence[Source]
+    ) -> None:
+        self._brushes, self._controls = brushes, controls
+        self._masks = [mask if mask == "alpha" else sources.read(mask) for mask in masks]
+        self._styles: dict[int, Style] = {}
+        self._alpha: Tensor | None = None
+        self._watch = Share(silent, 0, 1)
+        self._size = (0, 0)
+
+    def settle(self, first: Picture, *, even: bool) -> tuple[int, int]:
+        """Fix the size of all frames, by the first: width and height."""
+        methods = [brush.method.default_size for brush in self._brushes]
+        default = min((size for size in methods if size), default=None)
+        width, height = fit(first, self._controls.size, default).size
+        step = 2 if even else 1
+        self._whole = (width, height)
+        self._size = (max(step, width // step * step), max(step, height // step * step))
+        self._controls = replace(self._controls, size=max(self._size))
+        return self._size
+
+    def frame(self, picture: Picture, hand: Steady, watch: Share) -> Picture:
+        """A frame of the video, painted."""
+        width, height = self._whole
+        photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
+        rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
+        alpha = photo.alpha
+        self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
+        self._watch = watch
+        return Picture(hand(rgb), self._alpha)
+
+    def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
+        """A photo (1, 3, H, W) painted, with the colours of another one for the styles."""
+        painted = paint(
+            Picture(photo, self._alpha),
+            self._brushes,
+            masks=self._masks,
+            controls=self._controls,
+            callback=self._watch,
+            encode=self._encoded,
+            tones=Picture(tones),
+        )
+        if self._watch.cancelled:  # it may be half done
+            raise Stopped
+        return painted.rgb
+
+    def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
+        """The same, for nobody to see."""
+        watch, self._watch = self._watch, Share(silent, 0, 1)
+        try:
+            return self(photo, tones)
+        finally:
+            self._watch = watch
+
+    def _encoded(self, brush: Brush, photo: Picture) -> Style:
+        """A painting as its method sees it, encoded once."""
+        key = id(brush.source)  # the brushes hold it; they themselves are copied on the way
+        if key not in self._styles:
+            assert isinstance(brush.source, Picture)  # the pipeline asks for no other
+            painting = sources.alike(brush.source, photo, self._controls.style_scale)
+            self._styles[key] = brush.method.encode(painting.rgb)
+        return self._styles[key]

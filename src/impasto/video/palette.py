@@ -1,0 +1,72 @@
+"""GIFs: 256 colours for a whole video, so that they stay the same from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+from impasto.video.clip import library
+
+# dots in a fixed order: those that depend on their neighbours would crawl
+_DITHER = "dither=bayer:bayer_scale=4"
+
+
+class Palette:
+    """Brings frames to 256 colours, by FFmpeg's ``palettegen`` and ``paletteuse``.
+
+    Args:
+        frames: Some frames of the video, in ``rgb24``, of one size.
+    """
+
+    def __init__(self, frames: Iterable[Any]) -> None:
+        self._av = library()
+        self._graph: Any = None  # its nodes do not keep it alive
+        self._source: Any = None
+        self._sink: Any = None
+        self._count = 0
+        self._colours = self._found(frames)
+
+    def _found(self, frames: Iterable[Any]) -> Any:
+        """The palette as a picture of 16x16."""
+        graph: Any = self._av.filter.Graph()
+        source: Any = None
+        for index, frame in enumerate(frames):
+            if source is None:
+                source, sink = self._buffer(graph, frame), graph.add("buffersink")
+                chosen = graph.add("palettegen")
+                source.link_to(chosen)
+                chosen.link_to(sink)
+                graph.configure()
+            source.push(_at(frame, index))
+        source.push(None)
+        return sink.pull()
+
+    def __call__(self, frame: Any) -> Any:
+        """A frame in ``rgb24`` to one in ``pal8``."""
+        if self._source is None:
+            self._prepare(frame)
+        self._source.push(_at(frame, self._count))
+        self._count += 1
+        return self._sink.pull()
+
+    def _prepare(self, like: Any) -> None:
+        self._graph = graph = self._av.filter.Graph()
+        self._source, colours = (self._buffer(graph, one) for one in (like, self._colours))
+        self._sink, use = graph.add("buffersink"), graph.add("paletteuse", _DITHER)
+        self._source.link_to(use, 0, 0)
+        colours.link_to(use, 0, 1)
+        use.link_to(self._sink)
+        graph.configure()
+        colours.push(_at(self._colours, 0))
+        colours.push(None)
+
+    def _buffer(self, graph: Any, like: Any) -> Any:
+        return graph.add_buffer(
+            width=like.width, height=like.height, format=like.format, time_base=Fraction(1, 25)
+        )
+
+
+def _at(frame: Any, pts: int) -> Any:
+    frame.pts = pts
+    return frame

@@ -1,0 +1,135 @@
+"""The frames of a video that is not finished: where they lie, and what they were made with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.image import files
+
+_JOB, _STATE, _LOCK = "video.json", "state.safetensors", ".impasto-video.lock"
+_FORMAT = 1
+
+
+class Work:
+    """A folder of painted frames.
+
+    Args:
+        folder: Made if it is missing.
+        names: Of the frames, without endings.
+        own: Whether the folder is nothing but a place to work, and goes in the end.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], *, own: bool) -> None:
+        self.folder, self._names, self._own = folder, names, own
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from working here.
+
+        Raises:
+            InputError: Another one does, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / _LOCK, timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"another process paints in {self.folder}: wait for it") from None
+        except OSError as error:
+            raise InputError(f"cannot write in {self.folder}: choose another place") from error
+        try:
+            self._sweep()
+            yield
+        finally:
+            lock.release()
+            with suppress(OSError):
+                (self.folder / _LOCK).unlink(missing_ok=True)
+
+    def frame(self, index: int) -> Path:
+        """Where a painted frame lies."""
+        name = self._names[index] if index < len(self._names) else f"{index + 1:08d}"
+        return self.folder / f"{name}.png"
+
+    def begin(self, job: Mapping[str, Any], *, resume: bool) -> None:
+        """Make sure that what is here is of this job, or throw it away.
+
+        Raises:
+            InputError: It is of another one, or who knows whose.
+        """
+        ways = "give the same options, name another target, or --restart to begin anew"
+        path = self.folder / _JOB
+        if not resume:
+            self._clear()
+        elif path.is_file():
+            try:
+                before = json.loads(path.read_text(encoding="utf-8"))
+                if before.pop("format") != _FORMAT:
+                    raise ValueError("another version")
+            except (OSError, ValueError, KeyError, AttributeError) as error:
+                raise InputError(f"{path} is damaged: {ways}") from error
+            now = json.loads(json.dumps(job))
+            words = [
+                f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}"
+                for name in {**before, **now}
+                if before.get(name) != now.get(name)
+            ]
+            if words:
+                raise InputError(
+                    f"{self.folder} holds frames made otherwise ({'; '.join(words[:4])}): {ways}"
+                )
+        elif any(self.frame(index).exists() for index in range(len(self._names))):
+            raise InputError(f"{self.folder} holds pictures of other origin: {ways}")
+        text = json.dumps({"format": _FORMAT, **job}, indent=2)
+        files.write(f"{text}\n".encode(), path)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What was kept at last: tensors, and the number of ``frames`` that are done."""
+        none: tuple[dict[str, Tensor], dict[str, Any]] = {}, {"frames": 0, "shots": 0}
+        try:
+            with safe_open(self.folder / _STATE, "pt") as file:
+                told = json.loads((file.metadata() or {})["video"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return none
+        if not all(self.frame(index).is_file() for index in range(told["frames"])):
+            return none
+        return tensors, told
+
+    def keep(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
+        """Write a state, whole or not at all."""
+        data = serialize(dict(tensors), {"video": json.dumps(told)})
+        files.write(data, self.folder / _STATE)
+
+    def finish(self) -> None:
+        """All is done: take away what nobody needs any more."""
+        if self._own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _clear(self) -> None:
+        """Throw away frames of this name and what belongs to them, and nothing else."""
+        for index in range(len(self._names)):
+            self.frame(index).unlink(missing_ok=True)
+        for name in (_JOB, _STATE):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Take away what a process that was ended has left half written."""
+        for part in self.folder.glob(files.PART):
+            with suppress(OSError):
+                os.unlink(part)
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None or value == "" else str(value)

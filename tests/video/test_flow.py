@@ -1,0 +1,65 @@
+"""Motion between frames: found, carried along, and not believed where it is wrong."""
+
+import pytest
+import torch
+from moving_clips import drawn
+
+from impasto.image import Picture
+from impasto.video.flicker import Flicker, difference
+from impasto.video.flow import Motion, motion, warp
+
+
+def picture(array):
+    return Picture.from_numpy(array).rgb
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return [picture(one) for one in drawn(2, 96, 64, noise=0.01, speed=2.0)]
+
+
+def test_a_moving_crop_is_followed(frames):
+    now, before = frames[1], frames[0]
+    way = motion(now, before)
+    assert float((way.flow[0, 0, 8:-8, 8:-8] - 2.0).abs().median()) < 0.3
+    inner = way.agree[..., 8:-8, 8:-8]
+    assert float(inner.mean()) > 0.9
+    still = (now - before).abs()[..., 8:-8, 8:-8].mean()
+    carried = (now - warp(before, way.flow)).abs()[..., 8:-8, 8:-8].mean()
+    assert float(carried) < 0.4 * float(still)
+
+
+def test_what_comes_in_from_outside_is_not_believed(frames):
+    way = motion(frames[1], frames[0])  # the crop moves to the right: new pixels there
+    assert float(way.agree[..., -1].max()) == 0
+
+
+def test_another_picture_is_not_believed(frames):
+    other = picture(next(drawn(1, 96, 64, photo="astronaut")))
+    assert float(motion(frames[0], other).agree.mean()) < 0.3
+
+
+def test_warping_by_whole_pixels_moves_them():
+    image, flow = torch.rand(1, 3, 9, 11), torch.zeros(1, 2, 9, 11)
+    flow[:, 0], flow[:, 1] = 2, -1
+    moved = warp(image, flow)
+    torch.testing.assert_close(moved[..., 2:7, 2:7], image[..., 1:6, 4:9], rtol=1e-4, atol=1e-5)
+
+
+def test_a_picture_too_small_for_flow_stands_still():
+    way = motion(torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5))
+    assert float(way.flow.abs().max()) == 0
+
+
+def test_flicker_is_the_mean_difference_where_motion_is_trusted():
+    flow, agree = torch.zeros(1, 2, 8, 8), torch.ones(1, 1, 8, 8)
+    agree[..., :4] = 0
+    way = Motion(flow, agree)
+    now, before = torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.25)
+    now[..., :4] = 1.0  # does not count
+    total, weight = difference(way, now, before)
+    assert (total, weight) == (pytest.approx(8.0), 32.0)
+    found = Flicker()
+    found.add(way, "steady", now, before)
+    assert found.value("steady") == pytest.approx(63.75)
+    assert found.value("plain") is None
