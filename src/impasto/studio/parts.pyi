@@ -1,0 +1,120 @@
+"""Pieces that several tabs of the page share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from impasto.errors import CancelledError, ImpastoError
+from impasto.progress import Callback
+from impasto.studio import guard
+from impasto.studio.desk import Bench, Desk, Done, Report
+from impasto.studio.limits import Limits, told
+
+T = TypeVar("T")
+
+QUEUE = "paint"  # the queue that all long jobs share
+PICTURES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"]
+
+log = logging.getLogger("impasto.studio")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What every tab works with.
+
+    Attributes:
+        desk: Runs the jobs.
+        limits: Of this server.
+        folder: Where results go.
+        jobs: How many at a time.
+    """
+
+    desk: Desk
+    limits: Limits
+    folder: Path
+    jobs: int = 1
+
+    @property
+    def long(self) -> dict[str, Any]:
+        """Options of every event that starts a long job."""
+        return {
+            "concurrency_id": QUEUE,
+            "concurrency_limit": self.jobs,
+            "show_progress": "hidden",
+        }
+
+    def work(
+        self, key: Hashable, what: Callable[[Bench, Callback], T]
+    ) -> Iterator[Report | Done[T]]:
+        """Run a job; whatever it fails with becomes words, and the log has the rest.
+
+        Raises:
+            gr.Error: In words.
+        """
+        try:
+            yield from self.desk.run(key, what)
+        except ImpastoError as error:
+            raise guard.refusal(error) from None
+        except Exception as error:
+            log.error("a job failed", exc_info=error)
+            raise guard.refusal(error) from None
+
+from gradio.events import Dependency
+
+class Photo(gr.Image):  # type: ignore[misc]
+    """An image that comes in as the file it is, unread: our own room reads it, within limits."""
+
+    is_template = True  # to the page it is an image like any other; so it has no __init__
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of what was uploaded."""
+        if payload is None:
+            return None
+        if not payload.path:
+            raise gr.Error("upload a file", print_exception=False)
+        return str(payload.path)
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def status(words: str = "", share: float | None = None, *, wrong: bool = False) -> str:
+    """A line under the picture, and a bar where something is under way."""
+    role = "alert" if wrong else "status"
+    bar = ""
+    if share is not None:
+        percent = round(100 * min(1.0, max(0.0, share)))
+        bar = f'<span class="bar"><i style="width:{percent}%"></i></span>'
+    kind = "words wrong" if wrong else "words"
+    said = words[:1].upper() + words[1:]
+    return f'<span class="{kind}" role="{role}">{escape(said)}</span>{bar}'
+
+
+def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
+    """What the line says at the end."""
+    what = "stopped: kept as it stood" if done.stopped else "done"
+    words = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
+    return status(f"{words}. {note}" if note else words)
+
+
+def words_of(error: BaseException) -> str:
+    """The line for what went wrong."""
+    if isinstance(error, CancelledError):
+        return status(told(error))
+    text = error.message if isinstance(error, gr.Error) else escape(told(error))
+    return f'<span class="words wrong" role="alert">{text[:1].upper()}{text[1:]}</span>'
+
+
+def whose(request: gr.Request | None, what: str) -> Hashable:
+    """Who a job belongs to: a page that is open in a browser, and its tab."""
+    return (getattr(request, "session_hash", None), what)
