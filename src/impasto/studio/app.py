@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
+from impasto import image, pipeline
+from impasto.sources import fit, read
 from impasto.studio import choices, comparing, endpoints, stylizing, texturing
 from impasto.studio.guard import Page
 from impasto.studio.parts import Studio
 
 _SWEPT = 600  # seconds between two looks for files to delete
 _OLD = 4 * 3600  # seconds after which a file is deleted
+
+_PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
 
 _MASTHEAD = """
 <h1>Impasto</h1>
@@ -37,7 +42,7 @@ def build(studio: Studio) -> Page:
         gr.HTML(_MASTHEAD, elem_id="masthead")
         with gr.Tabs():
             with gr.Tab("Photo", id="stylize"):
-                stylizing.tab(studio, choices.thumbnails(pictures))
+                stylizing.tab(studio, choices.thumbnails(pictures), _example(pictures))
             with gr.Tab("Texture", id="texture"):
                 texturing.tab(studio)
             if find_spec("impasto.video") is not None:
@@ -51,3 +56,14 @@ def build(studio: Studio) -> Page:
     return page
 
 
+def _example(folder: Path) -> tuple[str, str] | None:
+    """A photo before and after, as files; None where no network has learned a style."""
+    learned = {one.name for one in choices.styles() if one.learned}
+    if not learned:
+        return None
+    style = _STYLE if _STYLE in learned else min(learned)
+    photo = fit(read(_PHOTO), None, _LONG)
+    pair = folder / "before.jpg", folder / "after.jpg"
+    for path, picture in zip(pair, (photo, pipeline.stylize(photo, style)), strict=True):
+        image.save(picture, path, quality=90)
+    return str(pair[0]), str(pair[1])

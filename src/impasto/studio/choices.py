@@ -10,6 +10,8 @@ from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
 from impasto import catalog, model, samples
 from impasto.errors import InputError
 from impasto.methods.registry import Ability, Entry, methods
@@ -48,6 +50,11 @@ def styles() -> tuple[Offer, ...]:
     drawn = [Offer(SAMPLE + name, title, False) for name, title in samples.PAINTINGS.items()]
     plain = [one for one in learned if not _twin(one.name)]
     return (*plain, *drawn, *(one for one in learned if _twin(one.name)))
+
+
+def gallery() -> tuple[Offer, ...]:
+    """The styles to show as pictures: each painting once."""
+    return tuple(one for one in styles() if not (one.learned and _twin(one.name)))
 
 
 def textures() -> tuple[Offer, ...]:
@@ -112,16 +119,16 @@ def thumbnails(folder: Path) -> list[tuple[str, str]]:
         folder: Where the files go.
 
     Returns:
-        (path, caption), in the order of :func:`styles`.
+        (path, caption), in the order of :func:`gallery`.
     """
     found = {one.name: one for one in catalog.shipped()}
     tiles = []
-    for offer in styles():
-        path = folder / f"{offer.name.removeprefix(SAMPLE)}.jpg"
-        data = _thumbnail(found[offer.name]) if offer.learned else _drawing(offer.name)
-        if data:
-            path.write_bytes(data)
-            tiles.append((str(path), offer.name.removeprefix(SAMPLE)))
+    for offer in gallery():
+        bare = offer.name.removeprefix(SAMPLE)
+        path = folder / f"{bare}.jpg"
+        data = _thumbnail(found[offer.name]) if offer.learned else _drawing(bare)
+        path.write_bytes(data or _blank())
+        tiles.append((str(path), bare))
     return tiles
 
 
@@ -137,14 +144,19 @@ def _thumbnail(learned: catalog.Learned) -> bytes:
     return cards.get(learned.name) or cards.get(learned.name.removesuffix(_LITE), b"")
 
 
-def _drawing(name: str) -> bytes:
-    bare = name.removeprefix(SAMPLE)
+def _drawing(bare: str) -> bytes:
     kept = resources.files("impasto") / "data" / "paintings" / f"{bare}.jpg"
     if kept.is_file():  # drawing some of them takes seconds
         return kept.read_bytes()
     picture = samples.painting(bare, _THUMBNAIL)
     out = BytesIO()
     picture.pil().save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def _blank() -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (1, 1), "#cccccc").save(out, "JPEG")
     return out.getvalue()
 
 

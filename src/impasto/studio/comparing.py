@@ -11,8 +11,8 @@ import gradio as gr
 from impasto.errors import InputError
 from impasto.image import files
 from impasto.quality import QUALITIES
-from impasto.studio import choices, jobs, parts
-from impasto.studio.desk import Done
+from impasto.studio import choices, jobs, parts, shelf
+from impasto.studio.limits import optimizes
 from impasto.studio.parts import Studio, finished, status, whose, words_of
 
 
@@ -30,7 +30,7 @@ def tab(studio: Studio) -> None:
             )
             methods = gr.CheckboxGroup(
                 [(entry.name, entry.name) for entry in choices.painters()],
-                value=[e.name for e in choices.painters() if choices.catalog.for_any_style(e.name)],
+                value=[e.name for e in choices.painters() if not optimizes(e.name)],
                 label="Methods",
                 elem_id="compare-methods",
             )
@@ -41,7 +41,7 @@ def tab(studio: Studio) -> None:
             with gr.Row():
                 go = gr.Button("Compare", variant="primary", size="lg", elem_id="compare")
                 stop = gr.Button("Stop, and keep it", interactive=False)
-        with gr.Column(scale=3, min_width=300):
+        with gr.Column(scale=3, min_width=300, elem_classes="result"):
             sheet = gr.Image(
                 type="filepath",
                 label="Side by side",
@@ -68,15 +68,15 @@ def tab(studio: Studio) -> None:
         request: gr.Request,
     ) -> Iterator[Any]:
         """Compare, and say how far it is."""
-        same = [gr.skip()] * 3
+        start = (gr.skip(), status("waiting", 0.0), gr.skip(), gr.skip(), gr.skip())
         try:
             source = chosen or (Path(style) if style else None)
             if not path or not source:
                 raise InputError("a comparison takes a photo and a painting: drop both")
             if not named:
                 raise InputError("no methods are named: choose at least one")
-            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.skip(), gr.Button(interactive=True)
-            jobs_done = studio.work(
+            yield *start[:-1], gr.Button(interactive=True)
+            done = yield from studio.work(
                 whose(request, "compare"),
                 lambda _, callback: jobs.compared(
                     Path(path),
@@ -87,20 +87,17 @@ def tab(studio: Studio) -> None:
                     quality=effort,
                     size=int(side),
                 ),
+                lambda report: (gr.skip(), status(report.words, report.share), *start[2:]),
             )
-            for news in jobs_done:
-                if isinstance(news, Done):
-                    break
-                yield gr.skip(), status(news.words, news.share), *same
-            found = news.result
+            found = done.result
             drawn_sheet = found.sheet()
-            full = jobs.keep(drawn_sheet, studio.folder, "comparison.png")
-            html = jobs.place(studio.folder) / "comparison.html"
+            full = shelf.keep(drawn_sheet, studio.folder, "comparison.png")
+            html = shelf.place(studio.folder) / "comparison.html"
             files.write(found.page().encode(), html)
             failed = "; ".join(f"{one.method}: {one.error}" for one in found.numbers.failures)
             yield (
                 str(full),
-                finished(news, drawn_sheet.size, failed and f"Failed: {failed}"),
+                finished(done, drawn_sheet.size, failed and f"Failed: {failed}"),
                 gr.DownloadButton(value=str(full), interactive=True),
                 gr.DownloadButton(value=str(html), interactive=True),
                 gr.Button(interactive=False),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field
 from queue import Empty, LifoQueue
 from typing import Any, Generic, TypeVar
@@ -137,7 +137,7 @@ class Desk:
 
     def run(
         self, key: Hashable, work: Callable[[Bench, Callback], T]
-    ) -> Iterator[Report | Done[T]]:
+    ) -> Generator[Report, None, Done[T]]:
         """Do some work, and tell how it stands; closing the generator stops it.
 
         Args:
@@ -145,7 +145,10 @@ class Desk:
             work: Gets a bench and the callback to report to.
 
         Yields:
-            Reports, one a second at least, and at the end :class:`Done`.
+            How it stands, once a second at least.
+
+        Returns:
+            What became of it.
 
         Raises:
             CancelledError: It was stopped before there was anything to keep.
@@ -167,7 +170,7 @@ class Desk:
                     yield report
             if job.error is not None:
                 raise job.error
-            yield Done(job.result, job.stopped.is_set(), time.monotonic() - job.started)
+            return Done(job.result, job.stopped.is_set(), time.monotonic() - job.started)
         finally:  # also where nobody watches any more
             job.stopped.set()
             with self._lock:

@@ -12,10 +12,9 @@ from impasto.controls import Controls
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.quality import QUALITIES
-from impasto.studio import choices, jobs
-from impasto.studio.desk import Done
+from impasto.studio import choices, jobs, shelf
+from impasto.studio.painting import ordered
 from impasto.studio.parts import Studio, whose
-from impasto.studio.stylizing import ordered
 
 
 def add(studio: Studio) -> None:
@@ -42,8 +41,33 @@ def add(studio: Studio) -> None:
         width = gr.Number(512, label="width")
         height = gr.Number(512, label="height")
         calls = [gr.Button() for _ in range(3)]
+    does = Endpoints(studio)
+    asked = [photo, names, paintings, weights, mask, quality, method, settings, size]
+    calls[0].click(
+        does.stylize,
+        [*asked, strength, scale, colors, seed],
+        [result, words],
+        api_name="stylize",
+        **studio.long,
+    )
+    calls[1].click(
+        does.texture,
+        [name, sample, method, settings, width, height, seed],
+        [result, words],
+        api_name="texture",
+        **studio.long,
+    )
+    calls[2].click(does.styles, None, table, api_name="styles", show_progress="hidden")
+
+
+class Endpoints:
+    """What the endpoints do. Their arguments may be anything, since anyone may call them."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
 
     def stylize(
+        self,
         photo: Any,
         styles: Any = None,
         paintings: Any = None,
@@ -57,7 +81,7 @@ def add(studio: Studio) -> None:
         style_scale: Any = 1,
         colors: Any = "style",
         seed: Any = 0,
-        request: gr.Request = None,
+        request: gr.Request | None = None,
     ) -> Iterator[Any]:
         """Paint a photo. Gives the picture's file and a line of words; before, how it stands.
 
@@ -75,10 +99,11 @@ def add(studio: Studio) -> None:
             style_scale: 2 is strokes twice as large.
             colors: style, luminance or match.
             seed: Of everything random.
+            request: Whose it is.
         """
         region = None
         if mask is not None:
-            marked = studio.limits.picture(mask)
+            marked = self._studio.limits.picture(mask)
             region = Picture(marked.rgb, marked.alpha)
         order = ordered(
             photo,
@@ -97,20 +122,18 @@ def add(studio: Studio) -> None:
                 seed=_whole(seed, "seed"),
             ),
         )
-        work = studio.work(
+        done = yield from self._studio.work(
             whose(request, "api"),
-            lambda bench, callback: jobs.stylize(order, studio.limits, bench, callback),
+            lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
+            lambda report: (None, report.words),
         )
-        for news in work:
-            if isinstance(news, Done):
-                break
-            yield None, news.words
-        painted = news.result
-        path = jobs.keep(painted.picture, studio.folder, jobs.name_of(order))
-        kept = "stopped" if news.stopped else "done"
-        yield str(path), f"{kept} in {news.seconds:.1f} s. {painted.note}".strip()
+        painted = done.result
+        path = shelf.keep(painted.picture, self._studio.folder, jobs.name_of(order))
+        kept = "stopped" if done.stopped else "done"
+        yield str(path), f"{kept} in {done.seconds:.1f} s. {painted.note}".strip()
 
     def texture(
+        self,
         name: Any = "bricks",
         sample: Any = None,
         method: Any = "",
@@ -118,7 +141,7 @@ def add(studio: Studio) -> None:
         width: Any = 512,
         height: Any = 512,
         seed: Any = 0,
-        request: gr.Request = None,
+        request: gr.Request | None = None,
     ) -> Iterator[Any]:
         """Make more of a texture. Gives the picture's file and a line of words.
 
@@ -130,15 +153,16 @@ def add(studio: Studio) -> None:
             width: Of the result.
             height: Of the result.
             seed: Of everything random.
+            request: Whose it is.
         """
         source = Path(sample) if sample else _text(name)
         sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
         start = _whole(seed, "seed")
-        work = studio.work(
+        done = yield from self._studio.work(
             whose(request, "api-texture"),
             lambda bench, callback: jobs.texture(
                 source,
-                studio.limits,
+                self._studio.limits,
                 bench,
                 callback,
                 method=_text(method),
@@ -146,15 +170,12 @@ def add(studio: Studio) -> None:
                 seed=start,
                 **sides,
             ),
+            lambda report: (None, report.words),
         )
-        for news in work:
-            if isinstance(news, Done):
-                break
-            yield None, news.words
-        path = jobs.keep(news.result, studio.folder, "texture.png")
-        yield str(path), f"done in {news.seconds:.1f} s"
+        path = shelf.keep(done.result, self._studio.folder, "texture.png")
+        yield str(path), f"done in {done.seconds:.1f} s"
 
-    def styles() -> dict[str, Any]:
+    def styles(self) -> dict[str, Any]:
         """What there is: styles, textures, methods and qualities, by name."""
         return {
             "styles": {one.name: one.title for one in choices.styles()},
@@ -162,23 +183,6 @@ def add(studio: Studio) -> None:
             "methods": {entry.name: entry.summary for entry in choices.painters()},
             "qualities": {name: one.about for name, one in QUALITIES.items()},
         }
-
-    calls[0].click(
-        stylize,
-        [photo, names, paintings, weights, mask, quality, method, settings, size]
-        + [strength, scale, colors, seed],
-        [result, words],
-        api_name="stylize",
-        **studio.long,
-    )
-    calls[1].click(
-        texture,
-        [name, sample, method, settings, width, height, seed],
-        [result, words],
-        api_name="texture",
-        **studio.long,
-    )
-    calls[2].click(styles, None, table, api_name="styles", show_progress="hidden")
 
 
 def _list(value: Any, what: str) -> list[Any]:

@@ -31,7 +31,7 @@ def refusal(error: BaseException) -> GradioError:
     return GradioError(escape(told(error), quote=False), duration=None, print_exception=False)
 
 
-class Page(gr.Blocks):  # type: ignore[misc]
+class Page(gr.Blocks):
     """Blocks whose failures are words, whoever calls them and with whatever."""
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:
@@ -48,7 +48,8 @@ class Page(gr.Blocks):  # type: ignore[misc]
             raise refusal(error) from None
         except Exception as error:
             log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
-            raise GradioError(f"this cannot be used: {_plain(error)}", print_exception=False) from None
+            words = f"this cannot be used: {_plain(error)}"
+            raise GradioError(words, print_exception=False) from None
 
 
 class Gate:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
-from impasto import compare, image, pipeline
+from impasto import compare, pipeline
 from impasto.brushes import Brushes
 from impasto.controls import Controls
 from impasto.errors import InputError, InterruptedRun
@@ -25,8 +22,6 @@ from impasto.studio.limits import PAINTINGS, WORDS, Limits, optimizes
 AUTO, FULL = "auto", "full"  # sizes that are no numbers
 
 _SWIFT = {False: 1536, True: 512}  # pixels at AUTO at most; where a method optimises
-_SHOWN = 1600  # long edge of what the page shows; the download is the full size
-_BRUSHED = 800  # long edge of the photo that is painted on with a brush
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,48 +226,6 @@ def numbers(text: str | None) -> dict[str, str]:
             raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")
         found[name.strip()] = value.strip()
     return found
-
-
-def brushed(layers: Sequence[Picture]) -> Picture | None:
-    """What was painted with a brush, as a mask; None if it was nothing.
-
-    Args:
-        layers: Strokes on nothing, opaque where they are.
-    """
-    marks = [one.alpha for one in layers if one.alpha is not None]
-    if not marks:
-        return None
-    # strokes may be translucent on the page: whatever was touched is meant
-    touched = torch.stack(marks).amax(0) > 0.02
-    if not bool(touched.any()):
-        return None
-    return Picture(touched.float().expand(-1, 3, -1, -1).contiguous())
-
-
-def to_brush_on(photo: Picture) -> Picture:
-    """A photo as the page's brush gets it."""
-    return fit(photo, None, _BRUSHED)
-
-
-def keep(picture: Picture, folder: Path, name: str, *, small: bool = False) -> Path:
-    """Write a picture where only who is told its path finds it.
-
-    Args:
-        picture: To be written.
-        folder: Of all files of this server.
-        name: Of the file, with its ending.
-        small: For the page, which needs no more pixels than a screen has.
-    """
-    path = place(folder) / name
-    image.save(fit(picture, None, _SHOWN) if small else picture, path, quality=90)
-    return path
-
-
-def place(folder: Path) -> Path:
-    """A new folder that nobody can guess."""
-    made = folder / secrets.token_hex(16)
-    made.mkdir(parents=True)
-    return made
 
 
 def name_of(order: Order) -> str:

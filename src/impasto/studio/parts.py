@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -52,45 +52,60 @@ class Studio:
         }
 
     def work(
-        self, key: Hashable, what: Callable[[Bench, Callback], T]
-    ) -> Iterator[Report | Done[T]]:
+        self,
+        key: Hashable,
+        what: Callable[[Bench, Callback], T],
+        show: Callable[[Report], Any],
+    ) -> Generator[Any, None, Done[T]]:
         """Run a job; whatever it fails with becomes words, and the log has the rest.
+
+        Args:
+            key: Whose it is.
+            what: The job.
+            show: Makes of a report what the page gets.
 
         Raises:
             gr.Error: In words.
         """
+        reports = self.desk.run(key, what)
         try:
-            yield from self.desk.run(key, what)
+            while True:
+                yield show(next(reports))
+        except StopIteration as end:
+            done: Done[T] = end.value
+            return done
         except ImpastoError as error:
             raise guard.refusal(error) from None
         except Exception as error:
             log.error("a job failed", exc_info=error)
             raise guard.refusal(error) from None
+        finally:
+            reports.close()
 
 
-class Photo(gr.Image):  # type: ignore[misc]
-    """An image that comes in as the file it is, unread: our own room reads it, within limits."""
+def photo(label: str, **options: Any) -> gr.Image:
+    """A place for a picture that somebody uploads.
 
-    is_template = True  # to the page it is an image like any other; so it has no __init__
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of what was uploaded."""
-        if payload is None:
-            return None
-        if not payload.path:
-            raise gr.Error("upload a file", print_exception=False)
-        return str(payload.path)
-
-
-def photo(label: str, **options: Any) -> Photo:
-    """A place for a picture that somebody uploads."""
-    return Photo(
+    It comes in as the file it is: our own room reads it, within limits, and Gradio does not.
+    """
+    made = gr.Image(
         label=label,
         type="filepath",
         sources=["upload", "clipboard"],
         buttons=["fullscreen"],
         **options,
     )
+    # not a subclass: Gradio would write a .pyi beside this file
+    made.preprocess = _path  # type: ignore[method-assign]
+    return made
+
+
+def _path(payload: ImageData | None) -> str | None:
+    if payload is None:
+        return None
+    if not payload.path:
+        raise gr.Error("upload a file", print_exception=False)
+    return str(payload.path)
 
 
 def status(words: str = "", share: float | None = None, *, wrong: bool = False) -> str:

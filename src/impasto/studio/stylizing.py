@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from impasto import image
-from impasto.controls import COLORS, Controls
-from impasto.errors import InputError
+from impasto.controls import COLORS
 from impasto.quality import QUALITIES
-from impasto.sources import SAMPLE, fit
+from impasto.sources import SAMPLE
 from impasto.studio import choices, jobs, parts
-from impasto.studio.desk import Done
-from impasto.studio.jobs import Order
-from impasto.studio.limits import PAINTINGS, told
-from impasto.studio.parts import (
-    PICTURES,
-    Studio,
-    finished,
-    status,
-    whose,
-    words_of,
-)
+from impasto.studio.limits import PAINTINGS
+from impasto.studio.painting import HINT, Painter
+from impasto.studio.parts import PICTURES, Studio, status
 
 _COLORS = {
     "style": "the painting's",
     "luminance": "the photo's: only light and dark are painted",
     "match": "the photo's, given to the painting first",
 }
+# on a phone the result is far below the button
+_SHOW = """(...inputs) => {
+  if (innerWidth < 700) document.getElementById("result")?.scrollIntoView({block: "center"});
+  return inputs;
+}"""
 _SIZES = (
     ("automatic", jobs.AUTO),
     *((f"{side} pixels", str(side)) for side in (256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)),
@@ -38,21 +33,26 @@ _SIZES = (
 )
 
 
-def tab(studio: Studio, thumbnails: Sequence[tuple[str, str]]) -> None:
+def tab(
+    studio: Studio, thumbnails: Sequence[tuple[str, str]], example: tuple[str, str] | None
+) -> None:
     """Build the tab.
 
     Args:
         studio: What it works with.
-        thumbnails: Of the styles on offer, as files with captions.
+        thumbnails: Of the styles in the gallery, as files with captions.
+        example: A photo before and after, to begin with.
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            photo = parts.photo("Photo", height=230, elem_id="photo")
+            photo = parts.photo("Photo", height=200, elem_id="photo")
+            gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
             gallery = gr.Gallery(
                 list(thumbnails),
-                label="Paintings: click to take one or leave it",
+                label="Paintings: press one to take it, again to leave it",
+                show_label=False,
                 columns=4,
-                height=250,
+                height=230,
                 object_fit="cover",
                 allow_preview=False,
                 interactive=False,
@@ -65,14 +65,15 @@ def tab(studio: Studio, thumbnails: Sequence[tuple[str, str]]) -> None:
                 value=[],
                 multiselect=True,
                 max_choices=PAINTINGS,
-                label="Chosen paintings",
+                label="Chosen",
+                info="press the pictures above, or search here",
                 elem_id="names",
             )
             own = gr.File(
                 label="Your own paintings",
                 file_count="multiple",
                 file_types=PICTURES,
-                height=110,
+                height=112,
                 elem_id="own",
             )
             weights = [
@@ -82,8 +83,8 @@ def tab(studio: Studio, thumbnails: Sequence[tuple[str, str]]) -> None:
             quality = gr.Radio(
                 [(name.capitalize(), name) for name in QUALITIES],
                 value="fast",
-                label="Quality of a painting that no network knows by heart",
-                info="; ".join(f"{name}: {one.about}" for name, one in QUALITIES.items()),
+                label="Quality",
+                info=_efforts(),
                 elem_id="quality",
             )
             with gr.Row():
@@ -106,149 +107,42 @@ def tab(studio: Studio, thumbnails: Sequence[tuple[str, str]]) -> None:
                     height=340,
                     elem_id="mask",
                 )
-        with gr.Column(scale=3, min_width=300):
+        with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = gr.ImageSlider(
+                example,
                 type="filepath",
                 label="Before and after",
+                show_label=False,
                 interactive=False,
                 max_height=720,
-                height=560,
                 buttons=["fullscreen"],
                 elem_id="result",
                 elem_classes="result-view",
             )
-            line = gr.HTML(
-                status("Drop a photo, choose a painting, and press Paint."),
-                elem_id="status",
-                elem_classes="status",
+            line = gr.HTML(status(HINT), elem_id="status", elem_classes="status")
+            reach = gr.Slider(
+                0, 100, 50, step=1, label="How much is shown of before", buttons=[], elem_id="reach"
             )
-            file = gr.DownloadButton(
-                "Download in full size", interactive=False, elem_id="download"
-            )
+            file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
 
-    def look(path: str | None) -> Iterator[Any]:
-        """Show a new photo to the brush; refuse a broken one at once."""
-        if path is None:
-            yield gr.skip(), None, status("Drop a photo, choose a painting, and press Paint.")
-            return
-        try:
-            picture = studio.limits.picture(path)
-            small = jobs.keep(jobs.to_brush_on(picture), studio.folder, "photo.png")
-        except Exception as error:
-            yield None, None, words_of(error)
-            raise gr.Error(told(error), duration=None, print_exception=False) from None
-        words = f"{picture.width} × {picture.height} pixels"
-        said = status(f"{words}. {picture.note}" if picture.note else words)
-        yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
-
-    def paint(
-        path: str | None,
-        chosen: list[str],
-        files: list[str] | None,
-        edited: dict[str, Any] | None,
-        wanted: str | None,
-        method: str | None,
-        settings: str,
-        size: str,
-        strength: float,
-        scale: float,
-        colors: str,
-        seed: float,
-        histogram: bool,
-        median: bool,
-        request: gr.Request,
-        *shares: float,
-    ) -> Iterator[Any]:
-        """Paint, and show how it comes into being."""
-        before = None
-        try:
-            order = ordered(
-                path,
-                chosen,
-                files,
-                shares,
-                mask=_mask(edited),
-                quality=wanted,
-                method=method,
-                settings=settings,
-                size=size,
-                controls=Controls(
-                    strength=strength,
-                    style_scale=scale,
-                    colors=colors,
-                    seed=int(seed),
-                    match_histogram=histogram,
-                    median=median,
-                ),
-            )
-            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
-            work = studio.work(
-                whose(request, "stylize"),
-                lambda bench, callback: jobs.stylize(order, studio.limits, bench, callback),
-            )
-            for news in work:
-                if isinstance(news, Done):
-                    break
-                pair: Any = gr.skip()
-                if news.preview is not None:
-                    if before is None:
-                        photo_now = fit(studio.limits.picture(order.photo), None, 768)
-                        before = jobs.keep(photo_now, studio.folder, "before.jpg")
-                    after = jobs.keep(news.preview, studio.folder, "preview.jpg")
-                    pair = (str(before), str(after))
-                yield pair, status(news.words, news.share), gr.skip(), gr.skip()
-            painted = news.result
-            full = jobs.keep(painted.picture, studio.folder, jobs.name_of(order))
-            pair = tuple(
-                str(jobs.keep(one, studio.folder, f"{name}.webp", small=True))
-                for name, one in (("before", painted.photo), ("after", painted.picture))
-            )
-            said = finished(news, painted.picture.size, painted.note)
-            done = gr.DownloadButton(value=str(full), interactive=True)
-            yield pair, said, done, gr.Button(interactive=False)
-        except Exception as error:
-            yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
-            raise
-
-    def halt(request: gr.Request) -> str:
-        """Stop after this step."""
-        there = studio.desk.stop(whose(request, "stylize"))
-        return status("stopping after this step" if there else "nothing is being painted")
-
+    does = Painter(studio)
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     photo.change(
-        look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
+        does.look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
     )
+    # the handle on the picture can only be dragged; this one has the arrow keys
+    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
     gallery.select(_toggle, names, names, queue=False, **quick)
     gr.on([names.change, own.change], _rows, [names, own], weights, queue=False, **quick)
     go.click(
-        paint,
+        does.paint,
         [photo, names, own, editor, quality, *asked, *weights],
         [shown, line, file, stop],
+        js=_SHOW,
         api_visibility="private",
         **studio.long,
     )
-    stop.click(halt, None, line, queue=False, **quick)
-
-
-def ordered(
-    path: str | None,
-    chosen: Sequence[str] | None,
-    files: Sequence[str] | None,
-    shares: Sequence[float] | None,
-    **rest: Any,
-) -> Order:
-    """An order out of what a page or a program sends.
-
-    Raises:
-        InputError: There is no photo, or something is of a kind that it cannot be.
-    """
-    if not path:
-        raise InputError("no photo: drop one first")
-    names = [str(one) for one in chosen or ()]
-    paintings = tuple(Path(one) for one in files or ())
-    weights = list(shares or ())[: len(names) + len(paintings)] or None
-    return Order(photo=Path(path), names=names, paintings=paintings, weights=weights, **rest)
+    stop.click(does.halt, None, line, queue=False, **quick)
 
 
 def _controls() -> list[Any]:
@@ -277,9 +171,15 @@ def _controls() -> list[Any]:
     return [method, settings, size, strength, scale, colors, seed, histogram, median]
 
 
+def _efforts() -> str:
+    """What the qualities take, shortly."""
+    takes = (f"{name} {one.about.rpartition(': ')[2]}" for name, one in QUALITIES.items())
+    return f"{', '.join(takes)}; a style that a network knows by heart is always fast"
+
+
 def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
     """Take a style, or leave it."""
-    offers = choices.styles()
+    offers = choices.gallery()
     index = event.index if isinstance(event.index, int) else -1
     if not 0 <= index < len(offers):
         return names
@@ -300,9 +200,3 @@ def _rows(names: list[str] | None, files: list[str] | None) -> list[Any]:
         else gr.Slider(visible=False, value=1)
         for n in range(PAINTINGS)
     ]
-
-
-def _mask(edited: dict[str, Any] | None) -> image.Picture | None:
-    """What the brush has touched."""
-    layers = (edited or {}).get("layers") or ()
-    return jobs.brushed([image.Picture.from_pil(layer) for layer in layers])

@@ -10,8 +10,8 @@ import gradio as gr
 
 from impasto.errors import InputError
 from impasto.methods.registry import Ability
-from impasto.studio import choices, jobs, parts
-from impasto.studio.desk import Done
+from impasto.studio import choices, jobs, parts, shelf
+from impasto.studio.desk import Report
 from impasto.studio.parts import Studio, finished, status, whose, words_of
 
 
@@ -44,7 +44,7 @@ def tab(studio: Studio) -> None:
             with gr.Accordion("Numbers, seed", open=False):
                 settings = gr.Textbox(label="Numbers of the method", placeholder="steps=50")
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53)
-        with gr.Column(scale=3, min_width=300):
+        with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = gr.Image(
                 type="filepath",
                 label="Texture",
@@ -56,6 +56,13 @@ def tab(studio: Studio) -> None:
             )
             line = gr.HTML(status("Choose a texture, and press Grow."), elem_classes="status")
             file = gr.DownloadButton("Download in full size", interactive=False)
+
+    def show(report: Report) -> Any:
+        """How it stands."""
+        view: Any = gr.skip()
+        if report.preview is not None:
+            view = str(shelf.keep(report.preview, studio.folder, "preview.jpg"))
+        return view, status(report.words, report.share), gr.skip(), gr.skip()
 
     def grow(
         chosen: str | None,
@@ -73,7 +80,7 @@ def tab(studio: Studio) -> None:
             if not source:
                 raise InputError("no texture: choose one, or drop a picture")
             yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
-            work = studio.work(
+            done = yield from studio.work(
                 whose(request, "texture"),
                 lambda bench, callback: jobs.texture(
                     source,
@@ -86,19 +93,14 @@ def tab(studio: Studio) -> None:
                     height=int(high),
                     seed=int(start),
                 ),
+                show,
             )
-            for news in work:
-                if isinstance(news, Done):
-                    break
-                view: Any = gr.skip()
-                if news.preview is not None:
-                    view = str(jobs.keep(news.preview, studio.folder, "preview.jpg"))
-                yield view, status(news.words, news.share), gr.skip(), gr.skip()
-            made = news.result
-            full = jobs.keep(made, studio.folder, "texture.png")
-            small = jobs.keep(made, studio.folder, "texture.webp", small=True)
-            done = gr.DownloadButton(value=str(full), interactive=True)
-            yield str(small), finished(news, made.size, made.note), done, gr.Button(interactive=False)
+            made = done.result
+            full = shelf.keep(made, studio.folder, "texture.png")
+            small = shelf.keep(made, studio.folder, "texture.webp", small=True)
+            said = finished(done, made.size, made.note)
+            button = gr.DownloadButton(value=str(full), interactive=True)
+            yield str(small), said, button, gr.Button(interactive=False)
         except Exception as error:
             yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
             raise

@@ -57,7 +57,17 @@ CSS = """
 .status .bar i { display: block; height: 100%; background: var(--button-primary-background-fill);
   transition: width .4s linear; }
 .status .wrong { color: var(--error-text-color, #b91c1c); font-weight: 600; }
-.gallery-of-styles .caption-label { font-size: .72rem; max-width: 100%; }
+.heading h2 { font-size: .95rem; font-weight: 600; margin: 0; }
+.gallery-of-styles .grid-container {
+  grid-template-columns: repeat(4, minmax(0, 1fr)) !important; gap: 6px; }
+.gallery-of-styles .gallery-item, .gallery-of-styles button { min-width: 0; max-width: 100%; }
+.gallery-of-styles .caption-label { font-size: .7rem; max-width: 100%; padding: 1px 6px; }
+.result-view .slider-wrap img { min-height: 0; }
+.heading, .status { padding: 0 !important; }
+.heading .html-container, .status .html-container { padding: 0 .25rem !important; }
+#own .wrap { font-size: .85rem; line-height: 1.25; }
+#own .icon-wrap { width: 18px; height: 18px; margin-bottom: 0; }
+@media (min-width: 900px) { .result { position: sticky; top: 1rem; } }
 :focus-visible { outline: 3px solid #b4470f !important; outline-offset: 2px !important; }
 input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:focus-visible) {
   outline: 3px solid #b4470f; }
@@ -65,5 +75,7 @@ input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:foc
   .gradio-container { padding: 0 .5rem 1.5rem !important; }
   #masthead p { font-size: .9rem; }
 }
-@media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
+@media (prefers-reduced-motion: reduce) {
+  * { transition: none !important; animation: none !important; }
+}
 """

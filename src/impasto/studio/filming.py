@@ -1,0 +1,105 @@
+"""The tab that paints a video; it is there where :mod:`impasto.video` is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto.controls import Controls
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.progress import Callback
+from impasto.studio import choices, parts, shelf
+from impasto.studio.parts import Studio, status, whose, words_of
+
+_ENDINGS = [".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"]
+
+
+def tab(studio: Studio) -> None:
+    """Build the tab."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            film = gr.File(label="Video", file_types=_ENDINGS, height=112, elem_id="film")
+            name = gr.Dropdown(
+                [("the painting below", ""), *((o.label, o.name) for o in choices.styles())],
+                value=choices.styles()[0].name,
+                label="Painting",
+            )
+            own = parts.photo("Or a painting of yours", height=180, elem_id="film-painting")
+            size = gr.Slider(128, 1280, 512, step=32, label="Size: the long edge")
+            strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video")
+            with gr.Row():
+                go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint-film")
+                stop = gr.Button("Stop, and keep it", interactive=False)
+        with gr.Column(scale=3, min_width=300, elem_classes="result"):
+            shown = gr.Video(label="Painted", interactive=False, elem_id="film-result")
+            line = gr.HTML(status("Drop a video, and press Paint."), elem_classes="status")
+            file = gr.DownloadButton("Download", interactive=False)
+
+    def paint(
+        path: str | None,
+        chosen: str | None,
+        painting: str | None,
+        side: float,
+        much: float,
+        request: gr.Request,
+    ) -> Iterator[Any]:
+        """Paint it frame by frame."""
+        try:
+            if not path:
+                raise InputError("no video: drop one first")
+            source = studio.limits.file(path)
+            style = _style(studio, chosen, painting)
+            target = shelf.place(studio.folder) / f"{source.stem[:40]}.mp4"
+            controls = Controls(size=int(side), strength=much)
+            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
+            done = yield from studio.work(
+                whose(request, "video"),
+                lambda _, callback: _stylize(source, target, style, controls, callback),
+                lambda report: (
+                    gr.skip(),
+                    status(report.words, report.share),
+                    gr.skip(),
+                    gr.skip(),
+                ),
+            )
+            what = "stopped: kept as far as it came" if done.stopped else "done"
+            button = gr.DownloadButton(value=str(target), interactive=True)
+            said = status(f"{what}, {done.seconds:.1f} s")
+            yield str(target), said, button, gr.Button(interactive=False)
+        except Exception as error:
+            yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
+            raise
+
+    def halt(request: gr.Request) -> str:
+        """Stop after this frame."""
+        there = studio.desk.stop(whose(request, "video"))
+        return status("stopping after this frame" if there else "nothing is being painted")
+
+    go.click(
+        paint,
+        [film, name, own, size, strength],
+        [shown, line, file, stop],
+        api_visibility="private",
+        **studio.long,
+    )
+    stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Picture:
+    if painting:
+        return studio.limits.picture(painting)
+    if not chosen:
+        raise InputError("no painting: choose one, or drop a picture of it")
+    return choices.offered([chosen], choices.styles())[0]
+
+
+def _stylize(
+    source: Path, target: Path, style: Any, controls: Controls, callback: Callback
+) -> None:
+    video = importlib.import_module("impasto.video")
+    video.stylize_video(source, target, style, controls=controls, callback=callback)
