@@ -13,7 +13,7 @@ from impasto.image import files
 from impasto.quality import QUALITIES
 from impasto.studio import choices, jobs, parts, shelf
 from impasto.studio.limits import optimizes
-from impasto.studio.parts import Studio, finished, status, whose, words_of
+from impasto.studio.parts import Studio, complain, finished, status, whose
 
 
 def tab(studio: Studio) -> None:
@@ -37,7 +37,9 @@ def tab(studio: Studio) -> None:
             quality = gr.Radio(
                 list(QUALITIES), value="good", label="What methods that optimise may take"
             )
-            size = gr.Slider(128, 1024, 384, step=64, label="Size: the long edge")
+            size = gr.Slider(
+                128, 1024, 384, step=64, label="Size: the long edge", elem_id="compare-size"
+            )
             with gr.Row():
                 go = gr.Button("Compare", variant="primary", size="lg", elem_id="compare")
                 stop = gr.Button("Stop, and keep it", interactive=False)
@@ -52,7 +54,9 @@ def tab(studio: Studio) -> None:
                 elem_classes="result-view",
             )
             line = gr.HTML(
-                status("Drop a photo and a painting, and press Compare."), elem_classes="status"
+                status("Drop a photo and a painting, and press Compare."),
+                elem_id="compare-status",
+                elem_classes="status",
             )
             with gr.Row():
                 picture = gr.DownloadButton("Download the sheet", interactive=False)
@@ -103,8 +107,7 @@ def tab(studio: Studio) -> None:
                 gr.Button(interactive=False),
             )
         except Exception as error:
-            yield gr.skip(), words_of(error), gr.skip(), gr.skip(), gr.Button(interactive=False)
-            raise
+            yield gr.skip(), complain(error), gr.skip(), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after this picture."""

@@ -14,7 +14,7 @@ from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.progress import Callback
 from impasto.studio import choices, parts, shelf
-from impasto.studio.parts import Studio, status, whose, words_of
+from impasto.studio.parts import Studio, complain, status, whose
 
 _ENDINGS = [".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"]
 
@@ -72,8 +72,7 @@ def tab(studio: Studio) -> None:
             said = status(f"{what}, {done.seconds:.1f} s")
             yield str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
-            raise
+            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after this frame."""

@@ -15,8 +15,7 @@ from impasto.sources import fit
 from impasto.studio import jobs, shelf
 from impasto.studio.desk import Report
 from impasto.studio.jobs import Order
-from impasto.studio.limits import told
-from impasto.studio.parts import Studio, finished, status, whose, words_of
+from impasto.studio.parts import Studio, complain, finished, status, whose
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 
@@ -38,8 +37,8 @@ class Painter:
             picture = self._studio.limits.picture(path)
             small = shelf.keep(shelf.to_brush_on(picture), self._studio.folder, "photo.png")
         except Exception as error:
-            yield None, None, words_of(error)
-            raise gr.Error(told(error), duration=None, print_exception=False) from None
+            yield None, None, complain(error)
+            return
         words = f"{picture.width} × {picture.height} pixels"
         said = status(f"{words}. {picture.note}" if picture.note else words)
         yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
@@ -100,8 +99,7 @@ class Painter:
             button = gr.DownloadButton(value=full, interactive=True)
             yield pair, said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
-            raise
+            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(self, request: gr.Request) -> str:
         """Stop after this step."""

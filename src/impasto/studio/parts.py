@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from impasto.errors import CancelledError, ImpastoError
+from impasto.errors import ImpastoError
 from impasto.progress import Callback
 from impasto.studio import guard
 from impasto.studio.desk import Bench, Desk, Done, Report
@@ -116,8 +116,8 @@ def status(words: str = "", share: float | None = None, *, wrong: bool = False) 
         percent = round(100 * min(1.0, max(0.0, share)))
         bar = f'<span class="bar"><i style="width:{percent}%"></i></span>'
     kind = "words wrong" if wrong else "words"
-    said = words[:1].upper() + words[1:]
-    return f'<span class="{kind}" role="{role}">{escape(said)}</span>{bar}'
+    said = escape(_sentence(words), quote=False)
+    return f'<span class="{kind}" role="{role}">{said}</span>{bar}'
 
 
 def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
@@ -127,14 +127,26 @@ def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
     return status(f"{words}. {note}" if note else words)
 
 
-def words_of(error: BaseException) -> str:
-    """The line for what went wrong."""
-    if isinstance(error, CancelledError):
-        return status(told(error))
-    text = error.message if isinstance(error, gr.Error) else escape(told(error))
-    return f'<span class="words wrong" role="alert">{text[:1].upper()}{text[1:]}</span>'
+def complain(error: Exception) -> str:
+    """Say what went wrong: the line under the picture, and a note on top of the page.
+
+    It is no failure to Gradio, which would write "Error" over everything that was to change.
+    """
+    if not isinstance(error, (ImpastoError, gr.Error)):
+        log.error("the page met an error", exc_info=error)
+    words = unescape(error.message) if isinstance(error, gr.Error) else told(error)
+    stopped = words.startswith("stopped")
+    if not stopped:
+        gr.Warning(escape(_sentence(words), quote=False), title="This did not work")
+    return status(words, wrong=not stopped)
 
 
 def whose(request: gr.Request | None, what: str) -> Hashable:
     """Who a job belongs to: a page that is open in a browser, and its tab."""
     return (getattr(request, "session_hash", None), what)
+
+
+def _sentence(words: str) -> str:
+    """With a capital letter, unless it begins with a name."""
+    first = words.partition(" ")[0]
+    return words[:1].upper() + words[1:] if first.strip(",:").isalpha() else words

@@ -127,7 +127,7 @@ def tab(
 
     does = Painter(studio)
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    photo.change(
+    photo.input(
         does.look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
     )
     # the handle on the picture can only be dragged; this one has the arrow keys

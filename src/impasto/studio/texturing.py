@@ -12,7 +12,7 @@ from impasto.errors import InputError
 from impasto.methods.registry import Ability
 from impasto.studio import choices, jobs, parts, shelf
 from impasto.studio.desk import Report
-from impasto.studio.parts import Studio, finished, status, whose, words_of
+from impasto.studio.parts import Studio, complain, finished, status, whose
 
 
 def tab(studio: Studio) -> None:
@@ -54,7 +54,11 @@ def tab(studio: Studio) -> None:
                 elem_id="texture-result",
                 elem_classes="result-view",
             )
-            line = gr.HTML(status("Choose a texture, and press Grow."), elem_classes="status")
+            line = gr.HTML(
+                status("Choose a texture, and press Grow."),
+                elem_id="texture-status",
+                elem_classes="status",
+            )
             file = gr.DownloadButton("Download in full size", interactive=False)
 
     def show(report: Report) -> Any:
@@ -102,8 +106,7 @@ def tab(studio: Studio) -> None:
             button = gr.DownloadButton(value=str(full), interactive=True)
             yield str(small), said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), words_of(error), gr.skip(), gr.Button(interactive=False)
-            raise
+            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after this step."""
