@@ -19,6 +19,7 @@ log = logging.getLogger("impasto.studio")
 
 BODY = 8 << 20  # bytes of a request that is no upload
 _FORM = 1 << 20  # bytes of an upload around its file
+_DRAINED = 64 << 20  # bytes of a body that is too large which are read and dropped
 _AT_ONCE = 10  # files of the largest size in one upload
 
 Scope = MutableMapping[str, Any]
@@ -70,6 +71,7 @@ class Gate:
             return
         most = self._most(scope["path"])
         if _length(scope) > most:
+            await _drain(receive)
             await _answer(send, 413, f"this is larger than {most >> 20} MB: send less")
             return
         read, begun = 0, False
@@ -113,6 +115,15 @@ def _length(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a sender finish what will not be used, so that it hears why; within reason."""
+    read, more = 0, True
+    while more and read < _DRAINED:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _answer(send: Send, status: int, words: str) -> None:

@@ -137,7 +137,7 @@ def complain(error: Exception) -> str:
     words = unescape(error.message) if isinstance(error, gr.Error) else told(error)
     stopped = words.startswith("stopped")
     if not stopped:
-        gr.Warning(escape(_sentence(words), quote=False), title="This did not work")
+        gr.Warning(escape(_sentence(words), quote=False))
     return status(words, wrong=not stopped)
 
 

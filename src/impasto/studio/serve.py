@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -12,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio.limits import Limits
@@ -108,7 +109,7 @@ def serving(options: Options) -> Iterator[str]:
         before = os.environ.get("GRADIO_TEMP_DIR")
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
         try:
-            gradio = _gradio()
+            _check_installed()
             from starlette.middleware import Middleware
 
             from impasto.studio import app, theme
@@ -144,7 +145,6 @@ def serving(options: Options) -> Iterator[str]:
                 )
             except OSError as error:
                 raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
-            del gradio
             try:
                 yield url
             finally:
@@ -165,20 +165,20 @@ def serve(options: Options) -> None:
         MissingExtraError: Gradio is not installed.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with serving(options) as url:
-        print(f"{url}  Ctrl-C ends it", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print()
-
-
-def _gradio() -> Any:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
-        import gradio
+        with serving(options) as url:
+            print(f"{url}  Ctrl-C ends it", flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+
+
+def _check_installed() -> None:
+    try:
+        importlib.import_module("gradio")
     except ImportError as error:
         raise MissingExtraError("the studio", "studio") from error
-    return gradio
 
 
 def _port(host: str, port: int) -> int:
