@@ -15,7 +15,7 @@ from impasto.studio.guard import Page
 from impasto.studio.parts import Studio
 
 _SWEPT = 600  # seconds between two looks for files to delete
-_OLD = 4 * 3600  # seconds after which a file is deleted
+_OLD = 3600  # seconds after which a file is deleted
 
 _PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
 

@@ -10,10 +10,11 @@ from typing import Any
 import gradio as gr
 
 from impasto.controls import Controls
-from impasto.errors import InputError
+from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Picture
 from impasto.progress import Callback
 from impasto.studio import choices, parts, shelf
+from impasto.studio.desk import Report
 from impasto.studio.parts import Studio, complain, status, whose
 
 _ENDINGS = [".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"]
@@ -34,11 +35,30 @@ def tab(studio: Studio) -> None:
             strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video")
             with gr.Row():
                 go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint-film")
-                stop = gr.Button("Stop, and keep it", interactive=False)
+                stop = gr.Button("Stop", interactive=False)
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
+            frame = gr.Image(
+                type="filepath",
+                label="The frame under way",
+                interactive=False,
+                height=300,
+                buttons=["fullscreen"],
+                elem_id="frame",
+            )
             shown = gr.Video(label="Painted", interactive=False, elem_id="film-result")
-            line = gr.HTML(status("Drop a video, and press Paint."), elem_classes="status")
+            line = gr.HTML(
+                status("Drop a video, and press Paint."),
+                elem_id="film-status",
+                elem_classes="status",
+            )
             file = gr.DownloadButton("Download", interactive=False)
+
+    def show(report: Report) -> Any:
+        """The frame under way."""
+        view: Any = gr.skip()
+        if report.preview is not None:
+            view = str(shelf.keep(report.preview, studio.folder, "frame.jpg"))
+        return view, gr.skip(), status(report.words, report.share), gr.skip(), gr.skip()
 
     def paint(
         path: str | None,
@@ -56,23 +76,20 @@ def tab(studio: Studio) -> None:
             style = _style(studio, chosen, painting)
             target = shelf.place(studio.folder) / f"{source.stem[:40]}.mp4"
             controls = Controls(size=int(side), strength=much)
-            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
+            begun = gr.Button(interactive=True)
+            yield gr.skip(), gr.skip(), status("waiting", 0.0), gr.skip(), begun
             done = yield from studio.work(
                 whose(request, "video"),
-                lambda _, callback: _stylize(source, target, style, controls, callback),
-                lambda report: (
-                    gr.skip(),
-                    status(report.words, report.share),
-                    gr.skip(),
-                    gr.skip(),
+                lambda _, callback: _stylize(
+                    source, target, style, controls, studio.limits.seconds, callback
                 ),
+                show,
             )
-            what = "stopped: kept as far as it came" if done.stopped else "done"
             button = gr.DownloadButton(value=str(target), interactive=True)
-            said = status(f"{what}, {done.seconds:.1f} s")
-            yield str(target), said, button, gr.Button(interactive=False)
+            said = status(f"done, {done.seconds:.1f} s")
+            yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
+            yield gr.skip(), gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after this frame."""
@@ -82,7 +99,7 @@ def tab(studio: Studio) -> None:
     go.click(
         paint,
         [film, name, own, size, strength],
-        [shown, line, file, stop],
+        [frame, shown, line, file, stop],
         api_visibility="private",
         **studio.long,
     )
@@ -98,7 +115,22 @@ def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Pi
 
 
 def _stylize(
-    source: Path, target: Path, style: Any, controls: Controls, callback: Callback
+    source: Path,
+    target: Path,
+    style: Any,
+    controls: Controls,
+    most: float,
+    callback: Callback,
 ) -> None:
     video = importlib.import_module("impasto.video")
-    video.stylize_video(source, target, style, controls=controls, callback=callback)
+    try:
+        clip = video.open_clip(source)
+        seconds = clip.frames / float(clip.rate)
+        if seconds > most:
+            raise InputError(f"{source.name} lasts {seconds:.0f} s, {most:.0f} s are painted here")
+        video.stylize_video(source, target, style, controls=controls, callback=callback)
+    except CancelledError:
+        raise CancelledError("stopped: of a video only the whole is kept") from None
+    except ImpastoError as error:
+        told = str(error).replace(str(source), source.name)
+        raise InputError(told.replace(str(target), target.name)) from error
