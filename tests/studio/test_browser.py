@@ -58,6 +58,10 @@ def drop(page, path, where="#photo"):
     page.set_input_files(f"{where} input[type=file]", path)
 
 
+def take(page, style):
+    page.locator("#styles button", has_text=style).click()
+
+
 def says(page, words):
     expect(page.locator("#status")).to_contain_text(re.compile(words), timeout=WAIT)
 
@@ -74,7 +78,7 @@ def fill_settings(page, numbers):
 def test_a_photo_is_painted_and_fetched_in_full_size(page, pictures, tmp_path):
     drop(page, pictures / "photo.jpg")
     says(page, "144 × 96 pixels")
-    page.locator("#styles button").nth(2).click()
+    take(page, "cafe-terrace")
     expect(page.locator("#names")).to_contain_text("cafe-terrace")
     before = painted(page)
     page.click("#paint")
@@ -109,6 +113,23 @@ def test_the_picture_comes_into_being_and_is_kept_when_stopped(page, pictures, t
     assert Image.open(tmp_path / "kept.png").size == (144, 96)
 
 
+def test_closing_the_page_frees_the_place(browser, studio, pictures):
+    with opened(browser, studio) as page:
+        drop(page, pictures / "photo.jpg")
+        says(page, "144 × 96")
+        take(page, "gold")
+        page.get_by_label("Good").check()
+        fill_settings(page, "steps=100000")
+        page.click("#paint")
+        says(page, r"tep \d+ of \d+")
+    with opened(browser, studio) as page:
+        drop(page, pictures / "photo.jpg")
+        says(page, "144 × 96")
+        take(page, "adele")
+        page.click("#paint")
+        says(page, "Done")
+
+
 def test_what_is_no_photo_is_refused_in_words_and_the_next_one_works(page, pictures):
     refused = {"broken.jpg": "broken.jpg is a damaged", "huge.png": "more pixels .* than the limit"}
     for name, words in refused.items():
@@ -140,7 +161,7 @@ def test_what_is_missing_is_said(page, pictures):
 def test_only_what_the_brush_has_touched_is_painted(page, pictures, tmp_path):
     drop(page, pictures / "photo.jpg")
     says(page, "144 × 96")
-    page.locator("#styles button").nth(3).click()
+    take(page, "starry-night")
     page.get_by_role("button", name="Paint only a part").click()
     canvas = page.locator("#mask canvas").first
     canvas.scroll_into_view_if_needed()

@@ -102,7 +102,7 @@ def test_a_texture(client):
         ({"styles": ["sample:wave"], "method": "gatys", "size": "800"}, "gatys in this studio"),
         ({"styles": ["sample:wave"], "method": "gatys", "settings": "steps=x"}, "no whole number"),
         ({"styles": ["sample:wave"], "settings": "steps"}, "NAME=VALUE"),
-        ({"styles": ["adele", "starry-night"]}, "do not blend"),
+        ({"styles": ["adele", "starry-night"]}, "adele and starry-night do not blend"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(client, pictures, arguments, words):

@@ -77,6 +77,8 @@ def test_cancelling_keeps_the_picture(pictures, bench):
         ({"names": ["astronaut"]}, "no style 'astronaut'"),
         ({"names": ["adele"], "method": "johnson"}, "no method 'johnson' here"),
         ({"names": ["adele"], "settings": "steps=3"}, "leave them out"),
+        ({"names": ["adele", "udnie"]}, "do not blend"),
+        ({"names": ["adele", "wave"]}, "do not blend"),
         ({"names": ["adele"], "weights": [1, 2]}, "2 weights for 1 styles"),
         ({"names": ["adele"], "size": "513"}, "up to 512"),
         ({"names": ["wave"], "quality": "good", "size": "257"}, "up to 256"),

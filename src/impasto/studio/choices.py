@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,12 +31,18 @@ class Offer:
     Attributes:
         name: What the pipeline calls it.
         title: What it is, in words.
-        learned: Whether a network knows it by heart; else it is a painting.
+        network: The model that knows it by heart; empty for a painting. Styles of one network
+            blend.
     """
 
     name: str
     title: str
-    learned: bool
+    network: str = ""
+
+    @property
+    def learned(self) -> bool:
+        """Whether a network knows it; else it is a painting."""
+        return bool(self.network)
 
     @property
     def label(self) -> str:
@@ -46,8 +53,10 @@ class Offer:
 @cache
 def styles() -> tuple[Offer, ...]:
     """Everything to paint with: what networks have learned, and paintings that are drawn here."""
-    learned = [Offer(o.name, o.title, True) for o in catalog.shipped() if o.kind == "style"]
-    drawn = [Offer(SAMPLE + name, title, False) for name, title in samples.PAINTINGS.items()]
+    learned = _learned("style")
+    many = Counter(one.network for one in learned)  # those that blend with most come first
+    learned.sort(key=lambda one: (-many[one.network], one.network, one.name))
+    drawn = [Offer(SAMPLE + name, title) for name, title in samples.PAINTINGS.items()]
     plain = [one for one in learned if not _twin(one.name)]
     return (*plain, *drawn, *(one for one in learned if _twin(one.name)))
 
@@ -59,9 +68,8 @@ def gallery() -> tuple[Offer, ...]:
 
 def textures() -> tuple[Offer, ...]:
     """Everything to make more of."""
-    learned = [Offer(o.name, o.title, True) for o in catalog.shipped() if o.kind == "texture"]
     drawn = {**samples.TEXTURES, **samples.PAINTINGS}
-    return (*learned, *(Offer(SAMPLE + name, title, False) for name, title in drawn.items()))
+    return (*_learned("texture"), *(Offer(SAMPLE + name, title) for name, title in drawn.items()))
 
 
 def painters(ability: Ability = Ability.STYLIZE) -> tuple[Entry, ...]:
@@ -130,6 +138,10 @@ def thumbnails(folder: Path) -> list[tuple[str, str]]:
         path.write_bytes(data or _blank())
         tiles.append((str(path), bare))
     return tiles
+
+
+def _learned(kind: str) -> list[Offer]:
+    return [Offer(o.name, o.title, o.path.stem) for o in catalog.shipped() if o.kind == kind]
 
 
 @cache

@@ -84,6 +84,8 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
     shares_of(order.weights, count)
     if order.mask is not None and count > 2:
         raise InputError("a mask has room for two paintings, one in it and one around it")
+    if order.mask is None:
+        _check_blend(names, bool(order.paintings))
     photo = limits.picture(order.photo)
     paintings = [limits.picture(path) for path in order.paintings]
     method, brushes = _brushes(order, names, bool(paintings), bench)
@@ -233,6 +235,22 @@ def name_of(order: Order) -> str:
     style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
     words = (Path(order.photo).stem, style.removeprefix(SAMPLE))
     return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in words) + ".png"
+
+
+def _check_blend(names: Sequence[str], paintings: bool) -> None:
+    """Refuse what only a mask can put into one picture."""
+    networks = {one.name: one.network for one in choices.styles()}
+    first: dict[str, str] = {}  # a name of each network
+    for name in names:
+        first.setdefault(networks[name], name)
+    if paintings:
+        first.setdefault("", "your own painting")
+    if len(first) > 1:
+        one, other, *_ = first.values()
+        raise InputError(
+            f"{one} and {other} do not blend, since no network knows both: take one of them, or "
+            f"brush where the first one goes"
+        )
 
 
 def _size(text: str) -> int | None:
