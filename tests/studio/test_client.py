@@ -160,16 +160,17 @@ def test_files_of_the_server_are_not_given_away(studio, pictures):
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"{studio}gradio_api/file={path}", timeout=20)
         assert error.value.code in {403, 404}
-    for path in (str(pictures / "photo.jpg"), "http://127.0.0.1:1/x.png"):
+    rest = [None, None, None, "fast", "", "", "auto", 1, 1, "style", 0]
+    for path in (str(pictures / "photo.jpg"), "https://example.org/x.png", ""):
         stolen = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        body = json.dumps({"data": [stolen, ["adele"]]}).encode()
+        body = json.dumps({"data": [stolen, ["adele"], *rest]}).encode()
         status, text = post(studio, "call/stylize", body)
         assert status == 200
         event = json.loads(text)["event_id"]
         with urllib.request.urlopen(f"{studio}gradio_api/call/stylize/{event}", timeout=20) as news:
             told = news.read().decode()
         assert "event: error" in told
-        assert "event: complete" not in told
+        assert "upload the file" in told
 
 
 def test_a_body_without_end_is_refused(studio):

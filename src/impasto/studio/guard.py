@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.exceptions import Error as GradioError
+from gradio.exceptions import InvalidPathError
 
 from impasto.errors import ImpastoError
 from impasto.studio.limits import told
@@ -35,6 +36,12 @@ def refusal(error: BaseException) -> GradioError:
 class Page(gr.Blocks):
     """Blocks whose failures are words, whoever calls them and with whatever."""
 
+    async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take what was sent; Gradio would fetch a file that is named by an address."""
+        if _addresses(inputs):
+            raise GradioError("upload the file: an address is not fetched", print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:
         """Do what an event asks for."""
         try:
@@ -47,6 +54,8 @@ class Page(gr.Blocks):
             raise
         except ImpastoError as error:
             raise refusal(error) from None
+        except InvalidPathError:
+            raise GradioError("upload the file: it is not here", print_exception=False) from None
         except Exception as error:
             log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
             words = f"this cannot be used: {_plain(error)}"
@@ -131,6 +140,16 @@ async def _answer(send: Send, status: int, words: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _addresses(value: Any) -> bool:
+    """Whether a file somewhere in what was sent is one on another machine."""
+    if isinstance(value, dict):
+        path = value.get("path")
+        if isinstance(path, str) and "://" in path:
+            return True
+        return any(map(_addresses, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_addresses, value))
 
 
 def _plain(error: BaseException) -> str:
