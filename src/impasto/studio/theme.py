@@ -72,7 +72,9 @@ CSS = """
 input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:focus-visible) {
   outline: 3px solid #b4470f; }
 @media (max-width: 700px) {
-  .gradio-container { padding: 0 .5rem 1.5rem !important; }
+  .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }
+  .gradio-container .main.fillable.app { padding: .25rem 0 !important; }
+  .tab-container button { padding-left: .55rem !important; padding-right: .55rem !important; }
   #masthead p { font-size: .9rem; }
 }
 @media (prefers-reduced-motion: reduce) {
