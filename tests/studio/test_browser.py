@@ -3,8 +3,10 @@
 import re
 import shutil
 from contextlib import contextmanager
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -252,3 +254,23 @@ def test_methods_are_compared(used, pictures, tmp_path):
         used.get_by_role("button", name="Download the page").click()
     fetched.value.save_as(tmp_path / "page.html")
     assert "adain" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(find_spec("impasto.video") is None, reason="there is no impasto.video here")
+def test_a_video_is_painted(used, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "clip.mp4"), "w") as clip:
+        stream = clip.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for shade in (40, 120, 200):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade, np.uint8), "rgb24")
+            clip.mux(stream.encode(frame))
+        clip.mux(stream.encode())
+    used.get_by_role("tab", name="Video").click()
+    drop(used, tmp_path / "clip.mp4", "#film")
+    expect(used.locator("#film")).to_contain_text("clip")
+    used.get_by_label("number input for Size").last.fill("128")
+    used.keyboard.press("Tab")
+    used.click("#paint-film")
+    expect(used.locator("#film-status")).to_contain_text("Done", timeout=4 * WAIT)
+    assert used.locator("#film-result video").get_attribute("src")

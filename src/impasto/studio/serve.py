@@ -141,6 +141,7 @@ def serving(options: Options) -> Iterator[str]:
                     allowed_paths=[],
                     theme=theme.theme(),
                     css=theme.CSS,
+                    head=theme.HEAD,
                     app_kwargs={"middleware": [Middleware(Gate, upload=options.limits.upload)]},
                 )
             except OSError as error:

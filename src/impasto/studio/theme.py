@@ -72,8 +72,6 @@ CSS = """
 input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:focus-visible) {
   outline: 3px solid #b4470f; }
 @media (max-width: 700px) {
-  .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }
-  .gradio-container .main.fillable.app { padding: .25rem 0 !important; }
   .tab-container button { padding-left: .55rem !important; padding-right: .55rem !important; }
   #masthead p { font-size: .9rem; }
 }
@@ -81,3 +79,11 @@ input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:foc
   * { transition: none !important; animation: none !important; }
 }
 """
+
+# what lies around the page's own parts, which Gradio does not let CSS reach
+HEAD = """<style>
+@media (max-width: 700px) {
+  .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }
+  .gradio-container .main.fillable.app { padding: .25rem 0 !important; }
+}
+</style>"""
