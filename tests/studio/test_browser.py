@@ -269,7 +269,7 @@ def test_a_video_is_painted(used, tmp_path):
     used.get_by_role("tab", name="Video").click()
     drop(used, tmp_path / "clip.mp4", "#film")
     expect(used.locator("#film")).to_contain_text("clip")
-    used.get_by_label("number input for Size").last.fill("128")
+    used.locator("#film-size input[type=number]").fill("128")
     used.keyboard.press("Tab")
     used.click("#paint-film")
     expect(used.locator("#film-status")).to_contain_text("Done", timeout=4 * WAIT)

@@ -31,7 +31,9 @@ def tab(studio: Studio) -> None:
                 label="Painting",
             )
             own = parts.photo("Or a painting of yours", height=180, elem_id="film-painting")
-            size = gr.Slider(128, 1280, 512, step=32, label="Size: the long edge")
+            size = gr.Slider(
+                128, 1280, 512, step=32, label="Size: the long edge", elem_id="film-size"
+            )
             strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video")
             with gr.Row():
                 go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint-film")
