@@ -13,6 +13,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import PIL
 import pytest
 import tifffile
 import torch
@@ -126,7 +127,13 @@ def test_reads_jpeg_as_pillow_does():
     np.testing.assert_array_equal(load(data).numpy(), np.asarray(Image.open(io.BytesIO(data))))
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "YCbCr", "LAB"])
+# Gradio holds Pillow below 13, and Pillow 12 refuses the YCbCr TIFF that it has written itself
+YCBCR = pytest.param(
+    "YCbCr", marks=pytest.mark.xfail(PIL.__version__.startswith("12."), reason="Pillow 12")
+)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", YCBCR, "LAB"])
 def test_reads_every_mode(mode):
     base = Image.fromarray(noise((8, 6, 4)))
     if mode == "LAB":

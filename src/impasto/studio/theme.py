@@ -67,7 +67,6 @@ CSS = """
 .heading .html-container, .status .html-container { padding: 0 .25rem !important; }
 #own .wrap { font-size: .85rem; line-height: 1.25; }
 #own .icon-wrap { width: 18px; height: 18px; margin-bottom: 0; }
-@media (min-width: 900px) { .result { position: sticky; top: 1rem; } }
 :focus-visible { outline: 3px solid #b4470f !important; outline-offset: 2px !important; }
 input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:focus-visible) {
   outline: 3px solid #b4470f; }
