@@ -69,6 +69,21 @@ def memory(text: str | None) -> int | None:
     return int(value * factor)
 
 
+def count(text: str) -> int:
+    """Read ``50M``, ``20k`` or a plain number.
+
+    Example:
+        >>> count("50M"), count("1.5k")
+        (50000000, 1500)
+    """
+    units = {"k": 10**3, "m": 10**6, "g": 10**9}
+    factor = units.get(text[-1:].lower(), 1)
+    value = _number(text[:-1] if factor > 1 else text)
+    if value is None or value * factor < 1:
+        raise InputError(f"number {text!r}: write 50M or 50000000")
+    return int(value * factor)
+
+
 def seconds(text: str | None) -> float | None:
     """Read ``90s``, ``20m``, ``8h`` or plain seconds.
 

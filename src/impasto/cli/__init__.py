@@ -47,6 +47,7 @@ for _room in (
     "evaluating",
     "gap",
     "tables",
+    "studio",
 ):
     importlib.import_module(f"impasto.cli.{_room}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

@@ -1,0 +1,53 @@
+"""``impasto studio``: the web page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto import words
+from impasto.cli import app
+
+
+@app.command()
+def studio(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any that is free.")] = 7860,
+    auth: Annotated[
+        str | None,
+        typer.Option(metavar="USER:PASSWORD", help="Who may come in; a wider --host needs it."),
+    ] = None,
+    auth_file: Annotated[
+        Path | None,
+        typer.Option(help="A file with USER:PASSWORD, which the list of processes does not show."),
+    ] = None,
+    queue: Annotated[int, typer.Option(help="Jobs that may wait; more are refused.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Jobs at a time.")] = 1,
+    max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
+    max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",
+    max_size: Annotated[int, typer.Option(help="Long edge of what a network paints.")] = 4096,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Serve a web page: drop a photo, choose paintings, see the picture come into being.
+
+    It listens on this machine only, and loads nothing from others.
+    """
+    from impasto.studio import serve
+    from impasto.studio.limits import Limits
+
+    upload, pixels = words.memory(max_upload), words.count(max_pixels)
+    assert upload is not None
+    limits = Limits(upload=upload, pixels=pixels, side=max_size)
+    serve.serve(
+        serve.Options(
+            host=host,
+            port=port,
+            auth=serve.credentials(auth, auth_file),
+            queue=queue,
+            jobs=jobs,
+            limits=limits,
+            browser=browser,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The studio: a web page of the package, on Gradio. Only the command line knows of it."""

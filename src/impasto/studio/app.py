@@ -1,0 +1,69 @@
+"""The page: its tabs, its look, and the named endpoints behind it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from impasto import image, pipeline
+from impasto.sources import fit, read
+from impasto.studio import choices, comparing, endpoints, stylizing, texturing
+from impasto.studio.guard import Page
+from impasto.studio.parts import Studio
+
+_SWEPT = 600  # seconds between two looks for files to delete
+_OLD = 3600  # seconds after which a file is deleted
+
+_PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
+
+_MASTHEAD = """
+<h1>Impasto</h1>
+<p>Paint a photo in the style of a painting. Pictures stay on this machine.</p>
+"""
+
+
+def build(studio: Studio) -> Page:
+    """The page, not yet served.
+
+    Args:
+        studio: What it works with. Its folder is where Gradio keeps its files, too.
+    """
+    # Gradio opens what the brush sends with Pillow alone, which refuses twice this many
+    Image.MAX_IMAGE_PIXELS = max(1, studio.limits.pixels // 2)
+    pictures = studio.folder / "styles"
+    pictures.mkdir(parents=True, exist_ok=True)
+    gr.set_static_paths([pictures])  # these are not deleted with age
+    with Page(
+        title="Impasto", analytics_enabled=False, delete_cache=(_SWEPT, _OLD), fill_width=True
+    ) as page:
+        gr.HTML(_MASTHEAD, elem_id="masthead")
+        with gr.Tabs():
+            with gr.Tab("Photo", id="stylize"):
+                stylizing.tab(studio, choices.thumbnails(pictures), _example(pictures))
+            with gr.Tab("Texture", id="texture"):
+                texturing.tab(studio)
+            if find_spec("impasto.video") is not None:
+                from impasto.studio import filming
+
+                with gr.Tab("Video", id="video"):
+                    filming.tab(studio)
+            with gr.Tab("Compare", id="compare"):
+                comparing.tab(studio)
+        endpoints.add(studio)
+    return page
+
+
+def _example(folder: Path) -> tuple[str, str] | None:
+    """A photo before and after, as files; None where no network has learned a style."""
+    learned = {one.name for one in choices.styles() if one.learned}
+    if not learned:
+        return None
+    style = _STYLE if _STYLE in learned else min(learned)
+    photo = fit(read(_PHOTO), None, _LONG)
+    pair = folder / "before.jpg", folder / "after.jpg"
+    for path, picture in zip(pair, (photo, pipeline.stylize(photo, style)), strict=True):
+        image.save(picture, path, quality=90)
+    return str(pair[0]), str(pair[1])

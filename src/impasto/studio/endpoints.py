@@ -1,0 +1,210 @@
+"""Endpoints with names, for programs: what ``gradio_client`` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto.controls import Controls
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.quality import QUALITIES
+from impasto.studio import choices, jobs, shelf
+from impasto.studio.painting import ordered
+from impasto.studio.parts import Studio, whose
+
+
+def add(studio: Studio) -> None:
+    """Add the endpoints to the page that is being built; they show nothing on it."""
+    with gr.Column(visible=False):
+        photo = gr.File(label="photo")
+        names = gr.JSON(label="styles", value=[])
+        paintings = gr.File(label="paintings", file_count="multiple")
+        weights = gr.JSON(label="weights", value=None)
+        mask = gr.File(label="mask")
+        quality = gr.Textbox("fast", label="quality")
+        method = gr.Textbox("", label="method")
+        settings = gr.Textbox("", label="settings")
+        size = gr.Textbox(jobs.AUTO, label="size")
+        strength = gr.Number(1, label="strength")
+        scale = gr.Number(1, label="style_scale")
+        colors = gr.Textbox("style", label="colors")
+        seed = gr.Number(0, label="seed")
+        result = gr.File(label="picture")
+        words = gr.Textbox(label="status")
+        table = gr.JSON(label="table")
+        name = gr.Textbox("bricks", label="texture")
+        sample = gr.File(label="sample")
+        width = gr.Number(512, label="width")
+        height = gr.Number(512, label="height")
+        calls = [gr.Button() for _ in range(3)]
+    does = Endpoints(studio)
+    asked = [photo, names, paintings, weights, mask, quality, method, settings, size]
+    calls[0].click(
+        does.stylize,
+        [*asked, strength, scale, colors, seed],
+        [result, words],
+        api_name="stylize",
+        **studio.long,
+    )
+    calls[1].click(
+        does.texture,
+        [name, sample, method, settings, width, height, seed],
+        [result, words],
+        api_name="texture",
+        **studio.long,
+    )
+    calls[2].click(does.styles, None, table, api_name="styles", show_progress="hidden")
+
+
+class Endpoints:
+    """What the endpoints do. Their arguments may be anything, since anyone may call them."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def stylize(
+        self,
+        photo: Any,
+        styles: Any = None,
+        paintings: Any = None,
+        weights: Any = None,
+        mask: Any = None,
+        quality: Any = "fast",
+        method: Any = "",
+        settings: Any = "",
+        size: Any = jobs.AUTO,
+        strength: Any = 1,
+        style_scale: Any = 1,
+        colors: Any = "style",
+        seed: Any = 0,
+        request: gr.Request | None = None,
+    ) -> Iterator[Any]:
+        """Paint a photo. Gives the picture's file and a line of words; before, how it stands.
+
+        Args:
+            photo: A picture file.
+            styles: A list of names that /styles lists.
+            paintings: A list of picture files, after the names.
+            weights: A list with a number for each style.
+            mask: A picture file, white where the first style goes.
+            quality: fast, good or best.
+            method: A method of /styles, instead of a quality.
+            settings: NAME=VALUE of the method, with semicolons between.
+            size: Long edge in pixels; auto, or full for the photo's own.
+            strength: 1 is the full style, 0 the photo.
+            style_scale: 2 is strokes twice as large.
+            colors: style, luminance or match.
+            seed: Of everything random.
+            request: Whose it is.
+        """
+        region = None
+        if mask is not None:
+            marked = self._studio.limits.picture(mask)
+            region = Picture(marked.rgb, marked.alpha)
+        order = ordered(
+            photo,
+            _list(styles, "styles"),
+            paintings,
+            [_number(one, "weight") for one in _list(weights, "weights")],
+            mask=region,
+            quality=_text(quality),
+            method=_text(method),
+            settings=_text(settings),
+            size=_text(size) or jobs.AUTO,
+            controls=Controls(
+                strength=_number(strength, "strength"),
+                style_scale=_number(style_scale, "style scale"),
+                colors=_text(colors),
+                seed=_whole(seed, "seed"),
+            ),
+        )
+        done = yield from self._studio.work(
+            whose(request, "api"),
+            lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
+            lambda report: (None, report.words),
+        )
+        painted = done.result
+        path = shelf.keep(painted.picture, self._studio.folder, jobs.name_of(order))
+        kept = "stopped" if done.stopped else "done"
+        yield str(path), f"{kept} in {done.seconds:.1f} s. {painted.note}".strip()
+
+    def texture(
+        self,
+        name: Any = "bricks",
+        sample: Any = None,
+        method: Any = "",
+        settings: Any = "",
+        width: Any = 512,
+        height: Any = 512,
+        seed: Any = 0,
+        request: gr.Request | None = None,
+    ) -> Iterator[Any]:
+        """Make more of a texture. Gives the picture's file and a line of words.
+
+        Args:
+            name: A texture that /styles lists.
+            sample: A picture file instead.
+            method: A method that synthesizes.
+            settings: NAME=VALUE of the method, with semicolons between.
+            width: Of the result.
+            height: Of the result.
+            seed: Of everything random.
+            request: Whose it is.
+        """
+        source = Path(sample) if sample else _text(name)
+        sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
+        start = _whole(seed, "seed")
+        done = yield from self._studio.work(
+            whose(request, "api-texture"),
+            lambda bench, callback: jobs.texture(
+                source,
+                self._studio.limits,
+                bench,
+                callback,
+                method=_text(method),
+                settings=_text(settings),
+                seed=start,
+                **sides,
+            ),
+            lambda report: (None, report.words),
+        )
+        path = shelf.keep(done.result, self._studio.folder, "texture.png")
+        yield str(path), f"done in {done.seconds:.1f} s"
+
+    def styles(self) -> dict[str, Any]:
+        """What there is: styles, textures, methods and qualities, by name."""
+        return {
+            "styles": {one.name: one.title for one in choices.styles()},
+            "textures": {one.name: one.title for one in choices.textures()},
+            "methods": {entry.name: entry.summary for entry in choices.painters()},
+            "qualities": {name: one.about for name, one in QUALITIES.items()},
+        }
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InputError(f"{what} is a list, not {type(value).__name__}")
+    return value
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"{what} is a number, not {type(value).__name__}")
+    return value
+
+
+def _whole(value: Any, what: str) -> int:
+    number = _number(value, what)
+    if not 0 <= number < 2**63:
+        raise InputError(f"{what} is {number}: it must be a whole number from 0 on")
+    return int(number)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,164 @@
+"""What stands between Gradio and the world: every failure in words, every body of bounded size."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.exceptions import Error as GradioError
+from gradio.exceptions import InvalidPathError
+
+from impasto.errors import ImpastoError
+from impasto.studio.limits import told
+
+log = logging.getLogger("impasto.studio")
+
+BODY = 8 << 20  # bytes of a request that is no upload
+_FORM = 1 << 20  # bytes of an upload around its file
+_DRAINED = 64 << 20  # bytes of a body that is too large which are read and dropped
+_AT_ONCE = 10  # files of the largest size in one upload
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def refusal(error: BaseException) -> GradioError:
+    """An error as the page shows it: words, and nothing that a browser would take for HTML."""
+    return GradioError(escape(told(error), quote=False), duration=None, print_exception=False)
+
+
+class Page(gr.Blocks):
+    """Blocks whose failures are words, whoever calls them and with whatever."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take what was sent; Gradio would fetch a file that is named by an address."""
+        if _addresses(inputs):
+            raise GradioError("upload the file: an address is not fetched", print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what an event asks for."""
+        try:
+            return await super().process_api(*args, **kwargs)
+        except GradioError as error:
+            if not error.print_exception:
+                raise
+            raise GradioError(_plain(error), print_exception=False) from None
+        except (StopAsyncIteration, StopIteration):
+            raise
+        except ImpastoError as error:
+            raise refusal(error) from None
+        except InvalidPathError:
+            raise GradioError("upload the file: it is not here", print_exception=False) from None
+        except Exception as error:
+            log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
+            words = f"this cannot be used: {_plain(error)}"
+            raise GradioError(words, print_exception=False) from None
+
+
+class Gate:
+    """ASGI middleware: bodies that are too large are refused, failures answered in words.
+
+    Args:
+        app: What is behind it.
+        upload: Bytes of a file.
+    """
+
+    def __init__(self, app: Any, upload: int) -> None:
+        self.app, self.upload = app, upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most = self._most(scope["path"])
+        if _length(scope) > most:
+            await _drain(receive)
+            await _answer(send, 413, f"this is larger than {most >> 20} MB: send less")
+            return
+        read, begun = 0, False
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise _TooMuchError
+            return message
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, watched)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            if not isinstance(error, _TooMuchError):
+                log.warning("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
+                log.debug("", exc_info=True)
+            if not begun:
+                much = isinstance(error, _TooMuchError)
+                words = f"larger than {most >> 20} MB" if much else "this request makes no sense"
+                await _answer(send, 413 if much else 400, words)
+
+    def _most(self, path: str) -> int:
+        return self.upload * _AT_ONCE + _FORM if path.rstrip("/").endswith("/upload") else BODY
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+def _length(scope: Scope) -> int:
+    for name, value in scope.get("headers", ()):
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a sender finish what will not be used, so that it hears why; within reason."""
+    read, more = 0, True
+    while more and read < _DRAINED:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+async def _answer(send: Send, status: int, words: str) -> None:
+    body = json.dumps({"detail": words}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _addresses(value: Any) -> bool:
+    """Whether a file somewhere in what was sent is one on another machine."""
+    if isinstance(value, dict):
+        path = value.get("path")
+        if isinstance(path, str) and "://" in path:
+            return True
+        return any(map(_addresses, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_addresses, value))
+
+
+def _plain(error: BaseException) -> str:
+    """The first line of an error's own words, as text of a page."""
+    words = getattr(error, "message", None) or str(error) or type(error).__name__
+    first = next(iter(str(words).strip().splitlines()), "")
+    return escape(first[:200], quote=False)
+
+
+def _bug(error: BaseException) -> bool:
+    """Whether an error is likely ours, so that the log needs the way to it."""
+    return not isinstance(error, (ValueError, TypeError, KeyError, IndexError, OSError))

@@ -1,0 +1,281 @@
+"""What the studio does for people, without a page: orders in, files out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from impasto import compare, pipeline
+from impasto.brushes import Brushes
+from impasto.controls import Controls
+from impasto.errors import InputError, InterruptedRun
+from impasto.image import Picture
+from impasto.methods.registry import Ability
+from impasto.progress import Callback
+from impasto.quality import choose as choose_quality
+from impasto.sources import SAMPLE, fit, read, shares_of
+from impasto.studio import choices
+from impasto.studio.desk import Bench
+from impasto.studio.limits import PAINTINGS, WORDS, Limits, optimizes
+
+AUTO, FULL = "auto", "full"  # sizes that are no numbers
+
+_SWIFT = {False: 1536, True: 512}  # pixels at AUTO at most; where a method optimises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A picture that somebody wants.
+
+    Attributes:
+        photo: A file.
+        names: Styles on offer, see :func:`impasto.studio.choices.styles`.
+        paintings: Files, after the names.
+        weights: One for each style; equal where there are none.
+        mask: White, or opaque where it has an alpha, where the first style goes: a picture.
+        quality: ``fast``, ``good`` or ``best``, for paintings where no method is named.
+        method: A method's name; empty is what the quality says.
+        settings: Numbers of the method, a ``NAME=VALUE`` in each line or between semicolons.
+        size: Long edge in pixels; ``auto`` is the photo's own within what takes little time,
+            ``full`` the photo's own.
+        controls: What else is asked for.
+    """
+
+    photo: Path
+    names: Sequence[str] = ()
+    paintings: Sequence[Path] = ()
+    weights: Sequence[float] | None = None
+    mask: Picture | None = None
+    quality: str | None = None
+    method: str | None = None
+    settings: str = ""
+    size: str = AUTO
+    controls: Controls = field(default_factory=Controls)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """What came of an order.
+
+    Attributes:
+        picture: Of full size.
+        photo: Before, as large.
+        note: What there is to say of it, or nothing.
+    """
+
+    picture: Picture
+    photo: Picture
+    note: str = ""
+
+
+def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> Painted:
+    """Paint a photo.
+
+    Raises:
+        InputError: The order cannot be carried out.
+    """
+    names = choices.offered(order.names, choices.styles())
+    if not names and not order.paintings:
+        raise InputError("no painting: choose a style, or add a picture of your own")
+    if len(names) + len(order.paintings) > PAINTINGS:
+        raise InputError(f"more than {PAINTINGS} paintings: leave some out")
+    count = len(names) + len(order.paintings)
+    shares_of(order.weights, count)
+    if order.mask is not None and count > 2:
+        raise InputError("a mask has room for two paintings, one in it and one around it")
+    if order.mask is None:
+        _check_blend(names, bool(order.paintings))
+    photo = limits.picture(order.photo)
+    paintings = [limits.picture(path) for path in order.paintings]
+    method, brushes = _brushes(order, names, bool(paintings), bench)
+    optimizing = method if method and optimizes(method) else None
+    size = limits.size(_size(order.size), photo, optimizing)
+    if order.size == AUTO:
+        size = min(size, _SWIFT[optimizing is not None])
+    before = fit(photo, size, None)
+    del photo
+    controls = replace(order.controls, size=size)
+    made = brushes([*names, *paintings], order.weights)
+    masks = () if order.mask is None else (order.mask,)
+    note = ""
+    try:
+        picture = pipeline.paint(before, made, masks=masks, controls=controls, callback=callback)
+    except InterruptedRun as error:
+        if error.picture is None:
+            raise
+        picture, note = Picture(error.picture.cpu(), before.alpha), f"{error}: kept as it stood"
+    return Painted(picture, before, note or picture.note)
+
+
+def texture(
+    source: str | Path,
+    limits: Limits,
+    bench: Bench,
+    callback: Callback,
+    *,
+    method: str | None = None,
+    settings: str = "",
+    width: int = 512,
+    height: int = 512,
+    seed: int = 0,
+) -> Picture:
+    """Make more of a texture.
+
+    Args:
+        source: A file, or a name of :func:`impasto.studio.choices.textures`.
+        limits: Of this server.
+        bench: Where to work.
+        callback: Called after every step.
+        method: A method's name; None is the usual one, or the one that learned the texture.
+        settings: As in :class:`Order`.
+        width: Of the result.
+        height: Of the result.
+        seed: Of everything random.
+
+    Raises:
+        InputError: Something given cannot be used.
+    """
+    learned = False
+    if isinstance(source, Path):
+        sample: object = limits.picture(source)
+    else:
+        offers = {one.name: one for one in choices.textures()}
+        sample = choices.offered([source], choices.textures())[0]
+        learned = offers[sample].learned
+    named = None if learned else choices.painter(method, Ability.SYNTHESIZE)
+    # a method that has learned the texture is a network
+    most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
+    if not all(1 <= side <= most for side in (width, height)):
+        raise InputError(f"a texture here is 1 to {most} pixels a side")
+    return pipeline.synthesize(
+        sample,
+        size=(width, height),
+        method=named,
+        settings=numbers(settings),
+        seed=seed,
+        callback=callback,
+    )
+
+
+def compared(
+    photo: Path,
+    painting: str | Path,
+    methods: Sequence[str],
+    limits: Limits,
+    callback: Callback,
+    *,
+    quality: str = "good",
+    size: int = 384,
+    seed: int = 0,
+) -> compare.SideBySide:
+    """Paint a photo by several methods.
+
+    Args:
+        photo: A file.
+        painting: A file, or a painting among :func:`impasto.studio.choices.styles`.
+        methods: Names of methods; none is all.
+        limits: Of this server.
+        callback: Called as the work goes on.
+        quality: What methods that optimise spend.
+        size: Long edge to paint at.
+        seed: Of everything random.
+
+    Raises:
+        InputError: Something given cannot be used, or nothing was finished.
+    """
+    named = [name for one in methods if (name := choices.painter(one))]
+    content = limits.picture(photo)
+    if isinstance(painting, Path):
+        style = limits.picture(painting)
+    else:
+        drawn = [one for one in choices.styles() if not one.learned]
+        style = read(choices.offered([painting], drawn)[0])
+    limits.size(size, content, "compare")
+    choices.quality(quality)
+    found = compare.compare(
+        content,
+        style,
+        named or [entry.name for entry in choices.painters()],
+        size=size,
+        quality=quality,
+        seed=seed,
+        callback=callback,
+    )
+    if not found.pictures:
+        why = "; ".join(f"{one.method}: {one.error}" for one in found.numbers.failures)
+        raise InputError(f"nothing was finished{': ' * bool(why)}{why}")
+    return found
+
+
+def numbers(text: str | None) -> dict[str, str]:
+    """Read the settings of a method.
+
+    Raises:
+        InputError: It is no list of ``NAME=VALUE``.
+
+    Example:
+        >>> numbers("steps=20; content_weight = 5")
+        {'steps': '20', 'content_weight': '5'}
+    """
+    told = str(text or "")
+    if len(told) > WORDS:
+        raise InputError(f"settings are {WORDS} letters at most")
+    found = {}
+    for pair in filter(None, (part.strip() for part in told.replace(";", "\n").splitlines())):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def name_of(order: Order) -> str:
+    """What a result is called: the photo and what it was painted with."""
+    style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
+    words = (Path(order.photo).stem, style.removeprefix(SAMPLE))
+    return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in words) + ".png"
+
+
+def _check_blend(names: Sequence[str], paintings: bool) -> None:
+    """Refuse what only a mask can put into one picture."""
+    networks = {one.name: one.network for one in choices.styles()}
+    first: dict[str, str] = {}  # a name of each network
+    for name in names:
+        first.setdefault(networks[name], name)
+    if paintings:
+        first.setdefault("", "your own painting")
+    if len(first) > 1:
+        one, other, *_ = first.values()
+        raise InputError(
+            f"{one} and {other} do not blend, since no network knows both: take one of them, or "
+            f"brush where the first one goes"
+        )
+
+
+def _size(text: str) -> int | None:
+    if text in {AUTO, FULL}:
+        return None
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"size {str(text)[:60]!r}: write {AUTO}, {FULL} or pixels") from error
+
+
+def _brushes(
+    order: Order, names: Sequence[str], paintings: bool, bench: Bench
+) -> tuple[str | None, Brushes]:
+    """The method that paints where one must be named, and brushes of it."""
+    method, quality = choices.painter(order.method), choices.quality(order.quality)
+    settings = numbers(order.settings)
+    learned = {one.name for one in choices.styles() if one.learned}
+    if method is None and not paintings and all(name in learned for name in names):
+        if settings:
+            raise InputError("settings are for methods: leave them out for this style")
+        return None, bench.brushes(None, None, {})
+    if method is not None:
+        return method, bench.brushes(method, None, settings)
+    if any(name in learned for name in names):
+        quality = None  # pipelines refuse a quality for a network that knows its style
+    chosen = choose_quality(quality, numbers=bool(settings))
+    return chosen.method, bench.brushes(None, quality, settings)

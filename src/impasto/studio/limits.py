@@ -1,0 +1,96 @@
+"""What the studio takes from people: how large, how many, and in which words it refuses."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto import image
+from impasto.errors import ImpastoError, InputError
+from impasto.image import Picture
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import get
+
+PAINTINGS = 6  # that one picture can be painted with
+WORDS = 2000  # letters in a field of text
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one server.
+
+    Attributes:
+        upload: Bytes of one file.
+        pixels: Of one picture that comes in.
+        side: Long edge of what a network paints, in pixels.
+        optimized: Long edge of what an optimisation paints, which takes far more memory.
+        seconds: Of a video that comes in.
+    """
+
+    upload: int = 50 << 20
+    pixels: int = 50_000_000
+    side: int = 4096
+    optimized: int = 1536
+    seconds: float = 60.0
+
+    def picture(self, path: str | os.PathLike[str]) -> Picture:
+        """A picture that somebody uploaded.
+
+        Raises:
+            InputError: It is none, or larger than is taken here. The file goes by its own name.
+        """
+        self.file(path)
+        try:
+            return image.load(os.fspath(path), max_pixels=self.pixels)
+        except InputError as error:
+            told = str(error).replace(os.fspath(path), Path(path).name)
+            raise InputError(told.replace(", or raise max_pixels", "")) from error
+
+    def file(self, path: str | os.PathLike[str]) -> Path:
+        """A file that somebody uploaded.
+
+        Raises:
+            InputError: It is gone, or larger than is taken here.
+        """
+        found = Path(path)
+        try:
+            size = found.stat().st_size
+        except (OSError, ValueError) as error:
+            raise InputError(f"{found.name} is not there any more: upload it again") from error
+        if size > self.upload:
+            raise InputError(f"{found.name} is larger than {self.upload >> 20} MB: make it smaller")
+        return found
+
+    def size(self, wanted: int | None, picture: Picture, method: str | None) -> int:
+        """The long edge to paint at.
+
+        Args:
+            wanted: What was asked for; None is the picture's own.
+            picture: The photo.
+            method: What optimises, by name; None where a network paints.
+
+        Raises:
+            InputError: It is larger than is painted here.
+        """
+        most = self.side if method is None else self.optimized
+        if wanted is None:
+            return min(max(picture.size), most)
+        if wanted > most:
+            who = "this studio" if method is None else f"{method} in this studio"
+            raise InputError(f"{who} paints up to {most} pixels: choose a smaller size")
+        return wanted
+
+
+def optimizes(method: str) -> bool:
+    """Whether a method of the table works on the picture itself, which takes memory and time."""
+    return not issubclass(get(method).build, NetworkMethod)
+
+
+def told(error: BaseException) -> str:
+    """An error in one line that is fit for a page: no traceback, no path of the server."""
+    if isinstance(error, ImpastoError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this: choose a smaller size"
+    return f"something went wrong: {type(error).__name__}. The server's log says more"

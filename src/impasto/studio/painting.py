@@ -1,0 +1,152 @@
+"""What happens behind the tab that paints a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto.controls import Controls
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.sources import fit
+from impasto.studio import jobs, shelf
+from impasto.studio.desk import Report
+from impasto.studio.jobs import Order
+from impasto.studio.parts import Studio, complain, finished, status, whose
+
+HINT = "Drop a photo, choose a painting, and press Paint."
+
+_PREVIEW = 768  # long edge of the photo beside previews
+
+
+class Painter:
+    """Answers the events of the tab."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def look(self, path: str | None) -> Iterator[Any]:
+        """Show a new photo to the brush; refuse a broken one at once."""
+        if path is None:
+            yield gr.skip(), None, status(HINT)
+            return
+        try:
+            picture = self._studio.limits.picture(path)
+            small = shelf.keep(shelf.to_brush_on(picture), self._studio.folder, "photo.png")
+        except Exception as error:
+            yield None, None, complain(error)
+            return
+        words = f"{picture.width} × {picture.height} pixels"
+        said = status(f"{words}. {picture.note}" if picture.note else words)
+        yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
+
+    def paint(
+        self,
+        path: str | None,
+        chosen: list[str],
+        files: list[str] | None,
+        edited: dict[str, Any] | None,
+        wanted: str | None,
+        method: str | None,
+        settings: str,
+        size: str,
+        strength: float,
+        scale: float,
+        colors: str,
+        seed: float,
+        histogram: bool,
+        median: bool,
+        request: gr.Request,
+        *shares: float,
+    ) -> Iterator[Any]:
+        """Paint, and show how it comes into being."""
+        try:
+            order = ordered(
+                path,
+                chosen,
+                files,
+                shares,
+                mask=_mask(edited),
+                quality=wanted,
+                method=method,
+                settings=settings,
+                size=size,
+                controls=Controls(
+                    strength=strength,
+                    style_scale=scale,
+                    colors=colors,
+                    seed=int(seed),
+                    match_histogram=histogram,
+                    median=median,
+                ),
+            )
+            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
+            done = yield from self._studio.work(
+                whose(request, "stylize"),
+                lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
+                self._watching(order),
+            )
+            painted = done.result
+            full = self._keep(painted.picture, jobs.name_of(order))
+            pair = (
+                self._keep(painted.photo, "before.webp", small=True),
+                self._keep(painted.picture, "after.webp", small=True),
+            )
+            said = finished(done, painted.picture.size, painted.note)
+            button = gr.DownloadButton(value=full, interactive=True)
+            yield pair, said, button, gr.Button(interactive=False)
+        except Exception as error:
+            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
+
+    def halt(self, request: gr.Request) -> str:
+        """Stop after this step."""
+        there = self._studio.desk.stop(whose(request, "stylize"))
+        return status("stopping after this step" if there else "nothing is being painted")
+
+    def _watching(self, order: Order) -> Any:
+        """What the page gets of each report: the photo, and the picture as it stands."""
+        before = ""
+
+        def show(report: Report) -> Any:
+            nonlocal before
+            pair: Any = gr.skip()
+            if report.preview is not None:
+                if not before:
+                    photo = self._studio.limits.picture(order.photo)
+                    before = self._keep(fit(photo, None, _PREVIEW), "before.jpg")
+                pair = (before, self._keep(report.preview, "preview.jpg"))
+            return pair, status(report.words, report.share), gr.skip(), gr.skip()
+
+        return show
+
+    def _keep(self, picture: Picture, name: str, *, small: bool = False) -> str:
+        return str(shelf.keep(picture, self._studio.folder, name, small=small))
+
+
+def ordered(
+    path: str | None,
+    chosen: Sequence[str] | None,
+    files: Sequence[str] | None,
+    shares: Sequence[float] | None,
+    **rest: Any,
+) -> Order:
+    """An order out of what a page or a program sends.
+
+    Raises:
+        InputError: There is no photo, or something is of a kind that it cannot be.
+    """
+    if not path:
+        raise InputError("no photo: drop one first")
+    names = [str(one) for one in chosen or ()]
+    paintings = tuple(Path(one) for one in files or ())
+    weights = list(shares or ())[: len(names) + len(paintings)] or None
+    return Order(photo=Path(path), names=names, paintings=paintings, weights=weights, **rest)
+
+
+def _mask(edited: dict[str, Any] | None) -> Picture | None:
+    """What the brush has touched."""
+    layers = (edited or {}).get("layers") or ()
+    return shelf.brushed([Picture.from_pil(layer) for layer in layers])

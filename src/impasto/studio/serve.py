@@ -1,0 +1,201 @@
+"""Serving the page: where it listens, who may come in, what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from impasto.errors import InputError, MissingExtraError
+from impasto.studio.limits import Limits
+
+HOST, PORT = "127.0.0.1", 7860
+
+# read by Gradio and its libraries when they are imported: no telemetry, nothing from elsewhere
+_QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SHARE": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to serve.
+
+    Attributes:
+        host: Address to listen on.
+        port: To listen on; 0 is any that is free.
+        auth: ``USER:PASSWORD``; None lets everyone in, which only a loopback address may.
+        queue: Jobs that may wait; more are refused.
+        jobs: Jobs at a time.
+        limits: Of what comes in.
+        browser: Whether to open the page.
+
+    Raises:
+        InputError: These do not go together.
+    """
+
+    host: str = HOST
+    port: int = PORT
+    auth: str | None = None
+    queue: int = 20
+    jobs: int = 1
+    limits: Limits = field(default_factory=Limits)
+    browser: bool = False
+
+    def __post_init__(self) -> None:
+        if not loopback(self.host) and self.auth is None:
+            raise InputError(
+                f"{self.host} is open to other machines: add --auth USER:PASSWORD or --auth-file"
+            )
+        if self.auth is not None and not all(self.auth.partition(":")[::2]):
+            raise InputError("--auth is USER:PASSWORD, both not empty")
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port is {self.port}: it must be 0 to 65535")
+        for name, value in (("queue", self.queue), ("jobs", self.jobs)):
+            if value < 1:
+                raise InputError(f"{name} is {value}: it must be at least 1")
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def credentials(auth: str | None, file: Path | None) -> str | None:
+    """Who may come in: from the option, a file, or the variable ``IMPASTO_STUDIO_AUTH``.
+
+    Raises:
+        InputError: The file cannot be read, or two of them are given.
+    """
+    if auth is not None and file is not None:
+        raise InputError("--auth and --auth-file say the same: give one of them")
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {file}: it holds one line, USER:PASSWORD") from error
+    return auth if auth is not None else os.environ.get("IMPASTO_STUDIO_AUTH") or None
+
+
+@contextmanager
+def serving(options: Options) -> Iterator[str]:
+    """Serve the page while the context is open; yields its address.
+
+    Raises:
+        InputError: The port is taken, or the address is none of this machine's.
+        MissingExtraError: Gradio is not installed.
+    """
+    port = _port(options.host, options.port)
+    os.environ.update(_QUIET)
+    with tempfile.TemporaryDirectory(prefix="impasto-studio-") as top:
+        folder = Path(top).resolve()
+        before = os.environ.get("GRADIO_TEMP_DIR")
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        try:
+            _check_installed()
+            from starlette.middleware import Middleware
+
+            from impasto.studio import app, theme
+            from impasto.studio.desk import Desk
+            from impasto.studio.guard import Gate
+            from impasto.studio.parts import Studio
+
+            desk = Desk(options.jobs)
+            page = app.build(Studio(desk, options.limits, folder, options.jobs))
+            page.queue(max_size=options.queue, api_open=False)
+            user, _, password = (options.auth or "").partition(":")
+            try:
+                _, url, _ = page.launch(
+                    server_name=options.host,
+                    server_port=port,
+                    auth=(user, password) if options.auth else None,
+                    share=False,
+                    inbrowser=options.browser,
+                    quiet=True,
+                    prevent_thread_lock=True,
+                    show_error=True,
+                    ssr_mode=False,
+                    pwa=False,
+                    mcp_server=False,
+                    enable_monitoring=False,
+                    run_history=False,
+                    footer_links=[],
+                    max_file_size=options.limits.upload,
+                    allowed_paths=[],
+                    theme=theme.theme(),
+                    css=theme.CSS,
+                    head=theme.HEAD,
+                    app_kwargs={"middleware": [Middleware(Gate, upload=options.limits.upload)]},
+                )
+            except OSError as error:
+                raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
+            try:
+                yield url
+            finally:
+                desk.close()
+                page.close(verbose=False)
+        finally:
+            if before is None:
+                os.environ.pop("GRADIO_TEMP_DIR", None)
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def serve(options: Options) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        InputError: See :func:`serving`.
+        MissingExtraError: Gradio is not installed.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    try:
+        with serving(options) as url:
+            print(f"{url}  Ctrl-C ends it", flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+
+
+def _check_installed() -> None:
+    try:
+        importlib.import_module("gradio")
+    except ImportError as error:
+        raise MissingExtraError("the studio", "studio") from error
+
+
+def _port(host: str, port: int) -> int:
+    """The port, or a free one for 0; found out before anything is built.
+
+    Raises:
+        InputError: It is taken, or there is no such address here.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise InputError(
+                f"cannot listen on {host}:{port} ({why}): choose another with --port"
+            ) from error
+        return int(probe.getsockname()[1])
