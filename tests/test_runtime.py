@@ -103,6 +103,10 @@ def mallopt(monkeypatch):
             told.append((option, value))
             return 1
 
+        @staticmethod
+        def malloc_trim(pad):
+            told.append(("trim", pad))
+
     monkeypatch.delenv("IMPASTO_ALLOCATOR", raising=False)
     monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(runtime.ctypes, "CDLL", Library)
@@ -115,6 +119,16 @@ def test_glibc_is_told_once(mallopt):
     assert runtime.keep_large_blocks()
     assert runtime.keep_large_blocks()
     assert mallopt == [(-4, 0), (-1, -1)]  # M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
+
+
+def test_kept_blocks_are_given_back_where_memory_is_short(mallopt):
+    with runtime.spare_memory():
+        assert mallopt == []  # nothing was kept
+    runtime.keep_large_blocks()
+    kept = list(mallopt)
+    with runtime.spare_memory():
+        assert mallopt[2:] == [(-4, 65536), (-3, 1 << 20), (-1, 1 << 20), ("trim", 0)]
+    assert mallopt[6:] == kept
 
 
 def test_the_allocator_is_left_alone_on_request(mallopt, monkeypatch):

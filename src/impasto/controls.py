@@ -177,6 +177,8 @@ class Job:
             painted = histogram.match_colors(painted, photo).clamp(0, 1)
         if controls.colors == "luminance":
             painted = histogram.with_luminance(photo, histogram.luminance(painted))
+        if controls.strength == 1 and not self.regions:
+            return painted
         share = torch.tensor(controls.strength)
         if self.regions:
             share = share * torch.stack(self.regions).sum(0).clamp(0, 1)

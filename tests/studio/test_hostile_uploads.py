@@ -1,10 +1,11 @@
 """The hostile inputs, uploaded: words or a picture for each, and the studio goes on serving."""
 
-import hostile
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+
+import hostile
 
 SECONDS = 30  # for one input; they take tenths
 

@@ -34,6 +34,7 @@ __all__ = [
     "save",
 ]
 
+_ROWS = 256  # that are converted at once
 # Room for the 200-megapixel sensors in telephones. A picture of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = tuple(f".{name}" for name in encode.FORMATS)
@@ -266,14 +267,18 @@ def _from_tensor(tensor: Tensor) -> Picture:
 def _to_array(picture: Picture, depth: int) -> NDArray[Any]:
     """(H, W, 3 or 4) of uint8 or uint16: clipped, and rounded to the nearest."""
     planes = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha]
-    parts = []
-    for plane in planes:
-        values = plane.detach().to("cpu", torch.float32)[0].permute(1, 2, 0)  # (H, W, C)
-        if not bool(torch.isfinite(values).all()):
-            raise InputError("the picture has values that are not finite: it cannot be saved")
-        scaled = (values.clamp(0, 1) * (2**depth - 1)).round_()
-        parts.append(scaled.numpy().astype(np.uint16 if depth == 16 else np.uint8))
-    return np.ascontiguousarray(np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0])
+    kind = np.uint16 if depth == 16 else np.uint8
+    pixels = np.empty((picture.height, picture.width, sum(p.shape[1] for p in planes)), kind)
+    for top in range(0, picture.height, _ROWS):  # in strips: the floats of the whole are large
+        first = 0
+        for plane in planes:
+            strip = plane.detach()[0, :, top : top + _ROWS].to("cpu", torch.float32)
+            if not bool(torch.isfinite(strip).all()):
+                raise InputError("the picture has values that are not finite: it cannot be saved")
+            scaled = (strip.clamp(0, 1) * (2**depth - 1)).round_().permute(1, 2, 0)
+            pixels[top : top + _ROWS, :, first : first + len(plane[0])] = scaled.numpy()
+            first += len(plane[0])
+    return pixels
 
 
 def _to_picture(pixels: decode.Pixels) -> Picture:

@@ -18,6 +18,7 @@ from torch import Tensor
 from impasto import shot
 from impasto.networks.blocks import valid_convolution
 from impasto.networks.links import Chain, Link
+from impasto.runtime import spare_memory
 
 _KEPT = 4  # times smaller than the picture: maps that are kept
 _ROWS = 1 << 18  # positions of a strip
@@ -41,7 +42,8 @@ def paint(
     Returns:
         (1, 3, H, W), float32.
     """
-    with torch.inference_mode(), torch.autocast(image.device.type, enabled=False):
+    plain = torch.autocast(image.device.type, enabled=False)
+    with torch.inference_mode(), plain, spare_memory():
         return _Strips(image, chain.links, dtype, eps).run(chain.finish)
 
 

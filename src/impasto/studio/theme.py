@@ -45,7 +45,8 @@ def theme() -> Any:
 
 
 CSS = """
-.gradio-container { width: 100%; max-width: 1440px !important; margin: 0 auto; padding: 0 1rem 2rem !important; }
+.gradio-container { width: 100%; max-width: 1440px !important; margin: 0 auto;
+  padding: 0 1rem 2rem !important; }
 #masthead { padding: 1.1rem .25rem .2rem; border: 0; background: none; }
 #masthead h1 { font-size: 1.55rem; font-weight: 650; letter-spacing: -.015em; margin: 0; }
 #masthead p { margin: .1rem 0 0; color: var(--body-text-color-subdued); }

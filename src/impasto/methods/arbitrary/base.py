@@ -19,7 +19,7 @@ from impasto.image import Picture
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.networks.decoder import LAYERS, Decoder, Scales
 from impasto.networks.halo import over_strips
-from impasto.runtime import Runtime
+from impasto.runtime import Runtime, spare_memory
 from impasto.spans import reach, spans
 from impasto.style import Style
 
@@ -194,6 +194,12 @@ class AnyStyleMethod(NetworkMethod):
         Returns:
             (1, 3, H, W), not clamped.
         """
+        with spare_memory():
+            return self._in_strips(picture, layer, settle)
+
+    def _in_strips(
+        self, picture: Tensor, layer: str, settle: Callable[[Gaussian], Transport]
+    ) -> Tensor:
         height, seen = picture.shape[-2], reach(layer)
         rows = _STRIP // picture.shape[-1]
         parts, counts = [], []
