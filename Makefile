@@ -16,7 +16,7 @@ demo: $(READY)  ## stylize a photo and say where the picture lies
 	$(BIN)/impasto demo --output out/demo.png
 
 test: $(READY)  ## the tests, doctests included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What many tests share: the network, loaded once, and small photographs to give it."""
 
 import io
+import os
 import sys
 from dataclasses import dataclass
 
@@ -10,6 +11,13 @@ from skimage import data
 
 from impasto.__main__ import main
 from impasto.encoder import Encoder
+
+
+def pytest_configure(config):
+    """One thread for each of several processes: more of them only wait for each other."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from impasto.methods.base import Method
 from impasto.methods.optimization.room import fit
 from impasto.methods.optimization.solver import SolverConfig, minimize
 from impasto.progress import Callback, Progress, silent
+from impasto.runtime import spare_memory
 from impasto.style import Style
 
 STARTS = ("content", "noise")
@@ -167,14 +169,15 @@ class OptimizingMethod(Method):
                 stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
                 if objective.tile is not None:
                     stage = f"{stage} in tiles of {objective.tile}"
-                result = minimize(
-                    objective,
-                    self._start(level) if image is None else carry(image, before, level),
-                    replace(config, steps=steps, history=room.history),
-                    bounds=bounds,
-                    callback=callback,
-                    frame=Progress(done, total, stage=stage),
-                )
+                with nullcontext() if objective.tile is None else spare_memory():
+                    result = minimize(
+                        objective,
+                        self._start(level) if image is None else carry(image, before, level),
+                        replace(config, steps=steps, history=room.history),
+                        bounds=bounds,
+                        callback=callback,
+                        frame=Progress(done, total, stage=stage),
+                    )
                 image, before, done = result.image, level, done + steps
                 if result.cancelled:
                     break
