@@ -178,7 +178,7 @@ class Job:
         if controls.colors == "luminance":
             painted = histogram.with_luminance(photo, histogram.luminance(painted))
         if controls.strength == 1 and not self.regions:
-            return painted
+            return painted.contiguous()
         share = torch.tensor(controls.strength)
         if self.regions:
             share = share * torch.stack(self.regions).sum(0).clamp(0, 1)

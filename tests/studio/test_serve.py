@@ -92,16 +92,22 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_and_ends_quietly(tmp_path, end):
-    command = [sys.executable, "-m", "impasto", "studio", "--port", "0", "--no-browser"]
+    # what runs in the background of a shell is started deaf to Ctrl-C
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listening}; from impasto.__main__ import main; main()"
+    command = [sys.executable, "-c", program, "studio", "--port", "0", "--no-browser"]
     place = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=place
     ) as running:
-        address = running.stdout.readline().split()[0]
-        with urllib.request.urlopen(address, timeout=60) as page:
-            text = page.read().decode()
-        running.send_signal(end)
-        _, errors = running.communicate(timeout=60)
+        try:
+            address = running.stdout.readline().split()[0]
+            with urllib.request.urlopen(address, timeout=60) as page:
+                text = page.read().decode()
+            running.send_signal(end)
+            _, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert "Impasto" in text
     assert errors == ""
     assert running.returncode == 0
