@@ -63,3 +63,19 @@ def test_flicker_is_the_mean_difference_where_motion_is_trusted():
     found.add(way, "steady", now, before)
     assert found.value("steady") == pytest.approx(63.75)
     assert found.value("plain") is None
+
+
+def test_nothing_is_trusted_beside_what_is_not():
+    """A disc has moved on: where its rim was, and around it, the frame before says nothing."""
+    rows, columns = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
+    ground = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.3
+    ground = torch.nn.functional.interpolate(ground, (96, 128), mode="bicubic").clamp(0, 1)
+
+    def frame(centre):
+        disc = (rows - 48).square() + (columns - centre).square() < 14**2
+        return torch.where(disc, torch.tensor([0.9, 0.2, 0.1]).view(1, 3, 1, 1), ground)
+
+    agree = motion(frame(80), frame(44)).agree[0, 0]
+    around = ((rows - 48).square() + (columns - 44).square()).sqrt()
+    assert float(agree[(around > 12) & (around < 15)].max()) == 0
+    assert float(agree[:, 112:].mean()) > 0.8

@@ -13,6 +13,7 @@ from impasto.image import Picture
 
 _LONG = 256  # long edge that flow is computed at: half a second a frame, both ways
 _NARROW = 8  # a side below which there is nothing to follow
+_RIM = 1 / 64  # of the long edge
 _SAME, _OTHER = 0.06, 0.14  # mean differences of what is one thing, and of what are two
 
 
@@ -46,8 +47,17 @@ def motion(now: Tensor, before: Tensor) -> Motion:
     difference = (now - warp(before, back).clamp(0, 1)).abs().mean(1, keepdim=True)
     difference = _blurred(difference)  # of single pixels it is noise as well
     alike = ((_OTHER - difference) / (_OTHER - _SAME)).clamp(0, 1)
-    inside = _inside(back)
-    return Motion(back, alike * _blurred(returns.to(alike)) * inside)
+    agree = alike * _blurred(returns.to(alike)) * _inside(back)
+    return Motion(back, _shrunk(agree))
+
+
+def _shrunk(agree: Tensor) -> Tensor:
+    """Trust nothing that lies beside what is not trusted.
+
+    Flow is soft at the edges of things: a rim of what has moved on would stay, and be painted.
+    """
+    reach = max(1, round(max(agree.shape[-2:]) * _RIM))
+    return -F.max_pool2d(-agree, 2 * reach + 1, 1, reach)
 
 
 def _flow(one: Tensor, other: Tensor) -> Tensor:
