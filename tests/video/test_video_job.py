@@ -202,7 +202,7 @@ def test_a_target_that_is_the_source_or_nowhere(clip, tmp_path, paint):
 
 def test_flicker_with_and_without(clip, tmp_path, paint):
     report = paint(clip, tmp_path / "frames", flicker=True)
-    # half is asked for where frames are larger (test_steady_frames): here rims are much of the whole
+    # half is for larger frames (test_steady_frames): of these, rims are a large part
     assert report.flicker < 0.6 * report.flicker_plain
     assert "painted by itself" in report.in_words()
     assert jobs.Report is video.Report
