@@ -98,7 +98,7 @@ def test_a_texture(client):
         ({"styles": ["adele"], "size": "-4"}, "size is -4"),
         ({"styles": ["adele"], "seed": -1}, "seed is -1"),
         ({"styles": ["sample:wave"], "quality": "superb"}, "no quality 'superb'"),
-        ({"styles": ["sample:wave"], "method": "/tmp/x.safetensors"}, "no method"),
+        ({"styles": ["sample:wave"], "method": "/nowhere/x.safetensors"}, "no method"),
         ({"styles": ["sample:wave"], "method": "gatys", "size": "800"}, "gatys in this studio"),
         ({"styles": ["sample:wave"], "method": "gatys", "settings": "steps=x"}, "no whole number"),
         ({"styles": ["sample:wave"], "settings": "steps"}, "NAME=VALUE"),
