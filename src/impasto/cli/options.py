@@ -32,6 +32,15 @@ Size = Annotated[
     int | None,
     typer.Option(help="Long edge of the result.", show_default="the photo's, 512 at most"),
 ]
+Styles = Annotated[
+    list[str],
+    typer.Option(
+        "--style",
+        "-s",
+        metavar="PAINTING|NAME[:WEIGHT]",
+        help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
+    ),
+]
 StyleScale = Annotated[float, typer.Option(help="Stroke size: 2 is twice as large.")]
 Colors = Annotated[str, typer.Option(help="style, or keep the photo's: luminance, match.")]
 Strength = Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")]

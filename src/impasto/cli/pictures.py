@@ -28,6 +28,7 @@ from impasto.cli.options import (
     Size,
     Steps,
     Strength,
+    Styles,
     StyleScale,
     Transport,
     changes,
@@ -37,15 +38,7 @@ from impasto.cli.options import (
 @app.command()
 def stylize(
     photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
-    style: Annotated[
-        list[str],
-        typer.Option(
-            "--style",
-            "-s",
-            metavar="PAINTING|NAME[:WEIGHT]",
-            help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
-        ),
-    ],
+    style: Styles,
     output: Output = None,
     method: Method = None,
     quality: Quality = None,

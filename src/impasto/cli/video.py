@@ -26,6 +26,7 @@ from impasto.cli.options import (
     Size,
     Steps,
     Strength,
+    Styles,
     StyleScale,
     Transport,
     changes,
@@ -44,15 +45,7 @@ def video(
             metavar="OUT", help="A video (.mp4, .mkv, .webm, .mov, .gif, ...), or a folder."
         ),
     ],
-    style: Annotated[
-        list[str],
-        typer.Option(
-            "--style",
-            "-s",
-            metavar="PAINTING|NAME[:WEIGHT]",
-            help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
-        ),
-    ],
+    style: Styles,
     method: Method = None,
     quality: Quality = None,
     preset: Preset = "default",
