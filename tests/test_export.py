@@ -107,10 +107,10 @@ def painted(path, **options):
     """What the pipeline makes with a model: a texture, a larger picture, or a painted photo."""
     kind = catalog.inside(path)[0].kind
     if kind == "texture":
-        return pipeline.synthesize(str(path), size=(50, 70), seed=3, **EXACT).rgb
+        return pipeline.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb
     small = photo(45, 61)
     if kind == "upscale":
-        return pipeline.upscale(small, model=str(path), **EXACT).rgb
+        return pipeline.upscale(small, model=str(path), **EXACT, **options).rgb
     given = {"size": 61, "seed": 3, **EXACT, **options}
     if kind == "any":
         return pipeline.stylize(small, photo(40, 33, "chelsea"), method=str(path), **given).rgb
@@ -411,6 +411,34 @@ def test_a_style_of_the_model_is_none_of_its_export(exported):
         pipeline.stylize(photo(45, 61), kept, method=str(target), **EXACT)
 
 
+@pytest.mark.parametrize("case", ["texture", "superres", "cin", "style-prediction"])
+def test_another_runtime_when_asked(exported, tmp_path, monkeypatch, case):
+    path, target, _ = exported(case)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    calls, write = [], export.export
+    monkeypatch.setattr(export, "export", lambda *given: calls.append(given) or write(*given))
+    asked = [painted(path, runtime="onnx") for _ in range(2)]
+    assert len(calls) == 1  # the second time it is there
+    expected = painted(target)
+    for one in asked:
+        torch.testing.assert_close(one, expected, rtol=0, atol=1e-6)
+
+
+def test_another_runtime_that_cannot_be(exported, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    options = {"size": 32, "runtime": "onnx", **EXACT}
+    for method, said in (("gatys", "gatys is no network"), ("wct", "wct cannot export")):
+        with pytest.raises(InputError, match=said):
+            pipeline.stylize(photo(45, 61), "sample:wave", method=method, **options)
+    with pytest.raises(InputError, match="unknown runtime 'tf': choose torch, onnx"):
+        pipeline.stylize(photo(45, 61), "sample:wave", runtime="tf")
+    assert not any((tmp_path / "cache" / "onnx").iterdir())
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="IMPASTO_CACHE"):
+        pipeline.stylize(photo(45, 61), str(exported("cin")[0]), **options)
+
+
 def test_on_the_command_line(impasto, exported, monkeypatch):
     path, target, _ = exported("cin")
     with monkeypatch.context() as patch:
@@ -427,7 +455,13 @@ def test_on_the_command_line(impasto, exported, monkeypatch):
         line = ["stylize", "photo.png", "-s", f"{source}#style2", "-o", output]
         done = impasto(*line, "--precision", "float32")
         assert done.code == 0, done.err
-    assert (load("a.png").rgb - load("b.png").rgb).abs().max() < 1.01 / 255
+    monkeypatch.setenv("IMPASTO_CACHE", "cache")
+    line = ["photo.png", "-s", f"{path}#style2", "-o", "c.png", "--runtime", "onnx"]
+    done = impasto("stylize", *line)
+    assert done.code == 0, done.err
+    first, second, third = (load(name).rgb for name in ("a.png", "b.png", "c.png"))
+    assert (first - second).abs().max() < 1.01 / 255
+    assert torch.equal(second, third)
     for line, said in (
         (["export", path, "x.pt"], "ends in .onnx"),
         (["export", path, "nowhere/x.onnx"], "does not exist"),

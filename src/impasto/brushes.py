@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from impasto import catalog
 from impasto import quality as qualities
@@ -15,6 +15,7 @@ from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability
 from impasto.quality import Quality
+from impasto.runtime import Place
 from impasto.sources import Source, listed, read, shares_of
 from impasto.style import Style
 
@@ -30,9 +31,8 @@ class Brushes:
         quality: As for :func:`impasto.pipeline.stylize`.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`.
+        runtime: See :func:`impasto.building.build`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: There is no such quality, or it stands beside a method.
@@ -46,9 +46,8 @@ class Brushes:
         quality: str | None = None,
         preset: str = "default",
         settings: Mapping[str, Any] | None = None,
-        device: str = "auto",
-        precision: str = "auto",
-        memory: int | None = None,
+        runtime: str = "torch",
+        **place: Unpack[Place],
     ) -> None:
         given = bool(settings) or preset != "default"
         texture = kind == "texture"
@@ -56,7 +55,7 @@ class Brushes:
         self._ability = Ability.SYNTHESIZE if texture else Ability.STYLIZE
         self._method, self._kind, self._quality = method, kind, quality
         self._preset, self._settings = preset, settings or {}
-        self._place: dict[str, Any] = {"device": device, "precision": precision, "memory": memory}
+        self._runtime, self._place = runtime, place
         self._built: dict[str, Method] = {}
         self._opened: dict[Any, Method] = {}
 
@@ -92,7 +91,7 @@ class Brushes:
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
         if learned.path not in self._opened:
-            self._opened[learned.path] = open_learned(learned, **self._place)
+            self._opened[learned.path] = open_learned(learned, runtime=self._runtime, **self._place)
         network = self._opened[learned.path]
         return Brush(network, network.own_style(learned.index), share)
 
@@ -112,7 +111,12 @@ class Brushes:
             own = chosen.settings if self._method is None and name == chosen.method else {}
             settings = {**own, **self._settings}
             self._built[name] = build(
-                name, self._ability, preset=self._preset, settings=settings, **self._place
+                name,
+                self._ability,
+                preset=self._preset,
+                settings=settings,
+                runtime=self._runtime,
+                **self._place,
             )
         return self._built[name]
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from impasto import catalog, onnx_file
 from impasto import model as model_file
 from impasto.errors import InputError
+from impasto.export import kept
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.exported import Exported
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import Ability, get
-from impasto.runtime import choose, keep_large_blocks
+from impasto.runtime import Place, choose, keep_large_blocks
+
+RUNTIMES = ("torch", "onnx")
 
 
 def build(
@@ -23,9 +26,8 @@ def build(
     *,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    memory: int | None = None,
+    runtime: str = "torch",
+    **place: Unpack[Place],
 ) -> Method:
     """A method by name, with its numbers and its place to run.
 
@@ -35,9 +37,9 @@ def build(
         preset: ``default``, ``paper`` or ``authors``; of a model those numbers that may still
             change.
         settings: Numbers to change, by name; of a model those that may still change.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`.
+        runtime: ``torch``, or ``onnx``: a network runs in ONNX Runtime, exported when it is first
+            asked for.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: The method, the preset or a setting is unknown, or it is a network, and there
@@ -50,17 +52,18 @@ def build(
             found,
             preset=preset,
             settings=settings,
-            device=device,
-            precision=precision,
-            memory=memory,
+            runtime=runtime,
+            **place,
         )
     entry = get(name, ability)
     if issubclass(entry.build, NetworkMethod):
         raise InputError(_unlearned(entry.build))
+    if _checked(runtime) == "onnx":
+        raise InputError(f"{name} is no network: only networks run in ONNX Runtime")
     numbers = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
-    runtime = choose(device, precision, memory)
+    where = choose(**place)
     keep_large_blocks()
-    return entry.build(numbers, runtime)
+    return entry.build(numbers, where)
 
 
 def open_learned(
@@ -68,9 +71,8 @@ def open_learned(
     *,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    memory: int | None = None,
+    runtime: str = "torch",
+    **place: Unpack[Place],
 ) -> Method:
     """What paints with a trained model: its method, or ONNX Runtime for an ONNX file.
 
@@ -78,28 +80,28 @@ def open_learned(
         found: The model.
         preset: See :func:`open_model`.
         settings: See :func:`open_model`.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`.
+        runtime: See :func:`build`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: See :func:`open_model`.
         MissingExtraError: The libraries for ONNX files are not installed.
         WeightsError: The file is damaged.
     """
-    if found.path.suffix != onnx_file.SUFFIX:
-        return open_model(
-            found,
-            preset=preset,
-            settings=settings,
-            device=device,
-            precision=precision,
-            memory=memory,
-        )
+    path = found.path
+    if path.suffix != onnx_file.SUFFIX:
+        if _checked(runtime) == "torch":
+            return open_model(found, preset=preset, settings=settings, **place)
+        path = kept(path)
     keep_large_blocks()
     if preset != "default":
         raise InputError(f"{found.path.name} has the numbers it was exported with: no preset")
-    return Exported(found.path, settings=settings, device=device, precision=precision)
+    return Exported(
+        path,
+        settings=settings,
+        device=place.get("device", "auto"),
+        precision=place.get("precision", "auto"),
+    )
 
 
 def open_model(
@@ -107,9 +109,7 @@ def open_model(
     *,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    memory: int | None = None,
+    **place: Unpack[Place],
 ) -> NetworkMethod:
     """The method of a trained model, with its weights.
 
@@ -118,9 +118,7 @@ def open_model(
         preset: ``default`` leaves the model's own numbers; ``paper`` and ``authors`` change those
             that no weight depends on.
         settings: Such numbers to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: The model's method is unknown, or the device is, or a setting cannot change.
@@ -130,11 +128,17 @@ def open_model(
         raise InputError(f"{found.path} is an export: give the model that it was made from")
     entry = get(found.method, Ability.TRAIN)
     assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
-    runtime = choose(device, precision, memory)
+    where = choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)
     changes = entry.build.adjust(preset, settings or {})
-    return entry.build.open(replace(model, config={**model.config, **changes}), runtime)
+    return entry.build.open(replace(model, config={**model.config, **changes}), where)
+
+
+def _checked(runtime: str) -> str:
+    if runtime not in RUNTIMES:
+        raise InputError(f"unknown runtime {runtime!r}: choose {', '.join(RUNTIMES)}")
+    return runtime
 
 
 def _unlearned(network: type[NetworkMethod]) -> str:

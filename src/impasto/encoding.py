@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from impasto import catalog, quality
 from impasto import style as style_file
@@ -12,6 +12,7 @@ from impasto.controls import mix
 from impasto.errors import InputError
 from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
+from impasto.runtime import Place
 from impasto.sources import Source, fit, listed, read, shares_of
 from impasto.style import Style
 
@@ -26,8 +27,7 @@ def encode(
     size: int | None = None,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> Style:
     """Encode paintings as one style of a method.
 
@@ -44,8 +44,7 @@ def encode(
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name; those that what it keeps depends on are
             to be given again where the style is used.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Returns:
         The style, with thumbnails.
@@ -64,8 +63,7 @@ def encode(
             _use(name),
             preset=preset,
             settings=settings,
-            device=device,
-            precision=precision,
+            **place,
         )
     encoder = method
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from impasto import catalog, onnx_file
+from impasto import catalog, onnx_file, weights
 from impasto import model as model_file
 from impasto._version import __version__
 from impasto.errors import CancelledError, ImpastoError, InputError
@@ -92,6 +94,38 @@ def export(
     for content, one in made:
         files.write(content, one.path)
     return tuple(one for _, one in made)
+
+
+def kept(source: str | os.PathLike[str]) -> Path:
+    """An export of a model in the user's cache, made when it is first asked for.
+
+    Args:
+        source: As for :func:`export`.
+
+    Returns:
+        The graph that paints.
+
+    Raises:
+        ImpastoError: See :func:`export`.
+    """
+    path = catalog.model_of(source)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    folder = weights.cache_dir() / "onnx" / f"{digest}-{__version__}"
+    target = folder / f"{path.stem}{onnx_file.SUFFIX}"
+    if not target.is_file():  # the graph that paints is written last
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"{error.strerror}: name another place in IMPASTO_CACHE"
+            raise InputError(f"{folder} cannot be made ({reason})") from error
+        try:
+            export(path, target)
+        except ImpastoError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+    return target
 
 
 def _made(

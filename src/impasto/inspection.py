@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from impasto import catalog
 from impasto.building import open_model
@@ -16,6 +16,7 @@ from impasto.methods.base import Method
 from impasto.methods.registry import Ability, get
 from impasto.pipeline import build, stylize
 from impasto.progress import Callback, Share, silent
+from impasto.runtime import Place
 from impasto.sheet import contact_sheet
 from impasto.sources import Source, fit, read
 
@@ -30,8 +31,7 @@ def invert(
     callback: Callback = silent,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> Picture:
     """Rebuild a picture from what one layer, or several together, keep of it.
 
@@ -44,8 +44,7 @@ def invert(
         callback: Called after every step.
         preset: ``default`` or ``paper``.
         settings: Numbers of the method to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -57,8 +56,7 @@ def invert(
         Ability.RECONSTRUCT,
         preset=preset,
         settings=numbers,
-        device=device,
-        precision=precision,
+        **place,
     )
     photo = fit(read(picture), size, 256)
     rebuilt = method.reconstruct(photo.rgb, seed=seed, callback=callback)
@@ -74,8 +72,7 @@ def ladder(
     seed: int = 0,
     callback: Callback = silent,
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> Picture:
     """A labelled sheet of a picture rebuilt from one layer after another, after Gatys' figure 1.
 
@@ -89,8 +86,7 @@ def ladder(
         seed: Of the noise they start from.
         callback: Called after every step of the whole ladder.
         settings: Numbers of the method to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -98,9 +94,7 @@ def ladder(
     from impasto.methods.optimization.inversion import CONTENT_LADDER, STYLE_LADDER, Inversion
 
     numbers = {**(settings or {}), "kind": kind}
-    first: Method = build(
-        "invert", Ability.RECONSTRUCT, settings=numbers, device=device, precision=precision
-    )
+    first: Method = build("invert", Ability.RECONSTRUCT, settings=numbers, **place)
     assert isinstance(first, Inversion)
     names = tuple(layers) or (STYLE_LADDER if kind == "style" else CONTENT_LADDER)
     rungs = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
@@ -124,8 +118,7 @@ def styles(
     size: int | None = None,
     columns: int = 4,
     callback: Callback = silent,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> Picture:
     """A labelled sheet of a photo in every learned style.
 
@@ -136,8 +129,7 @@ def styles(
         size: Long edge of each picture; None is the photo's own, 384 at most.
         columns: Pictures in a row.
         callback: Called after every style; cancelling leaves the rest out.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -147,7 +139,7 @@ def styles(
     shown = fit(read(photo), size, 384)
     known = [one.name for one in catalog.shipped() if one.kind == "style"]
     wanted = [_learned(name) for name in names or known]
-    opened = cache(lambda path: open_model(path, device=device, precision=precision))
+    opened = cache(lambda path: open_model(path, **place))
     tiles = [("photo", shown)]
     for index, one in enumerate(wanted):
         watch = Share(callback, index, len(wanted), one.name)
@@ -167,8 +159,7 @@ def inspect(
     size: int | None = None,
     columns: int = 16,
     callback: Callback = silent,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> Picture:
     """A labelled sheet of what each part of a trained model has learned of a style.
 
@@ -180,8 +171,7 @@ def inspect(
         size: Long edge of the photo; None is its own, 512 at most.
         columns: Pictures in a row of the sheet.
         callback: Called after every part; cancelling leaves the rest out.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: Something given cannot be used, or the model's method has no parts to show.
@@ -194,7 +184,7 @@ def inspect(
         path = catalog.model_of(model)
         found = _learned(f"{path}#{style}" if style else path)
     get(found.method, Ability.INSPECT)
-    method = open_model(found, device=device, precision=precision)
+    method = open_model(found, **place)
     shown = fit(read(photo), size, 512)
     parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
     tiles = [(name, Picture(picture)) for name, picture in parts]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from impasto import catalog
 from impasto.brushes import Brushes
@@ -17,6 +17,7 @@ from impasto.errors import DivergedError, InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.progress import Callback, silent
+from impasto.runtime import Place
 from impasto.sources import Source, check_side, fit, read, regions_of
 from impasto.style import Style
 
@@ -38,6 +39,7 @@ def stylize(
     device: str = "auto",
     precision: str = "auto",
     memory: int | None = None,
+    runtime: str = "torch",
     **options: Any,
 ) -> Picture:
     """Paint a photo in the style of one or more paintings.
@@ -64,6 +66,7 @@ def stylize(
         precision: See :func:`impasto.runtime.choose`.
         memory: Bytes above which a network paints strip by strip, see
             :class:`impasto.runtime.Runtime`.
+        runtime: ``torch``, or ``onnx`` for networks, see :func:`impasto.building.build`.
         options: Fields of :class:`Controls`.
 
     Returns:
@@ -82,6 +85,7 @@ def stylize(
         device=device,
         precision=precision,
         memory=memory,
+        runtime=runtime,
     )
     return paint(content, make(style, weights), masks=masks, controls=controls, callback=callback)
 
@@ -136,8 +140,8 @@ def synthesize(
     callback: Callback = silent,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    runtime: str = "torch",
+    **place: Unpack[Place],
 ) -> Picture:
     """Make more of a texture.
 
@@ -154,8 +158,8 @@ def synthesize(
         callback: Called after every step; cancelling keeps what there is.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        runtime: See :func:`impasto.building.build`.
+        place: See :func:`impasto.runtime.choose`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -166,8 +170,8 @@ def synthesize(
         kind="texture",
         preset=preset,
         settings=settings,
-        device=device,
-        precision=precision,
+        runtime=runtime,
+        **place,
     )
     brushes = make(style, weights)
     method = brushes[0].method
@@ -196,8 +200,8 @@ def upscale(
     *,
     model: str = "upscale-x4",
     callback: Callback = silent,
-    device: str = "auto",
-    precision: str = "auto",
+    runtime: str = "torch",
+    **place: Unpack[Place],
 ) -> Picture:
     """Enlarge a photo with a network that has learned to.
 
@@ -205,8 +209,8 @@ def upscale(
         photo: As for :func:`stylize`.
         model: A name of ``impasto styles`` or the path of a model.
         callback: Called after every step.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        runtime: See :func:`impasto.building.build`.
+        place: See :func:`impasto.runtime.choose`.
 
     Returns:
         The enlarged picture; its alpha is enlarged smoothly.
@@ -217,7 +221,7 @@ def upscale(
     found = catalog.find(model, "upscale")
     if found is None:
         raise InputError(f"no model {model!r} to enlarge with: see 'impasto styles'")
-    method = open_learned(found, device=device, precision=precision)
+    method = open_learned(found, runtime=runtime, **place)
     picture = read(photo)
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha

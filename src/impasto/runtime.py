@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
 import torch
@@ -23,6 +23,20 @@ from impasto.errors import InputError
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # glibc, malloc.h
+
+
+class Place(TypedDict, total=False):
+    """Where a job shall run, in a user's words: the arguments of :func:`choose`, to be handed on.
+
+    Attributes:
+        device: See :func:`choose`.
+        precision: See :func:`choose`.
+        memory: See :class:`Runtime`.
+    """
+
+    device: str
+    precision: str
+    memory: int | None
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from impasto import catalog, encoding, model
 from impasto._version import __version__
 from impasto.building import open_model
 from impasto.errors import InputError
 from impasto.learning import name_of
+from impasto.runtime import Place
 from impasto.sources import Source, listed
 from impasto.style import SUFFIX, Style
 
@@ -24,8 +26,7 @@ def specialize(
     weights: Sequence[float] | None = None,
     size: int | None = None,
     name: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    **place: Unpack[Place],
 ) -> model.Model:
     """Write the network of a painting as a model of its own.
 
@@ -41,8 +42,7 @@ def specialize(
         weights: One for each painting; equal when None.
         size: Long edge to resize each painting to; None is its own, 512 at most.
         name: What the style shall be called; the name of the first painting's file when left out.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
+        place: See :func:`impasto.runtime.choose`.
 
     Returns:
         The model that was written.
@@ -59,7 +59,7 @@ def specialize(
         raise InputError(f"{source} is no model that writes networks: give one of meta-network")
     if target.resolve() == found.path.resolve():
         raise InputError(f"{target} is the model itself: write to another file")
-    method = open_model(found, device=device, precision=precision)
+    method = open_model(found, **place)
     style = encoding.encode(paintings, method=method, weights=weights, size=size)
     first = listed(paintings)[0]
     called = name or (target.stem if isinstance(first, Style) else name_of(first, target))

@@ -48,7 +48,7 @@ def make(folder, networks):
     """make(size=16, styles=[...]) is a job on the folder."""
 
     def job(named=("starry-night",), size=32, **options):
-        names = {"folder", "random", "ending", "method", "quality", "settings"}
+        names = {"folder", "random", "ending", "method", "quality", "settings", "memory", "runtime"}
         own = {name: options.pop(name) for name in names & set(options)}
         controls = Controls(size=size, **options)
         own.setdefault("folder", str(folder))

@@ -27,6 +27,8 @@ def test_differences_are_told_in_words(make):
     before = make(size=16, settings={"steps": 3})
     assert before.differences(make(size=24, settings={"steps": 3})) == ["size was 16, is 24"]
     assert before.differences(make(size=16)) == ["--set steps was 3, is not given"]
+    assert make(memory=1 << 30).differences(make(memory=1 << 20)) == []  # may change on the way
+    assert make(runtime="onnx").differences(make()) == ["runtime was onnx, is torch"]
     (words,) = before.differences(make(["great-wave"], size=16, settings={"steps": 3}))
     assert words == "the styles are others, or their files have changed"
 

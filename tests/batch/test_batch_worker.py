@@ -72,6 +72,16 @@ def test_models_are_opened_once(make, tmp_path, monkeypatch):
     assert len(opened) == len(set(opened)) == 2
 
 
+def test_memory_and_runtime_reach_the_networks(make, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "impasto.brushes.open_learned", lambda learned, **options: given.append(options) or 1 / 0
+    )
+    (first, *_) = painted(make(memory=5 << 20, runtime="onnx"), tmp_path / "out")
+    assert first.error == "ZeroDivisionError('division by zero')"
+    assert (given[0]["memory"], given[0]["runtime"]) == (5 << 20, "onnx")
+
+
 @pytest.mark.parametrize(("width", "height"), [(512, 384), (384, 512), (512, 512), (512, 288)])
 def test_usual_pixels(width, height):
     photo = Picture(torch.zeros(1, 3, height, width))

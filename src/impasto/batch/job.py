@@ -56,6 +56,8 @@ class Job:
         controls: What is asked of every picture.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+        memory: See :class:`impasto.runtime.Runtime`; it may be another when a job goes on.
+        runtime: See :func:`impasto.building.build`.
 
     Raises:
         InputError: There are no styles, or no picture is written with such an ending.
@@ -72,6 +74,8 @@ class Job:
     controls: Controls = field(default_factory=Controls)
     device: str = "auto"
     precision: str = "auto"
+    memory: int | None = None
+    runtime: str = "torch"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -116,7 +120,7 @@ class Job:
 
     def _flat(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.json())  # as a file would give it back
-        controls, settings = told.pop("controls"), told.pop("settings")
+        controls, settings, _ = (told.pop(name) for name in ("controls", "settings", "memory"))
         return {**told, **controls, **{f"--set {name}": value for name, value in settings.items()}}
 
 

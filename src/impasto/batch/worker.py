@@ -79,6 +79,8 @@ class Worker:
             settings=job.settings,
             device=job.device,
             precision=job.precision,
+            memory=job.memory,
+            runtime=job.runtime,
         )
         self._styles: OrderedDict[int, _Ready] = OrderedDict()
 

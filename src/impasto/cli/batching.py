@@ -8,17 +8,20 @@ from typing import Annotated
 
 import typer
 
+from impasto import words
 from impasto.cli import app
 from impasto.cli.options import (
     Colors,
     Device,
     MatchHistogram,
     Median,
+    Memory,
     Method,
     Precision,
     Preset,
     Quality,
     Quiet,
+    Runtime,
     Seed,
     Settings,
     Size,
@@ -72,6 +75,8 @@ def batch(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    memory: Memory = None,
+    runtime: Runtime = "torch",
     workers: Annotated[int, typer.Option(metavar="N", help="Processes that paint.")] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     address: Annotated[
@@ -108,6 +113,8 @@ def batch(
         ),
         device=device,
         precision=precision,
+        memory=words.memory(memory),
+        runtime=runtime,
     )
     try:
         with console.listening(quiet=quiet) as callback:

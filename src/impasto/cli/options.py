@@ -71,6 +71,10 @@ Memory = Annotated[
         metavar="4G", help="Above it, work in strips or tiles.", show_default="half of what is free"
     ),
 ]
+Runtime = Annotated[
+    str,
+    typer.Option(help="torch; or onnx, which runs a trained network in ONNX Runtime."),
+]
 SaveEvery = Annotated[
     int, typer.Option(metavar="N", help="Write a preview beside the output every N steps.", min=0)
 ]

@@ -22,6 +22,7 @@ from impasto.cli.options import (
     Preset,
     Quality,
     Quiet,
+    Runtime,
     SaveEvery,
     Seed,
     Settings,
@@ -60,6 +61,7 @@ def stylize(
     device: Device = "auto",
     precision: Precision = "auto",
     memory: Memory = None,
+    runtime: Runtime = "torch",
     save_every: SaveEvery = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -85,6 +87,7 @@ def stylize(
                 device=device,
                 precision=precision,
                 memory=words.memory(memory),
+                runtime=runtime,
                 callback=job.callback,
                 size=size,
                 style_scale=style_scale,
@@ -123,6 +126,7 @@ def texture(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    runtime: Runtime = "torch",
     save_every: SaveEvery = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -145,6 +149,7 @@ def texture(
                 seed=seed,
                 device=device,
                 precision=precision,
+                runtime=runtime,
                 callback=job.callback,
             )
         )
@@ -207,6 +212,7 @@ def upscale(
     ] = "upscale-x4",
     device: Device = "auto",
     precision: Precision = "auto",
+    runtime: Runtime = "torch",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -219,7 +225,12 @@ def upscale(
 
         job.finish(
             pipeline.upscale(
-                photo, model=model, device=device, precision=precision, callback=job.callback
+                photo,
+                model=model,
+                device=device,
+                precision=precision,
+                runtime=runtime,
+                callback=job.callback,
             )
         )
 
