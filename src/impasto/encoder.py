@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from impasto import weights as weights_table
 from impasto.errors import InputError, WeightsError
 from impasto.runtime import Runtime
+from impasto.vgg_file import State
 
 Features = dict[str, Tensor]
 
@@ -229,7 +230,7 @@ def _check(what: str, value: str, known: Iterable[str]) -> None:
         raise InputError(f"unknown {what} {value!r}: choose {', '.join(known)}")
 
 
-def _convolution(name: str, state: weights_table.State, padding: str) -> nn.Conv2d:
+def _convolution(name: str, state: State, padding: str) -> nn.Conv2d:
     weight = state[f"{name}.weight"]
     convolution = nn.Conv2d(
         weight.shape[1],
@@ -245,7 +246,7 @@ def _convolution(name: str, state: weights_table.State, padding: str) -> nn.Conv
 
 
 @lru_cache(maxsize=4)
-def _state(arch: str, flavor: str, source: str | None) -> weights_table.State:
+def _state(arch: str, flavor: str, source: str | None) -> State:
     name = weights_table.DEFAULT[arch] if source is None else source
     if source is None and flavor == "torchvision":
         name = f"{arch}-torchvision"
@@ -257,7 +258,7 @@ def _state(arch: str, flavor: str, source: str | None) -> weights_table.State:
     return _normalise(state, arch) if flavor == "normalised" else state
 
 
-def _check_shapes(state: weights_table.State, arch: str, source: str) -> None:
+def _check_shapes(state: State, arch: str, source: str) -> None:
     previous = 3
     for layer in layer_names(arch):
         if not layer.startswith("conv"):
@@ -277,7 +278,7 @@ def _check_shapes(state: weights_table.State, arch: str, source: str) -> None:
         raise WeightsError(f"{source}: these are not the weights of a {arch}: they have {extra[0]}")
 
 
-def _normalise(state: weights_table.State, arch: str) -> weights_table.State:
+def _normalise(state: State, arch: str) -> State:
     """Rescale each filter so that its mean activation over a set of pictures is 1.
 
     ReLU and pooling commute with a positive factor, so the network computes the same features up

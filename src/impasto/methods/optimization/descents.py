@@ -1,0 +1,131 @@
+"""Three ways downhill: L-BFGS on Fourier coefficients, L-BFGS within bounds, Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.errors import DivergedError
+from impasto.methods.optimization.watch import Watch
+
+
+def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
+    """PyTorch's L-BFGS, one iteration a step.
+
+    Its first step moves all parameters by 1 in sum, whatever the gradient; measuring the image in
+    units of ``gain`` turns that into ``first_step`` a pixel. Later steps do not depend on units.
+    """
+    gain = watch.config.first_step * start.numel()
+    to_pixels = coordinates(start, watch.config.spectrum)
+    variable = torch.zeros_like(start, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [variable],
+        lr=watch.config.learning_rate,
+        max_iter=1,
+        history_size=watch.config.history,
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+    scale: float | None = None
+
+    def closure() -> Tensor:
+        nonlocal scale
+        image = start + gain * to_pixels(variable)
+        total = watch.evaluate(image)
+        if scale is None:  # a loss of about 1e6 keeps the curvature pairs above L-BFGS's floor
+            scale = 1e6 / max(abs(float(total.detach())), 1e-30)
+        (gradient,) = torch.autograd.grad(total * scale, variable)
+        _check_gradient(gradient, watch.steps)
+        variable.grad = gradient.contiguous()
+        return total.detach() * scale
+
+    while True:
+        optimizer.step(closure)
+        watch.step(start + gain * to_pixels(variable.detach()))
+
+
+def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
+    """The map from the solver's coordinates to pixels: a filter of gain f^-spectrum, mean gain 1.
+
+    Pictures have amplitudes of about 1/f, so a solver that treats all pixels alike is slow to move
+    broad areas of colour. Measured on a Gatys objective at 256 px, f^-1/2 reaches after 57 steps
+    the loss that plain pixels reach after 100; f^-1/4 and f^-1 gain less.
+    """
+    if not spectrum:
+        return lambda pixels: pixels
+    height, width = image.shape[-2:]
+    fy = torch.fft.fftfreq(height, device=image.device).unsqueeze(1)
+    fx = torch.fft.rfftfreq(width, device=image.device)
+    frequency = (fy.square() + fx.square()).sqrt().clamp_min(1 / max(height, width))
+    gains = frequency**-spectrum
+    gains = gains / gains.square().mean().sqrt()
+
+    def to_pixels(coefficients: Tensor) -> Tensor:
+        filtered: Tensor = torch.fft.irfft2(
+            torch.fft.rfft2(coefficients) * gains, s=(height, width)
+        )
+        return filtered
+
+    return to_pixels
+
+
+def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+    """PyTorch's Adam on the pixels, with half the step after each restart."""
+    variable = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate / 2**watch.restarts)
+    while True:
+        total = watch.evaluate(variable)
+        (variable.grad,) = torch.autograd.grad(total, variable)
+        _check_gradient(variable.grad, watch.steps)
+        optimizer.step()
+        if bounds is not None:
+            with torch.no_grad():
+                variable.clamp_(*bounds)
+        watch.step(variable)
+
+
+def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+    """SciPy's L-BFGS-B: Gatys' choice for textures, with pixels kept within bounds."""
+    from scipy import optimize
+
+    low, high = bounds if bounds is not None else (start.new_zeros(1), start.new_ones(1))
+    scale: float | None = None
+
+    def to_image(x: np.ndarray[Any, Any]) -> Tensor:
+        return torch.from_numpy(x).to(start).view_as(start)
+
+    def evaluate(x: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+        nonlocal scale
+        variable = to_image(x).requires_grad_()
+        total = watch.evaluate(variable)
+        if scale is None:
+            scale = 1e6 / max(abs(float(total.detach())), 1e-30)
+        (gradient,) = torch.autograd.grad(total * scale, variable)
+        _check_gradient(gradient, watch.steps)
+        return float(total.detach()) * scale, gradient.double().flatten().cpu().numpy()
+
+    limits = [limit.expand_as(start).flatten().double().cpu().numpy() for limit in (low, high)]
+    optimize.minimize(
+        evaluate,
+        start.clamp(low, high).double().flatten().cpu().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=optimize.Bounds(*limits),
+        callback=lambda x: watch.step(to_image(x)),
+        options={
+            "maxiter": watch.config.steps,
+            "maxfun": watch.config.steps * 10,
+            "maxcor": watch.config.history,
+            "ftol": 0,
+            "gtol": 0,
+        },
+    )
+
+
+def _check_gradient(gradient: Tensor, steps: int) -> None:
+    if not bool(torch.isfinite(gradient).all()):
+        raise DivergedError(f"the gradient is not finite at step {steps + 1}")
