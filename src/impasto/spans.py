@@ -67,8 +67,12 @@ class Tile(NamedTuple):
         return made[..., self.rows.within(scale), self.columns.within(scale)]
 
 
-def reach(layer: str) -> int:
+def reach(layer: str, *, smooth: bool = False) -> int:
     """How far a feature of VGG-19 sees, in pixels, or a pixel of the decoder's: the same bound.
+
+    Args:
+        layer: Of VGG-19.
+        smooth: For a decoder that interpolates where the encoder pools: it sees a little further.
 
     Example:
         >>> reach("relu1_1"), reach("relu2_1"), reach("relu4_1")
@@ -79,7 +83,7 @@ def reach(layer: str) -> int:
         if name.startswith("conv"):
             seen += stride
         elif name.startswith("pool"):
-            seen += stride
+            seen += 2 * stride if smooth else stride
             stride *= 2
     return seen
 

@@ -9,16 +9,15 @@ from impasto.errors import InputError
 from impasto.networks.blocks import (
     NORMS,
     PADDINGS,
-    UPSAMPLINGS,
     ConvNorm,
     InstanceNorm,
     Residual,
-    UpConvNorm,
     convolution,
     initialize,
     instance_norm,
     norm_layer,
 )
+from impasto.networks.upsampling import UPSAMPLINGS, UpConvNorm
 
 FORMATS = [torch.float64, torch.float32, torch.bfloat16]
 CLOSE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 4e-2}

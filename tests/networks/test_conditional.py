@@ -13,6 +13,7 @@ from impasto.networks.conditional import (
 )
 from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet
+from impasto.networks.upsampling import INTERPOLATIONS
 
 
 def pictures(*shape, seed=0):
@@ -199,10 +200,38 @@ def test_sizes():
 @torch.no_grad()
 def test_a_layer_enlarges_by_repeating_pixels():
     torch.manual_seed(0)
-    layer, x = Layer(3, 5, 1, enlarge=True, relu=False), pictures(1, 3, 4, 6)
+    layer, x = Layer(3, 5, 1, enlarge="nearest", relu=False), pictures(1, 3, 4, 6)
     found = layer(x, lambda y: y)
     assert found.shape == (1, 5, 8, 12)
     assert torch.equal(found[..., ::2, ::2], found[..., 1::2, 1::2])
+
+
+@torch.no_grad()
+def test_a_layer_enlarges_smoothly():
+    torch.manual_seed(0)
+    layer, x = Layer(3, 5, 1, enlarge="bilinear", relu=False), pictures(1, 3, 4, 6)
+    found = layer(x, lambda y: y)
+    smooth = F.interpolate(x, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(found, layer.convolution(smooth), rtol=0, atol=1e-6)
+    layer.enlarge = "nearest-bilinear"
+    both = layer.eval()(x, lambda y: y)
+    near = layer.convolution(F.interpolate(x, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(both, (found + near) / 2, rtol=0, atol=1e-6)
+    assert torch.equal(layer.train()(x, lambda y: y), near)
+    for name in ("transposed", "cubic"):
+        with pytest.raises(InputError, match=f"unknown upsampling '{name}': choose nearest"):
+            ConditionalNet(1, 4, 0, upsampling=name)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("upsampling", INTERPOLATIONS)
+@pytest.mark.parametrize("shade", [0.1, 0.3, 0.7])
+def test_a_plain_picture_stays_plain(upsampling, shade):
+    """Rounding is all the variance that it has, and norms would make a pattern of it."""
+    torch.manual_seed(0)
+    module = ConditionalNet(2, 8, 2, upsampling=upsampling).eval()
+    found = module(torch.full((1, 3, 32, 48), shade), one_hot(0, styles=2))
+    assert torch.equal(found, found[..., :1, :1].expand_as(found))
 
 
 @torch.no_grad()
@@ -262,10 +291,10 @@ def test_numbers_that_make_no_network(numbers):
 
 
 def test_a_narrow_network_can_be_wide_inside():
-    module = ConditionalNet(2, 8, 1, inner=48)
+    module = ConditionalNet(2, 8, 1, inner=48, upsampling="bilinear")
     assert module.channels == [8, 16, 48, 48, 48, 16, 8, 3]
     grown = NewStyle(module).joined()
-    assert grown.channels == module.channels
+    assert (grown.channels, grown.upsampling) == (module.channels, "bilinear")
     assert grown(pictures(1, 3, 16, 16), one_hot(2, styles=3)).shape == (1, 3, 16, 16)
     with pytest.raises(InputError, match="inner must be 1 or more"):
         ConditionalNet(2, 8, 1, inner=0)

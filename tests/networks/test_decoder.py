@@ -8,6 +8,7 @@ from impasto.encoder import Encoder, layer_names
 from impasto.errors import InputError
 from impasto.networks.blocks import OfColours
 from impasto.networks.decoder import LAYERS, Decoder, Scales
+from impasto.networks.upsampling import Doubled
 
 FACTORS = dict(zip(LAYERS, (1, 2, 4, 8, 16), strict=True))
 
@@ -39,7 +40,7 @@ def test_it_mirrors_the_encoder(layer):
     assert convolutions(decoder) == mirrored[::-1]
     names = layer_names("vgg19")
     pools = sum("pool" in name for name in names[: names.index(layer)])
-    assert sum(isinstance(part, nn.Upsample) for part in decoder.modules()) == pools
+    assert sum(isinstance(part, Doubled) for part in decoder.modules()) == pools
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -55,7 +56,7 @@ def test_pictures_come_out_at_full_size(layer, size):
 
 def test_it_has_no_norms_and_ends_without_a_relu():
     parts = list(Decoder("relu2_1").body)
-    assert {type(part) for part in parts} == {nn.Conv2d, OfColours, nn.ReLU, nn.Upsample}
+    assert {type(part) for part in parts} == {nn.Conv2d, OfColours, nn.ReLU, Doubled}
     assert isinstance(parts[-1], nn.Conv2d)
     assert all(part.padding_mode == "reflect" for part in parts if isinstance(part, nn.Conv2d))
 

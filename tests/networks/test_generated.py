@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import UPSAMPLINGS
 from impasto.networks.generated import GeneratedLayer, GeneratedNet
 from impasto.networks.transform import TransformNet
+from impasto.networks.upsampling import UPSAMPLINGS
 
 
 def pictures(*shape, seed=0):

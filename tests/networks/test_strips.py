@@ -24,6 +24,8 @@ NETWORKS = {
     "bilinear": (lambda: TransformNet(4, 1, upsampling="bilinear"), ()),
     "authors": (lambda: TransformNet(4, 1, output="tanh150"), ()),
     "cin": (lambda: ConditionalNet(2, 4, 2), (BLEND,)),
+    "cin, bilinear": (lambda: ConditionalNet(2, 4, 1, upsampling="bilinear"), (BLEND,)),
+    "cin, both": (lambda: ConditionalNet(2, 4, 1, upsampling="nearest-bilinear"), (BLEND,)),
     "narrow": (lambda: ConditionalNet(2, 4, 2, inner=12), (BLEND,)),
     "prediction": (lambda: PredictionNet(12, 5, 4, 1), (pictures(2, 12), BLEND)),
     "stylebank": (lambda: StyleBankNet(2, 4), (BLEND,)),

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import UPSAMPLINGS, Residual
+from impasto.networks.blocks import Residual
 from impasto.networks.transform import CAFFE_MEAN, OUTPUTS, TransformNet, squash
+from impasto.networks.upsampling import UPSAMPLINGS
 
 
 def small(**options):

@@ -7,7 +7,8 @@ from scipy.ndimage import correlate1d
 from torch import nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import NORMS, UPSAMPLINGS, Residual
+from impasto.networks.blocks import NORMS, Residual
+from impasto.networks.upsampling import UPSAMPLINGS
 from impasto.networks.upscale import SMALLEST, UpscaleNet, check_factor, enlarge
 
 

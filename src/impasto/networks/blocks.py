@@ -14,7 +14,6 @@ from impasto.errors import InputError
 NORMS = ("instance", "batch", "none")
 _FEW = 8  # channels
 _PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
-UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 PADDINGS = (*get_args(Padding), "none")
@@ -193,38 +192,6 @@ class ConvNorm(nn.Sequential):
             norm_layer(norm, outputs),
             nn.ReLU(inplace=True) if relu else nn.Identity(),
         )
-
-
-class UpConvNorm(nn.Sequential):
-    """Twice the size: interpolation and a convolution, or a transposed convolution.
-
-    The first does not leave the checkerboards of the second (Odena, Dumoulin and Olah, Distill
-    2016; Dumoulin et al., ICLR 2017, section 2.2). With nearest neighbours even and odd pixels
-    still see other neighbours, and a network that has to paint all styles can come to draw dots
-    with that; bilinear interpolation treats them alike.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int = 3,
-        *,
-        upsampling: str = "nearest",
-        norm: str = "instance",
-        padding: str = "reflect",
-    ) -> None:
-        if upsampling not in UPSAMPLINGS:
-            raise InputError(f"unknown upsampling {upsampling!r}: choose {', '.join(UPSAMPLINGS)}")
-        if upsampling != "transposed":
-            grow: list[nn.Module] = [
-                nn.Upsample(scale_factor=2, mode=upsampling),
-                convolution(inputs, outputs, kernel, padding=padding),
-            ]
-        else:
-            half = kernel // 2
-            grow = [nn.ConvTranspose2d(inputs, outputs, kernel, 2, half, output_padding=1)]
-        super().__init__(*grow, norm_layer(norm, outputs), nn.ReLU(inplace=True))
 
 
 class Residual(nn.Module):

@@ -16,16 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import (
-    InstanceNorm,
-    convolution,
-    initialize,
-    instance_norm,
-    leaky,
-)
+from impasto.networks.blocks import InstanceNorm, convolution, initialize, instance_norm, leaky
 from impasto.networks.links import Chain, link
 from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet
+from impasto.networks.upsampling import INTERPOLATIONS, doubled, one_of
 
 Norm = Callable[[Tensor], Tensor]
 
@@ -56,7 +51,8 @@ class Layer(nn.Module):
         outputs: Channels that go out.
         kernel: Side of the kernel; odd.
         stride: 2 halves the size.
-        enlarge: Double the size first, by nearest neighbours (section 2.2: no checkerboards).
+        enlarge: Double the size first, by one of
+            :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
         relu: Whether a ReLU ends it.
     """
 
@@ -67,7 +63,7 @@ class Layer(nn.Module):
         kernel: int = 3,
         *,
         stride: int = 1,
-        enlarge: bool = False,
+        enlarge: str | None = None,
         relu: bool = True,
     ) -> None:
         super().__init__()
@@ -78,7 +74,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, norm: Norm) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
         if self.enlarge:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")  # (B, C, 2*H, 2*W)
+            x = doubled(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
         x = norm(self.convolution(x))
         return F.relu_(x) if self.relu else x
 
@@ -94,6 +90,8 @@ class ConditionalNet(nn.Module):
         blocks: Residual blocks.
         inner: Channels of the residual blocks; four times the width when None. They work on a
             sixteenth of the positions, so a narrow network can be wide there at little cost.
+        upsampling: ``nearest``, as in the paper (section 2.2: no checkerboards), or another of
+            :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
 
     Attributes:
         gamma: (N, S), all scales of each style, the layers one after the other. S is 1,603 at full
@@ -102,12 +100,19 @@ class ConditionalNet(nn.Module):
     """
 
     def __init__(
-        self, styles: int, width: int = 32, blocks: int = 5, *, inner: int | None = None
+        self,
+        styles: int,
+        width: int = 32,
+        blocks: int = 5,
+        *,
+        inner: int | None = None,
+        upsampling: str = "nearest",
     ) -> None:
         super().__init__()
         full = 4 * width if inner is None else inner
         if min(styles, width, full) < 1 or blocks < 0:
             raise InputError("styles, width and inner must be 1 or more, blocks 0 or more")
+        self.upsampling = one_of(INTERPOLATIONS, upsampling)
         self.encoder = nn.ModuleList(
             (
                 Layer(3, width, 9),
@@ -120,8 +125,8 @@ class ConditionalNet(nn.Module):
         )
         self.decoder = nn.ModuleList(
             (
-                Layer(full, 2 * width, enlarge=True),
-                Layer(2 * width, width, enlarge=True),
+                Layer(full, 2 * width, enlarge=upsampling),
+                Layer(2 * width, width, enlarge=upsampling),
                 Layer(width, 3, 9, relu=False),
             )
         )
@@ -202,7 +207,7 @@ class ConditionalNet(nn.Module):
                 layer.convolution,
                 row,
                 relu=layer.relu,
-                enlarge="nearest" if layer.enlarge else None,
+                enlarge=layer.enlarge,
                 shortcut=2 if layer in ends else 0,
             )
             for layer, row in zip(layers, rows, strict=True)
@@ -258,7 +263,9 @@ class NewStyle(nn.Module):
         """A network with the new rows below the old, which are the same to the bit."""
         old = self.network
         width, _, inner = old.channels[:3]
-        grown = ConditionalNet(len(old.gamma) + 1, width, len(old.residual), inner=inner)
+        grown = ConditionalNet(
+            len(old.gamma) + 1, width, len(old.residual), inner=inner, upsampling=old.upsampling
+        )
         state = dict(old.state_dict())
         for name, row in (("gamma", self.gamma), ("beta", self.beta)):
             state[name] = torch.cat([state[name], row.detach()])  # (N + 1, S)

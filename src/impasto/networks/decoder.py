@@ -14,6 +14,7 @@ from impasto.encoder import WIDTHS, Encoder, block_of, layer_names
 from impasto.errors import InputError
 from impasto.losses.gram import samples
 from impasto.networks.blocks import convolution, initialize
+from impasto.networks.upsampling import Doubled
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -21,19 +22,20 @@ _FLOOR = 0.25  # of a layer's mean scale
 
 
 class Decoder(nn.Module):
-    """Each convolution up to a layer the other way round, and nearest neighbours for pooling.
+    """Each convolution up to a layer the other way round, and interpolation for pooling.
 
     3x3 convolutions with a reflected border and ReLU, but for the last, which is linear. No norms:
     an instance norm would give every picture the same style again (section 6.1 of AdaIN).
 
     Args:
         layer: What it begins from, one of :data:`LAYERS`.
+        upsampling: One of :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
 
     Raises:
         InputError: There is no decoder from there.
     """
 
-    def __init__(self, layer: str = "relu4_1") -> None:
+    def __init__(self, layer: str = "relu4_1", upsampling: str = "nearest") -> None:
         super().__init__()
         if layer not in LAYERS:
             raise InputError(f"no decoder from {layer!r}: choose {', '.join(LAYERS)}")
@@ -41,7 +43,7 @@ class Decoder(nn.Module):
         parts: list[nn.Module] = []
         for name in reversed(names[: names.index(layer) + 1]):
             if name.startswith("pool"):
-                parts.append(nn.Upsample(scale_factor=2, mode="nearest"))
+                parts.append(Doubled(upsampling))
             elif name.startswith("conv"):
                 parts += [convolution(*_mirrored(name), 3), nn.ReLU(inplace=True)]
         self.body = nn.Sequential(*parts[:-1])  # nothing after the last convolution

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import UPSAMPLINGS, InstanceNorm, convolution, initialize
+from impasto.networks.blocks import InstanceNorm, convolution, initialize
 from impasto.networks.links import Chain, link
 from impasto.networks.transform import TransformNet, squash
+from impasto.networks.upsampling import INTERPOLATIONS, UPSAMPLINGS, doubled, one_of
 
 
 class GeneratedLayer(nn.Module):
@@ -71,8 +72,8 @@ class GeneratedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
-        if self.enlarge in {"nearest", "bilinear"}:
-            x = F.interpolate(x, scale_factor=2.0, mode=self.enlarge)
+        if self.enlarge in INTERPOLATIONS:
+            x = doubled(x, self.enlarge, training=self.training)
             x = F.pad(x, (1, 2, 1, 2), mode="reflect")
         x = self.norm(self.convolution(x))
         return F.relu_(x) if self.relu else x
@@ -109,8 +110,7 @@ class GeneratedNet(nn.Module):
         affine: bool = True,
     ) -> None:
         super().__init__()
-        if upsampling not in UPSAMPLINGS:
-            raise InputError(f"unknown upsampling {upsampling!r}: choose {', '.join(UPSAMPLINGS)}")
+        one_of(UPSAMPLINGS, upsampling)
         self.shortcuts, self.border = shortcuts, 8 * blocks if unpadded else 0
         full = 4 * width
         layers = [

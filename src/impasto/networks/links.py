@@ -19,7 +19,8 @@ class Link:
         weight: (C', C, k, k); with a mirrored border.
         bias: (C',), or None.
         stride: 2 halves the size.
-        enlarge: Double the size before: ``nearest``, ``bilinear`` or None.
+        enlarge: Double the size before, by one of
+            :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
         scale: (C',) of the instance norm that follows, or None for no norm.
         shift: (C',) of it.
         relu: Whether a ReLU follows.

@@ -93,6 +93,7 @@ class PredictionNet(nn.Module):
         embedding: Numbers of an embedding.
         width: See :class:`~impasto.networks.conditional.ConditionalNet`.
         blocks: See there.
+        upsampling: See there.
 
     Attributes:
         predicted: Of a painter's scales, how many are predicted: the last 1,379 of 1,603 at full
@@ -100,10 +101,16 @@ class PredictionNet(nn.Module):
     """
 
     def __init__(
-        self, inputs: int = 1920, embedding: int = 100, width: int = 32, blocks: int = 5
+        self,
+        inputs: int = 1920,
+        embedding: int = 100,
+        width: int = 32,
+        blocks: int = 5,
+        *,
+        upsampling: str = "nearest",
     ) -> None:
         super().__init__()
-        self.painter = ConditionalNet(1, width, blocks)
+        self.painter = ConditionalNet(1, width, blocks, upsampling=upsampling)
         contracting = len(self.painter.encoder)
         self.predicted = sum(self.painter.channels[contracting:])
         self.predictor = Predictor(inputs, embedding, 2 * self.predicted)

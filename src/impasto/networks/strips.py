@@ -18,6 +18,7 @@ from torch import Tensor
 from impasto import shot
 from impasto.networks.blocks import valid_convolution
 from impasto.networks.links import Chain, Link
+from impasto.networks.upsampling import doubled
 from impasto.runtime import spare_memory
 
 _KEPT = 4  # times smaller than the picture: maps that are kept
@@ -178,10 +179,10 @@ class _Strips:
         """Rows of a map, or of it at twice its size."""
         if enlarge is None:
             return self._rows(index, first, end)
-        margin = 1 if enlarge == "bilinear" else 0
+        margin = 0 if enlarge == "nearest" else 1
         top = max(0, first // 2 - margin)
         bottom = min(self._size(index), (end + 1) // 2 + margin)
-        x = F.interpolate(self._rows(index, top, bottom), scale_factor=2.0, mode=enlarge)
+        x = doubled(self._rows(index, top, bottom), enlarge)
         return x[..., first - 2 * top : end - 2 * top, :]
 
     def _rows(self, index: int, start: int, stop: int) -> Tensor:

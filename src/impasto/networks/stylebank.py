@@ -21,6 +21,7 @@ from impasto.networks.conditional import Layer
 from impasto.networks.links import Chain, Link, link
 from impasto.networks.regions import regional_norm
 from impasto.networks.transform import TransformNet, squash
+from impasto.networks.upsampling import INTERPOLATIONS, one_of
 
 Norm = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -35,11 +36,18 @@ class Stage(nn.Module):
         outputs: Channels that go out.
         kernel: Side of the kernel; odd.
         stride: 2 halves the size.
-        enlarge: Double the size first, by nearest neighbours.
+        enlarge: Double the size first, by one of
+            :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, enlarge: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        enlarge: str | None = None,
     ) -> None:
         super().__init__()
         self.layer = Layer(inputs, outputs, kernel, stride=stride, enlarge=enlarge)
@@ -57,8 +65,7 @@ class Stage(nn.Module):
 
     def link(self) -> Link:
         """The same as a link of a chain."""
-        enlarge = "nearest" if self.layer.enlarge else None
-        return link(self.layer.convolution, self.norm, enlarge=enlarge)
+        return link(self.layer.convolution, self.norm, enlarge=self.layer.enlarge)
 
 
 def norm_as_first(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
@@ -87,19 +94,32 @@ class StyleBankNet(nn.Module):
         width: Channels of the first convolution; 32, less for speed.
         kernel: Side of the banks' filters.
         layers: Convolutions of a bank.
+        upsampling: One of :data:`~impasto.networks.upsampling.INTERPOLATIONS`.
     """
 
-    def __init__(self, styles: int, width: int = 32, kernel: int = 3, layers: int = 1) -> None:
+    def __init__(
+        self,
+        styles: int,
+        width: int = 32,
+        kernel: int = 3,
+        layers: int = 1,
+        *,
+        upsampling: str = "nearest",
+    ) -> None:
         super().__init__()
         if width < 1:
             raise InputError("width must be 1 or more")
+        self.upsampling = one_of(INTERPOLATIONS, upsampling)
         self.encoder = nn.Sequential(
             Stage(3, width, 9),
             Stage(width, 2 * width, stride=2),
             Stage(2 * width, 4 * width, stride=2),
         )
         self.decoder = nn.ModuleList(
-            (Stage(4 * width, 2 * width, enlarge=True), Stage(2 * width, width, enlarge=True))
+            (
+                Stage(4 * width, 2 * width, enlarge=upsampling),
+                Stage(2 * width, width, enlarge=upsampling),
+            )
         )
         self.last = convolution(width, 3, 9)
         initialize(self, last=0.1)
@@ -226,6 +246,7 @@ class NewBank(nn.Module):
         for name, value in new.items():
             state[f"bank.{name}"] = torch.cat([state[f"bank.{name}"], value])
         styles, layers, channels, _, kernel, _ = state["bank.kernels"].shape
-        grown = StyleBankNet(styles, channels // 4, kernel, layers)
+        upsampling = self.network.upsampling
+        grown = StyleBankNet(styles, channels // 4, kernel, layers, upsampling=upsampling)
         grown.load_state_dict(state)
         return grown.eval()

@@ -11,16 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import (
-    ConvNorm,
-    InstanceNorm,
-    Residual,
-    UpConvNorm,
-    convolution,
-    initialize,
-    leaky,
-)
+from impasto.networks.blocks import ConvNorm, InstanceNorm, Residual, convolution, initialize, leaky
 from impasto.networks.links import Chain, link
+from impasto.networks.upsampling import UpConvNorm
 
 OUTPUTS = ("tanh", "tanh150")
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the ImageNet photographs, RGB, 0 to 255
@@ -33,7 +26,7 @@ class TransformNet(nn.Module):
         width: Channels of the first convolution; the paper's 32.
         blocks: Residual blocks.
         norm: ``instance``, ``batch`` or ``none``.
-        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
+        upsampling: One of :data:`~impasto.networks.upsampling.UPSAMPLINGS`.
         padding: Of all convolutions.
         unpadded: Residual blocks without padding after a reflected border of 40 pixels, as the
             paper's table has it.

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.blocks import ConvNorm, Residual, UpConvNorm, convolution, initialize
+from impasto.networks.blocks import ConvNorm, Residual, convolution, initialize
+from impasto.networks.upsampling import UpConvNorm
 
 SMALLEST = 5  # the least side whose mirror image fills the border of the 9x9 convolution
 

@@ -28,6 +28,7 @@ from impasto.methods.arbitrary.base import (
     Decoders,
     up_to,
 )
+from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.decoder import LAYERS
@@ -106,14 +107,13 @@ class AdaInConfig(AnyStyleConfig):
         )
 
 
-class AdaInTask(Task):
+class AdaInTask(PaintingTask):
     """Equations 9 to 13: t = AdaIN(f(c), f(s)), and a decoder g that makes a picture of it.
 
     The network learns in two ways. In the first steps, and in some of the later ones, it gives back
     pictures of both kinds; in the others it paints.
     """
 
-    sources = ("content", "style")
     module: Decoders
 
     def __init__(self, config: AdaInConfig, runtime: Runtime) -> None:
@@ -122,7 +122,6 @@ class AdaInTask(Task):
         self.module.measure(config, runtime)
         self.layers = up_to(config.layer)
         self._runtime = runtime
-        self._shown: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -132,8 +131,7 @@ class AdaInTask(Task):
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content and style of what is painted, or how well pictures are given back."""
         content, style = batch["content"], batch["style"]
-        if self._shown is None:
-            self._shown = content[:1].clone(), style[:1].clone()
+        self.remember(batch)
         if self._gives_back(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
         return self._transfer(module, content, style)
@@ -183,14 +181,12 @@ class AdaInTask(Task):
             parts.append(squares.sum(1).mean() if self.config.style_sum else squares.mean())
         return torch.stack(parts).sum()
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo and a painting of the first batch, and what comes of the two."""
-        if self._shown is None:
-            return None
-        layer, (photo, painting) = self.config.layer, self._shown
-        content, style = (self.encoder(picture, [layer])[layer] for picture in self._shown)
+    def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
+        """By AdaIN and the decoder."""
+        layer = self.config.layer
+        content, style = (self.encoder(one, [layer])[layer] for one in (photo, painting))
         painted: Tensor = module(adain(content, *moments(style)), layer)
-        return torch.cat([photo, painting, painted.float()], dim=-1)
+        return painted
 
 
 class _Whole(nn.Module):
@@ -230,7 +226,7 @@ class AdaIn(AnyStyleMethod):
     @classmethod
     def network(cls, config: AdaInConfig) -> Decoders:
         """The decoder of section 6.1."""
-        return Decoders([config.layer])
+        return Decoders([config.layer], config.upsampling)
 
     @classmethod
     def task(cls, config: AdaInConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:

@@ -43,6 +43,7 @@ class AnyStyleConfig:
         padding: Of the VGG-19: ``reflect``, ``zeros``, ``replicate`` or ``circular``.
         units: What features are measured in: ``rms`` for the root mean square of each channel over
             the package's photos, or ``none`` for the flavour's own numbers.
+        upsampling: Of the decoders: ``nearest`` as in the papers, or ``bilinear``.
     """
 
     flavor: str = "caffe"
@@ -50,10 +51,11 @@ class AnyStyleConfig:
     pooling: str = "max"
     padding: str = "reflect"  # of the authors' vgg_normalised
     units: str = "rms"  # ours: all channels count alike
+    upsampling: str = "nearest"
 
     def __post_init__(self) -> None:
         """Refuse what makes no encoder."""
-        self.check_words(pooling=POOLINGS, units=UNITS)
+        self.check_words(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
 
     def check_words(self, **known: Iterable[str]) -> None:
         """Refuse a field, by its name, that is none of the words known for it."""
@@ -70,11 +72,12 @@ class Decoders(nn.Module):
 
     Args:
         layers: Where decoders begin.
+        upsampling: See :class:`~impasto.networks.decoder.Decoder`.
     """
 
-    def __init__(self, layers: Sequence[str]) -> None:
+    def __init__(self, layers: Sequence[str], upsampling: str) -> None:
         super().__init__()
-        self.decoders = nn.ModuleDict({layer: Decoder(layer) for layer in layers})
+        self.decoders = nn.ModuleDict({layer: Decoder(layer, upsampling) for layer in layers})
         self.scales = Scales(up_to(max(layers)))
 
     def forward(self, features: Tensor, layer: str) -> Tensor:
@@ -214,7 +217,8 @@ class AnyStyleMethod(NetworkMethod):
             (x,) = self.encoded(strip, [layer])
             return self.decode(moved(x, x.dtype), layer)
 
-        return over_strips(picture, paint, spans(height, rows, 2 * seen, self.multiple))
+        around = seen + reach(layer, smooth=True)
+        return over_strips(picture, paint, spans(height, rows, around, self.multiple))
 
     def units(self, layer: str) -> Tensor:
         """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.

@@ -21,6 +21,7 @@ from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
+from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, with_short_side
 from impasto.methods.registry import Ability, Paper, method
@@ -130,7 +131,7 @@ class MetaNetworkConfig:
         )
 
 
-class MetaNetworkTask(Task):
+class MetaNetworkTask(PaintingTask):
     """Each painting of a batch gets a network, which paints some of its photos.
 
     Args:
@@ -138,9 +139,7 @@ class MetaNetworkTask(Task):
         runtime: Where the encoder runs.
     """
 
-    sources = ("content", "style")
     module: MetaNet
-    _shown: tuple[Tensor, Tensor] | None
 
     def __init__(self, config: MetaNetworkConfig, runtime: Runtime) -> None:
         self.config, self.module = config, _meta(config)
@@ -153,14 +152,13 @@ class MetaNetworkTask(Task):
             relative=config.relative,
             statistics=config.style_loss,
         )
-        self.loss_of, self._shown = PerceptualLoss(self.encoder, weights), None
+        self.loss_of = PerceptualLoss(self.encoder, weights)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and the style of the painting that each of them drew."""
+        self.remember(batch)
         photos, paintings = batch["content"], batch["style"][: self.config.paintings]
         photos = photos[: len(photos) // len(paintings) * len(paintings)]
-        if self._shown is None:
-            self._shown = photos[:1].clone(), paintings[:1].clone()
         with torch.no_grad():
             features = self.encoder(paintings, self.config.style_layers)
             wanted = self.loss_of.targets(features)  # (P, C, C)
@@ -171,13 +169,10 @@ class MetaNetworkTask(Task):
         losses = self.loss_of(painted, photos, targets)
         return with_palette(losses, painted, palette, self.config.palette_weight)
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo and a painting of the first batch, and what comes of the two."""
-        if self._shown is None:
-            return None
-        photo, painting = self._shown
+    def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
+        """The network of the painting, written and used."""
         painted: Tensor = module(photo, self.config.reader.read(self.encoder, painting))
-        return torch.cat([photo, painting, painted.float()], dim=-1)
+        return painted
 
 
 def _base(config: MetaNetworkConfig) -> GeneratedNet:

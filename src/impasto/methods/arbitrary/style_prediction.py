@@ -22,12 +22,14 @@ from impasto.losses.gram import gram_matrix
 from impasto.losses.palette import palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Embedding, Reader, known, statistics
+from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.prediction import EmbeddedNet, PredictionNet
 from impasto.networks.regions import region_maps
+from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
@@ -44,6 +46,7 @@ class StylePredictionConfig:
         embedding: Numbers of an embedding.
         width: Channels of the painter's first convolution; the paper's 32, less for speed.
         blocks: Residual blocks.
+        upsampling: See :class:`~impasto.methods.multi_style.cin.CinConfig`.
         encoder: Of the predictor and of the loss: ``vgg19`` or ``vgg16``.
         flavor: Of the encoder.
         pooling: Of the encoder: ``max`` or ``average``.
@@ -66,6 +69,7 @@ class StylePredictionConfig:
     embedding: int = 100  # the authors' code
     width: int = 32  # the authors' code
     blocks: int = 5  # the authors' code
+    upsampling: str = BOTH  # ours: it leaves no mesh in plain parts
     encoder: str = "vgg19"  # comes with the package
     flavor: str = "caffe"
     pooling: str = "max"
@@ -108,6 +112,7 @@ class StylePredictionConfig:
         Its plan: batches of 8, crops of 256, Adam at 1e-5, some 3 million steps.
         """
         return cls(
+            upsampling="nearest",
             encoder="vgg16",
             pooling="average",
             content_layer="relu3_3",
@@ -122,7 +127,7 @@ class StylePredictionConfig:
         )
 
 
-class StylePredictionTask(Task):
+class StylePredictionTask(PaintingTask):
     """Each photo of a batch gets a painting: its statistics are predicted from, its Gram met.
 
     Args:
@@ -130,7 +135,6 @@ class StylePredictionTask(Task):
         runtime: Where the encoder runs.
     """
 
-    sources = ("content", "style")
     module: PredictionNet
 
     def __init__(self, config: StylePredictionConfig, runtime: Runtime) -> None:
@@ -146,13 +150,11 @@ class StylePredictionTask(Task):
         )
         self.encoder = config.reader.encoder(runtime, "pool5")
         self.loss_of = PerceptualLoss(self.encoder, weights)
-        self._shown: tuple[Tensor, Tensor] | None = None
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and of each the style of its painting."""
         photos, paintings = batch["content"], batch["style"]
-        if self._shown is None:
-            self._shown = photos[:1].clone(), paintings[:1].clone()
+        self.remember(batch)
         every = self.config.identity
         if every and batch.step % every == every - 1:
             own, _ = self._painted(module, photos, photos)
@@ -175,14 +177,11 @@ class StylePredictionTask(Task):
         painted = module(photos, seen, each)
         return self.loss_of(painted, photos, targets), painted
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo and a painting of the first batch, and what comes of the two."""
-        if self._shown is None:
-            return None
-        photo, painting = self._shown
+    def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
+        """By the norms that are predicted from the painting."""
         seen = self.config.reader.read(self.encoder, painting)
         painted: Tensor = module(photo, seen, torch.ones(1, 1, device=photo.device))
-        return torch.cat([photo, painting, painted.float()], dim=-1)
+        return painted
 
 
 @method(
@@ -206,12 +205,18 @@ class StylePrediction(NetworkMethod):
     module: PredictionNet
     kind = "any"
     default_size = 512
-    adjustable = ("alpha",)
+    adjustable = ("alpha", "upsampling")
 
     @classmethod
     def network(cls, config: StylePredictionConfig) -> PredictionNet:
         """The painter of the paper, and the predictor of its norms."""
-        return PredictionNet(config.reader.numbers, config.embedding, config.width, config.blocks)
+        return PredictionNet(
+            config.reader.numbers,
+            config.embedding,
+            config.width,
+            config.blocks,
+            upsampling=config.upsampling,
+        )
 
     @classmethod
     def task(

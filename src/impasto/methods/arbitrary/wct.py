@@ -175,7 +175,7 @@ class Wct(AnyStyleMethod):
     @classmethod
     def network(cls, config: WctConfig) -> Decoders:
         """A decoder for each level, whichever of them are used."""
-        return Decoders(LAYERS)
+        return Decoders(LAYERS, config.upsampling)
 
     @classmethod
     def task(cls, config: WctConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:

@@ -17,6 +17,7 @@ from impasto.methods.network import pad_to
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.stylebank import NewBank, StyleBankNet
+from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import Runtime
 from impasto.style import Style
@@ -35,6 +36,8 @@ class StyleBankConfig(ManyStylesConfig):
     Attributes:
         kernel: Side of the filters: 1, 3, 5 or 7; larger ones hold larger strokes.
         layers: Convolutions of a bank, one after the other.
+        upsampling: Of the decoder, see :class:`~impasto.methods.multi_style.cin.CinConfig`; the
+            paper does not say.
         tv_weight: γ, of the total variation, for pixels of 0 to 1.
         stylizing: T, steps of the stylizing branch before each one of the auto-encoder's.
         balance: λ, how much the auto-encoder's gradient counts beside the stylizing one.
@@ -42,6 +45,7 @@ class StyleBankConfig(ManyStylesConfig):
 
     kernel: int = 3
     layers: int = 1
+    upsampling: str = BOTH  # it leaves no weave in plain parts
     tv_weight: float = 0.5  # ours: a hundredth of the loss
     stylizing: int = 2
     balance: float = 1.0
@@ -232,13 +236,20 @@ class StyleBank(ManyStyles):
     Config = StyleBankConfig
     config: StyleBankConfig
     module: StyleBankNet
+    adjustable = ("upsampling",)
     # Of a loss of 12, a bank leaves 4.6 after 40 steps at 1e-3, 4.0 at 4e-3, 3.8 at 16e-3.
     adding: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 1e-2}
 
     @classmethod
     def network(cls, config: StyleBankConfig) -> StyleBankNet:
         """Encoder, as many banks as there are styles, decoder."""
-        return StyleBankNet(config.styles, config.width, config.kernel, config.layers)
+        return StyleBankNet(
+            config.styles,
+            config.width,
+            config.kernel,
+            config.layers,
+            upsampling=config.upsampling,
+        )
 
     @classmethod
     def task(cls, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:

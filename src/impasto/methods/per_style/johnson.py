@@ -15,6 +15,7 @@ from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import SMALLEST, NetworkMethod, with_short_side
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.transform import TransformNet
+from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Style
@@ -31,7 +32,9 @@ class JohnsonConfig:
         width: Channels of the first convolution; the paper's 32, the released models' 16.
         blocks: Residual blocks.
         norm: ``instance`` or ``batch``.
-        upsampling: ``nearest``, ``bilinear`` or ``transposed``.
+        upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear``, or
+            ``nearest-bilinear``: to learn with nearest neighbours and to paint with the mean of
+            both, see :mod:`impasto.networks.upsampling`.
         unpadded: Residual blocks without padding inside a reflected border.
         output: See :class:`~impasto.networks.transform.TransformNet`.
         encoder: Of the loss: ``vgg19`` or ``vgg16``.
@@ -54,7 +57,7 @@ class JohnsonConfig:
     width: int = 32
     blocks: int = 5
     norm: str = "instance"  # Improved Texture Networks: better from the first steps on
-    upsampling: str = "nearest"  # no checkerboards
+    upsampling: str = BOTH  # ours: no checkerboards, and no weave in plain parts
     unpadded: bool = False
     output: str = "tanh"
     encoder: str = "vgg19"  # comes with the package
