@@ -51,8 +51,17 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
 
     if copies + encoded(height * width) + config.history * pair <= room:
         return Fit(None, config.history)
-    sides = [side for side in _SIDES if encoded((side + 2 * _HALO) ** 2) <= _SHARE * room]
+    least = min(_PAIRS, config.history)
+
+    def left(side: int) -> int:
+        """What tiles of a side leave for the history."""
+        return room - copies - max(encoded((side + 2 * _HALO) ** 2), _FILTER * picture)
+
+    sides = [
+        side
+        for side in _SIDES
+        if encoded((side + 2 * _HALO) ** 2) <= _SHARE * room and left(side) >= least * pair
+    ]
     side = sides[0] if sides else _SIDES[-1]
-    left = room - copies - max(encoded((side + 2 * _HALO) ** 2), _FILTER * picture)
-    pairs = left // pair if pair else config.history
-    return Fit(side, max(min(_PAIRS, config.history), min(config.history, pairs)))
+    pairs = left(side) // pair if pair else config.history
+    return Fit(side, max(least, min(config.history, pairs)))
