@@ -139,6 +139,32 @@ def test_the_method_may_be_named_if_it_is_the_models(two):
         pipeline.stylize(smooth(), two[0], method="gatys")
 
 
+def test_numbers_that_may_still_change(tmp_path):
+    path, _ = fresh(tmp_path / "c.safetensors", "cin", width=4, blocks=0)
+    usual = pipeline.stylize(smooth(), path).rgb
+    for change in ({"settings": {"upsampling": "nearest"}}, {"preset": "paper"}):
+        assert not torch.equal(pipeline.stylize(smooth(), path, **change).rgb, usual)
+    for settings, said in (
+        ({"width": 8}, "width was settled when cin learned: change upsampling"),
+        ({"steps": 9}, "unknown setting 'steps'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            pipeline.stylize(smooth(), path, settings=settings)
+
+
+def test_numbers_beside_a_painting_are_those_of_its_method(tmp_path):
+    path, _ = fresh(tmp_path / "c.safetensors", "cin", width=4, blocks=0)
+    half = torch.zeros(1, 3, 36, 52)
+    half[..., :26] = 1
+    pipeline.stylize(
+        smooth(),
+        [path, "sample:wave"],
+        method=None,
+        masks=[Picture(half), Picture(1 - half)],
+        settings={"steps": 2, "levels": 1},
+    )
+
+
 def test_a_network_without_a_model_says_what_to_do():
     with pytest.raises(InputError, match=r"impasto styles.*impasto train johnson"):
         pipeline.stylize(smooth(), smooth(), method="johnson")

@@ -79,20 +79,33 @@ class Brushes:
         styles = [style_file.ready(style) or style for style in styles]
         encoded = [style.method for style in styles if isinstance(style, Style)]
         default = next(iter(encoded), self._chosen.method)
-        return [
-            self._brush(style, share, default) for style, share in zip(styles, shares, strict=True)
-        ]
+        learned = [catalog.find(style, self._kind) for style in styles]
+        alone = all(learned)  # else numbers are those of the paintings' method
+        each = zip(styles, learned, shares, strict=True)
+        return [self._brush(style, one, share, default, alone) for style, one, share in each]
 
-    def _brush(self, style: Any, share: float, default: str) -> Brush:
-        learned = catalog.find(style, self._kind)
+    def _brush(
+        self,
+        style: Any,
+        learned: catalog.Learned | None,
+        share: float,
+        default: str,
+        alone: bool,
+    ) -> Brush:
         if learned is None:
             source = style if isinstance(style, Style) else read(style)
             return Brush(self._painter(source, default), source, share)
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
-        if learned.path not in self._opened:
-            self._opened[learned.path] = open_learned(learned, runtime=self._runtime, **self._place)
-        network = self._opened[learned.path]
+        if (learned.path, alone) not in self._opened:
+            self._opened[learned.path, alone] = open_learned(
+                learned,
+                preset=self._preset if alone else "default",
+                settings=self._settings if alone else {},
+                runtime=self._runtime,
+                **self._place,
+            )
+        network = self._opened[learned.path, alone]
         return Brush(network, network.own_style(learned.index), share)
 
     def _painter(self, source: Picture | Style, default: str) -> Method:
