@@ -65,6 +65,20 @@ def test_it_goes_on_where_it_was_cancelled(clip, tmp_path, paint):
     assert (one.times, one.seconds, one.sound) == (other.times, other.seconds, other.sound)
 
 
+def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
+    target = tmp_path / "out.mp4"
+    report = paint(clip, target, callback=stop_after(5), partial=True)
+    assert (report.frames, report.stopped) == (4, True)
+    before, short = read(clip), read(target)
+    assert short.times == before.times[:4]
+    assert 0 < len(short.sound) < len(before.sound)
+    report = paint(clip, target, partial=True)  # and the rest, from there
+    assert (report.frames, report.kept, report.stopped) == (8, 4, False)
+    assert read(target).times == before.times
+    with pytest.raises(CancelledError):
+        paint(clip, tmp_path / "none.mp4", callback=stop_after(1), partial=True)
+
+
 def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     paint(clip, tmp_path / "whole")
     folder = tmp_path / "killed"

@@ -88,7 +88,9 @@ def tab(studio: Studio) -> None:
                 show,
             )
             button = gr.DownloadButton(value=str(target), interactive=True)
-            said = status(f"done, {done.seconds:.1f} s")
+            report = done.result
+            kept = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+            said = status(f"{kept}, {done.seconds:.1f} s")
             yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
             yield gr.skip(), gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
@@ -123,16 +125,18 @@ def _stylize(
     controls: Controls,
     most: float,
     callback: Callback,
-) -> None:
+) -> Any:
     video = importlib.import_module("impasto.video")
     try:
         clip = video.open_clip(source)
         seconds = clip.frames / float(clip.rate)
         if seconds > most:
             raise InputError(f"{source.name} lasts {seconds:.0f} s, {most:.0f} s are painted here")
-        video.stylize_video(source, target, style, controls=controls, callback=callback)
+        return video.stylize_video(
+            source, target, style, controls=controls, callback=callback, partial=True
+        )
     except CancelledError:
-        raise CancelledError("stopped: of a video only the whole is kept") from None
+        raise CancelledError("stopped before the first frame was finished") from None
     except ImpastoError as error:
         told = str(error).replace(str(source), source.name)
         raise InputError(told.replace(str(target), target.name)) from error

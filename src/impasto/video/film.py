@@ -67,6 +67,8 @@ def write(
     coding: Coding,
     fetch: Fetch,
     frames: int | None = None,
+    *,
+    short: bool = False,
 ) -> None:
     """Write a video: the painted frames at the times of the clip's, and its sound.
 
@@ -77,13 +79,14 @@ def write(
         coding: How it is written.
         fetch: Gives a painted frame by its number.
         frames: How many there are; as many as the clip says when None.
+        short: Whether the clip has more; then its sound ends with them.
 
     Raises:
         InputError: The format, the codec or the sound cannot be written so.
     """
     film = _Film(target, clip, size, coding)
     film.prepare(fetch, frames or clip.frames)
-    film.write(fetch, frames if isinstance(clip, Folder) else None)
+    film.write(fetch, frames if short or isinstance(clip, Folder) else None)
 
 
 class _Film:

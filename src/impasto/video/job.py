@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ class Report:
         shots: How many shots were told apart.
         size: Width and height of the frames.
         seconds: That this took.
+        stopped: Whether it was stopped, and these are the frames that were finished.
         flicker: Of the result: how much of it changes that does not move, in 255ths; None where
             there is nothing to compare.
         flicker_painted: The same of the frames before they were blended.
@@ -60,6 +62,7 @@ class Report:
     flicker_painted: float | None
     flicker_plain: float | None
     notes: tuple[str, ...] = ()
+    stopped: bool = False
 
     def in_words(self) -> str:
         """The flicker figures in a line."""
@@ -91,6 +94,7 @@ def stylize_video(
     smooth: float = SMOOTH,
     flicker: bool = False,
     resume: bool = True,
+    partial: bool = False,
     codec: str | None = None,
     crf: int | None = None,
     audio: str = "copy",
@@ -125,6 +129,7 @@ def stylize_video(
             has changed; see :class:`impasto.video.steady.Steady`.
         flicker: Also paint each frame by itself, to compare; takes twice the time.
         resume: Go on with frames that are there; else they are thrown away.
+        partial: Where the callback cancels, write a shorter video of the frames that are finished.
         codec: See :class:`impasto.video.coding.Coding`.
         crf: See :class:`impasto.video.coding.Coding`.
         audio: See :class:`impasto.video.coding.Coding`.
@@ -133,7 +138,8 @@ def stylize_video(
 
     Raises:
         InputError: Something given cannot be used, or frames of other settings lie there.
-        CancelledError: The callback cancelled; the frames that are finished are kept.
+        CancelledError: The callback cancelled; the frames that are finished are kept. With
+            ``partial`` only if there are none.
     """
     begun = time.perf_counter()
     coding = Coding(codec, crf, audio)
@@ -182,12 +188,20 @@ def stylize_video(
     hand = Steady(painter, steady=steady, smooth=smooth, plain=painter.plain if flicker else None)
     with work.held():
         work.begin(job, resume=resume)
-        frames, kept = _paint(clip, work, painter, hand, callback)
+        stopped = False
+        try:
+            frames, kept = _paint(clip, work, painter, hand, callback)
+        except CancelledError:
+            frames = kept = int(work.state()[1]["frames"])
+            stopped = partial and frames > 0
+            if not stopped:
+                raise
         if not into_folder:
-            part = folder / f"film{out.suffix}"
-            film.write(part, clip, size, coding, lambda index: _pixels(work, index), frames)
+            part, fetch = folder / f"film{out.suffix}", functools.partial(_pixels, work)
+            film.write(part, clip, size, coding, fetch, frames, short=stopped)
             os.replace(part, out)
-    work.finish()
+    if not stopped:
+        work.finish()
     return Report(
         out,
         frames,
@@ -199,6 +213,7 @@ def stylize_video(
         hand.flicker.value("painted"),
         hand.flicker.value("plain"),
         (*clip.notes, *notes),
+        stopped,
     )
 
 
