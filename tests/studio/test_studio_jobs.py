@@ -7,7 +7,7 @@ from PIL import Image
 
 from impasto import catalog, samples
 from impasto.controls import Controls
-from impasto.errors import ImpastoError, InputError
+from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Picture
 from impasto.methods.registry import Ability, methods
 from impasto.studio import choices, jobs, shelf
@@ -150,3 +150,28 @@ def test_no_path_and_no_traceback_is_told():
     assert told(secret) == "something went wrong: RuntimeError. The server's log says more"
     assert told(ImpastoError("a\nb")) == "a b"
     assert "smaller" in told(MemoryError())
+
+
+def test_a_video_that_is_stopped_is_a_shorter_video(tmp_path):
+    pytest.importorskip("av")
+    from impasto import video
+    from impasto.studio import filming
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(5):
+        Image.fromarray(np.full((48, 64, 3), 40 * index, np.uint8)).save(frames / f"{index}.png")
+    clip, target, small = tmp_path / "clip.mp4", tmp_path / "out.mp4", Controls(size=64)
+    video.stylize_video(frames, clip, "starry-night", controls=small, fps=5)
+
+    def stop(progress):
+        if progress.step >= 3:
+            progress.cancel()
+
+    report = filming._stylize(clip, target, "starry-night", small, 60.0, stop)
+    assert (report.stopped, report.frames) == (True, 2)
+    assert video.open_clip(target).frames == 2
+    with pytest.raises(CancelledError, match="before the first frame"):
+        filming._stylize(clip, tmp_path / "none.mp4", "udnie", small, 60.0, lambda p: p.cancel())
+    with pytest.raises(InputError, match=r"lasts 1 s, 0 s are painted here"):
+        filming._stylize(clip, target, "starry-night", small, 0.4, stop)
