@@ -7,7 +7,6 @@ whole file or none.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -37,7 +36,7 @@ __all__ = [
 _ROWS = 256  # that are converted at once
 # Room for the 200-megapixel sensors in telephones. A picture of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
-WRITE_SUFFIXES = tuple(f".{name}" for name in encode.FORMATS)
+WRITE_SUFFIXES = encode.SUFFIXES
 READ_SUFFIXES = (*WRITE_SUFFIXES, ".bmp", ".gif")
 
 
@@ -218,7 +217,7 @@ def save(
         InputError: The format is unknown or cannot hold the picture, a value is not finite, or
             the target cannot be written.
     """
-    kind = _format(target, format)
+    kind = encode.format_of(target, format)
     shown = picture if isinstance(picture, Picture) else _from_tensor(picture)
     encode.check(kind, shown.width, shown.height, quality=quality, depth=depth)
     files.write(encode.encode(_to_array(shown, depth), kind, quality=quality), target)
@@ -235,25 +234,8 @@ def check_target(target: Target, *, format: str | None = None, depth: int = 8) -
     Raises:
         InputError: What `save` would say at the end, as far as one can know without the picture.
     """
-    encode.check(_format(target, format), 1, 1, quality=95, depth=depth)
+    encode.check(encode.format_of(target, format), 1, 1, quality=95, depth=depth)
     files.check(target)
-
-
-def _format(target: Target, format: str | None) -> str:
-    known = ", ".join(WRITE_SUFFIXES)
-    if format is not None:
-        kind = encode.FORMATS.get(format.lower().lstrip("."))
-        if kind is None:
-            raise InputError(f"cannot write the format {format!r}: choose one of {known}")
-        return kind
-    suffix = files.suffix_of(target)
-    kind = encode.FORMATS.get(suffix[1:])
-    if kind is not None:
-        return kind
-    if not isinstance(target, str | os.PathLike) or os.fspath(target) == "-":
-        return "PNG"
-    what = f"the ending {suffix}" if suffix else "no ending"
-    raise InputError(f"{os.fspath(target)} has {what}: name the file with one of {known}")
 
 
 def _from_tensor(tensor: Tensor) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import InputError
+from impasto.image import files
 from impasto.image.color import srgb_profile
+from impasto.image.files import Target
 
 # By name and by the ending of a file.
 FORMATS = {
@@ -23,6 +26,7 @@ FORMATS = {
     "tif": "TIFF",
     "tiff": "TIFF",
 }
+SUFFIXES = tuple(f".{name}" for name in FORMATS)
 _LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels a side, by the formats' own definitions
 
 
@@ -132,3 +136,25 @@ def _png16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def format_of(target: Target, format: str | None) -> str:
+    """The format, one of :data:`FORMATS`, that is asked for or that a file's name ends in.
+
+    Raises:
+        InputError: There is none.
+    """
+    known = ", ".join(SUFFIXES)
+    if format is not None:
+        kind = FORMATS.get(format.lower().lstrip("."))
+        if kind is None:
+            raise InputError(f"cannot write the format {format!r}: choose one of {known}")
+        return kind
+    suffix = files.suffix_of(target)
+    kind = FORMATS.get(suffix[1:])
+    if kind is not None:
+        return kind
+    if not isinstance(target, str | os.PathLike) or os.fspath(target) == "-":
+        return "PNG"
+    what = f"the ending {suffix}" if suffix else "no ending"
+    raise InputError(f"{os.fspath(target)} has {what}: name the file with one of {known}")
