@@ -36,14 +36,14 @@ def one_of(upsamplings: Sequence[str], upsampling: str) -> str:
 def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
     """Maps (B, C, H, W) of twice the size.
 
+    A plain map stays plain, to the last bit: norms would blow up what bilinear interpolation rounds
+    in float32 to a pattern, as it is all the variance that there is. In 16 bits it rounds back.
+
     Args:
         x: The maps.
         upsampling: One of :data:`INTERPOLATIONS`: ``nearest`` neighbours, ``bilinear``, or in
             training the one and else the mean of the two.
         training: Whether a network learns.
-
-    A plain map stays plain, to the last bit: norms would blow up what bilinear interpolation rounds
-    in float32 to a pattern, as it is all the variance that there is. In 16 bits it rounds back.
     """
     if upsampling == "nearest" or (upsampling == BOTH and training):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
