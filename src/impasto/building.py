@@ -89,15 +89,14 @@ def open_learned(
         WeightsError: The file is damaged.
     """
     path = found.path
-    if path.suffix != onnx_file.SUFFIX:
-        if _checked(runtime) == "torch":
-            return open_model(found, preset=preset, settings=settings, **place)
-        path = kept(path)
-    keep_large_blocks()
+    exported = path.suffix == onnx_file.SUFFIX
+    if not exported and _checked(runtime) == "torch":
+        return open_model(found, preset=preset, settings=settings, **place)
     if preset != "default":
-        raise InputError(f"{found.path.name} has the numbers it was exported with: no preset")
+        raise InputError(f"{path.name} has the numbers that it is exported with: no preset")
+    keep_large_blocks()
     return Exported(
-        path,
+        path if exported else kept(path),
         settings=settings,
         device=place.get("device", "auto"),
         precision=place.get("precision", "auto"),

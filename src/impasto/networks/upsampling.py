@@ -3,7 +3,7 @@
 A network that learns a style with either interpolation draws a fine mesh in plain parts, for a
 style loss asks for fine texture everywhere, and the network has nothing else to make it of. With
 nearest neighbours the mesh is made of their steps. So what has learned with those and paints with
-the mean of both interpolations has lost the mesh, and kept the style: ``nearest-bilinear``.
+the mean of both interpolations shows less of it, and keeps the style: ``nearest-bilinear``.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class StylePredictionConfig:
     embedding: int = 100  # the authors' code
     width: int = 32  # the authors' code
     blocks: int = 5  # the authors' code
-    upsampling: str = BOTH  # ours: it leaves no mesh in plain parts
+    upsampling: str = BOTH  # ours: less of a mesh in plain parts
     encoder: str = "vgg19"  # comes with the package
     flavor: str = "caffe"
     pooling: str = "max"

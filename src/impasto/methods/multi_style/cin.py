@@ -32,7 +32,7 @@ class CinConfig(ManyStylesConfig):
 
     blocks: int = 5  # the paper's appendix
     inner: int | None = None
-    upsampling: str = BOTH  # ours: it leaves no mesh in plain parts
+    upsampling: str = BOTH  # ours: less of a mesh in plain parts
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""

@@ -45,7 +45,7 @@ class StyleBankConfig(ManyStylesConfig):
 
     kernel: int = 3
     layers: int = 1
-    upsampling: str = BOTH  # it leaves no weave in plain parts
+    upsampling: str = BOTH  # less of a weave in plain parts
     tv_weight: float = 0.5  # ours: a hundredth of the loss
     stylizing: int = 2
     balance: float = 1.0

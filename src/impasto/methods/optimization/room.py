@@ -53,15 +53,14 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         return Fit(None, config.history)
     least = min(_PAIRS, config.history)
 
+    def tile(side: int) -> int:
+        return encoded((side + 2 * _HALO) ** 2)
+
     def left(side: int) -> int:
         """What tiles of a side leave for the history."""
-        return room - copies - max(encoded((side + 2 * _HALO) ** 2), _FILTER * picture)
+        return room - copies - max(tile(side), _FILTER * picture)
 
-    sides = [
-        side
-        for side in _SIDES
-        if encoded((side + 2 * _HALO) ** 2) <= _SHARE * room and left(side) >= least * pair
-    ]
+    sides = [s for s in _SIDES if tile(s) <= _SHARE * room and left(s) >= least * pair]
     side = sides[0] if sides else _SIDES[-1]
     pairs = left(side) // pair if pair else config.history
     return Fit(side, max(least, min(config.history, pairs)))

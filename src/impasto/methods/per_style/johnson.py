@@ -57,7 +57,7 @@ class JohnsonConfig:
     width: int = 32
     blocks: int = 5
     norm: str = "instance"  # Improved Texture Networks: better from the first steps on
-    upsampling: str = BOTH  # ours: no checkerboards, and no weave in plain parts
+    upsampling: str = BOTH  # ours: no checkerboards, and less of a weave in plain parts
     unpadded: bool = False
     output: str = "tanh"
     encoder: str = "vgg19"  # comes with the package
