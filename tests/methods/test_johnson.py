@@ -11,11 +11,12 @@ from impasto.losses.content import content_loss
 from impasto.methods import config
 from impasto.methods.per_style.johnson import LOSSES, Johnson, JohnsonConfig, JohnsonTask
 from impasto.methods.registry import Ability, get
-from impasto.runtime import choose
+from impasto.runtime import Runtime, choose
 from impasto.style import Part, Style
 from impasto.training.data import Source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
+from impasto.training.shift import paired
 from impasto.training.task import Batch
 
 FLOAT32 = choose("cpu", "float32")
@@ -216,3 +217,16 @@ def test_it_is_in_the_table():
     entry = get("johnson", Ability.STYLIZE | Ability.TRAIN)
     assert entry.build is Johnson
     assert entry.family == "per_style"
+
+
+def test_a_task_adds_the_shift_consistency_of_pairs():
+    config = JohnsonConfig(width=2, blocks=0, style_size=32)
+    runtime = Runtime(torch.device("cpu"), torch.float32)
+    task = Johnson.task(config, [torch.rand(1, 3, 32, 32)], runtime)
+    batch = Batch(0, 2, {"content": torch.rand(2, 3, 48, 48)})
+    pairs = paired(batch, 100.0)
+    losses = task.loss(task.module, pairs)
+    parts = sum(float(loss) for name, loss in losses.items() if name != "total")
+    assert float(losses["shift"]) > 0
+    assert float(losses["total"]) == pytest.approx(parts, rel=1e-5)
+    assert "shift" not in task.loss(task.module, batch)

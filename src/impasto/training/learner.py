@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from impasto.errors import DivergedError, InputError
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes
+from impasto.training.shift import paired
 from impasto.training.task import Batch, Task
 
 
@@ -30,6 +31,11 @@ class Learner:
             raise InputError(
                 f"a batch of {plan.batch} does not divide among {processes.world} processes: "
                 "give a multiple"
+            )
+        if plan.shift and task.sources and plan.batch // processes.world % 2:
+            raise InputError(
+                f"shift compares pairs of photos: a batch of {plan.batch} on {processes.world} "
+                "processes has no even number of them"
             )
         self._task, self._plan, self._processes = task, plan, processes
         module: Any = task.module  # torch leaves memory_format out of its types
@@ -68,6 +74,8 @@ class Learner:
             for name, batch in pictures.items()
         }
         batch = Batch(step, plan.batch // processes.world, moved, plan.steps)
+        if plan.shift:
+            batch = paired(batch, plan.shift)
         losses = self._task.loss(self._wrapped, batch)
         means = processes.mean(torch.stack([loss.detach().float() for loss in losses.values()]))
         told = dict(zip(losses, means, strict=True))

@@ -25,6 +25,8 @@ class Plan:
         decay: The factor of ``step``.
         decay_every: Steps between two drops of ``step``.
         clip: Largest norm of the gradient; 0 leaves it as it is.
+        shift: Weight of the shift consistency, see :mod:`impasto.training.shift`: every second
+            photo is the one before it moved by a few pixels; 0 leaves it out.
         ema: Decay of the running mean of the weights that becomes the model; 0 takes the last
             weights instead.
         seed: Of the order of the pictures, of their crops, and of what the steps draw at random;
@@ -43,6 +45,7 @@ class Plan:
     decay: float = 0.8
     decay_every: int = 1000
     clip: float = 0.0
+    shift: float = 0.0
     ema: float = 0.0
     seed: int = 0
     checkpoint_every: int = 500
@@ -54,7 +57,7 @@ class Plan:
         for name in ("steps", "batch", "decay_every", "checkpoint_every", "report_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be 1 or more")
-        for name in ("warmup", "workers", "clip", "seed"):
+        for name in ("warmup", "workers", "clip", "seed", "shift"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         if not self.learning_rate > 0:

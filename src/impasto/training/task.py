@@ -5,8 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from impasto.training.shift import Shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +23,15 @@ class Batch:
         pictures: By the name of their source (``content``, ``style``): (size, 3, S, S), float32,
             RGB in [0, 1], on the device of the module.
         steps: Steps of the whole run; 0 where nobody says.
+        shift: How far every second photo is moved against the one before it, see
+            :mod:`impasto.training.shift`; None where photos are no pairs.
     """
 
     step: int
     size: int
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
     steps: int = 0
+    shift: Shift | None = None
 
     def __getitem__(self, source: str) -> Tensor:
         return self.pictures[source]

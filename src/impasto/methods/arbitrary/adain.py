@@ -35,6 +35,7 @@ from impasto.networks.decoder import LAYERS
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
+from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 
 LOSSES = ("moments", "gram")
@@ -134,7 +135,7 @@ class AdaInTask(PaintingTask):
         self.remember(batch)
         if self._gives_back(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
-        return self._transfer(module, content, style)
+        return self._transfer(module, batch)
 
     def _gives_back(self, batch: Batch) -> bool:
         every = self.config.rehearse
@@ -154,7 +155,8 @@ class AdaInTask(PaintingTask):
         }
         return {"total": losses["pixel"] + losses["features"], **losses}
 
-    def _transfer(self, module: nn.Module, content: Tensor, style: Tensor) -> Mapping[str, Tensor]:
+    def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        content, style = batch["content"], alike(batch, batch["style"])
         layer = self.config.layer
         with torch.no_grad():
             photo = self.encoder(content, [layer])[layer]  # f(c), (B, C, h, w)
@@ -166,7 +168,8 @@ class AdaInTask(PaintingTask):
             "content": content_loss(found[layer], target),  # equation 12: t, not f(c)
             "style": self.config.style_weight * self._style(found, painting),
         }
-        return {"total": losses["content"] + losses["style"], **losses}
+        total = losses["content"] + losses["style"]
+        return with_shift({"total": total, **losses}, made, batch)
 
     def _style(self, found: Features, wanted: Features) -> Tensor:
         """Equation 13, over all layers; or the squared distance of the Gram matrices."""

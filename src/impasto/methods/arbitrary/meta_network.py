@@ -32,6 +32,7 @@ from impasto.networks.transform import TransformNet
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
+from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
 _START = 256  # short side of the photos that a start from another network is fitted on
@@ -166,7 +167,7 @@ class MetaNetworkTask(PaintingTask):
         each = len(photos) // len(paintings)
         targets = {layer: one.repeat_interleave(each, 0) for layer, one in wanted.items()}
         palette = Palette(*(bound.repeat_interleave(each, 0) for bound in palette_of(paintings)))
-        losses = self.loss_of(painted, photos, targets)
+        losses = with_shift(self.loss_of(painted, photos, targets), painted, batch)
         return with_palette(losses, painted, palette, self.config.palette_weight)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:

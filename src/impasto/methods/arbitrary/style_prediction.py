@@ -33,6 +33,7 @@ from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
+from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 
 
@@ -153,13 +154,15 @@ class StylePredictionTask(PaintingTask):
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and of each the style of its painting."""
-        photos, paintings = batch["content"], batch["style"]
+        photos, paintings = batch["content"], alike(batch, batch["style"])
         self.remember(batch)
         every = self.config.identity
         if every and batch.step % every == every - 1:
-            own, _ = self._painted(module, photos, photos)
-            return {"total": own["total"], "identity": own["total"].detach()}
+            own, painted = self._painted(module, photos, photos)
+            losses = {"total": own["total"], "identity": own["total"].detach()}
+            return with_shift(losses, painted, batch)
         losses, painted = self._painted(module, photos, paintings)
+        losses = with_shift(losses, painted, batch)
         return with_palette(losses, painted, palette_of(paintings), self.config.palette_weight)
 
     def _painted(

@@ -43,6 +43,7 @@ from impasto.networks.decoder import LAYERS
 from impasto.progress import Callback, Progress, Share, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
+from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
 TRANSPORTS = {"wct": wct, "monge": monge}
@@ -132,15 +133,17 @@ class WctTask(Task):
             self._shown = photos[:1].clone()
         with torch.no_grad():
             wanted = self.encoder(photos, LAYERS)
-        losses = {layer: self._inversion(module, photos, wanted[layer], layer) for layer in LAYERS}
+        losses = {layer: self._inversion(module, batch, wanted[layer], layer) for layer in LAYERS}
         return {"total": torch.stack(list(losses.values())).sum(), **losses}
 
-    def _inversion(self, module: nn.Module, photos: Tensor, wanted: Tensor, layer: str) -> Tensor:
+    def _inversion(self, module: nn.Module, batch: Batch, wanted: Tensor, layer: str) -> Tensor:
+        photos = batch["content"]
         made = module(wanted, layer)  # (B, 3, H, W)
         found = self.encoder(made, [layer])[layer]
         pixels = content_loss(made, photos, reduction=self.config.squares)
         features = content_loss(found, wanted, reduction=self.config.squares)
-        return self.config.pixel_weight * pixels + features
+        total = self.config.pixel_weight * pixels + features
+        return with_shift({"total": total}, made, batch)["total"]
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo of the first batch, and what the decoders make of its features, 1 to 5."""

@@ -23,6 +23,7 @@ from impasto.networks.transform import TransformNet
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
+from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 
 _SHOWN = 4  # styles of a sample picture
@@ -116,10 +117,10 @@ class ManyStylesTask(Task):
         photos = batch["content"]
         if self._shown is None:
             self._shown = photos[:1].clone()
-        drawn = torch.randint(self.count, (len(photos),)).to(photos.device)  # (B,)
+        drawn = alike(batch, torch.randint(self.count, (len(photos),))).to(photos.device)  # (B,)
         painted = module(photos, F.one_hot(drawn, self.count).float())
         targets = {layer: grams[drawn] for layer, grams in self.targets.items()}  # (B, C, C)
-        losses = self.loss_of(painted, photos, targets)
+        losses = with_shift(self.loss_of(painted, photos, targets), painted, batch)
         palette = Palette(*(bound[drawn] for bound in self.palette))  # (B, 3) each
         return with_palette(losses, painted, palette, self._palette_weight)
 

@@ -19,6 +19,7 @@ from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Style
+from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
 LOSSES = ("perceptual", "pixel")
@@ -131,7 +132,8 @@ class JohnsonTask(Task):
         photos = batch["content"]
         if self._shown is None:
             self._shown = photos[:1].clone()
-        return self.loss_of(module(photos), photos, self.targets)
+        painted = module(photos)
+        return with_shift(self.loss_of(painted, photos, self.targets), painted, batch)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo of the first batch, and what the network makes of it."""

@@ -27,6 +27,7 @@ from impasto.methods.tiling import in_tiles
 from impasto.networks.upscale import SMALLEST, UpscaleNet, check_factor, enlarge
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
+from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
 LOSSES = ("feature", "pixel")
@@ -131,7 +132,8 @@ class SuperResolutionTask(Task):
         small = shrink(photos, config.factor, blur=config.blur, antialias=config.antialias)
         if self._shown is None:
             self._shown = photos[:1].clone()
-        return self.loss_of(module(small), photos)
+        painted = module(small)
+        return with_shift(self.loss_of(painted, photos), painted, batch)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """A photo of the first batch: bicubic, as the network enlarges it, and as it was."""

@@ -27,6 +27,7 @@ from impasto.networks.pyramid import (
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Style
+from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 
 KINDS = ("texture", "stylize")
@@ -171,8 +172,9 @@ class TextureNetTask(Task):
         photos = pad_to(batch["content"], multiple_of(self.config.depth))
         if self._shown is None:
             self._shown = photos[:1].clone()
-        painted = module(self._noise(len(photos), photos.shape[-2:]), photos)
-        return self.loss_of(painted, photos, self.targets)
+        noise = self._noise(len(photos), photos.shape[-2:])
+        painted = module([alike(batch, one) for one in noise], photos)
+        return with_shift(self.loss_of(painted, photos, self.targets), painted, batch)
 
     def sample(self, module: nn.Module) -> Tensor | None:
         """Two textures of noises that stay the same; or a photo and what becomes of it."""

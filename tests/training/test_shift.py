@@ -1,0 +1,81 @@
+"""Shift consistency: what it sees, what it does not, and that trainings take it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+import toy
+
+from impasto.errors import InputError
+from impasto.training.learner import Learner
+from impasto.training.plan import Plan
+from impasto.training.processes import Processes
+from impasto.training.shift import MOST, Shift, alike, paired, with_shift
+from impasto.training.task import Batch
+
+SHIFTS = [(1, 0), (0, -1), (3, 2), (-3, 3), (-2, -1)]
+
+
+def lattice(images: torch.Tensor) -> torch.Tensor:
+    """Every other column brighter, wherever the photo moves."""
+    columns = torch.arange(images.shape[-1]) % 2
+    return images + 0.1 * columns
+
+
+@pytest.mark.parametrize(("down", "right"), SHIFTS)
+def test_a_network_that_moves_along_is_consistent(down, right):
+    shift = Shift(down, right, 1.0)
+    photo = torch.rand(2, 3, 48, 40)
+    pair = torch.stack([photo, shift.moved(photo)], 1).flatten(0, 1)
+    blurred = F.avg_pool2d(pair, 3, 1, 1)
+    assert shift.inconsistency(pair) == 0
+    assert shift.inconsistency(blurred) < 1e-12
+
+
+@pytest.mark.parametrize(("down", "right"), SHIFTS)
+def test_a_lattice_is_seen_at_odd_shifts_of_its_axis(down, right):
+    shift = Shift(down, right, 1.0)
+    photo = torch.rand(2, 3, 48, 40)
+    pair = torch.stack([photo, shift.moved(photo)], 1).flatten(0, 1)
+    expected = 0.01 if right % 2 else 0.0
+    assert float(shift.inconsistency(lattice(pair))) == pytest.approx(expected, abs=1e-6)
+
+
+def test_small_pictures_have_an_inside():
+    shift = Shift(3, -3, 1.0)
+    photo = torch.rand(1, 3, 8, 8)
+    pair = torch.cat([photo, shift.moved(photo)])
+    assert shift.inconsistency(pair) == 0
+
+
+def test_shifts_are_all_but_none():
+    torch.manual_seed(0)
+    drawn = {(one.down, one.right) for one in (Shift.draw(1.0) for _ in range(2000))}
+    side = range(-MOST, MOST + 1)
+    assert drawn == {(d, r) for d in side for r in side} - {(0, 0)}
+
+
+def test_pairs_share_a_photo_and_what_is_drawn():
+    torch.manual_seed(0)
+    photos = torch.rand(4, 3, 32, 32)
+    batch = paired(Batch(0, 4, {"content": photos}), 5.0)
+    assert batch.shift is not None
+    assert torch.equal(batch["content"][0::2], photos[0::2])
+    assert torch.equal(batch["content"][1::2], batch.shift.moved(photos[0::2]))
+    assert alike(batch, torch.tensor([4, 5, 6, 7])).tolist() == [4, 4, 6, 6]
+    losses = with_shift({"total": torch.tensor(1.0)}, lattice(batch["content"]), batch)
+    assert float(losses["total"]) == pytest.approx(1 + float(losses["shift"]))
+
+
+def test_without_pairs_nothing_changes():
+    batch = Batch(0, 2, {"content": torch.rand(2, 3, 8, 8)})
+    losses = {"total": torch.tensor(1.0)}
+    assert with_shift(losses, batch["content"], batch) is losses
+    assert alike(batch, torch.tensor([1, 2])).tolist() == [1, 2]
+
+
+def test_an_odd_batch_has_no_pairs():
+    plan = Plan(batch=3, shift=1.0)
+    with pytest.raises(InputError, match="pairs"):
+        Learner(toy.Invert(), plan, Processes(toy.RUNTIME))
