@@ -62,7 +62,7 @@ def test_a_model_tells_how_it_came_to_be(photos, tmp_path):
     assert made.config["width"] == 4
     assert card["recipe"]["plan"]["steps"] == card["steps"] == 4
     assert card["data"] == {"content": {"pictures": 3}}
-    assert set(card["losses"]) == {"total", "content", "style"}
+    assert set(card["losses"]) == {"total", "content", "style", "shift"}
     assert card["version"]
     assert card["command"].startswith("impasto")
     shown = card["thumbnails"]["wave"]

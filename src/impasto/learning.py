@@ -62,6 +62,7 @@ def train(
     max_seconds: float | None = None,
     device: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     callback: Callback = silent,
 ) -> Trained:
     """Train a network and write it as a model.
@@ -86,6 +87,7 @@ def train(
         max_seconds: Stop after so long, and write the model as it is.
         device: See :func:`impasto.runtime.choose`.
         precision: See :func:`impasto.runtime.choose`.
+        threads: See :func:`impasto.training.loop.train`.
         callback: Called after every step; cancelling stops, and writes the model as it is.
 
     Raises:
@@ -118,6 +120,7 @@ def train(
         folder=target.with_suffix(".training"),
         resume=resume,
         max_seconds=max_seconds,
+        threads=threads,
         callback=callback,
     )
     card = {
@@ -193,6 +196,7 @@ def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod
         "torch": torch.__version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),
         "runtime": method.runtime.describe(),
+        "threads": result.threads,
         "steps": result.steps,
         "finished": result.finished,
         "seconds": round(result.seconds),

@@ -226,7 +226,7 @@ def test_a_task_adds_the_shift_consistency_of_pairs():
     batch = Batch(0, 2, {"content": torch.rand(2, 3, 48, 48)})
     pairs = paired(batch, 100.0)
     losses = task.loss(task.module, pairs)
-    parts = sum(float(loss) for name, loss in losses.items() if name != "total")
-    assert float(losses["shift"]) > 0
-    assert float(losses["total"]) == pytest.approx(parts, rel=1e-5)
+    parts = sum(float(loss.detach()) for name, loss in losses.items() if name != "total")
+    assert float(losses["shift"].detach()) > 0
+    assert float(losses["total"].detach()) == pytest.approx(parts, rel=1e-5)
     assert "shift" not in task.loss(task.module, batch)

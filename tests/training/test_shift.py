@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 import toy
 
-from impasto.errors import InputError
 from impasto.training.learner import Learner
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes
@@ -75,7 +74,28 @@ def test_without_pairs_nothing_changes():
     assert alike(batch, torch.tensor([1, 2])).tolist() == [1, 2]
 
 
-def test_an_odd_batch_has_no_pairs():
-    plan = Plan(batch=3, shift=1.0)
-    with pytest.raises(InputError, match="pairs"):
-        Learner(toy.Invert(), plan, Processes(toy.RUNTIME))
+def test_the_last_of_an_odd_batch_stays_alone():
+    photos = torch.rand(3, 3, 32, 32)
+    batch = paired(Batch(0, 3, {"content": photos}), 5.0)
+    assert batch.shift is not None
+    assert torch.equal(batch["content"][2], photos[2])
+    assert alike(batch, torch.tensor([4, 5, 6])).tolist() == [4, 4, 6]
+    assert batch.shift.inconsistency(batch["content"]) == 0
+
+
+def test_a_single_photo_has_no_pair():
+    batch = Batch(0, 1, {"content": torch.rand(1, 3, 32, 32)})
+    assert paired(batch, 5.0) is batch
+
+
+def test_the_loop_makes_pairs_where_the_plan_asks_for_them():
+    class Seen(toy.Invert):
+        def loss(self, module, batch):
+            self.shift = batch.shift
+            return super().loss(module, batch)
+
+    for weight in (0.0, 2.0):
+        task = Seen()
+        learner = Learner(task, Plan(batch=2, shift=weight), Processes(toy.RUNTIME))
+        learner.step(0, {"content": torch.rand(2, 3, 16, 16)})
+        assert (task.shift.weight if task.shift else 0.0) == weight

@@ -45,6 +45,10 @@ def train(
     ] = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="all, fewer beside other work", help="To compute with."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a network on photographs and write it as a model."""
@@ -67,6 +71,7 @@ def train(
                 max_seconds=words.seconds(max_time),
                 device=device,
                 precision=precision,
+                threads=threads,
                 callback=job.callback,
             )
         )

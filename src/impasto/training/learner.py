@@ -32,11 +32,6 @@ class Learner:
                 f"a batch of {plan.batch} does not divide among {processes.world} processes: "
                 "give a multiple"
             )
-        if plan.shift and task.sources and plan.batch // processes.world % 2:
-            raise InputError(
-                f"shift compares pairs of photos: a batch of {plan.batch} on {processes.world} "
-                "processes has no even number of them"
-            )
         self._task, self._plan, self._processes = task, plan, processes
         module: Any = task.module  # torch leaves memory_format out of its types
         self._module: nn.Module = module.to(processes.device, memory_format=torch.channels_last)

@@ -53,14 +53,24 @@ class Log:
             self._board.close()
 
     def report(
-        self, step: int, losses: Mapping[str, float], picture: Callable[[], Tensor | None]
+        self,
+        step: int,
+        losses: Mapping[str, float],
+        picture: Callable[[], Tensor | None],
+        threads: int | None = None,
     ) -> None:
-        """Write the mean losses since the last report, and a sample picture if there is one."""
+        """Write the mean losses since the last report, and a sample picture if there is one.
+
+        The line tells the number of threads too, where it is given.
+        """
         if self._folder is None:
             return
+        line: dict[str, float] = {"step": step, **losses}
+        if threads is not None:
+            line["threads"] = threads
         try:
             with self._lines.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **losses}) + "\n")
+                file.write(json.dumps(line) + "\n")
             for name, value in losses.items():
                 self._board.add_scalar(f"loss/{name}", value, step)
             if (sample := picture()) is not None:

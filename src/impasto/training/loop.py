@@ -27,6 +27,7 @@ from impasto.training.log import Log
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes
 from impasto.training.task import Task
+from impasto.training.threads import Threads, computing
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class Result:
         pictures: Pictures seen, of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
+        threads: That the last step was computed with.
     """
 
     module: nn.Module
@@ -52,6 +54,7 @@ class Result:
     pictures: int
     skipped: tuple[str, ...]
     finished: bool
+    threads: int = 1
 
 
 @dataclass
@@ -99,6 +102,7 @@ def train(
     folder: Path | None = None,
     resume: bool = True,
     max_seconds: float | None = None,
+    threads: int | None = None,
     callback: Callback = silent,
 ) -> Result:
     """Train a task's module.
@@ -115,6 +119,8 @@ def train(
         folder: For the checkpoint and the log; None writes nothing.
         resume: Go on from the checkpoint in ``folder`` if there is one.
         max_seconds: Stop after so long, with a checkpoint; the next run goes on.
+        threads: That each process computes with; None begins with torch's own number, and goes
+            down while something else keeps the machine busy.
         callback: Called after every step; cancelling stops like ``max_seconds``.
 
     Raises:
@@ -133,12 +139,18 @@ def train(
     if resume:
         run.resume()
     writes = folder if run.processes.main else None
-    with Log(writes, run.state.step) as log, run.feed(sources or {}) as feed:
+    with (
+        computing(threads) as run.threads,
+        Log(writes, run.state.step) as log,
+        run.feed(sources or {}) as feed,
+    ):
         return run.go(feed, log, max_seconds, callback)
 
 
 class _Run:
     """One process's share of a training."""
+
+    threads: Threads
 
     def __init__(self, task: Task, plan: Plan, runtime: Runtime, folder: Path | None) -> None:
         self.task, self.plan, self.state = task, plan, _State()
@@ -162,13 +174,15 @@ class _Run:
     def go(self, feed: Feed, log: Log, max_seconds: float | None, callback: Callback) -> Result:
         begun, before, state = time.monotonic(), self.state.seconds, self.state
         for pictures in feed:
+            torch.set_num_threads(self.threads.number)
             losses = self.learner.step(state.step, pictures)
             state.count(losses)
-            state.seconds = before + time.monotonic() - begun
+            earlier, state.seconds = state.seconds, before + time.monotonic() - begun
+            self.threads.took(state.seconds - earlier)
             over = max_seconds is not None and state.seconds - before > max_seconds
             stop = self.processes.any(over or self._cancels(callback, losses))
             if state.step % self.plan.report_every == 0 or state.step == self.plan.steps:
-                log.report(state.step, state.close(), self.learner.sample)
+                log.report(state.step, state.close(), self.learner.sample, self.threads.number)
             if (
                 state.step % self.plan.checkpoint_every == 0
                 or state.step == self.plan.steps
@@ -183,7 +197,10 @@ class _Run:
         if not self.processes.main:
             return False
         preview = self._preview if self.shows else None
-        progress = Progress(self.state.step, self.plan.steps, losses, "training", preview)
+        stage = "training"
+        if self.threads.reduced:
+            stage += f", {self.threads.number} of the threads: the machine is busy"
+        progress = Progress(self.state.step, self.plan.steps, losses, stage, preview)
         callback(progress)
         return progress.cancelled
 
@@ -236,4 +253,5 @@ class _Run:
             state.step * self.plan.batch if self.task.sources else 0,
             tuple(state.skipped),
             state.step >= self.plan.steps,
+            self.threads.number,
         )

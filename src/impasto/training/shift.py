@@ -61,9 +61,11 @@ class Shift:
         """Return the mean squared difference of each pair where its two pictures overlap.
 
         Args:
-            painted: (B, 3, H, W), each first of a pair followed by its second.
+            painted: (B, 3, H, W), each first of a pair followed by its second; an odd last one
+                counts for nothing.
         """
-        first, second = painted[0::2].float(), painted[1::2].float()
+        whole = len(painted) // 2 * 2
+        first, second = painted[0:whole:2].float(), painted[1:whole:2].float()
         height, width = painted.shape[-2:]
         border = max(0, min(BORDER, (min(height, width) - MOST - 1) // 2))
         top, bottom = border + max(0, self.down), height - border + min(0, self.down)
@@ -79,15 +81,17 @@ def paired(batch: Batch, weight: float, source: str = "content") -> Batch:
     """Replace every second photo of a batch by the one before it, moved.
 
     Args:
-        batch: Its photos are an even number.
+        batch: Of an odd number of photos the last stays alone; a single one has no pair.
         weight: See :class:`Shift`.
         source: Which of its pictures are photos; a batch without any stays as it is.
     """
-    if source not in batch.pictures:
+    if source not in batch.pictures or len(batch[source]) < 2:
         return batch
-    shift = Shift.draw(weight)
-    firsts = batch[source][0::2]
+    shift, given = Shift.draw(weight), batch[source]
+    whole = len(given) // 2 * 2
+    firsts = given[0:whole:2]
     photos = torch.stack([firsts, shift.moved(firsts)], 1).flatten(0, 1)
+    photos = torch.cat([photos, given[whole:]])
     photos = photos.contiguous(memory_format=torch.channels_last)
     return replace(batch, pictures={**batch.pictures, source: photos}, shift=shift)
 
@@ -101,7 +105,7 @@ def alike(batch: Batch, drawn: Tensor) -> Tensor:
     """
     if batch.shift is None:
         return drawn
-    return drawn[0::2].repeat_interleave(2, 0)
+    return drawn[0::2].repeat_interleave(2, 0)[: len(drawn)]
 
 
 def with_shift(losses: Mapping[str, Tensor], painted: Tensor, batch: Batch) -> Mapping[str, Tensor]:

@@ -159,8 +159,8 @@ class StylePredictionTask(PaintingTask):
         every = self.config.identity
         if every and batch.step % every == every - 1:
             own, painted = self._painted(module, photos, photos)
-            losses = {"total": own["total"], "identity": own["total"].detach()}
-            return with_shift(losses, painted, batch)
+            given = {"total": own["total"], "identity": own["total"].detach()}
+            return with_shift(given, painted, batch)
         losses, painted = self._painted(module, photos, paintings)
         losses = with_shift(losses, painted, batch)
         return with_palette(losses, painted, palette_of(paintings), self.config.palette_weight)
