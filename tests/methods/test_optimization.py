@@ -98,6 +98,29 @@ def test_cnnmrf_with_style_equal_to_content_has_no_style_loss():
     assert float(near) < 1e-6 * float(far)
 
 
+def test_cnnmrf_changes_the_border_as_much_as_the_middle():
+    generator = torch.Generator().manual_seed(0)  # blots, which are alike everywhere
+    blots = resize(torch.rand(1, 3, 16, 16, generator=generator), SIDE, SIDE).clamp(0, 1)
+    numbers = CNNMRFConfig(steps=10, levels=1, content_weight=0.0, tv_weight=0.0)
+    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    inside[10:-10, 10:-10] = True
+
+    def border_over_inside(**options):
+        method = CNNMRF(dataclasses.replace(numbers, **options), FLOAT32)
+        change = (method.stylize(blots, method.encode(painting())) - blots).abs().mean(1)[0]
+        return float(change[~inside].mean() / change[inside].mean())
+
+    averaged = border_over_inside()
+    assert 0.9 < averaged < 1.1
+    assert border_over_inside(average_overlaps=False) < averaged - 0.05
+
+
+def test_only_cnnmrfs_paper_sums_overlapping_patches():
+    assert CNNMRFConfig().average_overlaps
+    assert CNNMRFConfig.authors().average_overlaps
+    assert not CNNMRFConfig.paper().average_overlaps
+
+
 def test_the_papers_style_loss_is_equation_4():
     """E = Σ (G - A)² / (4 N² M²) with G unnormalised, for content and style of one size."""
     method = Gatys(dataclasses.replace(GatysConfig.paper(), content_weight=0.0), FLOAT32)
