@@ -264,3 +264,16 @@ def test_a_region_of_one_pixel_survives_the_pooling():
 def test_a_black_mask_is_refused():
     with pytest.raises(InputError, match="black everywhere"):
         guide_at(torch.zeros(1, 1, 8, 8), 2, 2)
+
+
+def test_averaged_patches_pull_every_feature_alike():
+    def pulls(**options):
+        loss = PatchLoss(**options)
+        found = torch.full((1, 2, 6, 8), 3.0, requires_grad=True)
+        loss.distance(found, loss.target(torch.ones(1, 2, 5, 5))).backward()
+        return found.grad[0, 0]
+
+    averaged, summed = pulls(average_overlaps=True), pulls()
+    torch.testing.assert_close(averaged, averaged[2, 2].expand(6, 8))
+    torch.testing.assert_close(summed[2, 2], 3 * summed[0, 2])
+    torch.testing.assert_close(summed[2, 2], 9 * summed[0, 0])

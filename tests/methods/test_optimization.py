@@ -7,7 +7,7 @@ import torch
 
 from impasto import samples
 from impasto.losses.gram import gram_matrix
-from impasto.losses.style import LinearLoss, MomentsLoss, PolynomialLoss
+from impasto.losses.style import GaussianLoss, LinearLoss, MomentsLoss, PolynomialLoss
 from impasto.methods.optimization.base import Level, StyleImage, carry, resize
 from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
@@ -98,6 +98,29 @@ def test_cnnmrf_with_style_equal_to_content_has_no_style_loss():
     assert float(near) < 1e-6 * float(far)
 
 
+def test_cnnmrf_changes_the_border_as_much_as_the_middle():
+    generator = torch.Generator().manual_seed(0)  # blots, which are alike everywhere
+    blots = resize(torch.rand(1, 3, 16, 16, generator=generator), SIDE, SIDE).clamp(0, 1)
+    numbers = CNNMRFConfig(steps=10, levels=1, content_weight=0.0, tv_weight=0.0)
+    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    inside[10:-10, 10:-10] = True
+
+    def border_over_inside(**options):
+        method = CNNMRF(dataclasses.replace(numbers, **options), FLOAT32)
+        change = (method.stylize(blots, method.encode(painting())) - blots).abs().mean(1)[0]
+        return float(change[~inside].mean() / change[inside].mean())
+
+    averaged = border_over_inside()
+    assert 0.9 < averaged < 1.1
+    assert border_over_inside(average_overlaps=False) < averaged - 0.05
+
+
+def test_only_cnnmrfs_paper_sums_overlapping_patches():
+    assert CNNMRFConfig().average_overlaps
+    assert CNNMRFConfig.authors().average_overlaps
+    assert not CNNMRFConfig.paper().average_overlaps
+
+
 def test_the_papers_style_loss_is_equation_4():
     """E = Σ (G - A)² / (4 N² M²) with G unnormalised, for content and style of one size."""
     method = Gatys(dataclasses.replace(GatysConfig.paper(), content_weight=0.0), FLOAT32)
@@ -137,16 +160,47 @@ def test_the_authors_scales_turn_losses_into_their_gradients():
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.rand(1, c, h, w, generator=generator, dtype=torch.float64) for _ in range(2))
     rows_x, rows_y = (t[0].flatten(1).T for t in (x, y))  # (M, C)
+    (mean_x, std_x), (mean_y, std_y) = (
+        (t.mean(0), t.std(0, correction=0)) for t in (rows_x, rows_y)
+    )
+    # the 2 of the squares is left out
+    statistics = (mean_x - mean_y + (std_x - std_y) / std_x * (rows_x - mean_x)) / (c * m)
     expected = {
         LinearLoss(): (rows_x - rows_y).sum(0).expand(m, c) * 2e3 / (c * m),
         PolynomialLoss(): rows_x @ (rows_x.T @ rows_x - rows_y.T @ rows_y) * 0.1 / (c * c * m),
+        MomentsLoss(): statistics * 1e3 * m,
     }
     for loss, gradient in expected.items():
         image = x.clone().requires_grad_()
         value = loss.distance(loss.describe(image), loss.target(y)) * authors_scale(loss, c, m)
         (found,) = torch.autograd.grad(value, image)
-        assert torch.allclose(found[0].flatten(1).T, gradient)
-    assert authors_scale(MomentsLoss(), c, m) == 1e3 * m
+        rtol = 1e-3 if isinstance(loss, MomentsLoss) else 1e-5  # theirs has no epsilon in the root
+        assert torch.allclose(found[0].flatten(1).T, gradient, rtol=rtol)
+
+
+def test_the_authors_scale_of_the_gaussian_kernel_is_that_of_their_gradient():
+    """Their pairs, written out: γ 3e14 / (C M), and no 2 before g (x - y) k."""
+    c, h, w = 3, 4, 5
+    m = h * w
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(1, c, h, w, generator=generator, dtype=torch.float64) for _ in range(2))
+    image = x.clone().requires_grad_()
+    loss = GaussianLoss(estimator="linear")
+    torch.manual_seed(1)
+    value = loss.distance(loss.describe(image), loss.target(y)) * authors_scale(loss, c, m)
+    (found,) = torch.autograd.grad(value, image)
+
+    rows_x, rows_y = (t[0].flatten(1).T for t in (x, y))
+    torch.manual_seed(1)
+    order, other = torch.randperm(m), torch.randperm(m)  # the pairs that the loss draws
+    (x0, x1), (y0, y1) = rows_x[order].chunk(2), rows_y[other].chunk(2)
+    far = {"xx": x0 - x1, "yy": y0 - y1, "xy": x0 - y1, "yx": x1 - y0}
+    squares = {name: apart.square().sum(1, keepdim=True) for name, apart in far.items()}
+    g = 1 / torch.cat(list(squares.values())).mean()
+    pull = {name: g * far[name] * torch.exp(-g * squares[name]) for name in far}
+    expected = torch.empty(m, c, dtype=torch.float64)
+    expected[order] = torch.cat((pull["xy"] - pull["xx"], pull["yx"] + pull["xx"]))
+    torch.testing.assert_close(found[0].flatten(1).T, expected * 3e14 / (c * m))
 
 
 def test_carrying_between_levels_keeps_the_photos_detail():

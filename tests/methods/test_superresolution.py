@@ -113,6 +113,18 @@ def test_the_feature_loss_is_the_mean_square_between_features(held_out, encoder,
     torch.testing.assert_close(found, (ours - wanted).square().mean() / unit, rtol=1e-4, atol=0)
 
 
+def test_the_feature_loss_pools_as_told(held_out):
+    losses = []
+    for pooling in ("average", "max", "l2"):
+        numbers = dataclasses.replace(SMALL, pooling=pooling)
+        task = SuperResolution.task(numbers, [], FLOAT32)
+        with torch.no_grad():
+            losses.append(
+                float(task.loss(task.module, Batch(0, 2, {"content": held_out}))["total"])
+            )
+    assert len(set(losses)) == 3
+
+
 def test_what_a_side_has_beyond_a_multiple_is_cut_off(held_out):
     numbers = dataclasses.replace(SMALL, factor=8, loss="pixel")
     task = SuperResolution.task(numbers, [], FLOAT32)
@@ -240,6 +252,7 @@ def test_presets():
     assert (paper.norm, paper.upsampling, paper.residual) == ("batch", "transposed", False)
     assert (paper.encoder, paper.flavor, paper.relative) == ("vgg16", "caffe", False)
     assert default.residual
+    assert (default.pooling, paper.pooling) == ("average", "max")
     assert default.upsampling == "nearest"
     assert default.encoder == "vgg19"  # whose weights come with the package
     assert not hasattr(SuperResolutionConfig, "authors")  # their code has no numbers for it
@@ -294,8 +307,9 @@ def test_wrong_names_are_refused():
     for wrong in ({"norm": "layer"}, {"upsampling": "bicubic"}):
         with pytest.raises(InputError, match=f"unknown {next(iter(wrong))}"):
             SuperResolution(dataclasses.replace(SMALL, **wrong), FLOAT32)
-    with pytest.raises(InputError, match="unknown"):
-        SuperResolution.task(dataclasses.replace(SMALL, flavor="vanilla"), [], FLOAT32)
+    for wrong in ({"pooling": "median"}, {"flavor": "vanilla"}):
+        with pytest.raises(InputError, match="unknown"):
+            SuperResolution.task(dataclasses.replace(SMALL, **wrong), [], FLOAT32)
 
 
 def test_it_learns_no_style():

@@ -239,6 +239,7 @@ class PatchLoss:
     size: int = 3
     stride: int = 1
     style_stride: int = 1
+    average_overlaps: bool = False
 
     def target(self, features: Tensor | Sequence[Tensor]) -> patches.PatchTarget:
         """The patches and norms of one style map, or of several views of it."""
@@ -252,7 +253,9 @@ class PatchLoss:
 
     def distance(self, found: Tensor, target: patches.PatchTarget) -> Tensor:
         """Mean squared distance of the patches to their matches."""
-        return patches.patch_loss(found, target, stride=self.stride)
+        return patches.patch_loss(
+            found, target, stride=self.stride, average_overlaps=self.average_overlaps
+        )
 
 
 def guide_at(mask: Tensor, height: int, width: int) -> Tensor:

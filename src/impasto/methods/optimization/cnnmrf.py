@@ -30,6 +30,8 @@ class CNNMRFConfig(OptimizationConfig):
         patch_size: Side of a patch, in features.
         patch_stride: Distance of the image's patches.
         style_stride: Distance of the style's patches.
+        average_overlaps: Whether what the patches over a feature say is averaged, so that the
+            border, where fewer overlap, is pulled as strongly as the middle; else it is summed.
         scales: Copies of the style, larger and as many smaller, 5 % apart.
         rotations: Copies turned each way, 7.5 degrees apart.
     """
@@ -46,6 +48,7 @@ class CNNMRFConfig(OptimizationConfig):
     patch_size: int = 3  # section 3.1
     patch_stride: int = 1
     style_stride: int = 1
+    average_overlaps: bool = True  # authors' code
     scales: int = 0
     rotations: int = 0
 
@@ -58,6 +61,7 @@ class CNNMRFConfig(OptimizationConfig):
             spectrum=0,
             steps=200,
             coarse_steps=200,
+            average_overlaps=False,  # equation 2
             scales=3,
             rotations=2,
         )
@@ -98,7 +102,12 @@ class CNNMRF(OptimizingMethod):
         """Patches of every copy of the style, and the photo's content if there is one."""
         config = self.config
         objective = Objective(self.encoder)
-        loss = PatchLoss(config.patch_size, config.patch_stride, config.style_stride)
+        loss = PatchLoss(
+            config.patch_size,
+            config.patch_stride,
+            config.style_stride,
+            average_overlaps=config.average_overlaps,
+        )
         layers = dict.fromkeys(config.style_layers, config.style_weight)
         for style in level.styles:
             views = augment_style(style.image, scales=config.scales, rotations=config.rotations)

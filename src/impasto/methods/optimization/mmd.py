@@ -86,17 +86,18 @@ def authors_scale(loss: StyleLoss, channels: int, positions: int) -> float:
 
     - linear: 2e3 / (C M) · 1 Σ(x - y)ᵀ, and the gradient of MMD² is 2/M² of the sum;
     - quadratic: 0.1 / (C² M) · X(XᵀX - YᵀY), and the gradient of MMD² is 4/M² of the product;
-    - Gaussian: 3e14 / (C M) of the sum over M/2 pairs;
-    - statistics: 1e3 M.
+    - Gaussian: 3e14 / (C M) of the sum over M/2 pairs, its gradient without the 2 of the square
+      in k, -g (x - y) k;
+    - statistics: 1e3 M, their gradient without the 2 of the squares, (μ - μ') / (C M).
     """
     if isinstance(loss, LinearLoss):
         return 2e3 * positions / (2 * channels)
     if isinstance(loss, PolynomialLoss):
         return 0.1 * positions / (4 * channels**2)
     if isinstance(loss, GaussianLoss):
-        return 3e14 / (2 * channels)
+        return 3e14 / (4 * channels)
     if isinstance(loss, MomentsLoss):
-        return 1e3 * positions
+        return 1e3 * positions / 2
     raise InputError("the authors' code has no scale for this loss: use scaling=photo")
 
 

@@ -156,6 +156,7 @@ def _features(
         config.encoder,
         flavor=config.flavor,
         weights=config.weights,
+        pooling=config.pooling,
     ).place(runtime)
     content = equally(config.layers, 1.0)
     loss = PerceptualLoss(encoder, Weights(content=content, relative=config.relative))
