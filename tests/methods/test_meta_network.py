@@ -22,6 +22,7 @@ from impasto.style import Part, Style
 from impasto.training.data import Source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
+from impasto.training.shift import paired
 from impasto.training.task import Batch
 
 FLOAT32 = choose("cpu", "float32")
@@ -401,3 +402,21 @@ def test_it_is_in_the_table():
     entry = get("meta-network", Ability.STYLIZE | Ability.BLEND | Ability.TRAIN)
     assert entry.build is MetaNetwork
     assert entry.family == "arbitrary"
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_both_photos_of_a_pair_get_the_same_painting(count, monkeypatch):
+    numbers = dataclasses.replace(SMALL, paintings=4)
+    task = MetaNetwork.task(numbers, [], FLOAT32)
+    sources = {name: torch.rand(count, 3, 32, 32) for name in ("content", "style")}
+    seen = {}
+
+    def call(_, painted, photos, targets):
+        seen.update(photos=photos, targets=targets)
+        return {"total": painted.mean()}
+
+    monkeypatch.setattr(PerceptualLoss, "__call__", call)
+    task.loss(task.module, paired(Batch(0, count, sources), 1.0))
+    assert len(seen["photos"]) == count
+    for target in seen["targets"].values():
+        assert torch.equal(target[0::2], target[1::2])

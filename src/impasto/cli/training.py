@@ -47,7 +47,11 @@ def train(
     precision: Precision = "auto",
     threads: Annotated[
         int | None,
-        typer.Option(min=1, show_default="all, fewer beside other work", help="To compute with."),
+        typer.Option(
+            min=1,
+            show_default="all, fewer beside other work",
+            help="Processor threads to compute with.",
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

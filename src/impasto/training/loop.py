@@ -44,7 +44,7 @@ class Result:
         pictures: Pictures seen, of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
-        threads: That the last step was computed with.
+        threads: Number of threads that the next step would have been computed with.
     """
 
     module: nn.Module
@@ -119,8 +119,8 @@ def train(
         folder: For the checkpoint and the log; None writes nothing.
         resume: Go on from the checkpoint in ``folder`` if there is one.
         max_seconds: Stop after so long, with a checkpoint; the next run goes on.
-        threads: That each process computes with; None begins with torch's own number, and goes
-            down while something else keeps the machine busy.
+        threads: Number that each process computes with; None begins with torch's own number,
+            and goes down while something else keeps the machine busy.
         callback: Called after every step; cancelling stops like ``max_seconds``.
 
     Raises:
@@ -199,7 +199,7 @@ class _Run:
         preview = self._preview if self.shows else None
         stage = "training"
         if self.threads.reduced:
-            stage += f", {self.threads.number} of the threads: the machine is busy"
+            stage += f", on fewer threads ({self.threads.number}): the machine is busy"
         progress = Progress(self.state.step, self.plan.steps, losses, stage, preview)
         callback(progress)
         return progress.cancelled

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from impasto.training.task import Batch
 
-MOST = 3  # pixels: less than the stride of every network here, so no shift falls on its grid
+MOST = 3  # pixels: less than 4, the stride of the networks with norms: no shift is on their grid
 BORDER = 12  # pixels that padding may change, left out of the comparison
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far the second picture of each pair is moved against the first.
+    """Moves the second picture of each pair against the first.
 
     Attributes:
         down: Rows.

@@ -1,8 +1,8 @@
-"""How many threads a training computes with, and what it does when the machine is busy.
+"""Choose the number of threads of a training, and lower it while the machine is busy.
 
 Every parallel region ends in a barrier, and a barrier waits for the thread that another process has
-pushed off its core. So beside other work two threads on two cores are five to twenty times slower
-than alone, and one thread at most twice.
+pushed off its core. So beside other work two threads on two cores can be five to twenty times
+slower than alone, where one thread would be two to three times slower.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Threads:
 
     @property
     def reduced(self) -> bool:
-        """Whether fewer threads are at work than could be."""
+        """Return whether fewer threads are at work than could be."""
         return self.number < self._most
 
     def took(self, seconds: float) -> None:

@@ -158,13 +158,13 @@ class MetaNetworkTask(PaintingTask):
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and the style of the painting that each of them drew."""
         self.remember(batch)
-        photos, paintings = batch["content"], batch["style"][: self.config.paintings]
-        photos = photos[: len(photos) // len(paintings) * len(paintings)]
+        photos = batch["content"]
+        count, each = _divided(len(photos), self.config.paintings, batch.shift is not None)
+        paintings, photos = batch["style"][:count], photos[: count * each]
         with torch.no_grad():
             features = self.encoder(paintings, self.config.style_layers)
             wanted = self.loss_of.targets(features)  # (P, C, C)
         painted = module(photos, statistics(features, self.config.style_layers))
-        each = len(photos) // len(paintings)
         targets = {layer: one.repeat_interleave(each, 0) for layer, one in wanted.items()}
         palette = Palette(*(bound.repeat_interleave(each, 0) for bound in palette_of(paintings)))
         losses = with_shift(self.loss_of(painted, photos, targets), painted, batch)
@@ -174,6 +174,23 @@ class MetaNetworkTask(PaintingTask):
         """The network of the painting, written and used."""
         painted: Tensor = module(photo, self.config.reader.read(self.encoder, painting))
         return painted
+
+
+def _divided(photos: int, paintings: int, pairs: bool) -> tuple[int, int]:
+    """Return how many paintings a step has, and how many photos each of them gets.
+
+    Args:
+        photos: Of the batch.
+        paintings: At most.
+        pairs: Whether every two photos belong together and need the same painting.
+
+    Example:
+        >>> _divided(8, 4, True), _divided(6, 4, True), _divided(6, 4, False), _divided(1, 4, True)
+        ((4, 2), (3, 2), (4, 1), (1, 1))
+    """
+    unit = 2 if pairs and photos > 1 else 1
+    count = min(paintings, photos // unit)
+    return count, photos // (count * unit) * unit
 
 
 def _base(config: MetaNetworkConfig) -> GeneratedNet:
