@@ -95,7 +95,7 @@ def save(path, name, preset, settings, **card):
             drawn = torch.rand(weight.shape, generator=random)
             weight.add_(0.2 * drawn if weight.ndim < 2 else 0.1 * (drawn - 0.5))
     names = [f"style{index}" for index in range(getattr(method.config, "styles", 1))]
-    model.save(method.model(method.module, names, {"kind": method.kind, **card}), path, half=False)
+    model.save(method.model(method.module, names, {"kind": method.kind, **card}), path, bits=32)
 
 
 def photo(height, width, name="astronaut"):

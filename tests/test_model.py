@@ -45,7 +45,7 @@ def path(tmp_path):
 
 def test_everything_comes_back(path):
     kept, found = some(), None
-    save(kept, path, half=False)
+    save(kept, path, bits=32)
     found = load(path)
     assert (found.method, found.config) == (kept.method, kept.config)
     assert (found.styles, found.card) == (kept.styles, kept.card)
@@ -70,9 +70,44 @@ def test_weights_are_rounded_to_float16_and_to_nothing_coarser(path):
 def test_half_a_file_in_half_precision(path, tmp_path):
     state, whole = {"w": torch.randn(64, 1024)}, tmp_path / "whole.safetensors"
     save(Model("m", {}, state), path)
-    save(Model("m", {}, state), whole, half=False)
+    save(Model("m", {}, state), whole, bits=32)
     assert path.stat().st_size == pytest.approx(64 * 1024 * 2, rel=0.01)
     assert whole.stat().st_size == pytest.approx(64 * 1024 * 4, rel=0.01)
+
+
+def test_eight_bits_hold_a_weight_to_half_a_step_of_its_channel(path):
+    torch.manual_seed(0)
+    spread = torch.logspace(-3, 1, 16).view(-1, 1, 1, 1)  # channels of very different size
+    state = {"c.weight": spread * torch.randn(16, 32, 3, 3), "gamma": torch.randn(16, 579)}
+    state["c.weight"][3] = 0.0
+    save(Model("m", {}, state), path, bits=8)
+    assert path.stat().st_size < 16 * 32 * 9 + 2 * 16 * 579 + 1024
+    found = load(path).state
+    assert set(found) == set(state)
+    step = state["c.weight"].abs().amax((1, 2, 3), keepdim=True) / 127
+    assert ((found["c.weight"] - state["c.weight"]).abs() <= 0.501 * step).all()
+    assert torch.equal(found["gamma"], state["gamma"].half().float())  # norms stay in float16
+
+
+def test_the_smallest_format_loses_nothing(path):
+    torch.manual_seed(0)
+    state = {"c.weight": torch.randn(64, 32, 3, 3), "c.bias": torch.randn(64)}
+    assert model.smallest_bits(state) == 32
+    for bits in (16, 8):
+        save(Model("m", {}, state), path, bits=bits)
+        found = load(path)
+        assert model.smallest_bits(found.state) == bits
+        save(found, path, bits=bits)
+        again = load(path).state
+        assert all(torch.equal(again[name], value) for name, value in found.state.items())
+
+
+def test_an_older_version_would_refuse_eight_bits_rather_than_misread_them(path):
+    save(Model("m", {}, {"c.weight": torch.randn(64, 64)}), path, bits=8)
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["impasto"])["format"] == 2
+    with pytest.raises(ValueError, match="choose 8, 16 or 32"):
+        save(some(), path, bits=4)
 
 
 def test_any_layout_in_memory_may_be_saved(path):
@@ -82,7 +117,7 @@ def test_any_layout_in_memory_may_be_saved(path):
         "part": weight[:, 1:2],
         "learned": torch.nn.Parameter(weight.clone()),
     }
-    save(Model("m", {}, state), path, half=False)
+    save(Model("m", {}, state), path, bits=32)
     found = load(path).state
     assert all(torch.equal(found[name], value) for name, value in state.items())
     assert not any(value.requires_grad for value in found.values())
@@ -177,7 +212,7 @@ def test_numbers_that_are_not_finite_are_refused(path, value):
 
 
 def test_a_large_number_fits_into_a_file_of_full_precision(path):
-    save(some(state={"w": torch.tensor([1e6])}), path, half=False)
+    save(some(state={"w": torch.tensor([1e6])}), path, bits=32)
     assert load(path).state["w"].item() == 1e6
 
 
@@ -216,7 +251,7 @@ FOREIGN = {
     "no header": None,
     "a header of another program": {"format": "pt"},
     "a list": {"impasto": "[1, 2]"},
-    "a newer format": {"impasto": json.dumps({"format": 2})},
+    "a newer format": {"impasto": json.dumps({"format": 3})},
 }
 
 

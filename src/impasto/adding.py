@@ -93,7 +93,7 @@ def add_style(
     }
     made = method.model(method.joined(result.module), (*known.styles, called), card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
-        model.save(made, target, half=_is_half(known))
+        model.save(made, target, bits=model.smallest_bits(known.state))
     return Trained(made, target, result)
 
 
@@ -115,8 +115,3 @@ def _recipe(
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in module.state_dict().items()}
-
-
-def _is_half(known: model.Model) -> bool:
-    """Whether float16 holds all weights as they are: then their file may be in it again."""
-    return all(torch.equal(value.half().to(value), value) for value in known.state.values())

@@ -19,7 +19,11 @@ from impasto.errors import ImpastoError, WeightsError
 
 SUFFIX = ".safetensors"
 
-_KEY, _FORMAT = "impasto", 1
+_KEY, _FORMAT, _FORMAT_8_BIT = "impasto", 1, 2
+
+_SCALE = "/scale"  # no name of a parameter holds a slash
+_LEAST_8_BIT = 2**12  # elements of a weight; smaller ones stay in float16
+_LEVELS = 127  # of a signed byte on either side of 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +45,24 @@ class Model:
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(model: Model, path: str | os.PathLike[str], *, half: bool = True) -> None:
+def save(model: Model, path: str | os.PathLike[str], *, bits: int = 16) -> None:
     """Write a model as one whole file or none.
 
     Args:
         model: The model.
         path: Its final name.
-        half: Round the weights to float16, which no eye has yet told from float32.
+        bits: Format of the weights: 32 (as they are), 16 (float16), or 8: a signed byte an element
+            and a float32 scale for each output channel for the ``weight`` of linear layers and
+            convolutions with 4,096 elements or more, and float16 for the rest.
 
     Raises:
         ImpastoError: It could not be written, or weights are not finite in the format.
+        ValueError: There is no such format.
     """
     target = Path(path)
-    state = {}
-    for name, value in model.state.items():
-        kept = value.detach().cpu()
-        kept = kept.half() if half and kept.is_floating_point() else kept
-        if kept.is_floating_point() and not kept.isfinite().all():
-            raise ImpastoError(f"{name} holds numbers that are not finite: the model is not saved")
-        state[name] = kept.contiguous()
+    state = _stored(model.state, bits)
     told = {
-        "format": _FORMAT,
+        "format": _FORMAT_8_BIT if any(name.endswith(_SCALE) for name in state) else _FORMAT,
         "method": model.method,
         "config": dict(model.config),
         "styles": list(model.styles),
@@ -76,6 +77,35 @@ def save(model: Model, path: str | os.PathLike[str], *, half: bool = True) -> No
         with suppress(OSError):  # where nothing could be written, nothing can be removed
             partial.unlink(missing_ok=True)
         raise ImpastoError(f"could not write the model {target} ({error})") from error
+
+
+def smallest_bits(state: Mapping[str, Tensor]) -> int:
+    """Return the smallest format of :func:`save` that holds all weights exactly: 8, 16 or 32."""
+    for bits in (8, 16):
+        try:
+            back = _restored(_stored(state, bits))
+        except ImpastoError:  # too large for float16
+            continue
+        if all(torch.equal(back[name], value.cpu()) for name, value in state.items()):
+            return bits
+    return 32
+
+
+def quantize(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round a weight to signed bytes with one scale for each output channel.
+
+    Args:
+        weight: Finite numbers, output channels first.
+
+    Returns:
+        Levels from -127 to 127 (int8) and scales (float32) that broadcast over them: their product
+        differs from the weight by half a scale at most, and the largest element of a channel,
+        which sets its scale, comes back to rounding.
+    """
+    rows = weight.float().flatten(1)
+    scale = rows.abs().amax(1) / _LEVELS
+    safe = torch.where(scale > 0, scale, 1.0).view(-1, *[1] * (weight.ndim - 1))
+    return (weight.float() / safe).round().to(torch.int8), safe
 
 
 def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
@@ -97,7 +127,7 @@ def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
             _check(told, source)
             state = {}
             if weights:
-                state = {name: _full(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+                state = _restored({n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(
             f"{source}: cannot be read as a model; copy or train it again"
@@ -107,12 +137,44 @@ def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
 
 def _check(told: Any, source: Path) -> None:
     """Refuse a header that :func:`save` did not write."""
-    if not isinstance(told, dict) or told.get("format") != _FORMAT:
+    if not isinstance(told, dict) or told.get("format") not in (_FORMAT, _FORMAT_8_BIT):
         raise WeightsError(f"{source}: is no model of Impasto, or one of a newer version")
     kinds = {"method": str, "config": dict, "styles": list, "card": dict}
     if not all(isinstance(told.get(key), kind) for key, kind in kinds.items()):
         raise WeightsError(f"{source}: its header is damaged; copy or train it again")
 
 
-def _full(value: Tensor) -> Tensor:
-    return value.float() if value.dtype is torch.float16 else value
+def _stored(state: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
+    """Return the tensors of a file: weights in a format, and the scales of those in 8 bits."""
+    if bits not in (8, 16, 32):
+        raise ValueError(f"bits is {bits}: choose 8, 16 or 32")
+    stored = {}
+    for name, value in state.items():
+        kept = value.detach().cpu().contiguous()
+        if kept.is_floating_point():
+            if not (kept if bits == 32 else kept.half()).isfinite().all():
+                raise ImpastoError(
+                    f"{name} holds numbers that are not finite: the model is not saved"
+                )
+            if bits == 8 and _is_large(name, kept):
+                kept, stored[f"{name}{_SCALE}"] = quantize(kept)
+            elif bits < 32:
+                kept = kept.half()
+        stored[name] = kept
+    return stored
+
+
+def _is_large(name: str, value: Tensor) -> bool:
+    return name.endswith("weight") and value.ndim > 1 and value.numel() >= _LEAST_8_BIT
+
+
+def _restored(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in float32 that a file's tensors stand for."""
+    state = {}
+    for name, value in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = stored.get(f"{name}{_SCALE}")
+        full = value.float() if value.dtype is torch.float16 else value
+        state[name] = full if scale is None else value.float() * scale
+    return state

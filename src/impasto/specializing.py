@@ -69,5 +69,5 @@ def specialize(
         "source": found.name,
     }
     made = method.specialized(style, called.removesuffix(SUFFIX), card)
-    model.save(made, target, half=False)
+    model.save(made, target, bits=32)
     return made

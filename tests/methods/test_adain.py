@@ -352,7 +352,7 @@ def test_the_encoder_is_not_in_the_model():
 def saved(tmp_path):
     method = fresh()
     path = tmp_path / "mine.safetensors"
-    model.save(method.model(method.module, ["mine"], {"kind": method.kind}), path, half=False)
+    model.save(method.model(method.module, ["mine"], {"kind": method.kind}), path, bits=32)
     return method, path
 
 

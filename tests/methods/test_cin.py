@@ -70,7 +70,7 @@ def fresh(seed=0):
 def path(tmp_path):
     method = fresh()
     made = method.model(method.module, NAMES, {"kind": "style"})
-    model.save(made, tmp_path / "mine.safetensors", half=False)
+    model.save(made, tmp_path / "mine.safetensors", bits=32)
     return str(tmp_path / "mine.safetensors")
 
 
@@ -266,7 +266,7 @@ def test_regions_follow_a_photo_that_was_scaled(path):
 def test_a_trained_model_paints_the_identical_pictures_from_its_file(result, tmp_path):
     method = Cin(dataclasses.replace(SMALL, styles=2), FLOAT32)
     made = method.model(result.module, ["fjord", "gold"], {})
-    model.save(made, tmp_path / "two.safetensors", half=False)
+    model.save(made, tmp_path / "two.safetensors", bits=32)
     opened = Cin.open(model.load(tmp_path / "two.safetensors"), FLOAT32)
     method.module.load_state_dict(result.module.state_dict())
     photo = smooth(45, 51).rgb

@@ -203,7 +203,7 @@ def test_a_trained_model_paints_the_identical_picture_from_its_file(
     result = learn(painting, photos, dataclasses.replace(PLAN, steps=2), norm=norm)
     method = Johnson(dataclasses.replace(SMALL, norm=norm), FLOAT32)
     made = method.model(result.module, ["fjord"], {"losses": result.losses})
-    model.save(made, tmp_path / "fjord.safetensors", half=False)
+    model.save(made, tmp_path / "fjord.safetensors", bits=32)
     opened = Johnson.open(model.load(tmp_path / "fjord.safetensors"), FLOAT32)
     method.module.load_state_dict(result.module.state_dict())
     x = samples.photo("coffee").resized(45, 51).rgb

@@ -51,7 +51,7 @@ def fresh(seed=0, **options):
 
 def saved(method, path, **card):
     made = method.model(method.module, ["mine"], {"kind": method.kind, **card})
-    model.save(made, path, half=False)
+    model.save(made, path, bits=32)
     return str(path)
 
 

@@ -154,7 +154,7 @@ def test_running_learns_nothing_and_changes_nothing():
 def test_a_model_round_trip_paints_the_identical_picture(tmp_path):
     method, path, x = small(), tmp_path / "small.safetensors", picture(30, 41)
     trained = method.model(method.module, ["wave"], {"steps": 1})
-    model.save(trained, path, half=False)
+    model.save(trained, path, bits=32)
     opened = Johnson.open(model.load(path), FLOAT32)
     assert opened.config == method.config
     assert opened.styles == ("wave",)

@@ -373,7 +373,7 @@ def test_what_it_cannot_start_from():
 def saved(tmp_path):
     method = fresh()
     path = tmp_path / "mine.safetensors"
-    model.save(method.model(method.module, ["mine"], {"kind": method.kind}), path, half=False)
+    model.save(method.model(method.module, ["mine"], {"kind": method.kind}), path, bits=32)
     return method, path
 
 

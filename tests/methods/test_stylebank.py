@@ -81,7 +81,7 @@ def fresh(seed=0, **numbers):
 def path(tmp_path):
     method = fresh()
     made = method.model(method.module, NAMES, {"kind": "style"})
-    model.save(made, tmp_path / "mine.safetensors", half=False)
+    model.save(made, tmp_path / "mine.safetensors", bits=32)
     return str(tmp_path / "mine.safetensors")
 
 
@@ -296,7 +296,7 @@ def test_a_trained_model_paints_the_identical_pictures_from_its_file(result, tmp
     method = StyleBank(dataclasses.replace(SMALL, styles=2), FLOAT32)
     made = method.model(result.module, ["fjord", "gold"], {})
     assert set(made.state) == set(method.module.state_dict()), "nothing that only training needs"
-    model.save(made, tmp_path / "two.safetensors", half=False)
+    model.save(made, tmp_path / "two.safetensors", bits=32)
     opened = StyleBank.open(model.load(tmp_path / "two.safetensors"), FLOAT32)
     method.module.load_state_dict(made.state)
     photo = smooth(45, 51).rgb

@@ -265,17 +265,17 @@ def test_every_preset_builds_and_enlarges(preset):
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("half", [False, True])
-def test_a_model_enlarges_the_same_from_its_file(tmp_path, norm, half):
+@pytest.mark.parametrize("bits", [32, 16])
+def test_a_model_enlarges_the_same_from_its_file(tmp_path, norm, bits):
     method = lively(norm=norm)
     made = method.model(method.module, ["x2"], {"losses": {"total": [1.0]}})
-    model.save(made, tmp_path / "x2.safetensors", half=half)
+    model.save(made, tmp_path / "x2.safetensors", bits=bits)
     opened = SuperResolution.open(model.load(tmp_path / "x2.safetensors"), FLOAT32)
     assert opened.config == method.config
     assert opened.styles == ("x2",)
     x = pictures(1, 3, 14, 11)
     torch.testing.assert_close(
-        opened.upscale(x), method.upscale(x), atol=1e-2 if half else 0, rtol=0
+        opened.upscale(x), method.upscale(x), atol=1e-2 if bits == 16 else 0, rtol=0
     )
 
 

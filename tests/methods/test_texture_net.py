@@ -324,7 +324,7 @@ def test_saved_and_opened(tmp_path, norm):
     if norm == "batch":
         net.module.branches[0][1].running_mean.uniform_()
     file = tmp_path / "gravel.safetensors"
-    model_files.save(net.model(net.module, ["gravel"], {"steps": 0}), file, half=False)
+    model_files.save(net.model(net.module, ["gravel"], {"steps": 0}), file, bits=32)
     opened = TextureNet.open(model_files.load(file), CPU)
     assert opened.config == net.config
     assert opened.styles == ("gravel",)

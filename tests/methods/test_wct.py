@@ -327,7 +327,7 @@ def test_presets():
 def test_a_model_paints_the_identical_picture_from_its_file(unlearned, tmp_path):
     path = tmp_path / "mine.safetensors"
     made = unlearned.model(unlearned.module, ["mine"], {"kind": unlearned.kind})
-    model.save(made, path, half=False)
+    model.save(made, path, bits=32)
     opened = Wct.open(model.load(path), FLOAT32)
     x, y = smooth(45, 51), smooth(40, 40, 1)
     assert torch.equal(*(m.stylize(x, m.encode(y)) for m in (unlearned, opened)))
