@@ -80,12 +80,14 @@ def test_eight_bits_hold_a_weight_to_half_a_step_of_its_channel(path):
     spread = torch.logspace(-3, 1, 16).view(-1, 1, 1, 1)  # channels of very different size
     state = {"c.weight": spread * torch.randn(16, 32, 3, 3), "gamma": torch.randn(16, 579)}
     state["c.weight"][3] = 0.0
+    state["bank.kernels"] = state["c.weight"].repeat(3, 1, 1, 1, 1)
     save(Model("m", {}, state), path, bits=8)
-    assert path.stat().st_size < 16 * 32 * 9 + 2 * 16 * 579 + 1024
+    assert path.stat().st_size < 4 * 16 * 32 * 9 + 2 * 16 * 579 + 1024
     found = load(path).state
     assert set(found) == set(state)
     step = state["c.weight"].abs().amax((1, 2, 3), keepdim=True) / 127
-    assert ((found["c.weight"] - state["c.weight"]).abs() <= 0.501 * step).all()
+    for name in ("c.weight", "bank.kernels"):
+        assert ((found[name] - state[name]).abs() <= 0.501 * step).all()
     assert torch.equal(found["gamma"], state["gamma"].half().float())  # norms stay in float16
 
 

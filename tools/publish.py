@@ -35,7 +35,7 @@ def main(trained: str, name: str) -> None:
     card = {**made.card, "titles": titles}
     made = dataclasses.replace(made, config={**made.config, **words.get("config", {})})
     path = catalog.folder() / f"{name}{model.SUFFIX}"
-    model.save(dataclasses.replace(made, styles=tuple(titles), card=card), path)
+    model.save(dataclasses.replace(made, styles=tuple(titles), card=card), path, bits=8)
     catalog.shipped.cache_clear()
     sample(name, card["kind"], tuple(titles))
     text = write(name, made, card, words, path)
@@ -132,7 +132,7 @@ def write(
         "started from": "chance" if not card["start"] else words.get("start", card["start"][:16]),
         "machine": f"{card['runtime']}, torch {card['torch']}",
         "last losses": loss,
-        "weights": f"{sum(v.numel() for v in made.state.values()):,} numbers in float16, "
+        "weights": f"{sum(v.numel() for v in made.state.values()):,} numbers in 8 and 16 bits, "
         f"{path.stat().st_size / 1e6:.2f} MB",
         "SHA-256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": "MIT, as the package",

@@ -52,8 +52,8 @@ def save(model: Model, path: str | os.PathLike[str], *, bits: int = 16) -> None:
         model: The model.
         path: Its final name.
         bits: Format of the weights: 32 (as they are), 16 (float16), or 8: a signed byte an element
-            and a float32 scale for each output channel for the ``weight`` of linear layers and
-            convolutions with 4,096 elements or more, and float16 for the rest.
+            and a float32 scale for each output channel for ``weight`` and ``kernels`` of linear
+            layers and convolutions with 4,096 elements or more, and float16 for the rest.
 
     Raises:
         ImpastoError: It could not be written, or weights are not finite in the format.
@@ -95,17 +95,17 @@ def quantize(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Round a weight to signed bytes with one scale for each output channel.
 
     Args:
-        weight: Finite numbers, output channels first.
+        weight: Finite numbers: (out, in) of a linear layer, (..., out, in, kh, kw) of convolutions.
 
     Returns:
         Levels from -127 to 127 (int8) and scales (float32) that broadcast over them: their product
         differs from the weight by half a scale at most, and the largest element of a channel,
         which sets its scale, comes back to rounding.
     """
-    rows = weight.float().flatten(1)
-    scale = rows.abs().amax(1) / _LEVELS
-    safe = torch.where(scale > 0, scale, 1.0).view(-1, *[1] * (weight.ndim - 1))
-    return (weight.float() / safe).round().to(torch.int8), safe
+    inputs = tuple(range(-3 if weight.ndim > 3 else -1, 0))
+    largest = weight.float().abs().amax(inputs, keepdim=True)
+    scale = torch.where(largest > 0, largest / _LEVELS, 1.0)
+    return (weight.float() / scale).round().to(torch.int8), scale
 
 
 def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
@@ -165,7 +165,8 @@ def _stored(state: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
 
 
 def _is_large(name: str, value: Tensor) -> bool:
-    return name.endswith("weight") and value.ndim > 1 and value.numel() >= _LEAST_8_BIT
+    wanted = name.endswith(("weight", "kernels")) and value.ndim > 1
+    return wanted and value.numel() >= _LEAST_8_BIT
 
 
 def _restored(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
