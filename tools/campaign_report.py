@@ -1,0 +1,149 @@
+"""Measure a trained model on images that it has not seen: losses, lattice, flicker, a sheet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import artifacts, catalog, image, learning, model, pipeline, recipes
+from impasto.image import Picture
+from impasto.methods.registry import Ability, get
+from impasto.runtime import choose
+from impasto.sheet import contact_sheet
+from impasto.training.data import Feed
+from impasto.training.task import Batch
+
+SIZE = 384  # long edge of what is painted, in pixels
+PHOTOS, PAINTINGS = 10, 6
+BATCHES, BATCH = 8, 4  # of held-back photos
+
+
+def measure(
+    path: Path, entry: Mapping[str, Any], data: Path, held: Sequence[str], sheet: Path
+) -> dict[str, Any]:
+    """Measure a model and draw its sheet.
+
+    Args:
+        path: The model.
+        entry: Its training in campaign.toml.
+        data: The folder with ``photos``, ``paintings`` and ``validation``.
+        held: Names of the paintings that no network has seen.
+        sheet: Where the sheet goes.
+
+    Returns:
+        What JSON can hold: images seen, seconds a step, losses, lattice, flicker, bytes.
+    """
+    made = model.load(path, weights=False)
+    card, kind = made.card, str(made.card.get("kind", "style"))
+    photos = spread(sorted((data / "validation").iterdir()), PHOTOS)
+    paintings = spread([data / "paintings" / name for name in held], PAINTINGS)
+    results = painted(path, kind, photos, paintings)
+    draw(results, photos, sheet)
+    lattices = [artifacts.worst_lattice(one.rgb) for _, one in results if min(one.size) >= 208]
+    return {
+        "commit_of_the_package": card["version"],
+        "steps": card["steps"],
+        "finished": card["finished"],
+        "images": card["steps"] * card["recipe"]["plan"]["batch"],
+        "paper_images": entry.get("paper_images", 0),
+        "seconds_per_step": card["seconds"] / max(1, card["steps"]),
+        "threads": card.get("threads"),
+        "losses": held_back_losses(path, entry, data, held),
+        "lattice": fmean(lattices) if lattices else None,
+        "flicker": shifted(path, kind, photos[:3], paintings[0]),
+        "bytes": path.stat().st_size,
+    }
+
+
+def spread(files: Sequence[Path], number: int) -> list[Path]:
+    """Return so many files at even distances."""
+    return [files[len(files) * i // number] for i in range(min(number, len(files)))]
+
+
+def painted(
+    path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[Path]
+) -> list[tuple[str, Picture]]:
+    """Return labelled results, photo by photo."""
+    if kind == "texture":
+        return [("texture", pipeline.synthesize(str(path), size=(SIZE, SIZE)))]
+    if kind == "upscale":
+        small = [pipeline.fit(pipeline.read(photo), SIZE // 4, None) for photo in photos]
+        return [("enlarged", pipeline.upscale(one, model=str(path))) for one in small]
+    found = []
+    for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
+        for style, arguments in styles_of(path, kind, paintings):
+            found.append((style, pipeline.stylize(photo, size=SIZE, **arguments)))
+    return found
+
+
+def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what `stylize` is called with for each style, under the style's label."""
+    if kind == "any":
+        return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
+    known = catalog.inside(path)
+    return [(one.name, {"style": f"{path}#{one.name}"}) for one in known]
+
+
+def draw(results: Sequence[tuple[str, Picture]], photos: Sequence[Path], sheet: Path) -> None:
+    """Write the results as a sheet, each photo at the head of its row."""
+    columns = max(1, len(results) // len(photos)) if len(results) >= len(photos) else len(results)
+    shown: list[tuple[str, Picture]] = []
+    for index, result in enumerate(results):
+        if index % columns == 0:
+            photo = photos[index // columns]
+            shown.append((photo.stem[-16:], pipeline.fit(pipeline.read(photo), SIZE, None)))
+        shown.append(result)
+    image.save(contact_sheet(shown, columns=columns + 1, height=288), sheet, quality=90)
+
+
+def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> float | None:
+    """Return the mean flicker, in levels, when photos move by one pixel."""
+    if kind not in {"any", "style"}:
+        return None
+    _, arguments = styles_of(path, kind, [painting])[0]
+
+    def paint(photo: Tensor) -> Tensor:
+        return pipeline.stylize(Picture(photo), **arguments).rgb
+
+    fitted = [pipeline.fit(pipeline.read(photo), SIZE, None).rgb for photo in photos]
+    return fmean(artifacts.flicker(paint, one) for one in fitted)
+
+
+def held_back_losses(
+    path: Path, entry: Mapping[str, Any], data: Path, held: Sequence[str]
+) -> dict[str, float]:
+    """Return the mean losses of the training's task on images that it did not learn from."""
+    made = model.load(path)
+    build = get(made.method, Ability.TRAIN).build
+    runtime = choose("auto", "float32")
+    method = build.open(made, runtime)
+    files = entry.get("styles", ())
+    styles = [] if files == "paintings" else [data / "paintings" / file for file in files]
+    task = method.task(method.config, [pipeline.read(one).rgb for one in styles], runtime)
+    recipe = recipes.load(made.method).change(card_cut(made))
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder, "held.txt")
+        listed.write_text("\n".join(str(data / "paintings" / name) for name in held))
+        place = listed if files == "paintings" else None
+        sources = learning.pictures_of(recipe, task.sources, data / "validation", place)
+        feed = Feed(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
+        series: dict[str, list[float]] = {}
+        with torch.no_grad(), feed as batches:
+            for step, pictures in enumerate(batches):
+                torch.manual_seed(step)
+                batch = Batch(step, BATCH, pictures, BATCHES)
+                for name, value in task.loss(method.module.eval(), batch).items():
+                    series.setdefault(name, []).append(float(value))
+    return {name: fmean(values) for name, values in series.items()}
+
+
+def card_cut(made: model.Model) -> Mapping[str, Any]:
+    """Return the crops that a model was trained on, as settings of a recipe."""
+    cut: Mapping[str, Any] = made.card.get("recipe", {}).get("cut", {})
+    return cut
