@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from impasto.errors import InputError
-from impasto.video.clip import library
+from impasto.video.decoder import library
 
 PALETTE = "pal8"  # 256 colours
 AUDIO = ("copy", "encode", "none")

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import InputError
-from impasto.video.clip import Clip, Folder, Video, library, reason
+from impasto.video.clip import Clip, Folder
 from impasto.video.coding import PALETTE, Coding, plan, time_base
+from impasto.video.decoder import Video, library, reason
 from impasto.video.palette import Palette
 from impasto.video.sound import tracks
 
