@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.image import Picture
+from impasto.video.hdr import Hdr, to_sdr
+from impasto.video.light import hdr_of
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 FPS = Fraction(25)  # where a clip names no rate
 
-_BT709, _BT601, _UNKNOWN = 1, 5, 2  # AVColorSpace
+_BT709, _BT601, _BT2020, _UNKNOWN = 1, 5, 9, 2  # AVColorSpace
 _HD = 720  # rows from which a video that does not say so is of BT.709, as players take it
 _STILLS = ("image2", "_pipe", "ico", "tty")  # demuxers of single pictures, and of text
 _LISTS = ("hls", "concat", "dash", "imf")  # that name other files
@@ -50,7 +53,15 @@ class Video:
             self.colorspace = int(context.colorspace)
             self.primaries, self.transfer = int(context.color_primaries), int(context.color_trc)
             self.aspect = stream.sample_aspect_ratio
-        self.frames, self.turned = self._look()
+        self.frames, first = self._look()
+        self.turned = round(first.rotation / 90) * 90 % 360
+        self._hdr = hdr_of(first, self.transfer)
+        if self._hdr:
+            self.colorspace = self.primaries = self.transfer = _BT709  # of what pictures() gives
+            self._tell(
+                f"{path} is HDR ({self._hdr.name}): tone-mapped to SDR (BT.709), "
+                f"{self._hdr.peak:.0f} cd/m² and more to white"
+            )
 
     @contextmanager
     def open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -83,8 +94,8 @@ class Video:
         """Numbers, as many as there are frames."""
         return numbered(self.frames)
 
-    def _look(self) -> tuple[int, int]:
-        """How many frames there are, and how many degrees the first is turned."""
+    def _look(self) -> tuple[int, VideoFrame]:
+        """How many frames there are, and the first."""
         with self.open() as (container, stream):
             times = [packet.pts for packet in container.demux(stream) if packet.size]
         frames = len(times)
@@ -92,7 +103,7 @@ class Video:
         with self.open() as (container, stream):
             for packet in container.demux(stream):
                 for frame in self.decoded(packet, notes=False):
-                    return max(1, frames), round(frame.rotation / 90) * 90 % 360
+                    return max(1, frames), frame
         raise InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
 
     def decoded(self, packet: Any, *, notes: bool = True) -> list[VideoFrame]:
@@ -132,9 +143,16 @@ class Video:
                 self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
 
     def _picture(self, frame: VideoFrame) -> Picture:
+        shown = self._mapped(frame, self._hdr) if self._hdr else self._rgb(frame)  # (H, W, 3)
+        return Picture.from_numpy(np.ascontiguousarray(np.rot90(shown, self.turned // 90)))
+
+    def _rgb(self, frame: VideoFrame) -> NDArray[Any]:
         space = self.matrix(frame.height) if int(frame.colorspace) == _UNKNOWN else None
-        rgb = frame.to_ndarray(format="rgb24", src_colorspace=space)  # (H, W, 3)
-        return Picture.from_numpy(np.ascontiguousarray(np.rot90(rgb, self.turned // 90)))
+        return frame.to_ndarray(format="rgb24", src_colorspace=space)
+
+    def _mapped(self, frame: VideoFrame, hdr: Hdr) -> NDArray[Any]:
+        space = _BT2020 if int(frame.colorspace) == _UNKNOWN else None
+        return to_sdr(frame.to_ndarray(format="rgb48le", src_colorspace=space), hdr)
 
     def matrix(self, rows: int) -> int:
         """Which matrix makes RGB of its YUV: BT.709 or BT.601, as FFmpeg numbers them."""
