@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.image import Picture
+from impasto.video.deinterlace import Deinterlacer
 from impasto.video.hdr import Hdr, to_sdr
 from impasto.video.light import hdr_of
 
@@ -131,16 +132,25 @@ class Video:
         """
         index, last = 0, 0.0
         with self.open() as (container, stream):
-            for packet in container.demux(stream):
-                for frame in self.decoded(packet):
-                    if frame.is_corrupt:
-                        self._damaged()
-                    if index >= first:
-                        yield self._picture(frame)
-                    index, last = index + 1, frame.time or last
+            for frame in self._progressive(container, stream):
+                if index >= first:
+                    yield self._picture(frame)
+                index, last = index + 1, frame.time or last
             lasts = float((container.duration or 0) / 1e6)
             if last and lasts - last > max(1.0, lasts / 20):
                 self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
+
+    def _progressive(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """All frames; interlaced ones are deinterlaced."""
+        deinterlacer = Deinterlacer()
+        for packet in container.demux(stream):
+            for frame in self.decoded(packet):
+                if frame.is_corrupt:
+                    self._damaged()
+                if frame.interlaced_frame:
+                    self._tell(f"{self.path} is interlaced: its frames are deinterlaced (bwdif)")
+                yield from deinterlacer(frame)
+        yield from deinterlacer.rest()
 
     def _picture(self, frame: VideoFrame) -> Picture:
         shown = self._mapped(frame, self._hdr) if self._hdr else self._rgb(frame)  # (H, W, 3)
