@@ -18,7 +18,7 @@ from impasto.video.clip import Clip, Folder
 from impasto.video.coding import PALETTE, Coding, plan, time_base
 from impasto.video.decoder import Video, library, reason
 from impasto.video.palette import Palette
-from impasto.video.sound import tracks
+from impasto.video.sound import Lost, tracks
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -70,7 +70,7 @@ def write(
     frames: int | None = None,
     *,
     short: bool = False,
-) -> None:
+) -> list[str]:
     """Write a video: the painted frames at the times of the clip's, and its sound.
 
     Args:
@@ -82,12 +82,17 @@ def write(
         frames: How many there are; as many as the clip says when None.
         short: Whether the clip has more; then its sound ends with them.
 
+    Returns:
+        What the user should know: what :func:`rehearse` says, and what only the whole file shows,
+        such as broken packets of sound.
+
     Raises:
         InputError: The format, the codec or the sound cannot be written so.
     """
     film = _Film(target, clip, size, coding)
     film.prepare(fetch, frames or clip.frames)
     film.write(fetch, frames if short or isinstance(clip, Folder) else None)
+    return film.notes
 
 
 class _Film:
@@ -167,11 +172,11 @@ class _Film:
         self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
     ) -> None:
         """Frames and packets in the order in which they lie in the source."""
-        index = 0
+        index, lost = 0, Lost()
         with clip.open() as (source, pictures):
             stream = self._stream(out)
             with self._in_words():
-                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes)
+                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes, lost)
             out.metadata.update(source.metadata)
             for packet in source.demux(pictures, *(source.streams[i] for i in found)):
                 if packet.stream.index != pictures.index:
@@ -185,6 +190,8 @@ class _Film:
                 if most is not None and index >= most:
                     break
             self._put(out, partial(self._encoded, stream, None))
+        if lost.packets:
+            self.notes.append(lost.in_words())
 
     def _stream(self, out: OutputContainer) -> Any:
         """The stream of the painted frames."""

@@ -198,7 +198,7 @@ def stylize_video(
                 raise
         if not into_folder:
             part, fetch = folder / f"film{out.suffix}", functools.partial(_pixels, work)
-            film.write(part, clip, size, coding, fetch, frames, short=stopped)
+            notes = film.write(part, clip, size, coding, fetch, frames, short=stopped)
             os.replace(part, out)
     if not stopped:
         work.finish()
