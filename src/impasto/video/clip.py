@@ -12,7 +12,9 @@ from pathlib import Path
 from impasto import image
 from impasto.errors import InputError
 from impasto.image import READ_SUFFIXES, Picture
+from impasto.image.animation import is_animated_webp
 from impasto.video.decoder import FPS, Video, numbered
+from impasto.video.webp import Animation
 
 
 class Folder:
@@ -61,7 +63,7 @@ class Folder:
             yield picture
 
 
-Clip = Video | Folder
+Clip = Video | Folder | Animation
 
 
 def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None = None) -> Clip:
@@ -85,7 +87,7 @@ def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None
         raise InputError(f"{text} does not exist: name a video, or a folder of frames")
     if fps is not None:
         raise InputError("--fps is for a folder of frames: a video has its own")
-    return Video(path)
+    return Animation(path) if is_animated_webp(path) else Video(path)
 
 
 def _rate(fps: Fraction | float | str) -> Fraction:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.image import Picture
+from impasto.video.alpha import alpha_of, may_have_alpha
 from impasto.video.deinterlace import Deinterlacer
 from impasto.video.hdr import Hdr, to_sdr
 from impasto.video.light import hdr_of
@@ -29,6 +31,7 @@ _BT709, _BT601, _BT2020, _UNKNOWN = 1, 5, 9, 2  # AVColorSpace
 _HD = 720  # rows from which a video that does not say so is of BT.709, as players take it
 _STILLS = ("image2", "_pipe", "ico", "tty")  # demuxers of single pictures, and of text
 _LISTS = ("hls", "concat", "dash", "imf")  # that name other files
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders
 # a file may not send the reader to other places
 _OPTIONS = {"protocol_whitelist": "file"}
 
@@ -54,7 +57,9 @@ class Video:
             self.colorspace = int(context.colorspace)
             self.primaries, self.transfer = int(context.color_primaries), int(context.color_trc)
             self.aspect = stream.sample_aspect_ratio
+            self._alpha_decoder = self._decoder_with_alpha(stream)
         self.frames, first = self._look()
+        self._alpha = bool(self._alpha_decoder) or may_have_alpha(first)
         self.turned = round(first.rotation / 90) * 90 % 360
         self._hdr = hdr_of(first, self.transfer)
         if self._hdr:
@@ -98,8 +103,12 @@ class Video:
     def _look(self) -> tuple[int, VideoFrame]:
         """How many frames there are, and the first."""
         with self.open() as (container, stream):
-            times = [packet.pts for packet in container.demux(stream) if packet.size]
-        frames = len(times)
+            shown = [
+                (packet.pts, packet.duration) for packet in container.demux(stream) if packet.size
+            ]
+        frames, times = len(shown), [start for start, _ in shown]
+        known = [(start, lasts) for start, lasts in shown if start is not None and lasts]
+        self.lasts = max(known)[1] * self.time_base if known else None
         self.even_paced = _even_paced(times, self.time_base, self.rate)
         with self.open() as (container, stream):
             for packet in container.demux(stream):
@@ -107,11 +116,36 @@ class Video:
                     return max(1, frames), frame
         raise InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
 
-    def decoded(self, packet: Any, *, notes: bool = True) -> list[VideoFrame]:
-        """The frames of a packet; none where it is damaged."""
+    def _decoder_with_alpha(self, stream: VideoStream) -> str:
+        """The decoder for a VP8 or VP9 stream with alpha, which FFmpeg's own ones leave out."""
+        name = _WITH_ALPHA.get(stream.codec_context.name, "")
+        if not name or stream.metadata.get("alpha_mode") != "1":
+            return ""
+        try:
+            library().CodecContext.create(name, "r")
+        except ValueError:  # UnknownCodecError
+            self._tell(f"this PyAV has no {name}: the transparency of {self.path} is left out")
+            return ""
+        return name
+
+    @cached_property
+    def transparent(self) -> bool:
+        """Whether any pixel of any frame is."""
+        if not self._alpha:
+            return False
+        with self.open() as (container, stream):
+            frames = self._progressive(container, stream)
+            return any(bool((alpha_of(frame) < 255).any()) for frame in frames)
+
+    def decoded(self, packet: Any, *, notes: bool = True, decoder: Any = None) -> list[VideoFrame]:
+        """The frames of a packet, by the stream's decoder or another; none where it is damaged."""
         av = library()
         try:
-            return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+            if decoder is None:
+                frames = packet.decode()
+            else:
+                frames = decoder.decode(packet if packet.size else None)
+            return [frame for frame in frames if isinstance(frame, av.VideoFrame)]
         except (av.InvalidDataError, av.FFmpegError):
             if notes:
                 self._damaged()
@@ -142,9 +176,11 @@ class Video:
 
     def _progressive(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """All frames; interlaced ones are deinterlaced."""
-        deinterlacer = Deinterlacer()
+        deinterlacer, decoder = Deinterlacer(), None
+        if self._alpha_decoder:
+            decoder = library().CodecContext.create(self._alpha_decoder, "r")
         for packet in container.demux(stream):
-            for frame in self.decoded(packet):
+            for frame in self.decoded(packet, decoder=decoder):
                 if frame.is_corrupt:
                     self._damaged()
                 if frame.interlaced_frame:
@@ -154,6 +190,9 @@ class Video:
 
     def _picture(self, frame: VideoFrame) -> Picture:
         shown = self._mapped(frame, self._hdr) if self._hdr else self._rgb(frame)  # (H, W, 3)
+        if self._alpha:
+            alpha = alpha_of(frame)[..., None]
+            shown = np.dstack([shown, alpha / np.float32(255) if self._hdr else alpha])
         return Picture.from_numpy(np.ascontiguousarray(np.rot90(shown, self.turned // 90)))
 
     def _rgb(self, frame: VideoFrame) -> NDArray[Any]:
@@ -162,7 +201,8 @@ class Video:
 
     def _mapped(self, frame: VideoFrame, hdr: Hdr) -> NDArray[Any]:
         space = _BT2020 if int(frame.colorspace) == _UNKNOWN else None
-        return to_sdr(frame.to_ndarray(format="rgb48le", src_colorspace=space), hdr)
+        pixels: NDArray[Any] = frame.to_ndarray(format="rgb48le", src_colorspace=space)
+        return to_sdr(pixels, hdr)
 
     def matrix(self, rows: int) -> int:
         """Which matrix makes RGB of its YUV: BT.709 or BT.601, as FFmpeg numbers them."""

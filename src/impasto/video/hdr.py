@@ -147,7 +147,7 @@ def to_sdr(pixels: NDArray[np.uint16], hdr: Hdr, rows: int = 128) -> NDArray[np.
             nits = scene_to_nits(nits)
         share = np.minimum(nits.max(axis=2) / np.float32(hdr.peak), 1)
         mapped = np.minimum(nits, np.float32(hdr.peak)) * _look_up(gain, share)[..., None]
-        linear = np.clip(mapped @ to_bt709(hdr.primaries).T, 0, 1)
+        linear = np.clip(mapped @ to_bt709(hdr.primaries).T, 0, 1).astype(np.float32)
         shown[top : top + rows] = _look_up(encoded, linear)
     return shown
 
