@@ -203,4 +203,6 @@ def _format(target: Path) -> tuple[str, str]:
 
 def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:
     """The unit of time that frames are counted in: the source's own where it may be any."""
+    if plan.format == "gif":  # so that frames which come closer together are told apart
+        return Fraction(1, 100)
     return own if plan.clocked else 1 / rate

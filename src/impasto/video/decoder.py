@@ -78,7 +78,9 @@ class Video:
         """
         av = library()
         try:
-            with av.open(str(self.path), "r", options=dict(_OPTIONS)) as container:
+            with av.open(
+                str(self.path), "r", options=dict(_OPTIONS), metadata_errors="replace"
+            ) as container:
                 kind = container.format.name
                 if any(name in kind for name in _LISTS):
                     raise InputError(f"{self.path} is a list of other files: name a video itself")
@@ -86,6 +88,11 @@ class Video:
                     raise InputError(f"{self.path} is no video: a picture is for 'stylize'")
                 for stream in container.streams.video:
                     if not stream.disposition & av.stream.Disposition.attached_pic:
+                        if stream.codec_context is None:
+                            raise InputError(
+                                f"{self.path} is in a codec that FFmpeg cannot decode: convert it "
+                                f"first, to H.264 for example"
+                            )
                         stream.thread_type = "AUTO"
                         yield container, stream
                         return
@@ -114,7 +121,10 @@ class Video:
             for packet in container.demux(stream):
                 for frame in self.decoded(packet, notes=False):
                     return max(1, frames), frame
-        raise InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
+        raise self._no_frame()
+
+    def _no_frame(self) -> InputError:
+        return InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
 
     def _decoder_with_alpha(self, stream: VideoStream) -> str:
         """The decoder for a VP8 or VP9 stream with alpha, which FFmpeg's own ones leave out."""
@@ -170,6 +180,8 @@ class Video:
                 if index >= first:
                     yield self._picture(frame)
                 index, last = index + 1, frame.time or last
+            if not index:  # another decoder found one
+                raise self._no_frame()
             lasts = float((container.duration or 0) / 1e6)
             if last and lasts - last > max(1.0, lasts / 20):
                 self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")

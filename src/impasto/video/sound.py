@@ -118,7 +118,10 @@ def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
     made: Any = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
     made.metadata.update(stream.metadata)
 
+    last = None
+
     def encode(packet: Any) -> Sequence[Any]:
+        nonlocal last
         packets: list[Any] = []
         for kept, frames in sound(packet):
             for frame in frames:
@@ -128,7 +131,14 @@ def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
                     sound.lost.packets += 1
             if not kept.size:
                 packets += made.encode(None)
-        return packets
+        forward = []
+        for one in packets:  # frames of a damaged file may overlap
+            if last is None or one.dts > last:
+                forward.append(one)
+                last = one.dts
+            else:
+                sound.lost.packets += 1
+        return forward
 
     return encode
 
