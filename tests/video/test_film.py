@@ -10,8 +10,9 @@ from moving_clips import drawn, read, write
 
 from impasto.errors import InputError
 from impasto.video import film
-from impasto.video.clip import Folder, Video
+from impasto.video.clip import Folder
 from impasto.video.coding import Coding, plan
+from impasto.video.decoder import Video
 
 
 def numbered(index, size=(64, 48)):

@@ -38,6 +38,25 @@ def test_flicker_is_halved_at_equal_style_distance():
     assert distance(results[-1]) < 1.05 * distance(stylize(photos[-1], None))
 
 
+@pytest.mark.parametrize("first", [(0.0, 0.0, 0.0), (0.16, 0.35, 0.78)])
+def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
+    """There is no deviation to divide by: networks come to infinity, or to garish colours."""
+    brushes = Brushes(None, precision="float32")("joyfulness-lite")
+
+    def stylize(photo, tones):
+        return paint(Picture(photo), brushes, tones=Picture(tones)).rgb
+
+    (photo,) = pictures(1)
+    plain = torch.tensor(first).view(1, 3, 1, 1).expand_as(photo)
+    brighter = plain + torch.tensor([0.2, 0, 0]).view(1, 3, 1, 1)
+    frames = [plain, plain, brighter, torch.lerp(plain, photo, 0.3), photo]
+    hand = Steady(stylize)
+    results = [hand(frame) for frame in frames]
+    assert all(bool(result.isfinite().all()) for result in results)
+    own = stylize(frames[3], frames[3])
+    assert float((results[3] - own).abs().mean()) < 0.1
+
+
 def test_without_smoothing_nothing_is_blended():
     hand = Steady(lambda photo, tones: photo.sqrt(), smooth=0.0)
     photos = pictures(2)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.video import open_clip
-from impasto.video.clip import _even_paced
+from impasto.video.decoder import _even_paced
 
 
 def test_frames_come_upright(tmp_path):

@@ -42,7 +42,7 @@ def video(
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="A video (.mp4, .mkv, .webm, .mov, .gif, ...), or a folder."
+            metavar="OUT", help="A video (.mp4, .mkv, .webm, .mov, .gif, .webp, ...), or a folder."
         ),
     ],
     style: Styles,

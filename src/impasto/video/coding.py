@@ -6,9 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from impasto.errors import InputError
-from impasto.video.clip import library
+from impasto.video.decoder import library
 
 PALETTE = "pal8"  # 256 colours
 AUDIO = ("copy", "encode", "none")
@@ -33,7 +34,13 @@ _OTHERS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error
 _SCALE = 3  # of the others, 1 is best and 31 worst
 _LAMBDA = 118  # FF_QP2LAMBDA
 _PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
-_OWN_PIXELS = {"gif": PALETTE, "mjpeg": "yuvj420p"}
+# WebP has a matrix of its own, so it makes its YUV itself
+_OWN_PIXELS = {"gif": PALETTE, "mjpeg": "yuvj420p", "webp": "bgra"}
+_ALPHA_PIXELS = ("bgra", "rgba", "argb", "yuva444p10le", "yuva420p", "gbrap", PALETTE)
+# endings whose usual codec has no alpha, but another one has
+_ALPHA_CODECS = {".mov": "prores", ".mkv": "vp9"}
+_VPX_ALPHA = ("matroska", "webm")  # VP8 and VP9 have alpha beside the stream
+_WEBP_QUALITY = 90  # of 100
 _RATED = (
     "mpeg",
     "msmpeg",
@@ -82,6 +89,7 @@ class Plan:
         pixels: The format of its pixels.
         options: Of the encoder.
         clocked: Whether frames may come at any time, or only at a rate.
+        alpha: Whether the pixels have alpha.
     """
 
     format: str
@@ -89,6 +97,7 @@ class Plan:
     pixels: str
     options: dict[str, str]
     clocked: bool
+    alpha: bool = False
 
     @property
     def even(self) -> bool:
@@ -102,15 +111,22 @@ class Plan:
         return self.pixels.startswith("yuvj")
 
 
-def plan(target: Path, coding: Coding) -> Plan:
+def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
     """What a coding means for a file of this name.
+
+    Args:
+        target: The file.
+        coding: What the user wants.
+        alpha: Whether frames have transparent pixels; the plan keeps them if the format can.
 
     Raises:
         InputError: No video ends so, or there is no such encoder, or the format cannot hold it.
         MissingExtraError: PyAV is not installed.
     """
     name, default = _format(target)
-    wanted = coding.codec or _DEFAULTS.get(target.suffix.lower(), default)
+    ending = target.suffix.lower()
+    default = _DEFAULTS.get(ending, default)
+    wanted = coding.codec or (_ALPHA_CODECS.get(ending, default) if alpha else default)
     encoder = _ENCODERS.get(wanted, wanted)
     av = library()
     try:
@@ -119,16 +135,51 @@ def plan(target: Path, coding: Coding) -> Plan:
         raise InputError(f"this PyAV has no encoder {wanted!r}: leave --codec out") from error
     if codec.type != "video":
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
-    formats = [one.name for one in codec.video_formats or ()]
-    pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
-    pixels = _OWN_PIXELS.get(codec.canonical_name, pixels)
+    pixels, kept = _pixels(codec, name, alpha=alpha)
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
-    return Plan(name, encoder, pixels, _options(encoder, coding.crf), clocked)
+    options = _options(encoder, coding.crf)
+    if kept and encoder == "libvpx":
+        options["auto-alt-ref"] = "0"  # it refuses alpha with it
+    return Plan(name, encoder, pixels, options, clocked, kept)
+
+
+def _pixels(codec: Any, container: str, *, alpha: bool) -> tuple[str, bool]:
+    """The pixel format for a codec in a container, and whether it keeps alpha."""
+    formats = [one.name for one in codec.video_formats or ()]
+    kind = codec.canonical_name
+    lost = kind == "hevc" or (kind in {"vp8", "vp9"} and container not in _VPX_ALPHA)
+    if alpha and not lost:
+        found = next((one for one in _ALPHA_PIXELS if one in formats), None)
+        if found:
+            return found, True
+    pixels = next((one for one in _PIXELS if one in formats), formats[0] if formats else "yuv420p")
+    return _OWN_PIXELS.get(kind, pixels), False
+
+
+def container_options(plan: Plan, lasts: Fraction) -> dict[str, str]:
+    """What a container is opened with.
+
+    Args:
+        plan: How the file is written.
+        lasts: How long its last frame is shown, in seconds.
+    """
+    found = {"fflags": "+bitexact"}  # no dates, no random numbers
+    if plan.format == "avi":  # which would fill a gap before the picture with a frame
+        found["avoid_negative_ts"] = "disabled"
+    if plan.format in {"webp", "gif"}:  # shown again and again
+        found["loop"] = "0"
+    if plan.format == "gif":  # in hundredths
+        found["final_delay"] = str(max(1, round(lasts * 100)))
+    if plan.format == "apng":
+        found |= {"plays": "0", "final_delay": str(lasts.limit_denominator(1000))}
+    return found
 
 
 def _options(encoder: str, crf: int | None) -> dict[str, str]:
     if encoder in _CRF:
         return {"crf": str(_CRF[encoder] if crf is None else crf), **_OTHERS.get(encoder, {})}
+    if "webp" in encoder:
+        return {"quality": str(_WEBP_QUALITY if crf is None else round(100 - crf * 100 / 63))}
     scale = _SCALE if crf is None else max(1, min(31, crf // 2))
     return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA)}
 
@@ -152,4 +203,6 @@ def _format(target: Path) -> tuple[str, str]:
 
 def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:
     """The unit of time that frames are counted in: the source's own where it may be any."""
+    if plan.format == "gif":  # so that frames which come closer together are told apart
+        return Fraction(1, 100)
     return own if plan.clocked else 1 / rate

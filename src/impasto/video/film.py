@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import InputError
-from impasto.video.clip import Clip, Folder, Video, library, reason
-from impasto.video.coding import PALETTE, Coding, plan, time_base
+from impasto.video import webp
+from impasto.video.clip import Clip, Folder
+from impasto.video.coding import PALETTE, Coding, container_options, plan, time_base
+from impasto.video.decoder import Video, library, reason
 from impasto.video.palette import Palette
-from impasto.video.sound import tracks
+from impasto.video.sound import Lost, tracks
+from impasto.video.webp import Animation
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import OutputContainer
 
-Pixels = NDArray[np.uint8]  # (H, W, 3)
+Pixels = NDArray[np.uint8]  # (H, W, 3 or 4), the fourth is alpha
 Fetch = Callable[[int], Pixels]
 
 _BT709, _BT601, _SMPTE170M = 1, 5, 6  # as FFmpeg numbers them; the last two are the same matrix
@@ -32,7 +35,9 @@ _LOOKED_AT = 32  # frames that a palette is made of
 _BY_DECODING = {"mp4", "mov", "ipod"}  # whose length is what the frames last as decoded
 
 
-def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) -> list[str]:
+def rehearse(
+    target: Path, clip: Clip, size: tuple[int, int], coding: Coding, *, alpha: bool = False
+) -> list[str]:
     """Write a grey frame where nobody sees it, to find out before the work what will not do.
 
     Args:
@@ -40,6 +45,7 @@ def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) ->
         clip: Where the frames come from.
         size: Width and height of the painted frames.
         coding: How it is to be written.
+        alpha: Whether painted frames have transparent pixels.
 
     Returns:
         What the user should know, such as subtitles that are left out.
@@ -48,13 +54,14 @@ def rehearse(target: Path, clip: Clip, size: tuple[int, int], coding: Coding) ->
         InputError: What :func:`write` would say.
     """
     grey = np.full((size[1], size[0], 3), 128, np.uint8)
-    if isinstance(clip, Video) and not plan(target, coding).clocked and not clip.even_paced:
+    uneven = not isinstance(clip, Folder) and not clip.even_paced
+    if uneven and not plan(target, coding, alpha=alpha).clocked:
         raise InputError(
             f"{target.suffix} holds one frame rate, and {clip.path} has several: name the result "
             f".mkv or .mp4"
         )
     with tempfile.TemporaryDirectory() as folder:
-        film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding)
+        film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding, alpha)
         film.prepare(lambda _: grey, 1)
         film.write(lambda _: grey, most=1)
     return film.notes
@@ -69,7 +76,8 @@ def write(
     frames: int | None = None,
     *,
     short: bool = False,
-) -> None:
+    alpha: bool = False,
+) -> list[str]:
     """Write a video: the painted frames at the times of the clip's, and its sound.
 
     Args:
@@ -80,29 +88,51 @@ def write(
         fetch: Gives a painted frame by its number.
         frames: How many there are; as many as the clip says when None.
         short: Whether the clip has more; then its sound ends with them.
+        alpha: Whether painted frames have transparent pixels.
+
+    Returns:
+        What the user should know: what :func:`rehearse` says, and what only the whole file shows,
+        such as broken packets of sound.
 
     Raises:
         InputError: The format, the codec or the sound cannot be written so.
     """
-    film = _Film(target, clip, size, coding)
+    film = _Film(target, clip, size, coding, alpha, short=short)
     film.prepare(fetch, frames or clip.frames)
-    film.write(fetch, frames if short or isinstance(clip, Folder) else None)
+    film.write(fetch, frames if short or not isinstance(clip, Video) else None)
+    return film.notes
 
 
 class _Film:
     """A video on its way to the disk."""
 
-    def __init__(self, target: Path, clip: Clip, size: tuple[int, int], coding: Coding) -> None:
+    def __init__(
+        self,
+        target: Path,
+        clip: Clip,
+        size: tuple[int, int],
+        coding: Coding,
+        alpha: bool,
+        *,
+        short: bool = False,
+    ) -> None:
         self.target, self.clip, self.size, self.coding = target, clip, size, coding
-        self.plan = plan(target, coding)
+        self.plan = plan(target, coding, alpha=alpha)
         self.notes: list[str] = []
+        if alpha and not self.plan.alpha:
+            self.notes.append(
+                f"{target.suffix} with {self.plan.encoder} holds no transparency: it is left out "
+                f"(.webm, .mov, .mkv, .apng, .webp and .gif hold it)"
+            )
         self._av = library()
         rate = clip.fps if isinstance(clip, Folder) else clip.rate
         own = 1 / rate if isinstance(clip, Folder) else clip.time_base
         self._rate, self._unit = rate, time_base(self.plan, own, rate)
+        self._lasts = 1 / rate if short or isinstance(clip, Folder) else clip.lasts or 1 / rate
         self._durations: dict[int, int] = {}
         self._palette: Palette | None = None
         self._last: int | None = None
+        self._begin: int | None = None
         self._end = 0
         self._first: tuple[Any, Any] | None = None  # presented, decoded
 
@@ -115,23 +145,33 @@ class _Film:
                 self._palette = Palette(shown)
 
     def _rgb(self, pixels: Pixels) -> Any:
-        return self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        wanted = 4 if self.plan.alpha else 3
+        if pixels.shape[2] < wanted:
+            pixels = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+        form = "rgba" if self.plan.alpha else "rgb24"
+        shown = np.ascontiguousarray(pixels[..., :wanted])
+        return self._av.VideoFrame.from_ndarray(shown, format=form)
 
     def write(self, fetch: Fetch, most: int | None = None) -> None:
         """All frames, or so many."""
         with self._in_words():
-            out = self._av.open(str(self.target), "w", options=self._flags())
+            out = self._av.open(
+                str(self.target), "w", options=container_options(self.plan, self._lasts)
+            )
         try:
-            if isinstance(self.clip, Folder):
-                self._silent(out, fetch, most or self.clip.frames)
-            else:
+            if isinstance(self.clip, Video):
                 self._with_sound(out, self.clip, fetch, most)
+            else:
+                self._silent(out, fetch, most or self.clip.frames)
         except BaseException:
             with suppress(Exception):  # the first error counts
                 out.close()
             raise
         with self._in_words():
             out.close()
+            if self.plan.format == "webp":
+                whole = (self._end - (self._begin or 0)) * self._unit
+                webp.finish(self.target, whole, alpha=self.plan.alpha)
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -149,16 +189,13 @@ class _Film:
         with self._in_words():
             out.mux(packets())
 
-    def _flags(self) -> dict[str, str]:
-        flags = {"fflags": "+bitexact"}  # no dates, no random numbers
-        if self.plan.format == "avi":  # which would fill a gap before the picture with a frame
-            flags["avoid_negative_ts"] = "disabled"
-        return flags
-
     def _silent(self, out: OutputContainer, fetch: Fetch, count: int) -> None:
         stream = self._stream(out)
         for index in range(count):
-            frame = self._frame(fetch(index), Fraction(index) / self._rate)
+            start, lasts = Fraction(index) / self._rate, 1 / self._rate
+            if isinstance(self.clip, Animation):
+                start, lasts = self.clip.times[index]
+            frame = self._frame(fetch(index), start, lasts)
             self._put(out, partial(self._encoded, stream, frame))
         self._put(out, partial(self._encoded, stream, None))
 
@@ -166,11 +203,11 @@ class _Film:
         self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
     ) -> None:
         """Frames and packets in the order in which they lie in the source."""
-        index = 0
+        index, lost = 0, Lost()
         with clip.open() as (source, pictures):
             stream = self._stream(out)
             with self._in_words():
-                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes)
+                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes, lost)
             out.metadata.update(source.metadata)
             for packet in source.demux(pictures, *(source.streams[i] for i in found)):
                 if packet.stream.index != pictures.index:
@@ -184,6 +221,8 @@ class _Film:
                 if most is not None and index >= most:
                     break
             self._put(out, partial(self._encoded, stream, None))
+        if lost.packets:
+            self.notes.append(lost.in_words())
 
     def _stream(self, out: OutputContainer) -> Any:
         """The stream of the painted frames."""
@@ -233,6 +272,7 @@ class _Film:
             pts = self._last + 1
         length = max(1, round((duration or 1 / self._rate) / self._unit))
         self._last, self._end, self._durations[pts] = pts, pts + length, length
+        self._begin = pts if self._begin is None else self._begin
         frame.pts, frame.time_base = pts, self._unit
         return frame
 

@@ -28,6 +28,7 @@ from impasto.video.coding import Coding, plan
 from impasto.video.identity import identity
 from impasto.video.painter import Painter, Stopped
 from impasto.video.steady import SMOOTH, Steady
+from impasto.video.transparency import transparent
 from impasto.video.work import Work
 
 _EVERY = 20.0  # seconds between two states: what is painted again after the power has failed
@@ -161,9 +162,10 @@ def stylize_video(
     )
     painter = Painter(make(style, weights), controls, masks)
     first = next(clip.pictures())
-    even = not into_folder and plan(out, coding).even
+    alpha = not into_folder and transparent(clip)
+    even = not into_folder and plan(out, coding, alpha=alpha).even
     size = painter.settle(first, even=even)
-    notes = [] if into_folder else film.rehearse(out, clip, size, coding)
+    notes = [] if into_folder else film.rehearse(out, clip, size, coding, alpha=alpha)
     job = identity(
         clip,
         style,
@@ -198,7 +200,7 @@ def stylize_video(
                 raise
         if not into_folder:
             part, fetch = folder / f"film{out.suffix}", functools.partial(_pixels, work)
-            film.write(part, clip, size, coding, fetch, frames, short=stopped)
+            notes = film.write(part, clip, size, coding, fetch, frames, short=stopped, alpha=alpha)
             os.replace(part, out)
     if not stopped:
         work.finish()
@@ -258,7 +260,7 @@ def _paint(
 
 
 def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return image.load(work.frame(index)).numpy()[..., :3]
+    return image.load(work.frame(index)).numpy()
 
 
 def _apart(source: Path, target: Path) -> None:

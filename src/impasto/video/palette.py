@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from impasto.video.clip import library
+from impasto.video.decoder import library
 
 # dots in a fixed order: those that depend on their neighbours would crawl
 _DITHER = "dither=bayer:bayer_scale=4"

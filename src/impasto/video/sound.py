@@ -1,11 +1,17 @@
-"""Sound and subtitles on their way from one file to another: packet by packet, as they are."""
+"""Sound and subtitles on their way from one file to another: packet by packet, as they are.
+
+Packets of sound that cannot be decoded, or whose time lies outside the order, are left out: no
+format takes the latter, and few players the former.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import InputError
+from impasto.video.decoder import library
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -15,8 +21,31 @@ Track = Callable[[Any], Sequence[Any]]  # packets of the source to packets of th
 _SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better encoders
 
 
+@dataclass
+class Lost:
+    """Counts packets of sound that are broken.
+
+    Attributes:
+        packets: How many so far.
+    """
+
+    packets: int = 0
+
+    def in_words(self) -> str:
+        """The count as a note; empty where nothing is lost."""
+        if not self.packets:
+            return ""
+        words = "packet of sound is" if self.packets == 1 else "packets of sound are"
+        return f"{self.packets} broken {words} left out"
+
+
 def tracks(
-    out: OutputContainer, source: InputContainer, suffix: str, audio: str, notes: list[str]
+    out: OutputContainer,
+    source: InputContainer,
+    suffix: str,
+    audio: str,
+    notes: list[str],
+    lost: Lost,
 ) -> dict[int, Track]:
     """What becomes of the packets of each stream of sound and of words.
 
@@ -26,6 +55,7 @@ def tracks(
         suffix: Of the film, for messages.
         audio: ``copy``, ``encode`` or ``none``.
         notes: Gets what the user should know.
+        lost: Counts packets of sound that are left out because they are broken.
 
     Returns:
         By the number of the source's stream.
@@ -40,10 +70,10 @@ def tracks(
         sounds = ()
     for sound in sounds:
         if audio == "encode":
-            found[sound.index] = _encoding(out, sound)
+            found[sound.index] = _encoding(out, sound, _Sound(lost))
             continue
         try:
-            found[sound.index] = _copying(out, sound)
+            found[sound.index] = _whole(_copying(out, sound), _Sound(lost))
         except ValueError as error:
             raise InputError(
                 f"{suffix} cannot hold this sound ({sound.codec_context.name}) as it is: name the "
@@ -76,19 +106,81 @@ def _copying(out: OutputContainer, stream: Any) -> Track:
     return copy
 
 
-def _encoding(out: OutputContainer, stream: Any) -> Track:
+def _whole(track: Track, sound: _Sound) -> Track:
+    """Only those packets that are not broken."""
+    return lambda packet: [one for kept, _ in sound(packet) for one in track(kept)]
+
+
+def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
     """Sound in the codec that is usual in the format."""
     encoder = _SOUND.get(out.default_audio_codec, out.default_audio_codec)
     rate = 48000 if "opus" in encoder else stream.rate
     made: Any = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
     made.metadata.update(stream.metadata)
 
+    last = None
+
     def encode(packet: Any) -> Sequence[Any]:
+        nonlocal last
         packets: list[Any] = []
-        for frame in packet.decode():
-            packets += made.encode(frame)
-        if packet.dts is None:
-            packets += made.encode(None)
-        return packets
+        for kept, frames in sound(packet):
+            for frame in frames:
+                try:
+                    packets += made.encode(frame)
+                except ValueError:  # of other channels, or another rate, than the first
+                    sound.lost.packets += 1
+            if not kept.size:
+                packets += made.encode(None)
+        forward = []
+        for one in packets:  # frames of a damaged file may overlap
+            if last is None or one.dts > last:
+                forward.append(one)
+                last = one.dts
+            else:
+                sound.lost.packets += 1
+        return forward
 
     return encode
+
+
+class _Sound:
+    """Takes the packets of a stream and gives those that are not broken, with their frames.
+
+    Each comes back once the next is known: where that one is earlier, one of the two has a wrong
+    time. It is the first, unless the next is earlier than what has already gone, too.
+    """
+
+    def __init__(self, lost: Lost) -> None:
+        self.lost = lost
+        self._held: tuple[Any, Sequence[Any]] | None = None
+        self._last: int | None = None  # time of what has gone
+
+    def __call__(self, packet: Any) -> list[tuple[Any, Sequence[Any]]]:
+        if not packet.size:  # the end
+            return [*self._swapped(None), (packet, self._decoded(packet) or ())]
+        frames = None if packet.dts is None else self._decoded(packet)
+        if frames is None:
+            self.lost.packets += 1
+            return []
+        if self._held and packet.dts <= self._held[0].dts:
+            self.lost.packets += 1
+            if self._last is None or packet.dts > self._last:
+                self._held = packet, frames
+            return []
+        return self._swapped((packet, frames))
+
+    def _swapped(self, new: tuple[Any, Sequence[Any]] | None) -> list[tuple[Any, Sequence[Any]]]:
+        held, self._held = self._held, new
+        if held is None:
+            return []
+        self._last = held[0].dts
+        return [held]
+
+    def _decoded(self, packet: Any) -> Sequence[Any] | None:
+        """Frames of a packet, or None where it is broken."""
+        if packet.stream.codec_context is None:  # no decoder: nobody can tell
+            return ()
+        try:
+            return list(packet.decode())
+        except library().InvalidDataError:
+            return None

@@ -20,6 +20,7 @@ _CALM = 0.75  # of the smoothness: how much of the photo comes from the frame be
 _LEVELS, _GAIN, _WINDOW = 4, 1.6, 15  # bands of detail; by how much each is raised; pixels
 _SAME, _OTHER = 0.04, 0.12  # mean differences of colours that are strokes, and that are things
 _CUT, _CHANGED, _BINS = 0.1, 0.5, 8
+_FLAT = 0.01  # deviation of each channel below which a frame is of one colour
 
 Paint = Callable[[Tensor, Tensor], Tensor]
 
@@ -92,10 +93,14 @@ class Steady:
         way = None if before is None else motion(photo, before.photo)
         if way is None or before is None or _cut(photo, before.photo, way):
             return self._first(photo)
+        if _flat(before.tones):
+            return self._first(photo, another=False)
         calm = _rounded(_carried(photo, before.calm, way, _CALM * self._smooth))
         start = _carried(calm, before.result, way, 1.0) if self._smooth else None
         with self._shot.frame(start):
             painted = _rounded(self._paint(calm, before.tones))
+        if not bool(painted.isfinite().all()):  # its statistics are of another kind of picture
+            return self._first(photo)
         result = painted
         if self._smooth:
             old = warp(before.result, way.flow).clamp(0, 1)
@@ -110,15 +115,15 @@ class Steady:
         self._before = _Before(photo, calm, painted, result, before.tones)
         return result
 
-    def _first(self, photo: Tensor) -> Tensor:
-        """The first frame of a shot."""
+    def _first(self, photo: Tensor, *, another: bool = True) -> Tensor:
+        """The first frame of a shot, be it another one or the same begun anew."""
         shot = Shot(self._shot.drift)
         with shot.frame():
             painted = _rounded(self._paint(photo, photo))
         self._shot = shot
         if self._plain is not None:
             self.flicker.begin_plain(painted)
-        self.shots += 1
+        self.shots += another
         self._before = _Before(photo, photo, painted, painted, photo)
         return painted
 
@@ -173,6 +178,11 @@ def _cut(now: Tensor, before: Tensor, way: Motion) -> bool:
         return True
     counts = [_histogram(one) for one in (now, before)]
     return agree < _CHANGED and float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
+
+
+def _flat(photo: Tensor) -> bool:
+    """Whether a frame is of one colour, as before a fade: nothing can be normalised by it."""
+    return float(photo.std(dim=(2, 3)).max()) < _FLAT
 
 
 def _histogram(picture: Tensor) -> Tensor:

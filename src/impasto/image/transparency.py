@@ -1,0 +1,36 @@
+"""Whether a picture file has transparent pixels, at the least cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from impasto import image
+from impasto.image import files
+from impasto.image.kinds import kind_of
+
+_OPAQUE = {"JPEG", "BMP"}  # formats that the package reads without alpha
+
+
+def is_transparent(path: Path) -> bool:
+    """Whether any pixel of a picture is not opaque.
+
+    Pixels are only decoded where the header leaves it open.
+
+    Raises:
+        InputError: The picture cannot be read.
+    """
+    with path.open("rb") as file:
+        kind = kind_of(file.read(files.HEAD), str(path))
+    if kind in _OPAQUE or (kind in {"PNG", "GIF", "WEBP"} and not _may_be(path, kind)):
+        return False
+    return image.load(path).alpha is not None
+
+
+def _may_be(path: Path, kind: str) -> bool:
+    try:
+        with Image.open(path, formats=[kind]) as header:
+            return header.has_transparency_data
+    except Exception:  # a damaged file: its own error comes when it is read
+        return True
