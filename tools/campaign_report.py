@@ -43,9 +43,10 @@ def measure(
     card, kind = made.card, str(made.card.get("kind", "style"))
     photos = spread(sorted((data / "validation").iterdir()), PHOTOS)
     paintings = spread([data / "paintings" / name for name in held], PAINTINGS)
-    results = painted(path, kind, photos, paintings)
-    draw(results, photos, sheet)
-    lattices = [artifacts.worst_lattice(one.rgb) for _, one in results if min(one.size) >= 208]
+    rows = painted(path, kind, photos, paintings)
+    columns, shown = max(map(len, rows)), [one for row in rows for one in row]
+    image.save(contact_sheet(shown, columns=columns, height=288), sheet, quality=90)
+    lattices = [artifacts.worst_lattice(one.rgb) for row in rows for _, one in row[1:]]
     return {
         "commit_of_the_package": card["version"],
         "steps": card["steps"],
@@ -66,20 +67,25 @@ def spread(files: Sequence[Path], number: int) -> list[Path]:
     return [files[len(files) * i // number] for i in range(min(number, len(files)))]
 
 
-def painted(
-    path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[Path]
-) -> list[tuple[str, Picture]]:
-    """Return labelled results, photo by photo."""
+Row = list[tuple[str, Picture]]
+
+
+def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[Path]) -> list[Row]:
+    """Return a row for each photo: what the model is given, then its results, with their labels."""
     if kind == "texture":
-        return [("texture", pipeline.synthesize(str(path), size=(SIZE, SIZE)))]
-    if kind == "upscale":
-        small = [pipeline.fit(pipeline.read(photo), SIZE // 4, None) for photo in photos]
-        return [("enlarged", pipeline.upscale(one, model=str(path))) for one in small]
-    found = []
+        blank = Picture(torch.ones(1, 3, SIZE, SIZE))
+        return [[("", blank), ("texture", pipeline.synthesize(str(path), size=(SIZE, SIZE)))]]
+    rows = []
     for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
-        for style, arguments in styles_of(path, kind, paintings):
-            found.append((style, pipeline.stylize(photo, size=SIZE, **arguments)))
-    return found
+        small = pipeline.fit(pipeline.read(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
+        row = [(photo.stem[-16:], small)]
+        if kind == "upscale":
+            row.append(("enlarged", pipeline.upscale(small, model=str(path))))
+        else:
+            for style, arguments in styles_of(path, kind, paintings):
+                row.append((style, pipeline.stylize(small, **arguments)))
+        rows.append(row)
+    return rows
 
 
 def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
@@ -88,18 +94,6 @@ def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[st
         return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
     known = catalog.inside(path)
     return [(one.name, {"style": f"{path}#{one.name}"}) for one in known]
-
-
-def draw(results: Sequence[tuple[str, Picture]], photos: Sequence[Path], sheet: Path) -> None:
-    """Write the results as a sheet, each photo at the head of its row."""
-    columns = max(1, len(results) // len(photos)) if len(results) >= len(photos) else len(results)
-    shown: list[tuple[str, Picture]] = []
-    for index, result in enumerate(results):
-        if index % columns == 0:
-            photo = photos[index // columns]
-            shown.append((photo.stem[-16:], pipeline.fit(pipeline.read(photo), SIZE, None)))
-        shown.append(result)
-    image.save(contact_sheet(shown, columns=columns + 1, height=288), sheet, quality=90)
 
 
 def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> float | None:
