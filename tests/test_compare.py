@@ -155,6 +155,41 @@ def test_a_target_gets_what_its_name_asks_for(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["all", "one.html", "two.jpg"]
 
 
+def test_pictures_of_a_sweep_are_each_in_their_file(tmp_path):
+    side(("mmd:losses=a + b", "mmd:losses=a b")).write(tmp_path / "sweep")
+    found = sorted(os.listdir(tmp_path / "sweep"))
+    assert found[3:] == ["mmd-losses=a-b-2.png", "mmd-losses=a-b.png"]
+    side(("comparison", "x")).write(tmp_path / "name of the sheet")
+    assert sorted(os.listdir(tmp_path / "name of the sheet"))[0] == "comparison-2.png"
+
+
+def test_the_page_and_the_sheet_show_what_differs_in_a_sweep():
+    common = "style_layers=relu1_1,relu2_1,relu3_1,relu4_1"
+    labels = [f"mmd:{common}:losses={loss}" for loss in ("gram", "moments")]
+    page = Reader(side(labels, [(f"mmd:{common}:losses=linear", "no memory")]).page())
+    for loss in ("gram", "moments"):
+        assert page.text.count(f"mmd:losses={loss}:…") == 2  # under the picture, and in the table
+    titles = [one["title"] for one in page.all("figcaption") if "title" in one]
+    assert titles == labels
+    tiles = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "contact_sheet", lambda given, **_: tiles.extend(given))
+        side(labels, [(f"mmd:{common}:losses=linear", "no memory")]).sheet()
+    firsts = [label.splitlines()[0] for label, _ in tiles]
+    assert firsts[2:] == [f"mmd:losses={loss}:…" for loss in ("gram", "moments", "linear")]
+
+
+def test_labels_of_a_sheet_are_wrapped_and_not_cut():
+    labels = [f"wct:levels={levels}" for levels in ("relu4_1,relu3_1,relu2_1,relu1_1", "relu1_1")]
+    tiles = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "contact_sheet", lambda given, **_: tiles.extend(given))
+        side(labels).sheet()
+    lines = tiles[2][0].splitlines()
+    assert "".join(lines[:2]) == labels[0]
+    assert max(map(len, lines[:2])) <= 36
+
+
 def test_bad_targets_are_found_before_the_work(tmp_path):
     (tmp_path / "there").mkdir()
     for good in ("there", "new", "page.html", "sheet.png"):
@@ -206,9 +241,17 @@ def test_on_the_command_line(impasto, shelf, tmp_path, monkeypatch):
         return side(failures=[("mmd", "no memory")])
 
     monkeypatch.setattr(comparing, "compare", made)
+    sweep = "adain:alpha=0.2,alpha=0.5,wct:levels=relu2_1,relu1_1"
+    impasto("compare", "-", "-s", "cat.png", "--methods", sweep, "-o", tmp_path / "x.html")
+    assert asked["methods"] == [
+        "adain:alpha=0.2",
+        "adain:alpha=0.5",
+        "wct:levels=relu2_1,relu1_1",
+    ]
+    (tmp_path / "x.html").unlink()
     done = impasto("compare", "-", "-s", "cat.png", "--methods", "gatys, mmd", "--steps", 3)
     assert done.code == 0, done.err
-    assert (asked["methods"], asked["steps"], asked["quality"]) == (["gatys", " mmd"], 3, "good")
+    assert (asked["methods"], asked["steps"], asked["quality"]) == (["gatys", "mmd"], 3, "good")
     assert "gatys" in done.out.decode()
     assert "±" not in done.out.decode()
     assert "impasto: mmd, p, s: no memory" in done.err

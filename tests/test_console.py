@@ -115,6 +115,14 @@ def test_quiet_beats_a_terminal(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+def test_no_cell_of_a_table_is_cut(capsys):
+    long = "/".join(str(n) for n in range(100))
+    console.table(("name", "what"), [(long, "x" * 200)])
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert out.count("x") == 200
+
+
 def test_table(capsys):
     console.table(("name", "what"), [("gatys", "paints"), ("mmd", "paints too")])
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]

@@ -64,6 +64,64 @@ def test_entrants_are_read(text, name, settings):
     assert Entrant.parse(entrant.label) == entrant
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("photo, gatys,all", ["photo", "gatys", "all"]),
+        (
+            "wct:levels=relu2_1, relu1_1:alpha=1,adain",
+            ["wct:levels=relu2_1,relu1_1:alpha=1", "adain"],
+        ),
+        (
+            "adain:alpha=0.2,alpha=0.5,adain:alpha=1",
+            ["adain:alpha=0.2", "adain:alpha=0.5", "adain:alpha=1"],
+        ),
+        (
+            "wct:alpha=1:levels=relu2_1,relu1_1,levels=relu1_1",
+            ["wct:alpha=1:levels=relu2_1,relu1_1", "wct:alpha=1:levels=relu1_1"],
+        ),
+        (
+            "mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1,gatys",
+            ["mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1", "gatys"],
+        ),
+        (
+            "gatys:steps=5,my/x.safetensors#b,y.onnx",
+            ["gatys:steps=5", "my/x.safetensors#b", "y.onnx"],
+        ),
+        ("gatys:steps=5,great-wave,", ["gatys:steps=5", "great-wave"]),
+        ("gatys,gatyss", ["gatys", "gatyss"]),  # no setting before it: a name, to be refused later
+        (",", []),
+    ],
+)
+def test_a_list_of_entrants_may_have_lists_as_settings(text, parts):
+    assert entrants.split(text) == parts
+
+
+def test_a_setting_after_a_comma_must_be_one_that_was_given():
+    with pytest.raises(InputError, match="'gatys:steps=5:levels=2' for both"):
+        entrants.split("gatys:steps=5,levels=2")
+
+
+def test_entrants_of_one_label_stay_apart():
+    same, other = Entrant("gatys", {"steps": "3"}, "mine"), Entrant("gatys", {"steps": "4"}, "mine")
+    found = entrants.named([same, other, same, Entrant("mmd", {}, "mine"), "gatys", "gatys"], [])
+    assert [(one.label, one.name, dict(one.settings)) for one in found] == [
+        ("mine", "gatys", {"steps": "3"}),
+        ("mine (gatys:steps=4)", "gatys", {"steps": "4"}),
+        ("mine (mmd)", "mmd", {}),
+        ("gatys", "gatys", {}),
+    ]
+
+
+def test_files_of_labels_stay_apart():
+    """Signs that no file's name may have, long labels, and systems that know no capitals."""
+    long = "gatys:style_layers=" + ",".join(f"relu{n}_1" for n in range(1, 6)) * 2
+    labels = ["mmd:losses=a+b", "mmd:losses=a b", f"{long},x", f"{long},y", "A", "a"]
+    names = evaluation.file_names(labels)
+    assert names[:2] == ["mmd-losses=a-b", "mmd-losses=a-b-2"]
+    assert len({name.lower() for name in names}) == len(labels)
+
+
 def test_a_comparison(folders, network, tmp_path, encoder):
     seen = []
     found = evaluation.evaluate(

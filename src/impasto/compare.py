@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from textwrap import shorten
+from textwrap import shorten, wrap
 
 import torch
 
-from impasto import catalog, evaluation, page
+from impasto import catalog, evaluation, labels, page
 from impasto import quality as qualities
 from impasto.comparison import HEADER, Comparison
 from impasto.entrants import ALL, Entrant, named
@@ -29,7 +29,7 @@ NAME = "comparison"  # of the files in a folder
 
 _COLUMNS = 4
 _TALLEST = 384  # of a picture on the sheet
-_LONGEST = 36  # letters of an error on the sheet, which all labels would shrink for
+_LONGEST = 36  # letters of a line on the sheet, which all lines would shrink for
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +54,21 @@ class SideBySide:
         """Photo, painting and all pictures with their numbers, labelled; what failed is grey."""
         blank = Picture(torch.full_like(self.photo.rgb, 0.9))
         tiles = [("photo", self.photo), ("painting", self.painting)]
-        for line in self.numbers.table():
+        failures = self.numbers.failures
+        lines = list(self.numbers.table())
+        shown = labels.shown([*(line[0] for line in lines), *(f.method for f in failures)])
+        for line in lines:
             told = dict(zip(HEADER, line, strict=True))
             if told["method"] in self.pictures:
                 label = (
-                    f"{told['method']}\n"
+                    f"{_wrapped(shown[told['method']])}\n"
                     f"style {told['style']}  content {told['content']}\n"
                     f"edges {told['edges']}  {told['seconds']} s  {told['memory']}"
                 )
                 tiles.append((label, self.pictures[told["method"]]))
-        for one in self.numbers.failures:
+        for one in failures:
             why = shorten(f"failed: {one.error}", _LONGEST, placeholder=" ...")
-            tiles.append((f"{one.method}\n{why}", blank))
+            tiles.append((f"{_wrapped(shown[one.method])}\n{why}", blank))
         height = min(self.photo.height, _TALLEST)
         return contact_sheet(tiles, columns=_COLUMNS, height=height)
 
@@ -91,8 +94,9 @@ class SideBySide:
             self.sheet().save(path)
         else:
             evaluation.make_folder(path)
-            for label, picture in self.pictures.items():
-                picture.save(path / f"{evaluation.safe(label)}.png")
+            names = evaluation.file_names((NAME, *self.pictures))[1:]
+            for name, picture in zip(names, self.pictures.values(), strict=True):
+                picture.save(path / f"{name}.png")
             self.sheet().save(path / f"{NAME}.png")
             files.write(f"{self.numbers.json()}\n".encode(), path / f"{NAME}.json")
             files.write(self.page().encode(), path / f"{NAME}.html")
@@ -194,6 +198,11 @@ def _with_numbers(
             settings = {**{name: str(value) for name, value in numbers.items()}, **entrant.settings}
             found.append(Entrant(entrant.name, settings, entrant.label))
     return found
+
+
+def _wrapped(label: str) -> str:
+    """A label over as many lines of the sheet as it takes."""
+    return "\n".join(wrap(label, _LONGEST, break_on_hyphens=False)) or label
 
 
 def _name(source: Source, otherwise: str) -> str:

@@ -245,12 +245,15 @@ def listening(*, quiet: bool) -> Iterator[Callback]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to standard output; plain columns where it is no terminal."""
+    """Print a table to standard output, 160 letters wide where it is no terminal.
+
+    Cells that are too wide are folded over several lines, not cut.
+    """
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    grid = Table(*header, box=box.SIMPLE)
+    grid = Table(*(Column(name, overflow="fold") for name in header), box=box.SIMPLE)
     for row in rows:
         grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(grid)

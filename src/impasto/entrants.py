@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from impasto import catalog, image, pipeline, trial
+from impasto import catalog, image, labels, onnx_file, pipeline, trial
 from impasto import model as model_file
 from impasto.errors import InputError
 from impasto.image import Picture
@@ -55,13 +54,65 @@ class Entrant:
             >>> Entrant.parse("gatys:steps=50").settings
             {'steps': '50'}
         """
-        name, *settings = re.split(r":(?=[^:]*=)", text.strip())
+        name, *settings = labels.SETTINGS.split(text.strip())
         pairs = [one.partition("=") for one in settings]
         return cls(name.strip(), {key.strip(): value.strip() for key, _, value in pairs})
 
 
+def split(text: str) -> list[str]:
+    """Split the text of ``--methods`` at those commas that separate entrants.
+
+    A part that begins with no known name belongs to the setting before it, which is a list. A part
+    ``SETTING=VALUE`` repeats the entrant before it with another value of that setting. Commas in
+    brackets separate nothing.
+
+    Raises:
+        InputError: A part is a setting that the entrant before it does not have.
+
+    Example:
+        >>> split("wct:levels=relu2_1,relu1_1,photo")
+        ['wct:levels=relu2_1,relu1_1', 'photo']
+        >>> split("adain:alpha=0.2,alpha=0.5,gatys")
+        ['adain:alpha=0.2', 'adain:alpha=0.5', 'gatys']
+    """
+    found: list[str] = []
+    for part in filter(str.strip, text.split(",")):
+        before = Entrant.parse(found[-1]) if found else Entrant("")
+        inside = bool(found) and found[-1].count("(") > found[-1].count(")")
+        if inside:
+            found[-1] += f",{part}"
+        elif not before.settings or _is_known(part.split(":")[0].strip()):
+            found.append(part.strip())
+        elif "=" in part.split(":")[0]:
+            found.append(_again(before, part.strip()))
+        else:
+            found[-1] += f",{part.strip()}"
+    return found
+
+
+def _is_known(name: str) -> bool:
+    """Check whether a name can begin an entrant: of a method, a learned style or a model file."""
+    names = {PHOTO, ALL, *(m.name for m in methods()), *(one.name for one in catalog.shipped())}
+    return name in names or name.partition("#")[0].endswith((model_file.SUFFIX, onnx_file.SUFFIX))
+
+
+def _again(before: Entrant, part: str) -> str:
+    """The text of an entrant with other values of settings that it has."""
+    changed = Entrant.parse(f":{part}").settings
+    for name in changed:
+        if name not in before.settings:
+            raise InputError(
+                f"{part!r} follows a comma, and {before.label!r} has no {name}: write "
+                f"'{before.label}:{part}' for both settings at once, or begin with a method's name"
+            )
+    return Entrant(before.name, {**before.settings, **changed}).label
+
+
 def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entrant]:
-    """Entrants by their text, ``all`` being :func:`everyone`; none twice.
+    """Entrants by their text, ``all`` being :func:`everyone`.
+
+    Those that are the same in name and settings are one; of those that are not, no two have the
+    same label: a title that is taken gets the name and the settings added.
 
     Raises:
         InputError: There are none.
@@ -73,10 +124,21 @@ def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entr
         else:
             several = everyone(paintings) if one.strip() == ALL else [Entrant.parse(one)]
         for entrant in several:
-            found.setdefault(entrant.label, entrant)
+            _add(found, entrant)
     if not found:
         raise InputError("no methods are named: name at least one")
     return list(found.values())
+
+
+def _add(found: dict[str, Entrant], entrant: Entrant) -> None:
+    """Add an entrant under a label of its own, unless it is there already under that label."""
+    label = entrant.label
+    while label in found:
+        other = found[label]
+        if (other.name, other.settings) == (entrant.name, entrant.settings):
+            return
+        label += f" ({replace(entrant, title='').label})"
+    found[label] = entrant if label == entrant.label else replace(entrant, title=label)
 
 
 def everyone(paintings: Sequence[str]) -> list[Entrant]:

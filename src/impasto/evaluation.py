@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -71,8 +71,9 @@ def evaluate(
         make_folder(Path(folder))
     results: list[Row | Failure] = []
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as top:
-        for entrant, its in zip(entrants, own, strict=True):
-            pairs = _pairs(photos, its, Path(top) / safe(entrant.label))
+        names = file_names(one.label for one in entrants)
+        for entrant, its, name in zip(entrants, own, names, strict=True):
+            pairs = _pairs(photos, its, Path(top) / name)
             job = trial.Trial(entrant.name, dict(entrant.settings), pairs, size, seed, **place)
             outcomes = _outcomes(job, watch)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer, if cancelled
@@ -98,6 +99,19 @@ def _pairs(
 def safe(name: str) -> str:
     """A label as a file's name."""
     return re.sub(r"[^\w.=-]+", "-", name)[:80]
+
+
+def file_names(labels: Iterable[str]) -> list[str]:
+    """Labels as names of files, no two the same on any system: a number marks those that were."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for label in labels:
+        name, number = safe(label), 2
+        while name.lower() in taken:
+            name, number = f"{safe(label)}-{number}", number + 1
+        taken.add(name.lower())
+        found.append(name)
+    return found
 
 
 def _stem(path: str) -> str:

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from string import Template
 
+from impasto import labels
 from impasto._version import __version__
 from impasto.comparison import HEADER, Comparison
 from impasto.image import Picture, save
@@ -37,13 +38,15 @@ def render(
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
     told = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    shown = labels.shown([*told, *(one.method for one in numbers.failures)])
     figures = [
-        _figure(label, picture, short[0], told[label]) for label, picture in pictures.items()
+        _figure((label, shown[label]), picture, short[0], told[label])
+        for label, picture in pictures.items()
     ]
-    shown = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
-    figures.append(f"<figure>{shown}<figcaption>the painting</figcaption></figure>")
+    image = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
+    figures.append(f"<figure>{image}<figcaption>the painting</figcaption></figure>")
     columns = [0, *range(2, len(HEADER))]  # each method has one picture here
-    lines = [HEADER, *numbers.table()]
+    lines = [HEADER, *((shown[label], *rest) for label, *rest in numbers.table())]
     rows = [
         _row([line[i] for i in columns], "td" if n else 'th scope="col"')
         for n, line in enumerate(lines)
@@ -60,8 +63,9 @@ def render(
     )
 
 
-def _figure(label: str, picture: Picture, photo: str, told: Mapping[str, str]) -> str:
-    name = escape(label)
+def _figure(label: tuple[str, str], picture: Picture, photo: str, told: Mapping[str, str]) -> str:
+    """A picture over the photo with its slider; the label in full, and as it is shown."""
+    name, short = map(escape, label)
     distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
     cost = (f"{told['seconds']} s", told["memory"])
     line = escape(", ".join(filter(None, (*distances, *cost))))
@@ -70,7 +74,7 @@ def _figure(label: str, picture: Picture, photo: str, told: Mapping[str, str]) -
         f'<img src="{_uri(picture)}" alt="{escape(photo)} as {name} paints it" draggable="false">'
         f'</div><input type="range" min="0" max="100" value="50" '
         f'aria-label="{name}: how much of the photo is shown, in percent">'
-        f"<figcaption>{name}<br><small>{line}</small></figcaption></figure>"
+        f'<figcaption title="{name}">{short}<br><small>{line}</small></figcaption></figure>'
     )
 
 

@@ -24,6 +24,7 @@ from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.shift import paired
 from impasto.training.task import Batch
+from rounding import products, rounding
 
 FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1")
@@ -137,12 +138,13 @@ def test_every_photo_is_held_against_the_painting_it_was_painted_with():
     assert torch.equal(given, photos[:4]), "two photos for each of the first two paintings"
     features = [task.encoder(painting, LAYERS) for painting in paintings[:2, None]]
     rows = [torch.cat([m for n in LAYERS for m in moments(f[n])], 1) for f in features]
-    torch.testing.assert_close(seen, torch.cat(rows))
+    near = rounding(seen, products(task.encoder))
+    torch.testing.assert_close(seen, torch.cat(rows), **near)
     each = [
         task.loss_of(photos[i, None], None, task.loss_of.grams(paintings[i // 2, None]))["style"]
         for i in range(4)
     ]
-    torch.testing.assert_close(found, torch.stack(each).mean())
+    torch.testing.assert_close(found, torch.stack(each).mean(), rtol=1e-4, atol=0)
 
 
 def test_only_the_networks_learn():

@@ -12,6 +12,7 @@ from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.model import Model
 from impasto.runtime import choose
+from rounding import products, rounding
 
 FLOAT32 = choose("cpu", "float32")
 SIZES = [(1, 1), (1, 50), (50, 1), (3, 2), (15, 16), (17, 33), (31, 64), (64, 31), (45, 127)]
@@ -119,7 +120,10 @@ def test_batches(size):
     method = small()
     batch = torch.cat([picture(*size), picture(*size, seed=1), picture(*size, seed=2)])
     each = torch.cat([method.run(x[None]) for x in batch])
-    torch.testing.assert_close(method.run(batch), each, rtol=1e-4, atol=1e-5)
+    found = method.run(batch)
+    assert found.shape == each.shape
+    if size != (1, 1):  # one colour has no variance: its norm divides rounding by sqrt(eps)
+        torch.testing.assert_close(found, each, **rounding(each, products(method.module)))
 
 
 def test_a_network_that_enlarges():

@@ -28,6 +28,7 @@ from impasto.training.data import Source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.task import Batch
+from rounding import products, rounding
 
 FLOAT32 = choose("cpu", "float32")
 SMALL = StyleBankConfig(
@@ -156,10 +157,10 @@ def test_the_branches_pull_as_strongly_as_the_balance_says(paintings, balance):
         task.loss(task.module, Batch(step, 2, photos))["total"].backward()
         norms.append(norm(task.module.shared()))
         if gives_back(step, 2):
-            torch.testing.assert_close(norms[-1], balance * norms[-2])
+            torch.testing.assert_close(norms[-1], balance * norms[-2], rtol=1e-4, atol=0)
             assert all(weight.grad is None for weight in task.module.network.bank.parameters())
         else:
-            torch.testing.assert_close(task.module.strength.sqrt(), norms[-1])
+            torch.testing.assert_close(task.module.strength.sqrt(), norms[-1], rtol=1e-4, atol=0)
             assert norms[-1] > 0
 
 
@@ -175,7 +176,8 @@ def test_the_direction_is_the_pixels_own(paintings):
         norm(task.module.shared()) / torch.stack([g.square().sum() for g in plain]).sum().sqrt()
     )
     for one, other in zip(found, plain, strict=True):
-        torch.testing.assert_close(one, factor * other, rtol=1e-3, atol=1e-6)
+        near = 1e-3 * float(one.abs().max())  # of what is added up, not of where it cancels
+        torch.testing.assert_close(one, factor * other, rtol=1e-3, atol=near)
 
 
 def test_looking_on_does_not_disturb_the_balance(paintings):
@@ -244,7 +246,8 @@ def test_pictures_of_odd_sizes_keep_them(size, shape):
     plain = method.stylize(photo, method.own_style(0))
     masked = method.stylize(photo, both, regions=regions)
     assert plain.shape == masked.shape == (1, 3, *size)
-    torch.testing.assert_close(masked, plain, rtol=0, atol=1e-4)
+    if size != (1, 1):  # one colour has no variance: its norm divides rounding by sqrt(eps)
+        torch.testing.assert_close(masked, plain, **rounding(plain, products(method.module)))
 
 
 def test_a_blend_is_a_sum_of_filters():
@@ -253,7 +256,8 @@ def test_a_blend_is_a_sum_of_filters():
     found = method.stylize(photo, blend)
     with torch.no_grad():
         expected = method.module(photo, torch.tensor([[0.3, 0.0, 0.7]]))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    near = rounding(expected, products(method.module))
+    torch.testing.assert_close(found, expected, **near)
     assert torch.equal(method.stylize(photo, 5.0 * blend), found), "weights are shares"
     whole = method.stylize(photo, method.own_style(1))
     assert torch.equal(method.stylize(photo, 0.25 * method.own_style(1)), whole)

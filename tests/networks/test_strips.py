@@ -11,6 +11,7 @@ from impasto.networks.meta import MetaNet
 from impasto.networks.prediction import PredictionNet
 from impasto.networks.stylebank import StyleBankNet
 from impasto.networks.transform import TransformNet
+from rounding import products, rounding
 
 BLEND = torch.tensor([[0.3, 0.7]])
 
@@ -58,7 +59,7 @@ def test_strips_give_the_whole(monkeypatch, name, rows):
         whole = module(photo, *more)
         found = strips.paint(photo, module.chain(*more), dtype=torch.float32)
     assert found.dtype is torch.float32
-    torch.testing.assert_close(found, whole, rtol=0, atol=2e-5)
+    torch.testing.assert_close(found, whole, **rounding(whole, products(module)))
 
 
 def test_in_sixteen_bits_they_are_as_near_as_rounding(monkeypatch):

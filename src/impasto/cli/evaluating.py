@@ -44,7 +44,7 @@ def evaluate(
     Style distance: the untouched photo is 1, the painting 0. Edges: the untouched photo is 1.
     Ctrl-C keeps what is finished.
     """
-    from impasto import console, evaluation
+    from impasto import console, entrants, evaluation
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
@@ -53,7 +53,7 @@ def evaluate(
         found = evaluation.evaluate(
             contents,
             styles,
-            [name for name in methods.split(",") if name.strip()],
+            entrants.split(methods),
             size=size,
             seed=seed,
             folder=keep,
@@ -113,12 +113,13 @@ def compare(
     target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
     with console.measuring(quiet=quiet) as job:
         from impasto import compare as comparing
+        from impasto import entrants
 
         comparing.check_target(target)
         found = comparing.compare(
             photo,
             style,
-            [name for name in methods.split(",") if name.strip()],
+            entrants.split(methods),
             size=size,
             quality=quality,
             steps=steps,
@@ -138,7 +139,7 @@ def compare(
 
 def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the numbers, and what failed; returns where they are, in words."""
-    from impasto import comparison, console
+    from impasto import comparison, console, labels
     from impasto.image import files
 
     if json == console.STREAM:
@@ -146,7 +147,9 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     elif json is not None:
         files.write(f"{found.json()}\n".encode(), json)
     if json != console.STREAM and not quiet:
-        console.table(comparison.HEADER, found.table())
+        lines = list(found.table())
+        short = labels.shown(line[0] for line in lines)
+        console.table(comparison.HEADER, [(short[label], *rest) for label, *rest in lines])
     for one in found.failures:
         print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
     if not found.rows:

@@ -30,7 +30,10 @@ Quality = Annotated[
 ]
 Size = Annotated[
     int | None,
-    typer.Option(help="Long edge of the result.", show_default="the photo's, 512 at most"),
+    typer.Option(
+        help="Long edge of the result.",
+        show_default="the photo's; 512 at most for a painting, no limit for a network's own styles",
+    ),
 ]
 Styles = Annotated[
     list[str],

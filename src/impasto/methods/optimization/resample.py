@@ -25,7 +25,7 @@ class ResampleConfig:
         algorithm: ``efros-leung`` grows from a seed, ``wei-levoy`` refines a pyramid in raster
             order and tiles.
         window: Side of the neighbourhood of ``efros-leung``, odd.
-        windows: Sides at each level of ``wei-levoy``, the coarsest first.
+        windows: Sides at each level of ``wei-levoy``, the finest first.
         passes: Scans of each level of ``wei-levoy``; the paper has one.
     """
 
