@@ -75,11 +75,11 @@ def of(image: Image.Image) -> Metadata | None:
             found[_IFD.Exif][_BASE.ColorSpace] = 1  # sRGB, whatever the photo was in
         Metadata(found).block()  # fails where it cannot be written again
         exif = found
-    dpi = image.info.get("dpi")
-    usable = isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(one) < 1e6 for one in dpi)
-    if not exif and not usable:
-        return None
-    return Metadata(exif, (float(dpi[0]), float(dpi[1])) if usable else None)
+    dpi = None
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        across, down = map(float, image.info["dpi"])
+        dpi = (across, down) if 0 < min(across, down) <= max(across, down) < 1e6 else None
+    return Metadata(exif, dpi) if exif or dpi else None
 
 
 def read(data: bytes, kind: str) -> Metadata | None:
