@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from impasto._version import __version__
 from impasto.losses.objective import Objective
@@ -410,6 +410,32 @@ def test_note_of_an_animation_is_passed_on(impasto, shelf, tmp_path):
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     done = impasto("stylize", "moving.gif", "-s", shelf / "painting.png", *QUICK)
     assert "first frame of 2" in done.err
+
+
+def test_16_bits_and_the_photos_metadata(impasto, shelf, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Maker", 6
+    pixels(64, 48).save("photo.jpg", exif=exif, dpi=(300, 300))
+    command = ("stylize", "photo.jpg", "-s", shelf / "painting.png", *QUICK)
+    assert impasto(*command, "--bits", "16", "--keep-metadata", "-o", "deep.png").code == 0
+    assert (tmp_path / "deep.png").read_bytes()[24] == 16  # of its header
+    with Image.open("deep.png") as image:
+        assert image.size == (48, 64)
+        assert image.getexif()[ExifTags.Base.Make] == "Maker"
+        assert image.getexif()[ExifTags.Base.Orientation] == 1
+        assert image.info["dpi"][0] == pytest.approx(300, abs=0.01)
+    assert impasto(*command, "-o", "plain.png").code == 0
+    assert (tmp_path / "plain.png").read_bytes()[24] == 8
+    with Image.open("plain.png") as image:
+        assert not dict(image.getexif())
+
+
+def test_a_format_without_16_bits_is_refused_before_the_work(impasto, shelf, tmp_path):
+    done = impasto(
+        "stylize", shelf / "photo.png", "-s", "sample:wave", "--bits", "16", "-o", "a.jpg"
+    )
+    assert (done.code, os.listdir(tmp_path)) == (2, [])
+    assert "JPEG cannot hold 16 bits a channel" in done.err
 
 
 def test_save_every(impasto, shelf, tmp_path):

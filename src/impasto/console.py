@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STREAM = Path("-")
 
 
-def target(output: Path | None, photo: str, suffix: str) -> Path:
+def target(output: Path | None, photo: str, suffix: str, *, depth: int = 8) -> Path:
     """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
 
     Raises:
@@ -33,7 +33,7 @@ def target(output: Path | None, photo: str, suffix: str) -> Path:
 
     if output is None:
         output = Path(f"{stem(photo)}-{stem(suffix)}.png")
-    image.check_target(output)
+    image.check_target(output, depth=depth)
     return output
 
 
@@ -58,9 +58,10 @@ class Job:
     last: Progress | None = None
     interrupted: bool = False
 
-    def finish(self, picture: Picture) -> None:
-        """Write the picture, and say where it is."""
-        picture.save("-" if self.target == STREAM else self.target)
+    def finish(self, picture: Picture, *, depth: int = 8, keep_metadata: bool = False) -> None:
+        """Write the picture, as :func:`impasto.image.save` does, and say where it is."""
+        target = "-" if self.target == STREAM else self.target
+        picture.save(target, depth=depth, keep_metadata=keep_metadata)
         seconds = time.perf_counter() - self.started
         if self.json:
             print(

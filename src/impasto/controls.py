@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto import histogram
+from impasto.dither import dithered
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
@@ -34,7 +35,7 @@ class Controls:
         strength: 1 is the full result, 0 the photo.
         match_histogram: Give the result the colour histogram of the (first) style at the end.
         median: Take the median of each pixel and its eight neighbours at the end, against specks.
-        seed: Of everything random.
+        seed: Of everything random, also of the noise that networks get (:mod:`impasto.dither`).
     """
 
     size: int | None = None
@@ -153,6 +154,8 @@ class Job:
             # strokes that were learned have one size: the photo is what can be scaled around them
             sides = (max(1, round(side / scale)) for side in content.shape[-2:])
             content = Picture(content).resized(*sides).rgb
+        if method.dithers:
+            content = dithered(content, self.controls.seed)
         painted = method.stylize(
             content, style, regions=regions, seed=self.controls.seed, callback=callback
         )

@@ -126,7 +126,7 @@ def paint(
         if error.picture is not None:  # of a level's size, if it ran away before the last
             error.picture = job.preview(error.picture)
         raise
-    return Picture(painted, photo.alpha, photo.note)
+    return replace(photo, rgb=painted)
 
 
 def synthesize(
@@ -225,7 +225,7 @@ def upscale(
     picture = read(photo)
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
-    return Picture(large, alpha, picture.note)
+    return Picture(large, alpha, picture.note, picture.metadata)
 
 
 def _controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

@@ -44,12 +44,14 @@ def test_every_option_reaches_the_job(impasto, folder, tmp_path, inline):
         *("batch", folder, "-s", "sample:wave", "-s", "sample:ink", "-o", "out", *pairs),
         *("--random", "--format", "PNG", "--method", "gatys", "--steps", "1"),
         *("--set", "levels=1", "--precision", "float32", "--preset", "paper", "--quiet"),
+        *("--bits", "16", "--keep-metadata"),
     )
     assert not done.err
     assert done.code == 0
     job = Job.parse((tmp_path / "out" / "batch.json").read_text())
     assert {name: getattr(job.controls, name) for name in options} == options
     assert (job.random, job.ending, job.method, job.preset) == (True, ".png", "gatys", "paper")
+    assert (job.bits, job.keep_metadata) == (16, True)
     assert job.settings == {"steps": 1, "levels": "1"}
     assert [one.label for one in job.styles] == ["wave", "ink"]
     assert set(results(tmp_path / "out")) == {
@@ -68,6 +70,11 @@ def test_every_option_reaches_the_job(impasto, folder, tmp_path, inline):
         ((".", "-s", "starry-night", "-o", "out"), "holds no pictures"),
         ((".", "-s", "starry-night", "-o", "out", "--format", "bmp"), "cannot write pictures"),
         ((".", "-s", "starry-night", "-o", "out", "--strength", "2"), "strength is 2"),
+        ((".", "-s", "starry-night", "-o", "out", "--bits", "9"), "depth is 9"),
+        (
+            (".", "-s", "starry-night", "-o", "out", "--bits", "16", "--format", "jpg"),
+            "JPEG cannot hold 16 bits",
+        ),
         ((".", "-s", "starry-night", "-o", "out", "--engine", "x"), "unknown engine"),
     ],
 )

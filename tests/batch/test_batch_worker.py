@@ -1,8 +1,12 @@
 """One picture after another: the same as ``stylize``, with less work."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from batch_pictures import draw
+from PIL import Image
 
 from impasto import building, pipeline
 from impasto.batch.plan import plan
@@ -43,6 +47,21 @@ def test_a_photo_of_usual_sides_is_painted_as_stylize_paints_it(make, folder, tm
         )
         there = load(tmp_path / "out" / result).rgb
         assert (there - direct.rgb).abs().max() <= 0.6 / 255
+
+
+def test_16_bits_and_metadata_are_written(make, folder, tmp_path):
+    with Image.open(folder / "a.jpg") as photo:
+        photo.save(folder / "a.jpg", dpi=(300, 300))
+    job = make(size=16)
+    painted(replace(job, bits=16, keep_metadata=True), tmp_path / "deep")
+    painted(job, tmp_path / "plain")
+    deep, plain = load(tmp_path / "deep/a~jpg.png"), load(tmp_path / "plain/a.png")
+    assert deep.metadata is not None
+    np.testing.assert_allclose(deep.metadata.dpi, 300, atol=0.01)
+    assert load(tmp_path / "plain/a.jpg").metadata is None
+    for picture, whole in ((deep, False), (plain, True)):  # whether all are 8-bit levels
+        levels = picture.rgb * 255
+        assert bool(((levels - levels.round()).abs() < 1e-3).all()) == whole
 
 
 def test_a_style_is_encoded_once_for_photos_of_all_usual_shapes(make, folder, tmp_path, encoded):

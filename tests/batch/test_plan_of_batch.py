@@ -30,6 +30,13 @@ def test_nor_do_they_where_case_counts_for_nothing(names, ending):
     assert len(set(painted)) == len(painted)
 
 
+def test_16_bits_make_pngs_of_what_cannot_hold_them():
+    names = ("a.jpg", "a.webp", "a.png", "a.TIF", "a.gif")
+    assert [renamed(name, bits=16) for name in names] == [
+        *("a~jpg.png", "a~webp.png", "a.png", "a.TIF", "a~gif.png")
+    ]
+
+
 def test_names_that_were_made_by_keeping_an_ending():
     assert renamed("a.gif") == "a~gif.png"
     assert renamed("a~gif.png") == "a~gif~png.png"

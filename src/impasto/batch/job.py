@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from impasto import catalog, model
 from impasto.controls import Controls
 from impasto.errors import InputError
-from impasto.image import WRITE_SUFFIXES
+from impasto.image import WRITE_SUFFIXES, check_target
 from impasto.sources import SAMPLE
 from impasto.style import SUFFIX
 from impasto.training.sources import find
@@ -58,9 +59,11 @@ class Job:
         precision: See :func:`impasto.runtime.choose`.
         memory: See :class:`impasto.runtime.Runtime`; it may be another when a job goes on.
         runtime: See :func:`impasto.building.build`.
+        bits: A channel of the painted files: 8, or 16 for PNG and TIFF.
+        keep_metadata: See :func:`impasto.image.save`.
 
     Raises:
-        InputError: There are no styles, or no picture is written with such an ending.
+        InputError: There are no styles, or no picture is written with such an ending or depth.
     """
 
     folder: str
@@ -76,6 +79,8 @@ class Job:
     precision: str = "auto"
     memory: int | None = None
     runtime: str = "torch"
+    bits: int = 8
+    keep_metadata: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -84,6 +89,7 @@ class Job:
         if self.ending and self.ending not in WRITE_SUFFIXES:
             known = ", ".join(WRITE_SUFFIXES)
             raise InputError(f"cannot write pictures that end in {self.ending}: choose {known}")
+        check_target(BytesIO(), format=self.ending or "png", depth=self.bits)
 
     def json(self) -> str:
         """This job as text; :meth:`parse` reads it again."""

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from impasto.batch.job import Job
 from impasto.errors import InputError
-from impasto.image import READ_SUFFIXES, WRITE_SUFFIXES
+from impasto.image import DEEP_SUFFIXES, READ_SUFFIXES, WRITE_SUFFIXES
 from impasto.training.sources import find
 
 JOB, MANIFEST = "batch.json", "manifest.jsonl"
@@ -48,7 +48,7 @@ def plan(job: Job, out: Path) -> list[Item]:
         InputError: There are no pictures, or a result would take the place of one.
     """
     pictures = _pictures(Path(job.folder), out)
-    outputs = _outputs(pictures, job.ending)
+    outputs = _outputs(pictures, job.ending, job.bits)
     if job.random:
         items = [_drawn(job, picture, outputs[picture]) for picture in pictures]
         items.sort(key=lambda item: item.style)  # stable: the pictures stay in order
@@ -83,13 +83,13 @@ def _pictures(folder: Path, out: Path) -> list[str]:
     return found
 
 
-def _outputs(pictures: Iterable[str], ending: str) -> dict[str, str]:
+def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, str]:
     """The painted file of each picture, of which no two are alike.
 
     A name depends on its picture's alone, so that a picture more in the folder changes none of
     the others; but for pictures whose names differ in case only, which get a number of their own.
     """
-    named = {picture: renamed(picture, ending) for picture in pictures}
+    named = {picture: renamed(picture, ending, bits) for picture in pictures}
     many = Counter(map(_folded, named.values()))
     return {
         picture: _numbered(picture, output) if many[_folded(output)] > 1 else output
@@ -97,21 +97,24 @@ def _outputs(pictures: Iterable[str], ending: str) -> dict[str, str]:
     }
 
 
-def renamed(picture: str, ending: str = "") -> str:
+def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
     """A picture's path with the ending of its painted file; never the same for two pictures.
 
     Where the ending changes, the old one stays as a part of the name.
 
     Args:
         picture: A path with slashes.
-        ending: Such as ``.png``; empty is the picture's own, or PNG where nobody writes that.
+        ending: Such as ``.png``; empty is the picture's own, or PNG where nobody writes that, or
+            not with so many bits.
+        bits: A channel: 8 or 16.
 
     Example:
         >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png")
         ('a/b.jpg', 'a/b~gif.png', 'a/b~jpg.png')
     """
     path = PurePosixPath(picture)
-    ending = ending or (path.suffix if path.suffix.lower() in WRITE_SUFFIXES else ".png")
+    written = DEEP_SUFFIXES if bits == 16 else WRITE_SUFFIXES
+    ending = ending or (path.suffix if path.suffix.lower() in written else ".png")
     _, mark, tail = path.stem.rpartition(_MARK)
     # what looks like an ending that was kept would be taken for one
     ambiguous = bool(mark) and f".{tail.lower()}" in READ_SUFFIXES

@@ -99,7 +99,7 @@ class Worker:
                 encode=lambda brush, photo: self._encoded(ready, photo),
             )
             target.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(target)
+            picture.save(target, depth=self._job.bits, keep_metadata=self._job.keep_metadata)
         except Exception as error:  # the other pictures shall have their turn
             words = str(error) if isinstance(error, ImpastoError) else repr(error)
             return Outcome(item.output, error=" ".join(words.split()))

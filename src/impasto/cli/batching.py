@@ -11,8 +11,10 @@ import typer
 from impasto import words
 from impasto.cli import app
 from impasto.cli.options import (
+    Bits,
     Colors,
     Device,
+    KeepMetadata,
     MatchHistogram,
     Median,
     Memory,
@@ -77,6 +79,8 @@ def batch(
     precision: Precision = "auto",
     memory: Memory = None,
     runtime: Runtime = "torch",
+    bits: Bits = 8,
+    keep_metadata: KeepMetadata = False,
     workers: Annotated[int, typer.Option(metavar="N", help="Processes that paint.")] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     address: Annotated[
@@ -115,6 +119,8 @@ def batch(
         precision=precision,
         memory=words.memory(memory),
         runtime=runtime,
+        bits=bits,
+        keep_metadata=keep_metadata,
     )
     try:
         with console.listening(quiet=quiet) as callback:

@@ -66,6 +66,13 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
     str, typer.Option(help="auto, float32 or bfloat16; losses are float32 in any case.")
 ]
+Bits = Annotated[
+    int, typer.Option("--bits", metavar="8|16", help="Bits a channel; 16 for PNG and TIFF.")
+]
+KeepMetadata = Annotated[
+    bool,
+    typer.Option("--keep-metadata", help="Keep the photo's EXIF (date, camera, place) and DPI."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on standard output.")]
 Memory = Annotated[

@@ -10,9 +10,11 @@ import typer
 from impasto import words
 from impasto.cli import app
 from impasto.cli.options import (
+    Bits,
     Colors,
     Device,
     Json,
+    KeepMetadata,
     MatchHistogram,
     Median,
     Memory,
@@ -62,6 +64,8 @@ def stylize(
     precision: Precision = "auto",
     memory: Memory = None,
     runtime: Runtime = "torch",
+    bits: Bits = 8,
+    keep_metadata: KeepMetadata = False,
     save_every: SaveEvery = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -70,7 +74,7 @@ def stylize(
     from impasto import console
 
     paths, shares = words.weighted(style)
-    target = console.target(output, photo, paths[0])
+    target = console.target(output, photo, paths[0], depth=bits)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
         from impasto import pipeline
 
@@ -96,7 +100,9 @@ def stylize(
                 match_histogram=match_histogram,
                 median=median,
                 seed=seed,
-            )
+            ),
+            depth=bits,
+            keep_metadata=keep_metadata,
         )
 
 

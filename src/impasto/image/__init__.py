@@ -7,7 +7,7 @@ whole file or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -22,8 +22,10 @@ from impasto.errors import InputError
 from impasto.image import decode, encode, files
 from impasto.image.files import Source, Target
 from impasto.image.kinds import kind_of
+from impasto.image.metadata import Metadata
 
 __all__ = [
+    "DEEP_SUFFIXES",
     "MAX_PIXELS",
     "READ_SUFFIXES",
     "WRITE_SUFFIXES",
@@ -37,6 +39,7 @@ _ROWS = 256  # that are converted at once
 # Room for the 200-megapixel sensors in telephones. A picture of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
+DEEP_SUFFIXES = encode.DEEP_SUFFIXES
 READ_SUFFIXES = (*WRITE_SUFFIXES, ".bmp", ".gif")
 
 
@@ -48,6 +51,7 @@ class Picture:
         rgb: (1, 3, H, W), float32, sRGB-encoded, in [0, 1], contiguous.
         alpha: (1, 1, H, W), float32 in [0, 1], not multiplied into `rgb`; None when opaque.
         note: Something to tell the user, such as "animated: first frame of 12 taken"; often empty.
+        metadata: EXIF and dots per inch of the file that it came from, or None.
 
     Raises:
         InputError: The tensors do not have these shapes.
@@ -56,6 +60,7 @@ class Picture:
     rgb: Tensor
     alpha: Tensor | None = None
     note: str = ""
+    metadata: Metadata | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.ndim != 4 or self.rgb.shape[:2] != (1, 3) or 0 in self.rgb.shape:
@@ -80,9 +85,11 @@ class Picture:
         """(width, height), the order that Pillow and people use."""
         return self.width, self.height
 
-    def save(self, target: Target, *, quality: int = 95, depth: int = 8) -> None:
+    def save(
+        self, target: Target, *, quality: int = 95, depth: int = 8, keep_metadata: bool = False
+    ) -> None:
         """Write to a file; see `impasto.image.save`."""
-        save(self, target, quality=quality, depth=depth)
+        save(self, target, quality=quality, depth=depth, keep_metadata=keep_metadata)
 
     def numpy(self) -> NDArray[np.uint8]:
         """Pixels (H, W, 3), or (H, W, 4) with alpha; 0 to 255, rounded.
@@ -151,11 +158,11 @@ class Picture:
             return self
         rgb = _resize(self.rgb, height, width)
         if self.alpha is None:
-            return Picture(rgb.clamp(0, 1), None, self.note)
+            return replace(self, rgb=rgb.clamp(0, 1))
         alpha = _resize(self.alpha, height, width).clamp(0, 1)
         weighted = _resize(self.rgb * self.alpha, height, width) / alpha.clamp_min(1e-3)
         rgb = torch.where(alpha > 1e-3, weighted, rgb)
-        return Picture(rgb.clamp(0, 1), alpha, self.note)
+        return replace(self, rgb=rgb.clamp(0, 1), alpha=alpha)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -164,18 +171,22 @@ class Picture:
         return out.getvalue()
 
 
-def load(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Picture:
     """Read a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.
 
-    Orientation (EXIF) and colour profile (ICC) are applied. 16 bits a channel are read as such
-    from PNG and TIFF; floats in TIFF are clipped to [0, 1]. Of an animation, the first frame is
-    taken, and `Picture.note` says so.
+    Orientation (EXIF) and colours (a profile, or cICP, gAMA and cHRM of PNG) are applied; high
+    dynamic range is tone-mapped. 16 bits a channel are read as such from PNG and TIFF. Integers in
+    a TIFF that fill a part of their range only, as 12 bits in 16, are scaled by what they hold;
+    floats are clipped to [0, 1]. Of an animation, the first frame is taken. `Picture.note` tells
+    of all but the usual.
 
     Args:
         source: A path, ``"-"`` for standard input, the bytes of a file, or an open binary file
             (which stays open).
         max_pixels: Larger pictures are refused before they are decoded, as are those that need
             more memory than that many pixels could.
+        full_range: Take integers in a TIFF by the range of their type: for frames, which have to be
+            alike.
 
     Returns:
         The picture, on the CPU.
@@ -190,7 +201,7 @@ def load(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
         data = head + inlet.read(most) if len(head) == files.HEAD else head
         if len(data) > most:
             raise InputError(f"{inlet.name} is too large for {max_pixels} pixels")
-        return _to_picture(decode.decode(data, inlet.name, max_pixels))
+        return _to_picture(decode.decode(data, inlet.name, max_pixels, full_range=full_range))
 
 
 def save(
@@ -200,6 +211,7 @@ def save(
     format: str | None = None,
     quality: int = 95,
     depth: int = 8,
+    keep_metadata: bool = False,
 ) -> None:
     """Write a picture: PNG, JPEG, WebP or TIFF, with an sRGB profile and no other metadata.
 
@@ -212,6 +224,8 @@ def save(
             where there is no name.
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless.
         depth: Bits a channel: 8, or 16 for PNG and TIFF.
+        keep_metadata: Write the EXIF tags (date, camera, place) and the dots per inch of the file
+            that the picture came from, as far as the format holds them.
 
     Raises:
         InputError: The format is unknown or cannot hold the picture, a value is not finite, or
@@ -220,7 +234,8 @@ def save(
     kind = encode.format_of(target, format)
     shown = picture if isinstance(picture, Picture) else _from_tensor(picture)
     encode.check(kind, shown.width, shown.height, quality=quality, depth=depth)
-    files.write(encode.encode(_to_array(shown, depth), kind, quality=quality), target)
+    pixels, kept = _to_array(shown, depth), shown.metadata if keep_metadata else None
+    files.write(encode.encode(pixels, kind, quality=quality, metadata=kept), target)
 
 
 def check_target(target: Target, *, format: str | None = None, depth: int = 8) -> None:
@@ -267,7 +282,7 @@ def _to_picture(pixels: decode.Pixels) -> Picture:
     alpha = None if pixels.alpha is None else _to_tensor(pixels.alpha[:, :, None])
     if alpha is not None and bool((alpha >= 1).all()):
         alpha = None
-    return Picture(_to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes))
+    return Picture(_to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes), pixels.metadata)
 
 
 def _to_tensor(array: NDArray[Any]) -> Tensor:

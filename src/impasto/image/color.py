@@ -170,7 +170,7 @@ def _by_matrix(words: NDArray[np.uint16], icc: bytes) -> NDArray[np.float32] | N
     grey = words.shape[2] == 1
     if grey and b"kTRC" in tags:
         linear = _curve(tags[b"kTRC"])[words[:, :, 0]]
-        return np.repeat(_srgb_encode(linear)[..., None], 3, axis=2)
+        return np.repeat(srgb_encode(linear)[..., None], 3, axis=2)
     if not {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"} <= tags.keys():
         return None
     columns = [
@@ -182,11 +182,11 @@ def _by_matrix(words: NDArray[np.uint16], icc: bytes) -> NDArray[np.float32] | N
     for row in range(words.shape[0]):  # row by row: no second full-size copy in floats
         device = np.repeat(words[row], 3, axis=1) if grey else words[row]  # (W, 3)
         linear = np.stack([curve[device[:, i]] for i, curve in enumerate(curves)], axis=1)
-        out[row] = _srgb_encode(linear @ matrix.T)
+        out[row] = srgb_encode(linear @ matrix.T)
     return out
 
 
-def _srgb_encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+def srgb_encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """The sRGB curve (IEC 61966-2-1), clipped to [0, 1]."""
     x = np.clip(linear, 0, 1)
     curved = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** np.float32(1 / 2.4) - 0.055)

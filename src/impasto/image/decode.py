@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -19,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from impasto.errors import InputError
-from impasto.image import color, tiff
+from impasto.image import color, colorspace, metadata, tiff
 from impasto.image.kinds import kind_of
+from impasto.image.metadata import Metadata
 
 COARSE = "more than 8 bits a channel in a form that can only be read at 8"
 
@@ -35,20 +35,23 @@ class Pixels:
         rgb: (H, W, 3), sRGB.
         alpha: (H, W), or None when opaque.
         notes: What the user should know, a phrase each.
+        metadata: What else its file says, or None.
     """
 
     rgb: NDArray[Any]
     alpha: NDArray[Any] | None
     notes: tuple[str, ...] = ()
+    metadata: Metadata | None = None
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
+def decode(data: bytes, name: str, max_pixels: int, *, full_range: bool = False) -> Pixels:
     """Decode the bytes of a file.
 
     Args:
         data: The whole file.
         name: What to call it in messages.
         max_pixels: Larger pictures are refused by their header, before anything is decoded.
+        full_range: Take integers in a TIFF by the range of their type, whatever they hold.
 
     Raises:
         InputError: For any bytes that are not a sound picture of a supported format and size.
@@ -56,7 +59,7 @@ def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
     kind = kind_of(data[:4096], name)
     try:
         with _calm(max_pixels):
-            return _decode(data, kind, max_pixels)
+            return _decode(data, kind, max_pixels, full_range)
     except (_TooLargeError, Image.DecompressionBombError) as error:
         size = f" ({error})" if isinstance(error, _TooLargeError) else ""
         raise InputError(
@@ -85,7 +88,7 @@ def from_pillow(image: Image.Image) -> Pixels:
     """
     try:
         with _calm(Image.MAX_IMAGE_PIXELS):
-            return _from_pillow(image)
+            return replace(_from_pillow(image), metadata=metadata.of(image))
     except Exception as error:
         raise InputError(f"cannot use this {image.mode} image of Pillow: {error}") from error
 
@@ -115,59 +118,58 @@ def _calm(max_pixels: int | None) -> Iterator[None]:
                 logger.setLevel(level)
 
 
-@contextlib.contextmanager
-def _silent_libtiff() -> Iterator[None]:
-    """Keep libtiff's own words on damaged data off the terminal.
-
-    It writes them past Python, straight to file descriptor 2, and Pillow offers no other handle.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _check(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _TooLargeError(f"{width} x {height}")
 
 
-def _decode(data: bytes, kind: str, max_pixels: int) -> Pixels:
+def _decode(data: bytes, kind: str, max_pixels: int, full_range: bool) -> Pixels:
     header = tiff.read_header(data) if kind == "TIFF" else None
     if header is not None:
+        header = replace(header, whole=header.whole or full_range)
         _check(header.width, header.height, max_pixels)
         deep = tiff.read(data, header)
         if deep is not None:
             rgb, note = color.deep_to_srgb(deep.color, header.icc)
             notes = (deep.note, note, _pages(header.pages))
-            return _upright(rgb, deep.alpha, header.orientation, notes)
-    quiet = _silent_libtiff() if kind == "TIFF" else contextlib.nullcontext()
+            turned = _upright(rgb, deep.alpha, header.orientation, notes)
+            return replace(turned, metadata=metadata.read(data, kind))
+    quiet = tiff.silent_libtiff() if kind == "TIFF" else contextlib.nullcontext()
     with quiet, Image.open(BytesIO(data), formats=[kind]) as image:
         _check(*image.size, max_pixels)
+        code = colorspace.code_of(data) if kind == "PNG" else {}
+        image.info.update(code)
         deep_image = _sixteen_bits(data, image, kind)
-        pixels = _finish_deep(*deep_image) if deep_image else _from_pillow(image, header)
+        if deep_image:
+            deep_image[1].info.update(code)
+            values, note = deep_image[0], ""
+            if header is not None:
+                values, note = tiff.scaled(values, header)
+            pixels = _finish_deep(values, deep_image[1], note)
+        else:
+            pixels = _from_pillow(image, header)
+        found = metadata.of(deep_image[1] if deep_image else image)
         coarse = header is not None and header.bits > 8 and pixels.rgb.dtype == np.uint8
         extra = (COARSE if coarse else "", _frames(image))
-    return Pixels(pixels.rgb, pixels.alpha, pixels.notes + tuple(note for note in extra if note))
+    notes = pixels.notes + tuple(note for note in extra if note)
+    return replace(pixels, notes=notes, metadata=found)
 
 
 def _from_pillow(image: Image.Image, header: tiff.Header | None = None) -> Pixels:
     image.load()
     if image.mode.startswith("I;16"):
         values = np.array(image)[:, :, None].astype(np.uint16)  # in the machine's byte order
+        note = ""
         if header is not None and header.bits < 16:  # 12 bits come as 0 to 4095
             values = np.rint(values * (65535 / (2**header.bits - 1))).astype(np.uint16)
+        elif header is not None:
+            values, note = tiff.scaled(values, header)
         if header is not None and header.inverted:
             values = 65535 - values
-        return _finish_deep(values, image)
+        return _finish_deep(values, image, note)
+    if image.mode == "I" and header is not None:
+        values, note = tiff.scaled(np.array(image)[:, :, None], header)
+        return _finish_deep(values, image, note)
     if image.mode == "I":
         return _finish_deep(np.clip(np.array(image), 0, 65535).astype(np.uint16)[:, :, None], image)
     if image.mode == "F":
@@ -239,7 +241,7 @@ def _pass(data: bytes, kind: str, raw: str) -> Image.Image:
         return image
 
 
-def _finish_deep(values: NDArray[Any], image: Image.Image) -> Pixels:
+def _finish_deep(values: NDArray[Any], image: Image.Image, found: str = "") -> Pixels:
     """Alpha, profile and orientation for (H, W, 1 to 4) of uint16 or float32."""
     channels = values.shape[2]
     colors, alpha = (values, None) if channels in (1, 3) else (values[:, :, :-1], values[:, :, -1])
@@ -247,12 +249,18 @@ def _finish_deep(values: NDArray[Any], image: Image.Image) -> Pixels:
     if alpha is None and isinstance(key, int | tuple):  # PNG: one colour that is transparent
         hidden = np.all(colors == np.asarray(key), axis=2)
         alpha = np.where(hidden, 0, 65535).astype(np.uint16)
-    rgb, note = color.deep_to_srgb(colors, _icc(image))
-    return _upright(rgb, alpha, _orientation(image), (note,))
+    space, note = colorspace.named(image.info)
+    if space is not None:
+        rgb: NDArray[Any] = colorspace.to_srgb(colors, space)
+    else:
+        rgb, other = color.deep_to_srgb(colors, _icc(image))
+        note = note or other
+    return _upright(rgb, alpha, metadata.orientation(image), (found, note))
 
 
 def _finish(image: Image.Image) -> Pixels:
-    orientation, icc = _orientation(image), _icc(image)
+    orientation, icc = metadata.orientation(image), _icc(image)
+    space, note = colorspace.named(image.info)
     grey = image.mode in ("1", "L", "LA", "La")
     alpha = None
     if image.has_transparency_data:
@@ -262,20 +270,16 @@ def _finish(image: Image.Image) -> Pixels:
         image = image.convert("L")
     elif image.mode not in ("RGB", "CMYK", "LAB"):
         image = image.convert("RGB")
-    rgb, note = color.to_srgb(image, icc)
-    return _upright(rgb, alpha, orientation, (note,))
+    if space is not None and image.mode in ("L", "RGB"):
+        values = np.atleast_3d(np.array(image))
+        return _upright(colorspace.to_srgb(values, space), alpha, orientation, (note,))
+    rgb, other = color.to_srgb(image, icc)
+    return _upright(rgb, alpha, orientation, (note or other,))
 
 
 def _icc(image: Image.Image) -> bytes | None:
     icc = image.info.get("icc_profile")
     return icc if isinstance(icc, bytes) and icc else None
-
-
-def _orientation(image: Image.Image) -> int:
-    with contextlib.suppress(Exception):  # damaged EXIF is no reason to refuse the picture
-        value = image.getexif().get(0x0112, 1)
-        return value if isinstance(value, int) else 1
-    return 1
 
 
 def _upright(
@@ -284,16 +288,5 @@ def _upright(
     """Turn by the EXIF orientation, and drop an alpha that hides nothing."""
     if alpha is not None:
         opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
-        alpha = None if bool((alpha >= opaque).all()) else _turn(alpha, orientation)
-    return Pixels(_turn(rgb, orientation), alpha, tuple(note for note in notes if note))
-
-
-def _turn(a: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo how the camera was held (EXIF 2.32, tag 274): to the pose where row 0 is the top."""
-    if orientation >= 5:
-        a = np.swapaxes(a, 0, 1)  # 5 to 8 store columns as rows
-    if orientation in (2, 3, 6, 7):
-        a = a[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        a = a[::-1]
-    return np.ascontiguousarray(a)
+        alpha = None if bool((alpha >= opaque).all()) else metadata.upright(alpha, orientation)
+    return Pixels(metadata.upright(rgb, orientation), alpha, tuple(note for note in notes if note))

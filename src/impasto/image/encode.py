@@ -16,6 +16,7 @@ from impasto.errors import InputError
 from impasto.image import files
 from impasto.image.color import srgb_profile
 from impasto.image.files import Target
+from impasto.image.metadata import Metadata
 
 # By name and by the ending of a file.
 FORMATS = {
@@ -27,6 +28,8 @@ FORMATS = {
     "tiff": "TIFF",
 }
 SUFFIXES = tuple(f".{name}" for name in FORMATS)
+_DEEP = ("PNG", "TIFF")
+DEEP_SUFFIXES = tuple(f".{name}" for name, kind in FORMATS.items() if kind in _DEEP)
 _LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels a side, by the formats' own definitions
 
 
@@ -40,7 +43,7 @@ def check(kind: str, width: int, height: int, *, quality: int, depth: int) -> No
         raise InputError(f"quality is {quality!r}: choose a whole number from 1 to 100")
     if depth not in (8, 16):
         raise InputError(f"depth is {depth!r}: choose 8 or 16")
-    if depth == 16 and kind not in ("PNG", "TIFF"):
+    if depth == 16 and kind not in _DEEP:
         raise InputError(f"{kind} cannot hold 16 bits a channel: save as .png or .tif")
     limit = _LARGEST.get(kind)
     if limit and max(width, height) > limit:
@@ -50,13 +53,17 @@ def check(kind: str, width: int, height: int, *, quality: int, depth: int) -> No
         )
 
 
-def encode(pixels: NDArray[Any], kind: str, *, quality: int) -> bytes:
+def encode(
+    pixels: NDArray[Any], kind: str, *, quality: int, metadata: Metadata | None = None
+) -> bytes:
     """The content of a file.
 
     Args:
         pixels: (H, W, 3 or 4), sRGB and alpha not multiplied in; uint8, or uint16 for PNG and TIFF.
         kind: A value of `FORMATS`. JPEG has no alpha: the picture is laid on white.
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless.
+        metadata: To write as well. WebP has no room for dots per inch, a TIFF of 16 bits for the
+            EXIF directories: of those its date is kept.
 
     Raises:
         InputError: The encoder gave up.
@@ -64,10 +71,13 @@ def encode(pixels: NDArray[Any], kind: str, *, quality: int) -> bytes:
     icc = srgb_profile()
     try:
         if pixels.dtype == np.uint16:
-            return _png16(pixels, icc) if kind == "PNG" else _tiff16(pixels, icc)
+            return (_png16 if kind == "PNG" else _tiff16)(pixels, icc, metadata)
         if kind == "JPEG" and pixels.shape[2] == 4:
             pixels = on_white(pixels)
         options: dict[str, Any] = {"icc_profile": icc} if icc else {}
+        if metadata is not None:
+            options |= {"exif": metadata.block()} if metadata.exif else {}
+            options |= {"dpi": metadata.dpi} if metadata.dpi else {}
         if kind == "JPEG":
             # Full colour resolution where quality is asked for: paint has sharp coloured edges.
             options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
@@ -75,11 +85,12 @@ def encode(pixels: NDArray[Any], kind: str, *, quality: int) -> bytes:
             # exact: colours below full transparency are kept, as in the other formats.
             options |= {"quality": quality, "lossless": quality == 100, "exact": True}
         elif kind == "TIFF":
-            options |= {"compression": "tiff_adobe_deflate"}
+            # libtiff, which compresses, writes no EXIF directories
+            options |= {} if "exif" in options else {"compression": "tiff_adobe_deflate"}
         out = BytesIO()
         Image.fromarray(pixels).save(out, kind, **options)
         return out.getvalue()
-    except (OSError, ValueError, MemoryError, KeyError, struct.error) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError, KeyError, struct.error) as error:
         height, width = pixels.shape[:2]
         reason = str(error) or "out of memory"
         raise InputError(
@@ -93,9 +104,15 @@ def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
+def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None, metadata: Metadata | None) -> bytes:
     from tifffile import TiffWriter
 
+    channels = pixels.shape[2]
+    tags: list[tuple[int, str, int, Any, bool]] = [(281, "H", channels, (65535,) * channels, True)]
+    dpi = None
+    if metadata is not None:
+        dpi = metadata.dpi
+        tags += [(tag, "s", 0, text, True) for tag, text in metadata.words().items()]
     out = BytesIO()
     with TiffWriter(out) as writer:
         writer.write(
@@ -107,11 +124,14 @@ def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
             iccprofile=icc,
             metadata=None,
             software=False,
+            resolution=dpi,
+            resolutionunit="INCH" if dpi else None,
+            extratags=tags,
         )
     return out.getvalue()
 
 
-def _png16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
+def _png16(pixels: NDArray[np.uint16], icc: bytes | None, metadata: Metadata | None) -> bytes:
     """PNG of 16 bits a channel (W3C PNG, 3rd edition), which Pillow does not write in colour."""
     height, width, channels = pixels.shape
     step = 2 * channels  # bytes a pixel
@@ -130,6 +150,11 @@ def _png16(pixels: NDArray[np.uint16], icc: bytes | None) -> bytes:
     parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header)]
     if icc:
         parts.append(_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(icc)))
+    if metadata is not None and metadata.exif:
+        parts.append(_chunk(b"eXIf", metadata.block().removeprefix(b"Exif\0\0")))
+    if metadata is not None and metadata.dpi:
+        per_metre = (round(one / 0.0254) for one in metadata.dpi)
+        parts.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     parts += [_chunk(b"IDAT", zlib.compress(lines.tobytes(), 6)), _chunk(b"IEND", b"")]
     return b"".join(parts)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PLAIN, _DEFLATE = 1, (8, 32946)  # values of the tag Compression
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32, 48)  # bits that integers of more bits are found to hold
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Header:
     icc: bytes | None
     bits: int  # of a channel, the largest
     inverted: bool  # 0 is white
+    limit: int = 0  # the tag MaxSampleValue: what white is; 0 where it is not said
+    whole: bool = False  # white is the largest number of the type
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def read_header(data: bytes) -> Header | None:
         with TiffFile(BytesIO(data)) as file:
             page = file.pages.first
             bits: Any = page.bitspersample
-            icc, turned = page.tags.get(34675), page.tags.get(274)
+            icc, turned, limit = (page.tags.get(number) for number in (34675, 274, 281))
             return Header(
                 width=int(page.imagewidth),
                 height=int(page.imagelength),
@@ -53,6 +59,9 @@ def read_header(data: bytes) -> Header | None:
                 icc=bytes(icc.value) if icc is not None else None,
                 bits=max(bits) if isinstance(bits, tuple) else int(bits),
                 inverted=page.photometric == 0,
+                limit=int(np.max(limit.value)) if limit is not None else 0,
+                # who says what the colours are uses all the numbers there are
+                whole=icc is not None,
             )
     except Exception:  # whatever it is: Pillow has the last word, and its failure is reported
         return None
@@ -63,7 +72,7 @@ def read(data: bytes, header: Header) -> Deep | None:
 
     Tifffile reads plain and deflated data; the rest (LZW, JPEG, CMYK, CIELAB) is left to Pillow.
     Floats are taken as sRGB-encoded values like everything else; what lies outside [0, 1] is
-    clipped, with a note.
+    clipped, with a note. Integers are scaled by what they hold, see :func:`scaled`.
     """
     from tifffile import TiffFile
 
@@ -82,7 +91,7 @@ def read(data: bytes, header: Header) -> Deep | None:
         extra = tuple(int(e) for e in page.extrasamples)
     if values.ndim == 2:
         values = values[:, :, None]
-    return _split(values, extra, header.inverted)
+    return _split(values, extra, header)
 
 
 def _check_lengths(page: Any, data: bytes) -> None:
@@ -104,7 +113,7 @@ def _check_lengths(page: Any, data: bytes) -> None:
         raise ValueError("it has more pixel data than its header says")
 
 
-def _split(values: NDArray[Any], extra: tuple[int, ...], inverted: bool) -> Deep | None:
+def _split(values: NDArray[Any], extra: tuple[int, ...], header: Header) -> Deep | None:
     """Colour and alpha, by the tag ExtraSamples: 1 is alpha multiplied in, 2 is alpha apart."""
     colors = values.shape[2] - len(extra)
     if colors not in (1, 3) or values.dtype.kind not in "uif":
@@ -114,8 +123,10 @@ def _split(values: NDArray[Any], extra: tuple[int, ...], inverted: bool) -> Deep
         shown = values[:, :, :colors]
         if not bool(((shown >= 0) & (shown <= 1)).all()):
             note = "floating-point values outside 0 to 1 were clipped"
-    values = unit(values)
-    if inverted:
+        values = unit(values)
+    else:
+        values, note = scaled(values, header, premultiplied=extra[:1] == (1,))
+    if header.inverted:
         top = 65535 if values.dtype == np.uint16 else 1
         values[:, :, :colors] = top - values[:, :, :colors]
     if not extra or extra[0] not in (1, 2):
@@ -125,14 +136,71 @@ def _split(values: NDArray[Any], extra: tuple[int, ...], inverted: bool) -> Deep
     return Deep(both[:, :, :-1], both[:, :, -1], note)
 
 
-def unit(values: NDArray[Any]) -> NDArray[Any]:
-    """Any numbers as uint16, or as float32 in [0, 1]; NaN becomes 0."""
-    values = values.astype(values.dtype.newbyteorder("="))  # a copy, in the machine's byte order
-    if values.dtype == np.uint16:
-        return values
-    top = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1.0
-    clean = np.nan_to_num(values / top, nan=0.0, posinf=1.0, neginf=0.0)
+def unit(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Floating-point numbers as float32 in [0, 1]; NaN becomes 0."""
+    clean = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
     return np.clip(clean, 0, 1).astype(np.float32)
+
+
+def scaled(
+    values: NDArray[Any], header: Header, *, premultiplied: bool = False
+) -> tuple[NDArray[Any], str]:
+    """Integers by what they hold: 12 bits of 16 and the like become the full range.
+
+    Cameras of 10 to 14 bits and programs that count in 32 bits fill a part of their numbers, and
+    nearly all of these files do not say which. White is the tag MaxSampleValue, if there is one.
+    Otherwise it is the largest number of the fewest bits that hold all the colours, but for files
+    with a colour profile, which use all the numbers of their type.
+
+    Args:
+        values: (H, W, 1 to 4), integers; the second and the fourth channel are alpha.
+        header: Of their file.
+        premultiplied: Whether alpha is multiplied into the colours.
+
+    Returns:
+        uint16 or, where white needs more, float32 in [0, 1]; and a note for the user.
+    """
+    most, count = int(np.iinfo(values.dtype).max), values.shape[2]
+    colors = count if premultiplied or count in (1, 3) else count - 1
+    found = int(values[:, :, :colors].max())
+    white = most
+    if 0 < found <= header.limit < most:
+        white = header.limit
+    elif not header.limit and not header.whole and found > 0:
+        white = next((2**n - 1 for n in _DEPTHS if found < 2**n <= most), most)
+    notes = [f"its values go up to {found}: {white} of {most} was taken as white"]
+    if white == most:
+        notes.clear()
+    if values.dtype.kind == "i" and int(values.min()) < 0:
+        notes.append("negative values were taken as black")
+    tops = np.full(count, white, np.float64)
+    tops[colors:][values[:, :, colors:].max((0, 1)) > white] = most
+    if white == most == 65535:
+        return values.astype(np.uint16), "; ".join(notes)  # in the machine's byte order
+    shares = np.clip(values / tops, 0, 1)
+    if white <= 65535:
+        return np.rint(shares * 65535).astype(np.uint16), "; ".join(notes)
+    return shares.astype(np.float32), "; ".join(notes)
+
+
+@contextlib.contextmanager
+def silent_libtiff() -> Iterator[None]:
+    """Keep libtiff's own words on damaged data off the terminal.
+
+    It writes them past Python, straight to file descriptor 2, and Pillow offers no other handle.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def unmultiply(values: NDArray[Any]) -> NDArray[Any]:

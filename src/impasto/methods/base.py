@@ -27,12 +27,15 @@ class Method(ABC):
         Config: The frozen dataclass of the method's numbers.
         default_size: The long edge that the pipeline works at unless told otherwise; None is the
             photo's own.
+        dithers: Whether the pipeline adds noise of one 8-bit level to the photo first, see
+            :mod:`impasto.dither`.
     """
 
     name: str
     abilities: Ability
     Config: ClassVar[type[Any]]
     default_size: int | None = None
+    dithers: bool = False
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         self.config = self.Config() if config is None else config

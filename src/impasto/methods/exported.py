@@ -61,6 +61,7 @@ class Exported(Method):
 
     Config = ExportedConfig
     config: ExportedConfig
+    dithers = True
 
     def __init__(
         self,

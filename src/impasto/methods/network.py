@@ -51,6 +51,7 @@ class NetworkMethod(Method):
     smallest: int = SMALLEST
     adding: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
+    dithers = True
     adjustable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:

@@ -56,7 +56,7 @@ class Folder:
         """
         size = image.load(self.files[0]).size if first < self.frames else (0, 0)
         for file in islice(self.files, first, None):
-            picture = image.load(file)
+            picture = image.load(file, full_range=True)  # else a dark frame would be scaled alone
             if picture.size != size:
                 sizes = [f"{width}x{height}" for width, height in (picture.size, size)]
                 raise InputError(f"{file} is {sizes[0]}, the first frame {sizes[1]}: make them one")
