@@ -44,7 +44,7 @@ def test_presets():
 def test_numbers_as_a_card_keeps_them():
     numbers = recipes.load("johnson").numbers()
     assert numbers["plan"]["batch"] == recipes.load("johnson").plan.batch
-    assert set(numbers["cut"]) == {"crop", "zoom", "flip"}
+    assert set(numbers["cut"]) == {"crop", "zoom", "flip", "style_steps"}
 
 
 def test_a_recipe_of_ones_own(tmp_path):
@@ -82,6 +82,7 @@ def test_bad_recipes(text, said, tmp_path):
         ({"steps": "0"}, "steps is 0"),
         ({"crop": "3"}, "crop is 3"),
         ({"zoom": "0.5"}, "zoom is 0.5"),
+        ({"style_steps": "0"}, "style_steps is 0"),
         ({"width": "0"}, "width"),
         ({"schedule": "moon"}, "unknown schedule"),
     ],

@@ -18,17 +18,20 @@ from impasto.training.plan import Plan
 
 @dataclass(frozen=True)
 class Cut:
-    """What is cut out of the pictures that a network learns from.
+    """How the images that a network learns from are drawn and cropped.
 
     Attributes:
         crop: Side of the square, in pixels.
         zoom: See :class:`impasto.training.data.Source`.
         flip: Whether half of the squares are mirrored.
+        style_steps: Number of training steps in a row that get the same style images, k in
+            algorithm 1 of Shen et al., CVPR 2018; 1 draws new ones for every step.
     """
 
     crop: int = 256
     zoom: float = 1.5
     flip: bool = True
+    style_steps: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no square."""
@@ -36,6 +39,8 @@ class Cut:
             raise InputError(f"crop is {self.crop}: it must be 16 pixels or more")
         if not self.zoom >= 1:
             raise InputError(f"zoom is {self.zoom}: it must be 1 or more")
+        if self.style_steps < 1:
+            raise InputError(f"style_steps is {self.style_steps}: it must be 1 or more")
 
 
 @dataclass(frozen=True)
