@@ -36,7 +36,7 @@ def test_numbers_change_by_name():
 
 
 def test_presets():
-    assert recipes.load("johnson", "authors").config.width == 16
+    assert recipes.load("johnson", "authors").config.output == "tanh150"
     with pytest.raises(InputError, match="no preset 'mine'"):
         recipes.load("johnson", "mine")
 

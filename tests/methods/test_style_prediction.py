@@ -7,12 +7,13 @@ import torch
 
 from impasto import catalog, image, learning, model, pipeline, recipes, samples
 from impasto import style as style_file
+from impasto.encoder import Encoder
 from impasto.encoding import encode
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
-from impasto.losses.perceptual import PerceptualLoss
+from impasto.losses.perceptual import PerceptualLoss, Weights
 from impasto.methods import config
 from impasto.methods.arbitrary.style_prediction import StylePrediction, StylePredictionConfig
 from impasto.methods.multi_style.cin import Cin, CinConfig
@@ -319,6 +320,17 @@ def test_presets():
     assert authors.style_weight == pytest.approx(4 * 5e-4)
     assert not authors.relative
     assert authors.identity == 0
+
+
+def test_the_authors_total_variation():
+    """1e4 of the halves of two means of squares, of the differences down and to the right."""
+    authors = StylePredictionConfig.authors()
+    weights = Weights(smoothness=authors.smoothness, relative=authors.relative)
+    batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    values = batch.double()
+    halves = values.diff(dim=2).square().mean() / 2 + values.diff(dim=3).square().mean() / 2
+    ours = PerceptualLoss(Encoder("vgg19"), weights)(batch, None, None)["smoothness"]
+    assert float(ours) == pytest.approx(float(1e4 * halves), rel=1e-5)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

@@ -119,8 +119,8 @@ class StylePredictionConfig:
             content_layer="relu3_3",
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             style_weight=4 * 5e-4,  # 5e-4 a layer
-            # 1e4 of the mean over the values of a batch; here it is of their sum
-            smoothness=1e4 / (8 * 3 * 256 * 256),
+            # 1e4 of half the mean over differences in a batch of 8 crops of 256; here of the sum
+            smoothness=1e4 / 2 / (8 * 3 * 255 * 256),
             normalization="hw",
             relative=False,
             palette_weight=0.0,

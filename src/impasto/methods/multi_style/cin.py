@@ -61,7 +61,7 @@ class CinConfig(ManyStylesConfig):
             normalization="hw",
             relative=False,
             palette_weight=0.0,
-            style_size=256,
+            style_size=0,  # the Gram matrices in its data are of the images as they are
         )
 
 
