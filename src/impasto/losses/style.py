@@ -234,12 +234,13 @@ class GaussianLoss(_MMDLoss):
 
 @dataclass(frozen=True)
 class PatchLoss:
-    """Each patch to its nearest style patch, see :mod:`impasto.losses.patches`."""
+    """Each patch to its nearest style patch, see :func:`impasto.losses.patches.patch_loss`."""
 
     size: int = 3
     stride: int = 1
     style_stride: int = 1
     average_overlaps: bool = False
+    reduction: patches.Reduction = "mean"
 
     def target(self, features: Tensor | Sequence[Tensor]) -> patches.PatchTarget:
         """The patches and norms of one style map, or of several views of it."""
@@ -252,9 +253,13 @@ class PatchLoss:
         return features
 
     def distance(self, found: Tensor, target: patches.PatchTarget) -> Tensor:
-        """Mean squared distance of the patches to their matches."""
+        """The mean or the sum of the squared differences of the patches and their matches."""
         return patches.patch_loss(
-            found, target, stride=self.stride, average_overlaps=self.average_overlaps
+            found,
+            target,
+            stride=self.stride,
+            average_overlaps=self.average_overlaps,
+            reduction=self.reduction,
         )
 
 
