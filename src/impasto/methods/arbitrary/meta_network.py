@@ -107,11 +107,7 @@ class MetaNetworkConfig:
 
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
-        """The paper's text and table; of the loss, what the authors' prototxt says.
-
-        Its plan: eight photos with one painting, the same for 20 steps; Adam at 1e-3, 600,000
-        steps; short sides of 256 to 480 pixels, crops of 256.
-        """
+        """The paper's text and table; of the loss, what the authors' prototxt says."""
         return dataclasses.replace(cls.authors(), shortcuts=True)
 
     @classmethod

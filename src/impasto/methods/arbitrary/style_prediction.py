@@ -108,10 +108,7 @@ class StylePredictionConfig:
 
     @classmethod
     def authors(cls) -> StylePredictionConfig:
-        """The loss of magenta's arbitrary_image_stylization, without its Inception network.
-
-        Its plan: batches of 8, crops of 256, Adam at 1e-5, some 3 million steps.
-        """
+        """The loss of magenta's arbitrary_image_stylization, without its Inception network."""
         return cls(
             upsampling="nearest",
             encoder="vgg16",

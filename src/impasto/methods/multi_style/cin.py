@@ -42,15 +42,12 @@ class CinConfig(ManyStylesConfig):
 
     @classmethod
     def paper(cls) -> CinConfig:
-        """The network of the appendix; of the loss's weights, which it leaves out, the authors'.
-
-        Its plan: batches of 16, Adam at 1e-3, 40,000 steps; 5,000 for a style that is added.
-        """
+        """The network of the appendix; of the loss's weights, which it leaves out, the authors'."""
         return cls.authors()
 
     @classmethod
     def authors(cls) -> CinConfig:
-        """The defaults of magenta's image_stylization; its plan is the paper's, crops of 256."""
+        """The defaults of magenta's image_stylization."""
         return cls(
             upsampling="nearest",
             encoder="vgg16",

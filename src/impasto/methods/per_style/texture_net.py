@@ -109,11 +109,7 @@ class TextureNetConfig:
 
     @classmethod
     def paper(cls) -> TextureNetConfig:
-        """Version 1, with the weights of its code, for the paper states none.
-
-        Its plan: batches of 16 (4 for stylization), Adam at 0.1, times 0.7 after 1000 steps and
-        every 200 from there, 2000 steps; its code 1500 (3000), times 0.8 every 300.
-        """
+        """Version 1, with the weights of its code, for the paper states none."""
         layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # section 4.1
         return cls(
             norm="batch",
@@ -130,10 +126,7 @@ class TextureNetConfig:
 
     @classmethod
     def authors(cls) -> TextureNetConfig:
-        """Version 2's code, for stylization.
-
-        Its plan: batches of 1, Adam at 1e-3, times 0.8 every 2000 steps, 50,000 steps.
-        """
+        """Version 2's code, for stylization."""
         return cls(
             kind="stylize",
             noise=0,
