@@ -73,6 +73,46 @@ def test_gaussian_mmd_lowers_its_objective():
     assert falls(MMD(config, FLOAT32), photo(), painting()) > 1.5
 
 
+@pytest.mark.parametrize(
+    "losses", ["gaussian", "gaussian(estimator=linear)", "polynomial(degree=3)"]
+)
+def test_losses_that_draw_say_so(losses):
+    config = MMDConfig(losses=losses, style_layers=("relu1_1",))
+    assert MMD(config, FLOAT32).objective(level(photo(), painting())).stochastic
+
+
+def test_exact_losses_draw_nothing():
+    for method in (
+        MMD(MMDConfig(losses="polynomial + moments + linear"), FLOAT32),
+        Gatys(GatysConfig(), FLOAT32),
+    ):
+        assert not method.objective(level(photo(), painting())).stochastic
+
+
+def test_the_authors_gaussian_mmd_falls_with_lbfgs():
+    """The whole MMD² of the result, not that of the few vectors that a step drew."""
+    numbers = dataclasses.replace(
+        MMDConfig.authors(),
+        losses="gaussian(subsample=256)",
+        steps=30,
+        style_layers=("relu2_1", "relu3_1"),
+    )
+    method = MMD(numbers, FLOAT32)
+    noise = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    made = method.stylize(photo(), method.encode(painting()))
+    layers, whole = numbers.style_layers, GaussianLoss(subsample=1024)
+    style = method.encoder(painting(), layers)
+
+    def off(image):
+        found = method.encoder(image, layers)
+        return [
+            float(whole.distance(found[n][0].flatten(1).T, whole.target(style[n]))) for n in layers
+        ]
+
+    for before, after in zip(off(0.5 + 0.05 * (noise - 0.5)), off(made), strict=True):
+        assert after < 0.6 * before
+
+
 def test_gatys_lowers_its_objective():
     assert falls(Gatys(GatysConfig(steps=40, levels=1), FLOAT32), photo(), painting()) > 10
 

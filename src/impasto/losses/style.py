@@ -121,6 +121,11 @@ class _MMDLoss:
     def kernel(self) -> mmd.Kernel:
         raise NotImplementedError
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether its values depend on random draws."""
+        return True
+
     def target(self, features: Tensor) -> Tensor:
         """The feature vectors of the style picture, (H*W, C)."""
         return samples(features)[0].clone()
@@ -134,7 +139,7 @@ class _MMDLoss:
         return x[guide.flatten().float().multinomial(count, replacement=True)]
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """MMD² by the chosen estimator, on a fresh draw at every call."""
+        """MMD² by the chosen estimator, on a draw from torch's generator at every call."""
         return mmd.mmd2(
             found, target, self.kernel, estimator=self.estimator, subsample=self.subsample
         )
@@ -207,6 +212,11 @@ class PolynomialLoss(_MMDLoss):
         if not self.offset:
             return squared
         return squared + 2 * self.offset * (found[1] - target[1]).square().sum()
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether its values depend on random draws."""
+        return not self.exact
 
     @property
     def exact(self) -> bool:
