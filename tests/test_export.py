@@ -61,6 +61,11 @@ CASES = {
         "default",
         {"width": 4, "blocks": 0, "style_layers": LAYERS, "embedding": 8, "alpha": 0.7},
     ),
+    "style-prediction-cnn": (
+        "style-prediction",
+        "default",
+        {"width": 4, "blocks": 0, "style_layers": LAYERS, "embedding": 8, "predictor": "cnn"},
+    ),
     "generated": ("meta-network", "default", {"width": 4, "blocks": 0, "generated": True}),
 }
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from impasto import learning, model, pipeline
+from impasto import learning, model, pipeline, recipes
 from impasto.errors import InputError
 from impasto.image import Picture
 
@@ -93,6 +93,12 @@ def test_a_run_that_stopped_goes_on(photos, tmp_path):
         assert torch.equal(value, rest.model.state[name])
     again = train(photos, tmp_path / "half.safetensors", resume=False)
     assert again.result.finished
+
+
+def test_style_steps_repeat_the_style_images_alone(photos):
+    numbers = recipes.load("meta-network").change({"style_steps": "20"})
+    sources = learning.pictures_of(numbers, ("content", "style"), photos, photos)
+    assert {name: source.repeat for name, source in sources.items()} == {"content": 1, "style": 20}
 
 
 def test_start_from_another_style(photos, tmp_path):

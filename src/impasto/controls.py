@@ -89,6 +89,8 @@ class Job:
             it: for who keeps styles between photos. None encodes the painting anew.
         tones: The photo whose colours the styles get, where they get a photo's: frames of one shot
             have one. None is the photo itself.
+        dither: Whether networks get the photo with noise of one 8-bit level. Frames go without it:
+            the noise would stand still while a camera pans over a clean sky, and be seen.
     """
 
     photo: Picture
@@ -97,6 +99,7 @@ class Job:
     controls: Controls
     encode: Encode | None = None
     tones: Picture | None = None
+    dither: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what styles without a picture cannot do."""
@@ -154,7 +157,7 @@ class Job:
             # strokes that were learned have one size: the photo is what can be scaled around them
             sides = (max(1, round(side / scale)) for side in content.shape[-2:])
             content = Picture(content).resized(*sides).rgb
-        if method.dithers:
+        if self.dither and method.dithers:
             content = dithered(content, self.controls.seed)
         painted = method.stylize(
             content, style, regions=regions, seed=self.controls.seed, callback=callback

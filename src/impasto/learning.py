@@ -172,7 +172,8 @@ def pictures_of(
         if name in wanted:
             if place is None:
                 raise InputError(f"{numbers.method} learns from {what}: give --{name} FOLDER")
-            found[name] = open_source(place, cut.crop, cut.zoom, cut.flip)
+            repeat = cut.style_steps if name == "style" else 1
+            found[name] = open_source(place, cut.crop, cut.zoom, cut.flip, repeat)
     if style is not None and "style" not in wanted:
         raise InputError(f"{numbers.method} learns from photographs alone: leave out --style")
     return found

@@ -99,6 +99,7 @@ def paint(
     callback: Callback = silent,
     encode: Encode | None = None,
     tones: Picture | None = None,
+    dither: bool = True,
 ) -> Picture:
     """Paint a photo with brushes that were made before: what :func:`stylize` does with each photo.
 
@@ -110,6 +111,7 @@ def paint(
         callback: Called after every step; cancelling keeps what there is.
         encode: See :class:`impasto.controls.Job`.
         tones: See :class:`impasto.controls.Job`.
+        dither: See :class:`impasto.controls.Job`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -119,7 +121,7 @@ def paint(
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     photo = fit(read(content), controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
-    job = Job(photo, brushes, regions, controls, encode, tones)
+    job = Job(photo, brushes, regions, controls, encode, tones, dither)
     try:
         painted = job.run(callback)
     except DivergedError as error:

@@ -170,7 +170,8 @@ def test_presets():
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert authors.style_weight == pytest.approx(4e-4)
     assert not authors.relative
-    with pytest.raises(InputError, match="must be 1 or more"):
+    assert authors.style_size == 0  # the image as it is
+    with pytest.raises(InputError, match="styles and width must be 1 or more"):
         CinConfig(styles=0)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from impasto import image, model, samples
 from impasto.errors import InputError
+from impasto.image import Picture
 from impasto.losses.content import content_loss
 from impasto.methods import config
 from impasto.methods.per_style.johnson import LOSSES, Johnson, JohnsonConfig, JohnsonTask
@@ -98,8 +99,13 @@ def test_the_pixel_loss_is_the_mean_square_between_painting_and_photo(painting):
 def test_unknown_losses_and_sizes_are_refused():
     with pytest.raises(InputError, match="unknown loss 'other': choose perceptual, pixel"):
         JohnsonConfig(loss="other")
-    for wrong in ({"width": 0}, {"blocks": -1}, {"style_size": 0}):
-        with pytest.raises(InputError, match="must be 1 or more"):
+    for wrong, said in (
+        ({"width": 0}, "width must be 1 or more"),
+        ({"blocks": -1}, "blocks 0 or more"),
+        ({"style_size": -1}, "style_size is -1: it must be 0 or more"),
+        ({"style_side": "wide"}, "unknown style_side 'wide': choose short, long"),
+    ):
+        with pytest.raises(InputError, match=said):
             JohnsonConfig(**wrong)
     with pytest.raises(InputError, match="unknown norm"):
         Johnson(JohnsonConfig(norm="other"), FLOAT32)
@@ -160,17 +166,35 @@ def test_a_sample_shows_the_photo_and_what_becomes_of_it(painting):
 
 def test_presets():
     paper, authors = JohnsonConfig.paper(), JohnsonConfig.authors()
-    assert paper.unpadded
     assert (paper.width, paper.norm, paper.encoder) == (32, "batch", "vgg16")
     assert paper.content_layer == "relu2_2"
-    assert (authors.width, authors.norm, authors.output) == (16, "instance", "tanh150")
+    assert (authors.width, authors.norm, authors.output) == (32, "instance", "tanh150")
     assert authors.content_layer == "relu3_3"
     for numbers in (paper, authors):
         assert numbers.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
         assert numbers.upsampling == "transposed"
         assert not numbers.relative
+        assert numbers.unpadded
+        assert (numbers.style_size, numbers.style_side) == (256, "long")
     # both weigh squares of differences of pixels from 0 to 255
     assert paper.tv_weight == pytest.approx(1e-6 * 255**2)
+    assert authors.tv_weight == pytest.approx(1e-6 * 255**2 / 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "seen"), [(24, "short", (24, 48)), (24, "long", (12, 24))]
+)
+def test_the_style_image_is_learned_at_its_size(size, side, seen):
+    style = torch.rand(1, 3, 60, 120)
+    task = Johnson.task(
+        dataclasses.replace(SMALL, style_size=size, style_side=side), [style], FLOAT32
+    )
+    expected = task.loss_of.grams(Picture(style).resized(*seen).rgb)
+    for layer, gram in task.targets.items():
+        assert torch.equal(gram, expected[layer])
+    whole = Johnson.task(dataclasses.replace(SMALL, style_size=0), [style], FLOAT32)
+    for layer, gram in whole.loss_of.grams(style).items():
+        assert torch.equal(whole.targets[layer], gram)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

@@ -7,6 +7,7 @@ import torch
 
 from impasto import catalog, image, learning, model, pipeline, samples
 from impasto import style as style_file
+from impasto.encoder import Encoder
 from impasto.errors import InputError, WeightsError
 from impasto.image import Picture
 from impasto.losses.moments import moments
@@ -276,10 +277,23 @@ def test_presets():
     assert dataclasses.replace(paper, shortcuts=False) == authors
     assert (authors.encoder, authors.style_loss, authors.relative) == ("vgg16", "moments", False)
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    assert (authors.style_weight, authors.tv_weight) == (4 * 250, 10)
+    assert authors.style_weight == 4 * 250
+    assert authors.tv_weight == pytest.approx(0.41342, rel=1e-4)
     assert not authors.hidden_relu
     assert not authors.affine
     assert authors.reader.numbers == 1920
+
+
+def test_the_authors_total_variation_is_ten_times_a_mean():
+    """Their layer: squared differences of values of 0 to 255, over the number of values."""
+    authors = MetaNetworkConfig.authors()
+    weights = Weights(smoothness=authors.tv_weight, relative=authors.relative)
+    batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    values = 255 * batch.double()
+    squares = values.diff(dim=2).square().sum() + values.diff(dim=3).square().sum()
+    ours = PerceptualLoss(Encoder("vgg19"), weights)(batch, None, None)["smoothness"]
+    # a float32 sum of 3 million terms, pairwise: a few rounding errors of 6e-8 each
+    assert float(ours) == pytest.approx(float(10 * squares / values.numel()), rel=1e-5)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from impasto import samples
+from impasto.errors import InputError
 from impasto.losses.gram import gram_matrix
 from impasto.losses.style import GaussianLoss, LinearLoss, MomentsLoss, PolynomialLoss
+from impasto.methods import config
 from impasto.methods.optimization.base import Level, StyleImage, carry, resize
 from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
@@ -26,6 +28,10 @@ def photo(side=SIDE):
 
 def painting(side=SIDE):
     return samples.painting("fjord", 256).resized(side, side).rgb
+
+
+def blurred(image):
+    return torch.nn.functional.avg_pool2d(image, 5, 1, 2, count_include_pad=False)
 
 
 def level(content=None, style=None):
@@ -65,6 +71,46 @@ def test_gaussian_mmd_lowers_its_objective():
         style_layers=("relu1_1", "relu2_1", "relu3_1"),
     )
     assert falls(MMD(config, FLOAT32), photo(), painting()) > 1.5
+
+
+@pytest.mark.parametrize(
+    "losses", ["gaussian", "gaussian(estimator=linear)", "polynomial(degree=3)"]
+)
+def test_losses_that_draw_say_so(losses):
+    config = MMDConfig(losses=losses, style_layers=("relu1_1",))
+    assert MMD(config, FLOAT32).objective(level(photo(), painting())).stochastic
+
+
+def test_exact_losses_draw_nothing():
+    for method in (
+        MMD(MMDConfig(losses="polynomial + moments + linear"), FLOAT32),
+        Gatys(GatysConfig(), FLOAT32),
+    ):
+        assert not method.objective(level(photo(), painting())).stochastic
+
+
+def test_the_authors_gaussian_mmd_falls_with_lbfgs():
+    """The whole MMD² of the result, not that of the few vectors that a step drew."""
+    numbers = dataclasses.replace(
+        MMDConfig.authors(),
+        losses="gaussian(subsample=256)",
+        steps=30,
+        style_layers=("relu2_1", "relu3_1"),
+    )
+    method = MMD(numbers, FLOAT32)
+    noise = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    made = method.stylize(photo(), method.encode(painting()))
+    layers, whole = numbers.style_layers, GaussianLoss(subsample=1024)
+    style = method.encoder(painting(), layers)
+
+    def off(image):
+        found = method.encoder(image, layers)
+        return [
+            float(whole.distance(found[n][0].flatten(1).T, whole.target(style[n]))) for n in layers
+        ]
+
+    for before, after in zip(off(0.5 + 0.05 * (noise - 0.5)), off(made), strict=True):
+        assert after < 0.6 * before
 
 
 def test_gatys_lowers_its_objective():
@@ -119,6 +165,69 @@ def test_only_cnnmrfs_paper_sums_overlapping_patches():
     assert CNNMRFConfig().average_overlaps
     assert CNNMRFConfig.authors().average_overlaps
     assert not CNNMRFConfig.paper().average_overlaps
+
+
+def cut(x, size=3, stride=1):
+    """The patches of (1, C, H, W) as rows, (N, C * size * size)."""
+    return torch.nn.functional.unfold(x, size, stride=stride)[0].T
+
+
+def best(x, style, **options):
+    """For each patch of x its best patch of the style by normalised cross-correlation."""
+    ours, theirs = cut(x, **options), cut(style, **options)
+    scores = torch.nn.functional.normalize(theirs, dim=1) @ ours.T
+    return theirs[scores.argmax(0)]
+
+
+def squared_variation(image):
+    """Of pixels of 0 to 255."""
+    values = 255 * image
+    return values.diff(dim=2).square().sum() + values.diff(dim=3).square().sum()
+
+
+def test_cnnmrfs_paper_is_equation_1():
+    """E_s + α1 E_c + α2 Υ, all sums: of patches at two layers, of features, of pixels."""
+    numbers = dataclasses.replace(CNNMRFConfig.paper(), scales=0, rotations=0)
+    method = CNNMRF(numbers, FLOAT32)
+    x, content, style = blurred(photo()), photo(), painting()
+    found = method.objective(level(content, style))(x)
+    layers = ("relu3_1", "relu4_1", "relu4_2")
+    f, c, s = (method.encoder(image, layers) for image in (x, content, style))
+    patches = sum((cut(f[n]) - best(f[n], s[n])).square().sum() for n in layers[:2])
+    features = (f["relu4_2"] - c["relu4_2"]).square().sum()
+    assert float(found["style"]) == pytest.approx(float(patches), rel=1e-4)
+    assert float(found["content"]) == pytest.approx(float(features), rel=1e-4)
+    assert float(found["smoothness"]) == pytest.approx(1e-3 * float(squared_variation(x)), rel=1e-4)
+
+
+def test_cnnmrfs_authors_have_the_gradient_of_their_code():
+    """20 of the mean squared error's, 1e-4 of the mean pull of the patches, 1e-3 of differences."""
+    numbers = dataclasses.replace(CNNMRFConfig.authors(), scales=0, rotations=0)
+    method = CNNMRF(numbers, FLOAT32)
+    x, content, style = blurred(photo()).requires_grad_(), photo(), painting()
+    losses = method.objective(level(content, style))(x)
+    layers = ("relu3_1", "relu4_1", "relu4_2")
+    f = method.encoder(x, layers)
+    c, s = (method.encoder(image, layers) for image in (content, style))
+    content_gradient = 20 * 2 / f["relu4_2"].numel() * (f["relu4_2"] - c["relu4_2"]).detach()
+    outputs, gradients = [f["relu4_2"]], [content_gradient]
+    for name in layers[:2]:
+        own = f[name].detach()
+        pull = cut(own, stride=2) - best(own, s[name], stride=2)
+        fold = torch.nn.Fold(own.shape[-2:], 3, stride=2)
+        count = fold(torch.ones_like(pull).T[None]).clamp(min=1)
+        outputs.append(f[name])
+        gradients.append(1e-4 * fold(pull.T[None]) / count)
+    (expected,) = torch.autograd.grad(outputs, x, gradients, retain_graph=True)
+    features = losses["total"] - losses["smoothness"]
+    (found,) = torch.autograd.grad(features, x, retain_graph=True)
+    assert float((found - expected).norm() / expected.norm()) < 1e-3
+    # Of a pixel inside: the strength times the sum of its differences from its four neighbours, on
+    # values of 0 to 255; 255 again for the slope by a pixel of 0 to 1.
+    (found,) = torch.autograd.grad(losses["smoothness"], x)
+    four = torch.tensor([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]]).expand(3, 1, 3, 3)
+    around = torch.nn.functional.conv2d(x.detach() * 255, four, groups=3)
+    assert torch.allclose(found[..., 1:-1, 1:-1], 255 * 1e-3 * around, rtol=1e-3, atol=1e-3)
 
 
 def test_the_papers_style_loss_is_equation_4():
@@ -207,6 +316,45 @@ def test_carrying_between_levels_keeps_the_photos_detail():
     small = level(content=resize(photo(), 32, 32))
     large = level(content=photo())
     assert torch.allclose(carry(small.content, small, large), photo(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [({}, True), ({"start": "noise"}, False), ({"keep_detail": False}, False)],
+)
+def test_detail_of_the_photo_between_levels(options, kept):
+    """Only from the photo, and only where that is asked for: noise is to know nothing of it."""
+    method = CNNMRF(CNNMRFConfig(**options), FLOAT32)
+    large, grey = level(photo()), torch.full((1, 3, 32, 32), 0.5)
+    small = Level(32, 32, resize(photo(), 32, 32), ())
+    found = method._next(grey, small, large)
+    assert torch.allclose(found, torch.full_like(found, 0.5), atol=1e-5) is not kept
+    if kept:
+        assert torch.equal(found, carry(grey, small, large))
+
+
+def test_cnnmrfs_presets_do_not_keep_detail():
+    for numbers in (CNNMRFConfig.paper(), CNNMRFConfig.authors()):
+        assert not numbers.keep_detail or numbers.start == "noise"
+
+
+@pytest.mark.parametrize(
+    ("preset", "side", "sizes"),
+    [
+        ("paper", 512, [64, 128, 256, 512]),
+        ("authors", 384, [96, 192, 384]),
+        ("default", 384, [192, 384]),
+    ],
+)
+def test_cnnmrfs_levels(preset, side, sizes):
+    method = CNNMRF(config.preset(CNNMRFConfig, preset), FLOAT32)
+    assert [one.width for one in method._pyramid(Level(side, side, None, ()))] == sizes
+
+
+@pytest.mark.parametrize("name", ["style_reduction", "content_reduction", "tv_reduction"])
+def test_cnnmrfs_reductions(name):
+    with pytest.raises(InputError, match=f"unknown {name} 'half': choose mean, sum"):
+        CNNMRFConfig(**{name: "half"})
 
 
 def test_two_styles_of_one_picture_are_that_picture():

@@ -1,5 +1,6 @@
 """The solver on problems whose answer is known."""
 
+import itertools
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from impasto.errors import DivergedError, InputError
 from impasto.methods.optimization.solver import OPTIMIZERS, SolverConfig, minimize
+from impasto.methods.optimization.watch import Watch
 from impasto.progress import Progress
 
 TARGET = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
@@ -123,3 +125,88 @@ def test_a_runaway_starts_afresh_from_the_best():
 def test_refuses_what_cannot_run(settings):
     with pytest.raises(InputError):
         SolverConfig(**settings)
+
+
+# Objectives that draw at random
+
+
+class Drawing:
+    """Squared differences of a third of the pixels, drawn at every evaluation, and 1."""
+
+    stochastic = True
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, image):
+        drawn = torch.rand(image.shape) < 1 / 3
+        total = 1 + ((image - TARGET).square() * drawn).sum()
+        self.seen.append((image.detach().clone(), float(total.detach()), drawn))
+        return {"total": total}
+
+
+def watching(objective):
+    return Watch(objective, SolverConfig(), lambda _: None, Progress(0, 1))
+
+
+def test_evaluations_between_two_draws_are_of_one_function():
+    torch.manual_seed(0)
+    watch = watching(Drawing())
+    before = torch.get_rng_state()
+    first, again = (float(watch.evaluate(START)) for _ in range(2))
+    assert first == again
+    watch.redraw()
+    assert float(watch.evaluate(START)) != first
+    assert torch.equal(torch.get_rng_state(), before)  # and nobody else's draws change
+
+
+def test_the_seed_decides_what_is_drawn():
+    values = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        values.append(float(watching(Drawing()).evaluate(START)))
+    assert values[0] == values[1] != values[2]
+
+
+def test_other_objectives_are_left_to_draw_as_they_like():
+    objective = Drawing()
+    objective.stochastic = False
+    torch.manual_seed(0)
+    watch = watching(objective)
+    assert float(watch.evaluate(START)) != float(watch.evaluate(START))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "most", "least"), [("lbfgs", 5, 5), ("lbfgsb", 5, 1), ("adam", 1, 1)]
+)
+def test_when_the_draws_change(optimizer, most, least):
+    """L-BFGS: every 5 steps here; L-BFGS-B: earlier too, at a minimum; Adam: at every step."""
+    torch.manual_seed(0)
+    objective, steps = Drawing(), []
+
+    def listen(progress):
+        steps.append(objective.seen[-1][2])
+
+    config = SolverConfig(optimizer=optimizer, steps=20, redraw=5, learning_rate=0.1)
+    minimize(objective, START, config, callback=listen)
+    runs = [1]
+    for before, after in itertools.pairwise(steps):
+        if torch.equal(before, after):
+            runs[-1] += 1
+        else:
+            runs.append(1)
+    assert max(runs) <= most
+    assert min(runs) >= least
+    assert sum(runs) == 20
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings"),
+    [("lbfgs", {"spectrum": 0.0}), ("lbfgsb", {}), ("adam", {"learning_rate": 0.02})],
+)
+def test_a_stochastic_objective_is_minimised(optimizer, settings):
+    """All of it, though each draw shows a third: pixels reach the target everywhere."""
+    torch.manual_seed(0)
+    config = SolverConfig(optimizer=optimizer, steps=200, redraw=10, **settings)
+    image = minimize(Drawing(), START, config).image
+    assert float((image - TARGET).square().mean()) < 0.02 * float((START - TARGET).square().mean())

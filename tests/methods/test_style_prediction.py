@@ -7,12 +7,13 @@ import torch
 
 from impasto import catalog, image, learning, model, pipeline, recipes, samples
 from impasto import style as style_file
+from impasto.encoder import Encoder
 from impasto.encoding import encode
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
-from impasto.losses.perceptual import PerceptualLoss
+from impasto.losses.perceptual import PerceptualLoss, Weights
 from impasto.methods import config
 from impasto.methods.arbitrary.style_prediction import StylePrediction, StylePredictionConfig
 from impasto.methods.multi_style.cin import Cin, CinConfig
@@ -299,6 +300,7 @@ def test_styles_that_are_not_its_own():
     ("wrong", "said"),
     [
         ({"alpha": 1.5}, "alpha is 1.5"),
+        ({"predictor": "inception"}, "unknown predictor 'inception': choose statistics, cnn"),
         ({"embedding": 0}, "embedding and width must be 1 or more"),
         ({"identity": -1}, "blocks and identity 0 or more"),
         ({"style_weight": -1.0}, "style_weight is -1.0"),
@@ -315,6 +317,7 @@ def test_presets():
     authors = StylePredictionConfig.authors()
     assert StylePredictionConfig.paper() == authors
     assert (authors.width, authors.blocks, authors.embedding) == (32, 5, 100)
+    assert (authors.predictor, StylePredictionConfig().predictor) == ("cnn", "statistics")
     assert (authors.encoder, authors.pooling, authors.normalization) == ("vgg16", "average", "hw")
     assert authors.content_layer == "relu3_3"
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -323,11 +326,23 @@ def test_presets():
     assert authors.identity == 0
 
 
+def test_the_authors_total_variation():
+    """1e4 of the halves of two means of squares, of the differences down and to the right."""
+    authors = StylePredictionConfig.authors()
+    weights = Weights(smoothness=authors.smoothness, relative=authors.relative)
+    batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    values = batch.double()
+    halves = values.diff(dim=2).square().mean() / 2 + values.diff(dim=3).square().mean() / 2
+    ours = PerceptualLoss(Encoder("vgg19"), weights)(batch, None, None)["smoothness"]
+    assert float(ours) == pytest.approx(float(1e4 * halves), rel=1e-5)
+
+
 @pytest.mark.parametrize("preset", config.PRESETS)
 def test_the_head_of_every_preset(preset):
     module = StylePrediction.network(config.preset(StylePredictionConfig, preset))
     assert module.predictor.head.out_features == 2758
-    assert module.predictor.embedding.weight.shape == (100, 1920)
+    numbers = 1920 if preset == "default" else 256  # of VGG's statistics, or of the CNN's channels
+    assert module.predictor.embedding.weight.shape == (100, numbers)
 
 
 def test_the_recipe():
@@ -474,3 +489,88 @@ def test_it_is_in_the_table():
     entry = get("style-prediction", able)
     assert entry.build is StylePrediction
     assert entry.family == "arbitrary"
+
+
+# Predictors that see the style image
+
+
+def test_a_cnn_learns_to_predict(sources):
+    """The losses fall, its own weights move, and the paintings get styles of their own."""
+    plan = dataclasses.replace(PLAN, learning_rate=3e-3)
+    before = StylePrediction.task(cnn(), [], FLOAT32).module.predictor.features[0].weight
+    result = learn(sources, plan, predictor="cnn")
+    for name in ("total", "style"):
+        assert result.losses[name][-1] < 0.7 * result.losses[name][0]
+    after = result.module.predictor.features[0].weight
+    assert after.shape == before.shape
+    method = StylePrediction(cnn(), FLOAT32)
+    method.module.load_state_dict(result.module.state_dict())
+    paintings = [samples.painting(name, 128).resized(64, 64).rgb for name in ("wave", "gold")]
+    one, other = (method.embeddings(method.encode(painting)) for painting in paintings)
+    assert float((one - other).norm()) > 0.1 * float(one.norm())
+
+
+def cnn(**options):
+    return dataclasses.replace(SMALL, predictor="cnn", **options)
+
+
+def seeing(seed=0):
+    torch.manual_seed(seed)
+    method = StylePrediction(cnn(), FLOAT32)
+    torch.nn.init.normal_(method.module.predictor.head.weight, std=0.5)
+    return method
+
+
+def test_the_gradient_reaches_the_cnn():
+    task = StylePrediction.task(cnn(identity=0), [], FLOAT32)
+    batch = {"content": torch.rand(2, 3, 32, 32), "style": torch.rand(2, 3, 32, 32)}
+    task.loss(task.module, Batch(0, 2, batch))["total"].backward()
+    for weight in task.module.predictor.parameters():
+        assert float(weight.grad.abs().max()) > 0
+
+
+def test_embeddings_of_a_cnn():
+    """Of images of any size; blends are sums of embeddings, and alpha adds the photo's own."""
+    method, photo = seeing(), smooth(40, 52)
+    one, other = (method.encode(smooth(*size, seed=7)) for size in ((64, 80), (9, 70)))
+    assert method.embeddings(one).shape == (1, SMALL.embedding)
+    blend = method.stylize(photo, 0.25 * one + 0.75 * other)
+    embedded = 0.25 * method.embeddings(one) + 0.75 * method.embeddings(other)
+    (part,) = one
+    direct = Style(method.name, (Part({**part.tensors, "embedding": embedded}),))
+    assert torch.allclose(blend, method.stylize(photo, direct), atol=1e-5)
+    mine = StylePrediction(dataclasses.replace(method.config, alpha=0.0), FLOAT32)
+    mine.module.load_state_dict(method.module.state_dict())
+    own = method.stylize(photo, method.encode(photo))
+    assert torch.allclose(mine.stylize(photo, one), own, atol=1e-5)
+
+
+def test_a_style_of_another_cnn_is_refused():
+    photo, style = smooth(32, 32), seeing(0).encode(smooth(40, 40))
+    seeing(0).stylize(photo, style)
+    for wrong in (style, fresh().encode(smooth(40, 40))):
+        with pytest.raises(InputError, match="encoded by another model"):
+            seeing(1).stylize(photo, wrong)
+    with pytest.raises(InputError, match="of other layers"):
+        fresh().stylize(photo, style)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_cnn_in_a_file(tmp_path, half):
+    """A model and a style come back; a style made before saving in float16 still belongs to it."""
+    method, photo, painting = seeing(), smooth(32, 32), smooth(40, 40, seed=3)
+    path = tmp_path / "seeing.safetensors"
+    model.save(method.model(method.module, ["any"], {"kind": "any"}), path, half=half)
+    again = StylePrediction.open(model.load(path), FLOAT32)
+    style = method.encode(painting)
+    style.save(tmp_path / "painting.style")
+    loaded = style_file.load(tmp_path / "painting.style")
+    found = again.stylize(photo, loaded)
+    assert torch.allclose(found, method.stylize(photo, style), atol=0.02 if half else 1e-6)
+
+
+def test_models_from_before_the_choice_read_statistics():
+    made = fresh().model(fresh().module, ["any"], {"kind": "any"})
+    older = {name: value for name, value in made.config.items() if name != "predictor"}
+    opened = StylePrediction.open(dataclasses.replace(made, config=older), FLOAT32)
+    assert opened.config.predictor == "statistics"

@@ -220,13 +220,28 @@ def test_presets():
     paper = StyleBankConfig.paper()
     assert paper.style_layers == ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
     assert (paper.encoder, paper.content_layer, paper.layers) == ("vgg16", "relu4_2", 1)
+    assert (paper.style_size, paper.style_side) == (600, "long")
     for wrong, said in (
         ({"styles": 0}, "must be 1 or more"),
         ({"stylizing": 0}, "layers and stylizing must be 1 or more"),
         ({"balance": -1.0}, "must not be negative"),
+        ({"tv_kind": "round"}, "unknown tv_kind 'round'"),
+        ({"style_size": -1}, "style_size is -1"),
+        ({"style_side": "wide"}, "unknown style_side 'wide'"),
     ):
         with pytest.raises(InputError, match=said):
             StyleBankConfig(**wrong)
+
+
+def test_the_papers_total_variation_is_the_ports_sum_of_absolute_differences(paintings):
+    paper = StyleBankConfig.paper()
+    numbers = dataclasses.replace(SMALL, tv_weight=paper.tv_weight, tv_kind=paper.tv_kind)
+    task = StyleBank.task(dataclasses.replace(numbers, relative=False), paintings, FLOAT32)
+    image = torch.rand(2, 3, 32, 32)
+    found = float(task.loss_of(image, None, None)["smoothness"])
+    values = image.double()
+    differences = values.diff(dim=2).abs().sum() + values.diff(dim=3).abs().sum()
+    assert found == pytest.approx(1e-5 * float(differences), rel=1e-5)
 
 
 @pytest.mark.parametrize("preset", [name for name in config.PRESETS if name != "authors"])

@@ -62,6 +62,7 @@ def test_presets():
     assert (paper.kind, paper.depth, paper.norm, paper.leak) == ("texture", 5, "batch", 0.01)
     assert paper.style_layers[-1] == "relu5_1"
     assert not paper.relative
+    assert paper.style_side == "long"
     authors = method_config.preset(TextureNetConfig, "authors")
     assert (authors.kind, authors.depth, authors.norm, authors.noise) == (
         "stylize",

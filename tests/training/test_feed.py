@@ -1,5 +1,6 @@
 """Places of pictures, and the batches made of them."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -62,7 +63,9 @@ def test_places_without_pictures_are_refused_in_one_line(tmp_path, place):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("wrong", [{"crop": 0}, {"zoom": 0.5}, {"zoom": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"crop": 0}, {"zoom": 0.5}, {"zoom": float("nan")}, {"repeat": 0}]
+)
 def test_numbers_that_make_no_crops(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Source(("a.png",), **wrong)
@@ -198,3 +201,39 @@ def test_the_workers_end_with_the_feed(source):
         next(iter(feed))
         assert len(multiprocessing.active_children()) >= 2
     assert not multiprocessing.active_children()
+
+
+# Sources that repeat: k steps in a row get the same crops
+
+
+def repeating(source, k):
+    return {"content": source, "style": dataclasses.replace(source, repeat=k)}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_source_repeats_its_crops(source, workers):
+    found = batches(repeating(source, 3), steps=8, workers=workers)
+    style = [batch["style"] for batch in found]
+    for step in range(8):
+        assert torch.equal(style[step], style[step // 3 * 3])
+    assert not torch.equal(style[0], style[3])
+    assert not torch.equal(style[3], style[6])
+    # the other source draws anew, as without
+    plain = batches(repeating(source, 1), steps=8)
+    assert all(torch.equal(a["content"], b["content"]) for a, b in zip(found, plain, strict=True))
+    # and what is drawn is the next of the source, so that no picture is left out
+    for each, number in ((0, 0), (3, 1), (6, 2)):
+        assert torch.equal(style[each], plain[number]["style"])
+
+
+@pytest.mark.parametrize("start", [1, 3, 5])
+def test_a_later_start_repeats_the_same(source, start):
+    whole = batches(repeating(source, 3), steps=8)
+    assert same(whole[start:], batches(repeating(source, 3), steps=8, start=start))
+
+
+def test_processes_share_a_repeated_batch(source):
+    whole = batches(repeating(source, 3))
+    parts = [batches(repeating(source, 3), rank=rank, world=2) for rank in range(2)]
+    for batch, a, b in zip(whole, *parts, strict=True):
+        assert torch.equal(batch["style"], torch.cat([a["style"], b["style"]]))

@@ -32,6 +32,27 @@ def test_steps():
     assert [plan.rate(step) for step in (0, 29, 30, 59, 60, 99)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
 
 
+def test_steps_from_a_start():
+    """Texture Networks, version 1: after 1000 steps, and every 200 from there."""
+    plan = Plan(learning_rate=1.0, schedule="step", decay=0.5, decay_every=200, decay_start=1000)
+    assert [plan.rate(step) for step in (0, 999, 1000, 1199, 1200, 1400)] == [
+        1,
+        1,
+        0.5,
+        0.5,
+        0.25,
+        0.125,
+    ]
+
+
+def test_inverse():
+    """AdaIN: lr / (1 + 5e-5 t), half of it after 20,000 steps."""
+    plan = Plan(steps=160_000, learning_rate=1e-4, schedule="inverse", decay=5e-5)
+    assert plan.rate(0) == 1e-4
+    assert plan.rate(20_000) == pytest.approx(5e-5)
+    assert plan.rate(159_999) == pytest.approx(1e-4 / (1 + 5e-5 * 159_999))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -50,6 +71,7 @@ def test_steps():
         {"beta2": 1.0},
         {"decay": 0.0},
         {"schedule": "sine"},
+        {"decay_start": -1},
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(wrong):

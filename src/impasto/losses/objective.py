@@ -149,6 +149,11 @@ class Objective:
             self._styles[index] = replace(style, weight=style.weight / max(abs(value), 1e-12))
         return self
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether its values depend on random draws."""
+        return any(getattr(style.statistic.loss, "stochastic", False) for style in self._styles)
+
     def __call__(self, image: Tensor) -> Losses:
         """The losses of an image (1, 3, H, W): ``total`` and its weighted parts, each a scalar."""
         features = self.encoder(image, self._layers())

@@ -34,7 +34,8 @@ class Weights:
         content: By layer.
         style: By layer.
         pixel: Of the per-pixel loss, which compares with the photo itself.
-        smoothness: Of the squared total variation.
+        smoothness: Of the total variation.
+        variation: Its kind, see :func:`~impasto.losses.smoothness.total_variation`.
         relative: Each layer's content loss in units of the features' own mean square, the per-pixel
             loss in units of the photo's, each style loss in units of the target Gram matrix's, and
             the variation as a mean over pixels: then a weight means the same for every painting,
@@ -49,6 +50,7 @@ class Weights:
     style: Mapping[str, float] = field(default_factory=dict)
     pixel: float = 0.0
     smoothness: float = 0.0
+    variation: str = "squared"
     relative: bool = True
     normalization: str = "chw"
     statistics: str = "gram"
@@ -114,7 +116,7 @@ class PerceptualLoss:
             losses["style"] = self._style(features, targets)
         if weights.smoothness:
             reduction = "mean" if weights.relative else "sum"
-            variation = total_variation(output, reduction=reduction)
+            variation = total_variation(output, kind=weights.variation, reduction=reduction)
             losses["smoothness"] = weights.smoothness * variation
         if not losses:
             raise InputError("this loss compares nothing: give weights, and content or style")

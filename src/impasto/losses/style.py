@@ -121,6 +121,11 @@ class _MMDLoss:
     def kernel(self) -> mmd.Kernel:
         raise NotImplementedError
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether its values depend on random draws."""
+        return True
+
     def target(self, features: Tensor) -> Tensor:
         """The feature vectors of the style picture, (H*W, C)."""
         return samples(features)[0].clone()
@@ -134,7 +139,7 @@ class _MMDLoss:
         return x[guide.flatten().float().multinomial(count, replacement=True)]
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """MMD² by the chosen estimator, on a fresh draw at every call."""
+        """MMD² by the chosen estimator, on a draw from torch's generator at every call."""
         return mmd.mmd2(
             found, target, self.kernel, estimator=self.estimator, subsample=self.subsample
         )
@@ -209,6 +214,11 @@ class PolynomialLoss(_MMDLoss):
         return squared + 2 * self.offset * (found[1] - target[1]).square().sum()
 
     @property
+    def stochastic(self) -> bool:
+        """Whether its values depend on random draws."""
+        return not self.exact
+
+    @property
     def exact(self) -> bool:
         """Whether Gram matrix and means are all that counts."""
         return self.degree == 2 and self.estimator == "biased"
@@ -234,12 +244,13 @@ class GaussianLoss(_MMDLoss):
 
 @dataclass(frozen=True)
 class PatchLoss:
-    """Each patch to its nearest style patch, see :mod:`impasto.losses.patches`."""
+    """Each patch to its nearest style patch, see :func:`impasto.losses.patches.patch_loss`."""
 
     size: int = 3
     stride: int = 1
     style_stride: int = 1
     average_overlaps: bool = False
+    reduction: patches.Reduction = "mean"
 
     def target(self, features: Tensor | Sequence[Tensor]) -> patches.PatchTarget:
         """The patches and norms of one style map, or of several views of it."""
@@ -252,9 +263,13 @@ class PatchLoss:
         return features
 
     def distance(self, found: Tensor, target: patches.PatchTarget) -> Tensor:
-        """Mean squared distance of the patches to their matches."""
+        """The mean or the sum of the squared differences of the patches and their matches."""
         return patches.patch_loss(
-            found, target, stride=self.stride, average_overlaps=self.average_overlaps
+            found,
+            target,
+            stride=self.stride,
+            average_overlaps=self.average_overlaps,
+            reduction=self.reduction,
         )
 
 

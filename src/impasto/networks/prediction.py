@@ -7,6 +7,9 @@ table. A second network, the predictor, reads them off the painting.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +19,9 @@ from impasto.networks.conditional import ConditionalNet
 from impasto.networks.links import Chain
 from impasto.networks.transform import TransformNet
 
+PREDICTORS = ("statistics", "cnn")
+
+_WIDTHS = (32, 64, 128, 256)  # channels of the convolutions of the predictor that sees the image
 _DEAD = 0.05  # of the mean statistic: the least unit of one
 _STEADY = 0.5  # of the mean spread: the least spread of a statistic
 _SMALL = 0.05  # how far the first predictions stray from the painter's own norms
@@ -81,6 +87,50 @@ class Predictor(nn.Module):
         return scale, shift
 
 
+class ImagePredictor(Predictor):
+    """From a style image to an embedding, by a convolutional network of its own.
+
+    Four 3x3 convolutions of stride 2 with ReLU, the mean of each of the 256 channels over all
+    positions, and the maps of :class:`Predictor`. The paper's network is Inception-v3, trained on
+    ImageNet, up to the means of 768 channels; this one is small and begins with random weights.
+
+    Args:
+        embedding: Numbers of the embedding.
+        outputs: Scales and shifts together.
+    """
+
+    def __init__(self, embedding: int, outputs: int) -> None:
+        super().__init__(_WIDTHS[-1], embedding, outputs)
+        layers: list[nn.Module] = []
+        for before, width in zip((3, *_WIDTHS), _WIDTHS, strict=False):
+            convolution = nn.Conv2d(before, width, 3, stride=2, padding=1)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            layers += [convolution, nn.ReLU()]
+        self.features = nn.Sequential(*layers)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """Return the means of the channels, (B, 256), of images (B, 3, H, W) in [0, 1]."""
+        features: Tensor = self.features((images - 0.5) / 0.25)
+        return features.mean((2, 3))
+
+    @torch.no_grad()
+    def measure_images(self, images: Iterable[Tensor]) -> None:
+        """Take unit, center and spread from some images (1, 3, H, W), two or more."""
+        self.measure(torch.cat([self.pooled(image) for image in images]))
+
+    def embed(self, seen: Tensor) -> Tensor:
+        """Map images (N, 3, H, W) to embeddings (N, embedding); embeddings stay as they are."""
+        return super().embed(self.pooled(seen)) if seen.ndim == 4 else seen
+
+    def fingerprint(self) -> int:
+        """Return a checksum of the weights in float16, which is the same after saving in it."""
+        checksum = 0
+        for value in self.state_dict().values():
+            checksum = zlib.crc32(value.half().contiguous().cpu().numpy().tobytes(), checksum)
+        return checksum
+
+
 class PredictionNet(nn.Module):
     """The painter, and the predictor of its norms.
 
@@ -94,6 +144,8 @@ class PredictionNet(nn.Module):
         width: See :class:`~impasto.networks.conditional.ConditionalNet`.
         blocks: See there.
         upsampling: See there.
+        predictor: ``statistics``, or ``cnn`` for :class:`ImagePredictor`, which has no use for
+            ``inputs``.
 
     Attributes:
         predicted: Of a painter's scales, how many are predicted: the last 1,379 of 1,603 at full
@@ -108,12 +160,18 @@ class PredictionNet(nn.Module):
         blocks: int = 5,
         *,
         upsampling: str = "nearest",
+        predictor: str = "statistics",
     ) -> None:
         super().__init__()
         self.painter = ConditionalNet(1, width, blocks, upsampling=upsampling)
         contracting = len(self.painter.encoder)
         self.predicted = sum(self.painter.channels[contracting:])
-        self.predictor = Predictor(inputs, embedding, 2 * self.predicted)
+        outputs = 2 * self.predicted
+        self.predictor = (
+            ImagePredictor(embedding, outputs)
+            if predictor == "cnn"
+            else Predictor(inputs, embedding, outputs)
+        )
 
     def forward(
         self, image: Tensor, seen: Tensor, weights: Tensor, regions: Tensor | None = None
@@ -122,7 +180,8 @@ class PredictionNet(nn.Module):
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
-            seen: (N, inputs), the statistics of N style pictures.
+            seen: (N, inputs), the statistics of N style images; or, for :class:`ImagePredictor`,
+                the images (N, 3, h, w) or their embeddings (N, embedding).
             weights: (B, N), how much of each style's embedding; sums of 1. With regions (P, N),
                 a blend for each of them.
             regions: (1, P, H, W) of a single picture, sums of 1 at each position, see

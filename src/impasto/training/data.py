@@ -30,7 +30,9 @@ __all__ = ["SUFFIXES", "Feed", "Source", "find", "open_source"]
 _AHEAD = 4  # batches that each worker prepares
 
 
-def open_source(place: str | Path, crop: int = 256, zoom: float = 1.5, flip: bool = True) -> Source:
+def open_source(
+    place: str | Path, crop: int = 256, zoom: float = 1.5, flip: bool = True, repeat: int = 1
+) -> Source:
     """The pictures of a place.
 
     Args:
@@ -40,6 +42,7 @@ def open_source(place: str | Path, crop: int = 256, zoom: float = 1.5, flip: boo
         crop: See :class:`Source`.
         zoom: See :class:`Source`.
         flip: See :class:`Source`.
+        repeat: See :class:`Source`.
 
     Raises:
         InputError: There is no such place, or no picture in it.
@@ -47,8 +50,8 @@ def open_source(place: str | Path, crop: int = 256, zoom: float = 1.5, flip: boo
     """
     if shards.is_shards(place):
         files, members = shards.index(str(place))
-        return Source(files, crop, zoom, flip, members)
-    return Source(find(place), crop, zoom, flip)
+        return Source(files, crop, zoom, flip, members, repeat)
+    return Source(find(place), crop, zoom, flip, repeat=repeat)
 
 
 class _Crops:
@@ -114,18 +117,29 @@ class _Batches(Dataset[_Loaded]):
     ) -> None:
         self._parts = {name: _Crops(name, source, seed) for name, source in sources.items()}
         self._batch, self._rank, self._share = batch, rank, batch // world
+        self._repeated: dict[str, tuple[int, Tensor]] = {}  # the last crops of repeated sources
 
     def __getitem__(self, step: int) -> _Loaded:
-        first = step * self._batch + self._rank * self._share
         loaded = _Loaded({}, [])
         try:
             for name, part in self._parts.items():
-                crops = [part[first + i] for i in range(self._share)]
-                loaded.pictures[name] = torch.stack([picture for picture, _ in crops])
-                loaded.skipped += [file for _, skipped in crops for file in skipped]
+                loaded.pictures[name] = self._crops(name, part, step, loaded.skipped)
         except ImpastoError as error:
             return _Loaded({}, [], str(error))
         return loaded
+
+    def _crops(self, name: str, part: _Crops, step: int, skipped: list[str]) -> Tensor:
+        """Return a source's crops of a step (B, 3, S, S), and note the files skipped for them."""
+        number = step // part.source.repeat  # steps with the same number get the same crops
+        if name in self._repeated and self._repeated[name][0] == number:
+            return self._repeated[name][1]
+        first = number * self._batch + self._rank * self._share
+        crops = [part[first + i] for i in range(self._share)]
+        skipped += [file for _, files in crops for file in files]
+        stacked = torch.stack([picture for picture, _ in crops])
+        if part.source.repeat > 1:
+            self._repeated[name] = number, stacked
+        return stacked
 
 
 class Feed:

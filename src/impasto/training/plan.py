@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from impasto.errors import InputError
 
-SCHEDULES = ("constant", "cosine", "step")
+SCHEDULES = ("constant", "cosine", "step", "inverse")
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,11 @@ class Plan:
         beta2: Adam's decay of squared gradients.
         warmup: Steps in which the rate climbs from 0.
         schedule: What the rate does after the warm-up: ``constant``, ``cosine`` (to 0 at the end),
-            or ``step`` (times ``decay`` every ``decay_every`` steps).
-        decay: The factor of ``step``.
+            ``step`` (times ``decay`` every ``decay_every`` steps), or ``inverse`` (over
+            1 + ``decay`` * step).
+        decay: The factor of ``step``, or the d of ``inverse``, 1 / (1 + d * step).
         decay_every: Steps between two drops of ``step``.
+        decay_start: Steps before the first drop of ``step``; 0 means ``decay_every``.
         clip: Largest norm of the gradient; 0 leaves it as it is.
         shift: Weight of the shift consistency, see :mod:`impasto.training.shift`: every second
             photo is the one before it moved by a few pixels; 0 leaves it out.
@@ -44,6 +46,7 @@ class Plan:
     schedule: str = "constant"
     decay: float = 0.8
     decay_every: int = 1000
+    decay_start: int = 0
     clip: float = 0.0
     shift: float = 0.0
     ema: float = 0.0
@@ -57,7 +60,7 @@ class Plan:
         for name in ("steps", "batch", "decay_every", "checkpoint_every", "report_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be 1 or more")
-        for name in ("warmup", "workers", "clip", "seed", "shift"):
+        for name in ("warmup", "workers", "clip", "seed", "shift", "decay_start"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         if not self.learning_rate > 0:
@@ -84,5 +87,8 @@ class Plan:
             done = (step - self.warmup) / max(1, self.steps - self.warmup)
             return self.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
         if self.schedule == "step":
-            return self.learning_rate * self.decay ** (step // self.decay_every)
+            first = self.decay_start or self.decay_every
+            return self.learning_rate * self.decay ** max(0, (step - first) // self.decay_every + 1)
+        if self.schedule == "inverse":
+            return self.learning_rate / (1 + self.decay * step)
         return self.learning_rate

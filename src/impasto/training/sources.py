@@ -42,6 +42,7 @@ class Source:
             enlarged to it. 1 always shows the whole short side.
         flip: Whether half of the crops are mirrored.
         members: Of shards, where each picture lies; empty where ``files`` are files.
+        repeat: Number of training steps in a row that get the same crops.
 
     Raises:
         InputError: There are no files, or a number makes no sense.
@@ -52,6 +53,7 @@ class Source:
     zoom: float = 1.5
     flip: bool = True
     members: tuple[Member, ...] = ()
+    repeat: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no crops."""
@@ -61,6 +63,8 @@ class Source:
             raise InputError(f"crop is {self.crop}: it must be 1 or more")
         if not 1 <= self.zoom < float("inf"):
             raise InputError(f"zoom is {self.zoom}: it must be 1 or more")
+        if self.repeat < 1:
+            raise InputError(f"repeat is {self.repeat}: it must be 1 or more")
 
     def read(self, place: int) -> bytes:
         """The bytes of one picture's file.

@@ -65,6 +65,7 @@ class Painter:
             callback=self._watch,
             encode=self._encoded,
             tones=Picture(tones),
+            dither=False,
         )
         if self._watch.cancelled:  # it may be half done
             raise Stopped

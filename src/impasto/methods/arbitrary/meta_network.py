@@ -57,12 +57,14 @@ class MetaNetworkConfig:
         pooling: Of the encoder: ``max`` or ``average``.
         weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
         style_layers: Whose moments tell of a painting, and where style is compared.
-        paintings: Of one step; the photos of a batch are divided among them.
+        paintings: Number of style images of one step, in each process; the photos of a batch are
+            divided among them.
         content_layer: Where content is compared.
         content_weight: Of the content.
         style_weight: Of the style, spread evenly over the layers.
         style_loss: ``gram`` or ``moments``.
-        tv_weight: Of the squared total variation, for pixels of 0 to 1.
+        tv_weight: Of the squared total variation, for pixels of 0 to 1: of its sum over a batch, or
+            with ``relative`` of its mean over the values.
         relative: Whether losses are measured in units of their targets, see
             :class:`~impasto.losses.perceptual.Weights`.
         palette_weight: Of colours that the painting does not have, see
@@ -105,11 +107,7 @@ class MetaNetworkConfig:
 
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
-        """The paper's text and table; of the loss, what the authors' prototxt says.
-
-        Its plan: eight photos with one painting, the same for 20 steps; Adam at 1e-3, 600,000
-        steps; short sides of 256 to 480 pixels, crops of 256.
-        """
+        """The paper's text and table; of the loss, what the authors' prototxt says."""
         return dataclasses.replace(cls.authors(), shortcuts=True)
 
     @classmethod
@@ -126,7 +124,9 @@ class MetaNetworkConfig:
             content_layer="relu3_3",
             style_weight=4 * 250.0,  # 250 a layer
             style_loss="moments",
-            tv_weight=10.0,
+            # 10 of the mean over the values, on pixels of 0 to 255, of a batch of 8 crops of 256;
+            # here of the sum, on pixels of 0 to 1
+            tv_weight=10 * 255**2 / (8 * 3 * 256**2),
             relative=False,
             palette_weight=0.0,
         )

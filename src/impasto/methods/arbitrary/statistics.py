@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -110,17 +110,21 @@ class Embedding(nn.Module):
     """From a painting to its embedding in one module.
 
     Args:
-        encoder: Of the statistics.
+        encoder: Of the statistics; None where the predictor sees the image itself.
         layers: Whose statistics are taken.
         predictor: What makes embeddings of them.
     """
 
-    def __init__(self, encoder: Encoder, layers: Sequence[str], predictor: Predictor) -> None:
+    def __init__(
+        self, encoder: Encoder | None, layers: Sequence[str], predictor: Predictor
+    ) -> None:
         super().__init__()
         self.encoder, self.layers, self.predictor = encoder, layers, predictor
 
     def forward(self, style: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to (B, embedding)."""
+        if self.encoder is None:
+            return self.predictor.embed(style)
         return self.predictor.embed(statistics(self.encoder(style, self.layers), self.layers))
 
 
@@ -136,12 +140,15 @@ def known(reader: Reader, device: torch.device) -> Tensor:
     In float32 on every machine.
     """
     encoder = reader.encoder(Runtime(device, torch.float32))
-    found = []
+    return torch.cat([reader.read(encoder, image.to(device)) for image in known_images()])
+
+
+def known_images() -> Iterator[Tensor]:
+    """Yield the package's photos and paintings and their quarters, (1, 3, H, W) each."""
     for name in (*samples.PHOTOS, *samples.PAINTINGS):
-        picture = with_short_side(samples.load(name).rgb, _MEASURED).to(device)
+        picture = with_short_side(samples.load(name).rgb, _MEASURED)
         height, width = (side // 2 for side in picture.shape[-2:])
-        quarters = [
-            picture[..., y : y + height, x : x + width] for y in (0, height) for x in (0, width)
-        ]
-        found += [reader.read(encoder, one) for one in (picture, *quarters)]
-    return torch.cat(found)
+        yield picture
+        for y in (0, height):
+            for x in (0, width):
+                yield picture[..., y : y + height, x : x + width]

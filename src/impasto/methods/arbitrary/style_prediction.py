@@ -4,13 +4,12 @@
 Dumoulin's network has a scale γ and a shift β for each channel and style. Here they are predicted,
 from the painting to an embedding of 100 numbers and from there to all γ and β, so that any painting
 is a style. The paper's predictor begins with an Inception network; ours begins with the means and
-deviations of the features that the loss compares.
+deviations of the features that the loss compares, or is a small convolutional network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -18,114 +17,24 @@ from torch import Tensor, nn
 
 from impasto.encoder import Encoder, smallest_side
 from impasto.errors import InputError
+from impasto.image import Picture
 from impasto.losses.gram import gram_matrix
 from impasto.losses.palette import palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.arbitrary.statistics import Embedding, Reader, known, statistics
+from impasto.methods.arbitrary.statistics import Embedding, known, known_images, statistics
+from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
 from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
-from impasto.networks.prediction import EmbeddedNet, PredictionNet
+from impasto.networks.prediction import EmbeddedNet, ImagePredictor, PredictionNet
 from impasto.networks.regions import region_maps
-from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
 from impasto.runtime import Runtime
 from impasto.style import Part, Style
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
-
-
-@dataclass(frozen=True, kw_only=True)
-class StylePredictionConfig:
-    """Numbers of the two networks and of their loss.
-
-    Attributes:
-        alpha: 1 is the full style; 0 the style that the photo itself has, which leaves it nearly as
-            it is. Between them lie the blends of the two embeddings.
-        embedding: Numbers of an embedding.
-        width: Channels of the painter's first convolution; the paper's 32, less for speed.
-        blocks: Residual blocks.
-        upsampling: See :class:`~impasto.methods.multi_style.cin.CinConfig`.
-        encoder: Of the predictor and of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        pooling: Of the encoder: ``max`` or ``average``.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
-        content_layer: Where content is compared.
-        content_weight: Of the content.
-        style_layers: Where style is compared, and what the predictor reads the statistics of.
-        style_weight: Of the style, spread evenly over the layers.
-        smoothness: Of the total variation, see :class:`~impasto.losses.perceptual.Weights`.
-        normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`.
-        palette_weight: Of colours that the painting does not have, see
-            :func:`impasto.losses.palette.palette_loss`.
-        identity: Every so manieth step the photos are their own style pictures, so that ``alpha`` 0
-            gives them back; 0 for none.
-    """
-
-    alpha: float = 1.0
-    embedding: int = 100  # the authors' code
-    width: int = 32  # the authors' code
-    blocks: int = 5  # the authors' code
-    upsampling: str = BOTH  # ours: less of a mesh in plain parts
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"
-    pooling: str = "max"
-    weights: str | None = None
-    content_layer: str = "relu3_1"
-    content_weight: float = 1.0
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 12.0  # ours, as for cin
-    smoothness: float = 0.0
-    normalization: str = "chw"
-    relative: bool = True
-    palette_weight: float = 200.0  # ours, as for cin
-    identity: int = 8  # ours
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no networks and no loss."""
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
-        if min(self.embedding, self.width) < 1 or min(self.blocks, self.identity) < 0:
-            raise InputError("embedding and width must be 1 or more, blocks and identity 0 or more")
-        for name in ("content_weight", "style_weight", "smoothness", "palette_weight"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
-        _ = self.reader  # refuses layers that there are not
-
-    @property
-    def reader(self) -> Reader:
-        """What the predictor is told of a painting."""
-        return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
-
-    @classmethod
-    def paper(cls) -> StylePredictionConfig:
-        """The authors' numbers, which stand for what the paper leaves out."""
-        return cls.authors()
-
-    @classmethod
-    def authors(cls) -> StylePredictionConfig:
-        """The loss of magenta's arbitrary_image_stylization, without its Inception network.
-
-        Its plan: batches of 8, crops of 256, Adam at 1e-5, some 3 million steps.
-        """
-        return cls(
-            upsampling="nearest",
-            encoder="vgg16",
-            pooling="average",
-            content_layer="relu3_3",
-            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
-            style_weight=4 * 5e-4,  # 5e-4 a layer
-            # 1e4 of the mean over the values of a batch; here it is of their sum
-            smoothness=1e4 / (8 * 3 * 256 * 256),
-            normalization="hw",
-            relative=False,
-            palette_weight=0.0,
-            identity=0,
-        )
 
 
 class StylePredictionTask(PaintingTask):
@@ -141,7 +50,12 @@ class StylePredictionTask(PaintingTask):
     def __init__(self, config: StylePredictionConfig, runtime: Runtime) -> None:
         self.config = config
         self.module = StylePrediction.network(config)
-        self.module.predictor.measure(known(config.reader, runtime.device))
+        predictor = self.module.predictor
+        self.sees_images = isinstance(predictor, ImagePredictor)
+        if isinstance(predictor, ImagePredictor):
+            predictor.measure_images(known_images())
+        else:
+            predictor.measure(known(config.reader, runtime.device))
         weights = Weights(
             content={config.content_layer: config.content_weight},
             style=equally(config.style_layers, config.style_weight),
@@ -171,7 +85,8 @@ class StylePredictionTask(PaintingTask):
         layers = self.config.style_layers
         with torch.no_grad():
             features = self.encoder(paintings, layers)
-            seen = statistics(features, layers)  # (B, inputs)
+            # (B, 3, H, W) or (B, inputs)
+            seen = paintings if self.sees_images else statistics(features, layers)
             targets = {  # (B, C, C)
                 layer: gram_matrix(features[layer], normalization=self.config.normalization)
                 for layer in layers
@@ -182,7 +97,8 @@ class StylePredictionTask(PaintingTask):
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """By the norms that are predicted from the painting."""
-        seen = self.config.reader.read(self.encoder, painting)
+        read = self.config.reader.read
+        seen = painting if self.sees_images else read(self.encoder, painting)
         painted: Tensor = module(photo, seen, torch.ones(1, 1, device=photo.device))
         return painted
 
@@ -219,6 +135,7 @@ class StylePrediction(NetworkMethod):
             config.width,
             config.blocks,
             upsampling=config.upsampling,
+            predictor=config.predictor,
         )
 
     @classmethod
@@ -249,11 +166,18 @@ class StylePrediction(NetworkMethod):
         """Whose statistics the predictor reads."""
         return self.config.reader.encoder(self.runtime)
 
+    @torch.no_grad()
     def encode(self, picture: Tensor) -> Style:
-        """The statistics of a painting, (1, inputs).
+        """The statistics of a painting, (1, inputs), or its embedding where a CNN predicts it.
 
-        They belong to no training: each model makes an embedding of its own of them.
+        Statistics belong to no training: each model makes an embedding of its own of them. An
+        embedding belongs to the model that made it.
         """
+        predictor = self.module.predictor
+        if isinstance(predictor, ImagePredictor):
+            embedded = predictor.embed(self._enlarged(picture).to(self.runtime.device))
+            owner = torch.tensor([predictor.fingerprint()])
+            return Style(self.name, (Part({"embedding": embedded, "predictor": owner}),))
         seen = self.config.reader.read(self.encoder, picture)
         return Style(self.name, (Part({"statistics": seen}),))
 
@@ -267,9 +191,31 @@ class StylePrediction(NetworkMethod):
         return self.module.predictor.embed(self._seen(style))
 
     def _seen(self, style: Style) -> Tensor:
-        """The statistics of a style's parts, (P, inputs)."""
-        seen = self.config.reader.kept(style.expect(self.name), "statistics")
-        return seen.to(self.runtime.device)
+        """What the predictor takes of a style's parts: (P, inputs), or (P, embedding) of a CNN.
+
+        Raises:
+            InputError: The style is of another method, of other layers, or of another model's CNN.
+        """
+        predictor = self.module.predictor
+        if not isinstance(predictor, ImagePredictor):
+            seen = self.config.reader.kept(style.expect(self.name), "statistics")
+            return seen.to(self.runtime.device)
+        owner, none = predictor.fingerprint(), torch.tensor([-1])
+        for part in style.expect(self.name):
+            if int(part.tensors.get("predictor", none)) != owner:
+                raise InputError(
+                    "this style was encoded by another model: encode it anew with this"
+                )
+        embedded = [part.tensors["embedding"].float() for part in style]
+        return torch.cat(embedded).to(self.runtime.device)
+
+    @staticmethod
+    def _enlarged(image: Tensor) -> Tensor:
+        """Enlarge a style image (1, 3, H, W) that is too small for the CNN."""
+        height, width = (max(side, SMALLEST) for side in image.shape[-2:])
+        return (
+            Picture(image).resized(height, width).rgb if min(image.shape[-2:]) < SMALLEST else image
+        )
 
     def stylize(
         self,
@@ -298,11 +244,13 @@ class StylePrediction(NetworkMethod):
 
     def graphs(self) -> Sequence[Graph]:
         """The predictor, then the painter; blends are sums of embeddings, regions are left out."""
-        layers = self.config.style_layers
-        painting = picture("style", 1, max(SMALLEST, *map(smallest_side, layers)))
+        layers, sees_images = self.config.style_layers, self.config.predictor == "cnn"
+        least = SMALLEST if sees_images else max(SMALLEST, *map(smallest_side, layers))
+        painting = picture("style", 1, least)
         embedding = Input("embedding", (1, self.config.embedding), normal)
         inputs, alpha = (picture("content", self.multiple), embedding), self.config.alpha
-        reading = Embedding(self.encoder, layers, self.module.predictor)
+        encoder = None if sees_images else self.encoder
+        reading = Embedding(encoder, layers, self.module.predictor)
         return (
             Graph(reading, (painting,), embedding.name, role="predictor"),
             Graph(EmbeddedNet(self.module), inputs, facts={"alpha": alpha}),

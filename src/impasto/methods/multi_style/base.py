@@ -16,7 +16,8 @@ from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, picture, shares
-from impasto.methods.network import NetworkMethod, network_of, pad_to, with_short_side
+from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.style_size import at_style_size, check_style_size
 from impasto.model import Model
 from impasto.networks.regions import region_maps
 from impasto.networks.transform import TransformNet
@@ -50,8 +51,9 @@ class ManyStylesConfig:
         relative: Whether losses are measured in units of their targets, see
             :class:`~impasto.losses.perceptual.Weights`; then no painting is too faint to be
             learned beside the others.
-        style_size: Short side that the style pictures are resized to, in pixels; with the crop of
-            the training data this sets the size of the strokes.
+        style_size: Pixels of one side that the style images are resized to, 0 for their own size;
+            with the crop of the training data this sets the size of the strokes.
+        style_side: ``short`` or ``long``: which side ``style_size`` is of.
         palette_weight: Of colours that the painting does not have, see
             :func:`impasto.losses.palette.palette_loss`.
     """
@@ -69,12 +71,14 @@ class ManyStylesConfig:
     normalization: str = "chw"
     relative: bool = True
     style_size: int = 320
+    style_side: str = "short"
     palette_weight: float = 200.0  # ours: at 30 two styles of sixteen kept white spots
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
-        if min(self.styles, self.width, self.style_size) < 1:
-            raise InputError("styles, width and style_size must be 1 or more")
+        if min(self.styles, self.width) < 1:
+            raise InputError("styles and width must be 1 or more")
+        check_style_size(self.style_size, self.style_side)
 
 
 class ManyStylesTask(Task):
@@ -87,6 +91,7 @@ class ManyStylesTask(Task):
         module: What learns; takes pictures, and weights (B, N) for as many styles as there are
             paintings.
         smoothness: Weight of the total variation.
+        variation: Its kind, see :func:`~impasto.losses.smoothness.total_variation`.
     """
 
     sources = ("content",)
@@ -98,11 +103,14 @@ class ManyStylesTask(Task):
         runtime: Runtime,
         module: nn.Module,
         smoothness: float = 0.0,
+        variation: str = "squared",
     ) -> None:
         self.module = module
-        self.loss_of = _loss_of(config, runtime, smoothness)
-        sized = (with_short_side(style, config.style_size).to(runtime.device) for style in styles)
-        paintings = list(sized)  # they differ in size
+        self.loss_of = _loss_of(config, runtime, smoothness, variation)
+        paintings = [  # they differ in size
+            at_style_size(style, config.style_size, config.style_side).to(runtime.device)
+            for style in styles
+        ]
         each = [self.loss_of.grams(style) for style in paintings]
         self.targets = {  # (N, C, C)
             layer: torch.cat([grams[layer] for grams in each]) for layer in config.style_layers
@@ -136,11 +144,14 @@ class ManyStylesTask(Task):
     _shown: Tensor | None
 
 
-def _loss_of(config: ManyStylesConfig, runtime: Runtime, smoothness: float) -> PerceptualLoss:
+def _loss_of(
+    config: ManyStylesConfig, runtime: Runtime, smoothness: float, variation: str
+) -> PerceptualLoss:
     weights = Weights(
         content={config.content_layer: config.content_weight},
         style=equally(config.style_layers, config.style_weight),
         smoothness=smoothness,
+        variation=variation,
         relative=config.relative,
         normalization=config.normalization,
     )

@@ -42,15 +42,12 @@ class CinConfig(ManyStylesConfig):
 
     @classmethod
     def paper(cls) -> CinConfig:
-        """The network of the appendix; of the loss's weights, which it leaves out, the authors'.
-
-        Its plan: batches of 16, Adam at 1e-3, 40,000 steps; 5,000 for a style that is added.
-        """
+        """The network of the appendix; of the loss's weights, which it leaves out, the authors'."""
         return cls.authors()
 
     @classmethod
     def authors(cls) -> CinConfig:
-        """The defaults of magenta's image_stylization; its plan is the paper's, crops of 256."""
+        """The defaults of magenta's image_stylization."""
         return cls(
             upsampling="nearest",
             encoder="vgg16",
@@ -61,7 +58,7 @@ class CinConfig(ManyStylesConfig):
             normalization="hw",
             relative=False,
             palette_weight=0.0,
-            style_size=256,
+            style_size=0,  # the Gram matrices in its data are of the images as they are
         )
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
+from impasto.losses.smoothness import KINDS
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
 from impasto.methods.network import pad_to
 from impasto.methods.registry import Ability, Paper, method
@@ -39,6 +40,8 @@ class StyleBankConfig(ManyStylesConfig):
         upsampling: Of the decoder, see :class:`~impasto.methods.multi_style.cin.CinConfig`; the
             paper does not say.
         tv_weight: γ, of the total variation, for pixels of 0 to 1.
+        tv_kind: Of the total variation, ``squared`` or ``anisotropic``, see
+            :func:`~impasto.losses.smoothness.total_variation`.
         stylizing: T, steps of the stylizing branch before each one of the auto-encoder's.
         balance: λ, how much the auto-encoder's gradient counts beside the stylizing one.
     """
@@ -47,6 +50,7 @@ class StyleBankConfig(ManyStylesConfig):
     layers: int = 1
     upsampling: str = BOTH  # less of a weave in plain parts
     tv_weight: float = 0.5  # ours: a hundredth of the loss
+    tv_kind: str = "squared"
     stylizing: int = 2
     balance: float = 1.0
 
@@ -55,6 +59,8 @@ class StyleBankConfig(ManyStylesConfig):
         super().__post_init__()
         if self.layers < 1 or self.stylizing < 1:
             raise InputError("layers and stylizing must be 1 or more")
+        if self.tv_kind not in KINDS:
+            raise InputError(f"unknown tv_kind {self.tv_kind!r}: choose {', '.join(KINDS)}")
         if self.balance < 0:
             raise InputError(f"balance is {self.balance}: it must not be negative")
 
@@ -71,8 +77,11 @@ class StyleBankConfig(ManyStylesConfig):
             style_layers=("relu1_2", "relu2_2", "relu3_2", "relu4_2"),
             style_weight=4 * 1e6,  # 1e6 a layer
             tv_weight=1e-5,
+            tv_kind="anisotropic",
             relative=False,
             palette_weight=0.0,
+            style_size=600,  # the paper
+            style_side="long",
         )
 
 
@@ -132,7 +141,7 @@ class StyleBankTask(ManyStylesTask):
 
     def __init__(self, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> None:
         module = Branches(StyleBank.network(config))
-        super().__init__(config, styles, runtime, module, config.tv_weight)
+        super().__init__(config, styles, runtime, module, config.tv_weight, config.tv_kind)
         self.config = config
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
@@ -270,7 +279,9 @@ class StyleBank(ManyStyles):
 
     def addition(self, config: StyleBankConfig, style: Tensor) -> Task:
         """The paper's incremental learning: a bank learns, and all else stays as it is."""
-        return ManyStylesTask(config, [style], self.runtime, NewBank(self.module), config.tv_weight)
+        module = NewBank(self.module)
+        tv = (config.tv_weight, config.tv_kind)
+        return ManyStylesTask(config, [style], self.runtime, module, *tv)
 
     def joined(self, module: nn.Module) -> nn.Module:
         """The network with the new bank behind the old."""

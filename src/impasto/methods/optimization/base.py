@@ -29,8 +29,7 @@ STARTS = ("content", "noise")
 # white noise of full contrast takes a hundred steps to unlearn; the authors of all these methods
 # start near grey
 _NOISE = 0.05
-# the edges below which a level has too few features: long for the eye, short for relu5_1
-_SMALLEST, _NARROWEST = 128, 32
+_NARROWEST = 32  # short side of a level, at least: relu5_1 has a sixteenth of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +43,12 @@ class OptimizationConfig(SolverConfig):
         padding: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
         weights: A name of the weights table or a path; None is the default.
         levels: Sizes to work at, each half the next; 1 is the full size only.
+        smallest_level: Least long side of a level, in pixels; smaller levels are left out.
         coarse_steps: Steps at each level but the last, which takes ``steps``.
         start: ``content`` or ``noise``.
+        keep_detail: Whether a level starts from its content image, changed by what the level before
+            has changed, enlarged. Otherwise, and always where ``start`` is ``noise``, it starts
+            from the enlarged result of the level before.
     """
 
     arch: str = "vgg19"
@@ -54,16 +57,18 @@ class OptimizationConfig(SolverConfig):
     padding: str = "zeros"
     weights: str | None = None
     levels: int = 1
+    smallest_level: int = 128  # below it a level has too few features
     coarse_steps: int = 100
     start: str = "content"
+    keep_detail: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
         super().__post_init__()
         if self.start not in STARTS:
             raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")
-        if self.levels < 1 or self.coarse_steps < 1:
-            raise InputError("levels and coarse_steps must be at least 1")
+        if min(self.levels, self.coarse_steps, self.smallest_level) < 1:
+            raise InputError("levels, coarse_steps and smallest_level must be at least 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +177,7 @@ class OptimizingMethod(Method):
                 with nullcontext() if objective.tile is None else spare_memory():
                     result = minimize(
                         objective,
-                        self._start(level) if image is None else carry(image, before, level),
+                        self._start(level) if image is None else self._next(image, before, level),
                         replace(config, steps=steps, history=room.history),
                         bounds=bounds,
                         callback=callback,
@@ -182,7 +187,7 @@ class OptimizingMethod(Method):
                 if result.cancelled:
                     break
         assert image is not None
-        return carry(image, before, full).clamp(0, 1)
+        return self._next(image, before, full).clamp(0, 1)
 
     def _styles(self, style: Style, confined: bool) -> tuple[StyleImage, ...]:
         parts = style.expect(self.name).parts
@@ -205,7 +210,8 @@ class OptimizingMethod(Method):
         """
         count = self.config.levels if shot.start() is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
-        while count > 1 and (long >> count - 1 < _SMALLEST or short >> count - 1 < _NARROWEST):
+        least = self.config.smallest_level
+        while count > 1 and (long >> count - 1 < least or short >> count - 1 < _NARROWEST):
             count -= 1
         for depth in range(count - 1, 0, -1):
             shrink = scaler(0.5**depth)
@@ -214,6 +220,12 @@ class OptimizingMethod(Method):
             height, width = (max(1, round(side * 0.5**depth)) for side in (full.height, full.width))
             yield Level(height, width, content, styles, tuple(map(shrink, full.regions)))
         yield full
+
+    def _next(self, image: Tensor, before: Level, level: Level) -> Tensor:
+        """Return the start of a level, or the final image, from the result of the level before."""
+        if self.config.keep_detail and self.config.start == "content":
+            return carry(image, before, level)
+        return resize(image, level.height, level.width)
 
     def _start(self, level: Level) -> Tensor:
         before = shot.start()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from impasto.errors import InputError
 from impasto.losses.augment import augment_style
 from impasto.losses.objective import Objective
 from impasto.losses.style import PatchLoss
@@ -15,6 +16,8 @@ from impasto.methods.registry import Ability, Paper, method
 from impasto.progress import Callback, silent
 from impasto.style import Style
 
+REDUCTIONS = ("mean", "sum")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CNNMRFConfig(OptimizationConfig):
@@ -22,11 +25,14 @@ class CNNMRFConfig(OptimizationConfig):
 
     Attributes:
         style_layers: Where patches are compared.
-        style_weight: Of the mean squared distance of patches; 1 in equation 1.
+        style_weight: Of the squared distance of patches, for each layer; 1 in equation 1.
+        style_reduction: ``mean`` or ``sum`` over patches and their features.
         content_layers: Where content is compared.
-        content_weight: Of the mean squared error, α1 in equation 1; synthesis has none.
+        content_weight: Of the squared error, α1 in equation 1; synthesis has none.
+        content_reduction: ``mean`` or ``sum`` over features.
         tv_weight: Of the squared total variation, in units of VGG's pixels (0 to 255), α2 in
             equation 1.
+        tv_reduction: ``mean`` over pixel values, or ``sum``.
         patch_size: Side of a patch, in features.
         patch_stride: Distance of the image's patches.
         style_stride: Distance of the style's patches.
@@ -42,9 +48,12 @@ class CNNMRFConfig(OptimizationConfig):
     history: int = 25  # authors' code
     style_layers: tuple[str, ...] = ("relu3_1", "relu4_1")  # section 3.1
     style_weight: float = 1.0
+    style_reduction: str = "mean"
     content_layers: tuple[str, ...] = ("relu4_2",)  # section 3.2
     content_weight: float = 1.5
-    tv_weight: float = 1e-3  # section 3.3 and the authors' code
+    content_reduction: str = "mean"
+    tv_weight: float = 1e-3
+    tv_reduction: str = "mean"
     patch_size: int = 3  # section 3.1
     patch_stride: int = 1
     style_stride: int = 1
@@ -52,12 +61,26 @@ class CNNMRFConfig(OptimizationConfig):
     scales: int = 0
     rotations: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse unknown reductions."""
+        super().__post_init__()
+        for name in ("style_reduction", "content_reduction", "tv_reduction"):
+            if getattr(self, name) not in REDUCTIONS:
+                raise InputError(
+                    f"unknown {name} {getattr(self, name)!r}: choose {', '.join(REDUCTIONS)}"
+                )
+
     @classmethod
     def paper(cls) -> CNNMRFConfig:
-        """Sections 3 and 4: dense patches of 7 scales and 5 rotations, 200 steps a level."""
+        """Sections 3 and 4: the sums of equation 1, 7 scales and 5 rotations, 200 steps a level."""
         return cls(
+            style_reduction="sum",  # equation 2
             content_weight=1.0,
+            content_reduction="sum",  # equation 4
+            tv_reduction="sum",  # equation 5
             start="noise",
+            levels=4,  # down to a long side of 64
+            smallest_level=64,
             spectrum=0,
             steps=200,
             coarse_steps=200,
@@ -68,8 +91,24 @@ class CNNMRFConfig(OptimizationConfig):
 
     @classmethod
     def authors(cls) -> CNNMRFConfig:
-        """The reference runs of the authors' code: patches two apart, 3x3 copies of the style."""
-        return cls(spectrum=0, patch_stride=2, style_stride=2, scales=1, rotations=1)
+        """The reference runs of the authors' code: patches two apart, 3x3 copies of the style.
+
+        Their style and total variation are gradients without the 2 of the squares.
+        """
+        return cls(
+            style_weight=1e-4 / 2,
+            style_reduction="sum",
+            content_weight=20.0,
+            tv_weight=1e-3 / 2,
+            tv_reduction="sum",
+            smallest_level=64,  # three levels of their 384 pixels end at 96
+            keep_detail=False,
+            spectrum=0,
+            patch_stride=2,
+            style_stride=2,
+            scales=1,
+            rotations=1,
+        )
 
 
 @method(
@@ -107,6 +146,7 @@ class CNNMRF(OptimizingMethod):
             config.patch_stride,
             config.style_stride,
             average_overlaps=config.average_overlaps,
+            reduction=config.style_reduction,
         )
         layers = dict.fromkeys(config.style_layers, config.style_weight)
         for style in level.styles:
@@ -114,8 +154,8 @@ class CNNMRF(OptimizingMethod):
             objective.add_style(views, [Term(loss, "patches")], layers, weight=style.weight)
         if level.content is not None:
             objective.add_content(
-                level.content, dict.fromkeys(config.content_layers, config.content_weight)
+                level.content,
+                dict.fromkeys(config.content_layers, config.content_weight),
+                reduction=config.content_reduction,
             )
-        # pixels of 0 to 255, per feature as the other terms are means
-        scale = 255.0**2 / (3 * level.height * level.width)
-        return objective.add_smoothness(config.tv_weight * scale)
+        return objective.add_smoothness(config.tv_weight * 255.0**2, reduction=config.tv_reduction)

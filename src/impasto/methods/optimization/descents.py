@@ -22,14 +22,7 @@ def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
     gain = watch.config.first_step * start.numel()
     to_pixels = coordinates(start, watch.config.spectrum)
     variable = torch.zeros_like(start, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [variable],
-        lr=watch.config.learning_rate,
-        max_iter=1,
-        history_size=watch.config.history,
-        tolerance_grad=0,
-        tolerance_change=0,
-    )
+    optimizer = _lbfgs_of(variable, watch)
     scale: float | None = None
 
     def closure() -> Tensor:
@@ -46,6 +39,20 @@ def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
     while True:
         optimizer.step(closure)
         watch.step(start + gain * to_pixels(variable.detach()))
+        if watch.stochastic and watch.steps % watch.config.redraw == 0:
+            watch.redraw()
+            optimizer = _lbfgs_of(variable, watch)
+
+
+def _lbfgs_of(variable: Tensor, watch: Watch) -> torch.optim.LBFGS:
+    return torch.optim.LBFGS(
+        [variable],
+        lr=watch.config.learning_rate,
+        max_iter=1,
+        history_size=watch.config.history,
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
 
 
 def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
@@ -86,6 +93,7 @@ def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> N
             with torch.no_grad():
                 variable.clamp_(*bounds)
         watch.step(variable)
+        watch.redraw()
 
 
 def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
@@ -109,21 +117,28 @@ def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) ->
         return float(total.detach()) * scale, gradient.double().flatten().cpu().numpy()
 
     limits = [limit.expand_as(start).flatten().double().cpu().numpy() for limit in (low, high)]
-    optimize.minimize(
-        evaluate,
-        start.clamp(low, high).double().flatten().cpu().numpy(),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=optimize.Bounds(*limits),
-        callback=lambda x: watch.step(to_image(x)),
-        options={
-            "maxiter": watch.config.steps,
-            "maxfun": watch.config.steps * 10,
-            "maxcor": watch.config.history,
-            "ftol": 0,
-            "gtol": 0,
-        },
-    )
+    steps = watch.config.redraw if watch.stochastic else watch.config.steps
+    x = start.clamp(low, high).double().flatten().cpu().numpy()
+    while True:
+        found = optimize.minimize(
+            evaluate,
+            x,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=optimize.Bounds(*limits),
+            callback=lambda x: watch.step(to_image(x)),
+            options={
+                "maxiter": steps,
+                "maxfun": steps * 10,
+                "maxcor": watch.config.history,
+                "ftol": 0,
+                "gtol": 0,
+            },
+        )
+        if not watch.stochastic or not found.nit:
+            return
+        x = found.x
+        watch.redraw()
 
 
 def _check_gradient(gradient: Tensor, steps: int) -> None:

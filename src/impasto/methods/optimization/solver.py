@@ -83,6 +83,7 @@ def minimize(
                 raise DivergedError(_advice(str(error)), watch.best_image) from error
             image = watch.best_image.clone()
             watch.restarts += 1
+            watch.redraw()
             descend = lbfgsb if watch.searches else descend
         else:
             # L-BFGS-B ends where its line search finds no way down, which in bfloat16 is often a
@@ -90,6 +91,7 @@ def minimize(
             if watch.steps >= config.steps or watch.best_image is None:
                 break
             image = watch.best_image.clone()
+            watch.redraw()
     assert watch.best_image is not None  # one evaluation at least has passed
     return Result(watch.best_image, watch.best_losses, watch.cancelled)
 

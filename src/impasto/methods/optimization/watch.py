@@ -36,6 +36,9 @@ class SolverConfig:
         tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
             0 never stops early.
         patience: See ``tolerance``.
+        redraw: Steps of L-BFGS and L-BFGS-B with the same random draws, for objectives that draw
+            positions at random; then they draw anew and forget their history, which belongs to the
+            old draws. Adam draws at every step.
     """
 
     optimizer: str = "lbfgs"
@@ -46,6 +49,7 @@ class SolverConfig:
     first_step: float = 0.002
     tolerance: float = 0.0
     patience: int = 20
+    redraw: int = 10
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
@@ -53,7 +57,7 @@ class SolverConfig:
             raise InputError(
                 f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
             )
-        for name in ("steps", "history", "patience"):
+        for name in ("steps", "history", "patience", "redraw"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
@@ -65,7 +69,12 @@ class Stop(Exception):  # noqa: N818 (no error: the way out)
 
 
 class Watch:
-    """Counts, checks and reports the evaluations, and keeps the best image."""
+    """Counts, checks and reports the evaluations, and keeps the best image.
+
+    An objective whose attribute ``stochastic`` is true gets the same random numbers at each
+    evaluation until :meth:`redraw`: a line search, and the curvature that L-BFGS takes from two
+    gradients, need one function.
+    """
 
     def __init__(
         self, objective: LossFunction, config: SolverConfig, callback: Callback, frame: Progress
@@ -79,10 +88,25 @@ class Watch:
         self.last: Tensor | None = None
         self.cancelled = False
         self.restarts = 0
+        self.stochastic = bool(getattr(objective, "stochastic", False))
+        self._seed = int(torch.randint(2**31, ())) if self.stochastic else 0
+
+    def redraw(self) -> None:
+        """Let a stochastic objective draw anew; losses of other draws do not compare with it."""
+        if self.stochastic:
+            self._seed += 1
+            self.best = math.inf
+
+    def _losses(self, image: Tensor) -> Mapping[str, Tensor]:
+        if not self.stochastic:
+            return self.objective(image)
+        with torch.random.fork_rng([image.device] if image.device.type == "cuda" else []):
+            torch.manual_seed(self._seed)
+            return self.objective(image)
 
     def evaluate(self, image: Tensor) -> Tensor:
         """The loss of an image, with the best one so far kept; the image must not be NaN."""
-        losses = self.objective(image)
+        losses = self._losses(image)
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         total = self.losses["total"]
         # a line search may look far and come back, so only those without one can run away

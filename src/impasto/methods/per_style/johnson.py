@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
-from impasto.methods.network import SMALLEST, NetworkMethod, with_short_side
+from impasto.methods.network import SMALLEST, NetworkMethod
 from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.style_size import at_style_size, check_style_size
 from impasto.networks.transform import TransformNet
 from impasto.networks.upsampling import BOTH
 from impasto.progress import Callback, silent
@@ -51,8 +52,9 @@ class JohnsonConfig:
         tv_weight: λ_TV, for pixels of 0 to 1.
         relative: Whether losses are measured in units of their targets, see
             :class:`~impasto.losses.perceptual.Weights`.
-        style_size: Short side that the style picture is resized to, in pixels; with the crop of the
-            training data this sets the size of the strokes.
+        style_size: Pixels of one side that the style image is resized to, 0 for its own size; with
+            the crop of the training data this sets the size of the strokes.
+        style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
 
     width: int = 32
@@ -72,11 +74,13 @@ class JohnsonConfig:
     tv_weight: float = 0.0
     relative: bool = True
     style_size: int = 320
+    style_side: str = "short"
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
-        if self.width < 1 or self.blocks < 0 or self.style_size < 1:
-            raise InputError("width and style_size must be 1 or more, blocks 0 or more")
+        if self.width < 1 or self.blocks < 0:
+            raise InputError("width must be 1 or more, blocks 0 or more")
+        check_style_size(self.style_size, self.style_side)
         if self.loss not in LOSSES:
             raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
 
@@ -95,14 +99,16 @@ class JohnsonConfig:
             # 1e-6 to 1e-4 on pixels of 0 to 255, by cross-validation for each style
             tv_weight=1e-6 * 255**2,
             relative=False,
+            style_size=256,  # the authors' code: the paper states none
+            style_side="long",
         )
 
     @classmethod
     def authors(cls) -> JohnsonConfig:
-        """The defaults of fast-neural-style, whose released models have half the width."""
+        """The defaults of fast-neural-style; its released models have half the width."""
         return cls(
-            width=16,
             upsampling="transposed",
+            unpadded=True,  # padding_type reflect-start
             output="tanh150",
             encoder="vgg16",
             flavor="caffe",
@@ -111,6 +117,8 @@ class JohnsonConfig:
             style_weight=4 * 5.0,
             tv_weight=1e-6 / 2 * 255**2,  # as a gradient that leaves out the 2 of the square
             relative=False,
+            style_size=256,
+            style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
 
@@ -123,7 +131,7 @@ class JohnsonTask(Task):
         self.module = Johnson.network(config)
         self.loss_of = _loss_of(config, runtime)
         self.targets = self.loss_of.grams(
-            with_short_side(style, config.style_size).to(runtime.device)
+            at_style_size(style, config.style_size, config.style_side).to(runtime.device)
         )
         self._shown: Tensor | None = None
 

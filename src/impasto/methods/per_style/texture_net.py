@@ -14,8 +14,9 @@ from impasto.errors import InputError
 from impasto.losses.diversity import entropy
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
-from impasto.methods.network import NetworkMethod, pad_to, with_short_side
+from impasto.methods.network import NetworkMethod, pad_to
 from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.style_size import at_style_size, check_style_size
 from impasto.networks.pyramid import (
     CHANNELS,
     FlatPyramid,
@@ -57,7 +58,8 @@ class TextureNetConfig:
         diversity: λ of the entropy of the textures, see :func:`entropy`; 0 leaves it out, and above
             0 batches must have two pictures or more.
         size: Side of the textures that training looks at, in pixels.
-        style_size: Short side that the style picture is resized to, in pixels.
+        style_size: Pixels of one side that the style image is resized to, 0 for its own size.
+        style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
 
     kind: str = "texture"
@@ -78,11 +80,13 @@ class TextureNetConfig:
     diversity: float = 0.0  # 0.3 left the style loss of bricks alone, 1 doubled it
     size: int = 128  # half of the papers' 256: a quarter of the time
     style_size: int = 256  # both versions
+    style_side: str = "short"
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
         if self.kind not in KINDS:
             raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        check_style_size(self.style_size, self.style_side)
         least = 1 if self.kind == "texture" else 0  # a texture is made of nothing else
         if self.noise < least:
             raise InputError(f"noise is {self.noise}: it must be {least} or more")
@@ -105,11 +109,7 @@ class TextureNetConfig:
 
     @classmethod
     def paper(cls) -> TextureNetConfig:
-        """Version 1, with the weights of its code, for the paper states none.
-
-        Its plan: batches of 16 (4 for stylization), Adam at 0.1, times 0.7 after 1000 steps and
-        every 200 from there, 2000 steps; its code 1500 (3000), times 0.8 every 300.
-        """
+        """Version 1, with the weights of its code, for the paper states none."""
         layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # section 4.1
         return cls(
             norm="batch",
@@ -121,14 +121,12 @@ class TextureNetConfig:
             style_weight=len(layers) * 1e3,  # 1e3 a layer
             relative=False,
             size=256,
+            style_side="long",  # image.scale with a number
         )
 
     @classmethod
     def authors(cls) -> TextureNetConfig:
-        """Version 2's code, for stylization.
-
-        Its plan: batches of 1, Adam at 1e-3, times 0.8 every 2000 steps, 50,000 steps.
-        """
+        """Version 2's code, for stylization."""
         return cls(
             kind="stylize",
             noise=0,
@@ -137,6 +135,7 @@ class TextureNetConfig:
             style_weight=4 * 1.0,  # 1 a layer
             relative=False,
             size=256,
+            style_side="long",  # image.scale with a number
         )
 
 
@@ -156,7 +155,7 @@ class TextureNetTask(Task):
         style_weights = equally(config.style_layers, config.style_weight)
         weights = Weights(content=content, style=style_weights, relative=config.relative)
         self.loss_of, self.device = PerceptualLoss(encoder, weights), runtime.device
-        sample = with_short_side(style, config.style_size)
+        sample = at_style_size(style, config.style_size, config.style_side)
         self.targets = self.loss_of.grams(sample.to(self.device))
         self._shown: Tensor | None = None
 
