@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from impasto import pipeline
+from impasto.controls import Brush, Controls
 from impasto.dither import LEVEL, dithered
 from impasto.image import Picture
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.registry import Ability, methods
 from impasto.runtime import Runtime
+from impasto.video.painter import Painter
 
 
 def plain(value=100 / 255, height=32, width=40):
@@ -85,6 +87,14 @@ def test_the_pipeline_adds_it_once_by_the_seed(network):
 
 def test_what_stays_of_the_photo_has_no_noise(network):
     assert torch.equal(paint(network, sky(), strength=0.0), sky())
+
+
+def test_frames_of_videos_go_without(network):
+    """Noise that stands still while a camera pans over a clean sky would be seen."""
+    brush = Brush(network, network.own_style())
+    painter = Painter([brush], Controls(), [])
+    painter.settle(Picture(sky()), even=False)
+    assert torch.equal(painter(sky(), sky()), network.stylize(sky(), brush.source).clamp(0, 1))
 
 
 def test_a_method_may_do_without(network, monkeypatch):
