@@ -78,6 +78,9 @@ def _pictures(folder: Path, out: Path) -> list[str]:
     inside = os.path.relpath(out.resolve(), folder.resolve()).replace(os.sep, "/") + "/"
     found = [Path(file).relative_to(folder).as_posix() for file in find(folder)]
     found = [picture for picture in found if not picture.startswith(inside)]
+    results = out.resolve()
+    if not folder.resolve().is_relative_to(results):  # nor is one that a linked folder leads to
+        found = [p for p in found if not (folder / p).parent.resolve().is_relative_to(results)]
     if not found:
         raise InputError(f"{folder} holds no pictures but those in {out}")
     return found

@@ -37,7 +37,10 @@ _ROWS = 256  # that are converted at once
 # Room for the 200-megapixel sensors in telephones. A picture of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
-READ_SUFFIXES = (*WRITE_SUFFIXES, ".bmp", ".gif")
+READ_SUFFIXES = (
+    *(*WRITE_SUFFIXES, ".bmp", ".gif", ".jfif", ".jpe", ".mpo", ".avif", ".jp2", ".j2k"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +168,7 @@ class Picture:
 
 
 def load(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.
+    """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF.
 
     Orientation (EXIF) and colour profile (ICC) are applied. 16 bits a channel are read as such
     from PNG and TIFF; floats in TIFF are clipped to [0, 1]. Of an animation, the first frame is

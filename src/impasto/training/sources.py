@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from impasto.errors import InputError
 from impasto.image import READ_SUFFIXES
+from impasto.image.kinds import why_not
 
 SUFFIXES = READ_SUFFIXES
 
@@ -95,9 +99,9 @@ def find(place: str | Path) -> tuple[str, ...]:
     """
     path = Path(place)
     if path.is_dir():
-        files = sorted(str(file) for file in path.rglob("*") if _is_picture(file, path))
+        files = list(search(path).files)
     elif path.is_file():
-        files = [str(path)] if path.suffix.lower() in SUFFIXES else _listed(path)
+        files = [str(path)] if not _why_not(path) else _listed(path)
     else:
         raise InputError(f"{place}: there is no such folder, list or shard of pictures")
     if not files:
@@ -105,9 +109,68 @@ def find(place: str | Path) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _is_picture(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in SUFFIXES and file.is_file()
+class Found(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        files: Its pictures, sorted.
+        passed: How many files and links were passed over, by kind.
+    """
+
+    files: tuple[str, ...]
+    passed: dict[str, int]
+
+
+def search(folder: Path) -> Found:
+    """Search a folder and all folders in it, linked ones too, for pictures of any ending.
+
+    Args:
+        folder: Hidden files and folders in it are passed over.
+    """
+    files: list[str] = []
+    passed: Counter[str] = Counter()
+    for file, why in _walk(folder):
+        if why := why or _why_not(file):
+            passed[why] += 1
+        else:
+            files.append(str(file))
+    return Found(tuple(sorted(files)), dict(sorted(passed.items())))
+
+
+def _why_not(file: Path) -> str:
+    """What keeps a file from being a picture; one that claims to be one is tried in any case."""
+    return "" if file.suffix.lower() in SUFFIXES else why_not(file)
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file and link that leads nowhere, with why it is passed over if that is known."""
+    root = folder.resolve()
+    seen = {root}
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            entries = sorted(here.iterdir())
+        except OSError:
+            yield here, "folder that cannot be opened"
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                yield entry, "hidden file or folder"
+            elif entry.is_dir():
+                real = Path(os.path.realpath(entry))
+                # each folder once; those of the tree itself by their own names
+                around = real.is_relative_to(root) or root.is_relative_to(real)
+                linked = entry.is_symlink() or not here.resolve().is_relative_to(root)
+                if real in seen or (linked and around):
+                    yield entry, "link to a folder that is read already"
+                else:
+                    seen.add(real)
+                    waiting.append(entry)
+            elif entry.is_file():
+                yield entry, ""
+            else:
+                yield entry, "dangling link" if entry.is_symlink() else "device or pipe"
 
 
 def _listed(path: Path) -> list[str]:
