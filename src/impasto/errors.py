@@ -27,6 +27,12 @@ class InputError(ImpastoError):
     exit_code = 2
 
 
+class PassedOverError(ImpastoError):
+    """All that could be read is done, but some files of a folder were passed over."""
+
+    exit_code = 3
+
+
 class WeightsError(InputError):
     """Weights are missing, damaged, or of another network than asked for."""
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +19,7 @@ from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.errors import InputError
 from impasto.image import files
 from impasto.progress import Callback, Progress, silent
+from impasto.training.sources import search
 
 ENGINES = ("local", "ray")
 
@@ -51,6 +52,7 @@ class Report:
         failures: Those that could not be made.
         seconds: That this took.
         cancelled: Whether it was stopped before its end.
+        passed: How many files and links of the folder were passed over, by kind.
     """
 
     total: int
@@ -59,6 +61,7 @@ class Report:
     failures: tuple[Failure, ...]
     seconds: float
     cancelled: bool = False
+    passed: dict[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -98,6 +101,7 @@ def run(
         raise InputError("--address is of a cluster: it needs --engine ray")
     folder = Path(out).absolute()
     items = plan(job, folder)
+    passed = search(Path(job.folder), folder).passed
     with _held(folder):
         manifest = Manifest(folder, job)
         if not restart:
@@ -111,7 +115,7 @@ def run(
             _clear(job, folder, items, manifest)
         _sweep(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
-        manifest.begin(kept)
+        manifest.begin(kept, passed)
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
@@ -119,7 +123,7 @@ def run(
         finally:
             _sweep(folder)
     seconds = time.perf_counter() - start
-    return Report(len(items), len(kept), painted, failures, seconds, cancelled)
+    return Report(len(items), len(kept), painted, failures, seconds, cancelled, passed)
 
 
 def _engine(

@@ -31,7 +31,7 @@ from impasto.cli.options import (
     Transport,
     changes,
 )
-from impasto.errors import CancelledError, ImpastoError
+from impasto.errors import CancelledError, ImpastoError, PassedOverError
 
 _LISTED = 50  # failures on the terminal; the manifest has them all
 
@@ -139,8 +139,13 @@ def batch(
             f"{pace:.2f} pictures/s",
             err=True,
         )
+    over = ", ".join(f"{count} x {kind}" for kind, count in report.passed.items())
+    if over and report.failures:
+        print(f"impasto: passed over: {over}", file=sys.stderr)
     for one in report.failures[:_LISTED]:
         print(f"impasto: {one.picture}, {one.style}: {one.error}", file=sys.stderr)
     if report.failures:
         failed = f"{len(report.failures)} of {report.total} pictures failed"
         raise ImpastoError(f"{failed}: see {output / 'manifest.jsonl'}")
+    if over:
+        raise PassedOverError(f"all pictures are painted; passed over: {over}")

@@ -121,15 +121,16 @@ class Found(NamedTuple):
     passed: dict[str, int]
 
 
-def search(folder: Path) -> Found:
+def search(folder: Path, besides: Path | None = None) -> Found:
     """Search a folder and all folders in it, linked ones too, for pictures of any ending.
 
     Args:
         folder: Hidden files and folders in it are passed over.
+        besides: A folder that is none of its own, wherever it lies; nothing in it counts.
     """
     files: list[str] = []
     passed: Counter[str] = Counter()
-    for file, why in _walk(folder):
+    for file, why in _walk(folder, besides and besides.resolve()):
         if why := why or _why_not(file):
             passed[why] += 1
         else:
@@ -142,7 +143,7 @@ def _why_not(file: Path) -> str:
     return "" if file.suffix.lower() in SUFFIXES else why_not(file)
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
     """Every file and link that leads nowhere, with why it is passed over if that is known."""
     root = folder.resolve()
     seen = {root}
@@ -161,6 +162,8 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
                 real = Path(os.path.realpath(entry))
                 # each folder once; those of the tree itself by their own names
                 around = real.is_relative_to(root) or root.is_relative_to(real)
+                if real == besides:
+                    continue
                 linked = entry.is_symlink() or not here.resolve().is_relative_to(root)
                 if real in seen or (linked and around):
                     yield entry, "link to a folder that is read already"
