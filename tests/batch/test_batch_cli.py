@@ -76,3 +76,12 @@ def test_bad_input_is_one_line(impasto, arguments, words):
     assert done.code == 2
     assert words in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_what_is_passed_over_is_told(impasto, folder, inline, networks):
+    (folder / "notes.json").write_text("{}")
+    done = impasto("batch", folder, "-s", networks["starry-night"], "-o", "out", "--size", "16")
+    assert done.code == 3
+    assert "all pictures are painted; passed over: 1 x text file" in done.err
+    with open("out/manifest.jsonl") as file:
+        assert json.loads(file.readline()) == {"passed_over": {"text file": 1}}
