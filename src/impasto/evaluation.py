@@ -22,6 +22,7 @@ from impasto.image import Picture
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import choose
 from impasto.sources import SAMPLE, Places, alike, check_side, fit, pictures, read
+from impasto.training.sources import together
 
 _KEPT = 64  # views of pictures in memory; 10 MB each at 384 pixels
 
@@ -61,7 +62,7 @@ def evaluate(
         InputError: There are no pictures, or something that takes part is unknown.
     """
     check_side("size", size)
-    photos, paintings = pictures(contents), pictures(styles)
+    (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
     entrants = named(methods, paintings)
     place = {"device": device, "precision": precision}
     own = list(paintings_of(entrants, paintings, place))
@@ -81,7 +82,8 @@ def evaluate(
             if watch.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
-    return Comparison(size, seed, rows, tuple(one for one in results if isinstance(one, Failure)))
+    failures = tuple(one for one in results if isinstance(one, Failure))
+    return Comparison(size, seed, rows, failures, together([passed, others]))
 
 
 def _pairs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from impasto import histogram, image, samples
 from impasto.errors import InputError
 from impasto.image import Picture
-from impasto.training.sources import find
+from impasto.training.sources import Found, look, together
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
 Places = str | Path | Sequence[str | Path]  # of many pictures
@@ -43,18 +44,19 @@ def read(source: Source) -> Picture:
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
 
 
-def pictures(places: Places) -> list[str]:
-    """The pictures of folders, list files and ``sample:NAME``, in order.
+def pictures(places: Places) -> Found:
+    """The pictures of folders, list files and ``sample:NAME``, in order, and what was passed over.
 
     Raises:
         InputError: There is no such place, or no picture in it.
     """
-    found: list[str] = []
-    for place in [places] if isinstance(places, (str, Path)) else places:
-        found += [str(place)] if str(place).startswith(SAMPLE) else find(place)
+    found = [
+        Found((str(place),), {}) if str(place).startswith(SAMPLE) else look(place)
+        for place in ([places] if isinstance(places, (str, Path)) else places)
+    ]
     if not found:
         raise InputError("no pictures are named: give some files or a folder")
-    return found
+    return Found(tuple(chain(*(one.files for one in found))), together(one.passed for one in found))
 
 
 def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:

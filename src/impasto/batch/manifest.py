@@ -19,8 +19,9 @@ class Manifest:
 
     Each line has ``picture``, ``styles``, ``strength``, ``seed``, ``output`` and ``seconds``; or
     ``error`` in place of the last two, where there is no result. ``seconds`` is null where a
-    process has painted a picture and died before it could tell. Where files were passed over, the
-    first line has only ``passed_over``: how many, by kind.
+    process has painted a picture and died before it could tell. ``note`` is there where a picture
+    has one, such as "animated: first frame of 12 taken". Where files were passed over, the first
+    line has only ``passed_over``: how many, by kind.
 
     Args:
         out: The folder.
@@ -65,7 +66,8 @@ class Manifest:
         }
         if outcome.error:
             return {**line, "error": outcome.error}
-        return {**line, "output": item.output, "seconds": outcome.seconds}
+        line |= {"output": item.output, "seconds": outcome.seconds}
+        return {**line, "note": outcome.note} if outcome.note else line
 
     def _lines(self) -> list[dict[str, Any]]:
         """Its lines, but for one that was cut short."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,11 @@ from filelock import FileLock, Timeout
 from impasto.batch import cluster, local
 from impasto.batch.job import Job
 from impasto.batch.manifest import Manifest
-from impasto.batch.plan import JOB, MANIFEST, Item, plan
+from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.errors import InputError
 from impasto.image import files
 from impasto.progress import Callback, Progress, silent
-from impasto.training.sources import search
 
 ENGINES = ("local", "ray")
 
@@ -61,7 +60,7 @@ class Report:
     failures: tuple[Failure, ...]
     seconds: float
     cancelled: bool = False
-    passed: dict[str, int] = field(default_factory=dict)
+    passed: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -100,8 +99,8 @@ def run(
     if address is not None and engine != "ray":
         raise InputError("--address is of a cluster: it needs --engine ray")
     folder = Path(out).absolute()
-    items = plan(job, folder)
-    passed = search(Path(job.folder), folder).passed
+    names, passed = pictures(Path(job.folder), folder)
+    items = plan(job, folder, names)
     with _held(folder):
         manifest = Manifest(folder, job)
         if not restart:

@@ -29,6 +29,7 @@ __all__ = [
     "WRITE_SUFFIXES",
     "Picture",
     "check_target",
+    "flattening",
     "load",
     "save",
 ]
@@ -38,8 +39,8 @@ _ROWS = 256  # that are converted at once
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
 READ_SUFFIXES = (
-    *(*WRITE_SUFFIXES, ".bmp", ".gif", ".jfif", ".jpe", ".mpo", ".avif", ".jp2", ".j2k"),
-    *(".ppm", ".pgm", ".pbm", ".pnm"),
+    *(*WRITE_SUFFIXES, ".bmp", ".gif", ".jfif", ".jpe", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".tga", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".hif"),
 )
 
 
@@ -168,7 +169,7 @@ class Picture:
 
 
 def load(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF.
+    """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
 
     Orientation (EXIF) and colour profile (ICC) are applied. 16 bits a channel are read as such
     from PNG and TIFF; floats in TIFF are clipped to [0, 1]. Of an animation, the first frame is
@@ -239,6 +240,12 @@ def check_target(target: Target, *, format: str | None = None, depth: int = 8) -
     """
     encode.check(encode.format_of(target, format), 1, 1, quality=95, depth=depth)
     files.check(target)
+
+
+def flattening(picture: Picture, target: Target, *, format: str | None = None) -> str:
+    """Tell what `save` does with a transparency that a format cannot hold; empty if it keeps it."""
+    lost = picture.alpha is not None and encode.format_of(target, format) == "JPEG"
+    return "JPEG has no transparency: the picture is laid on white" if lost else ""
 
 
 def _from_tensor(tensor: Tensor) -> Picture:
