@@ -15,7 +15,9 @@ import numpy as np
 
 from impasto import image
 from impasto.errors import InputError, MissingExtraError
-from impasto.image import READ_SUFFIXES, Picture
+from impasto.image import Picture
+from impasto.training.sources import flat, in_words
+from impasto.video import frames
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -39,21 +41,20 @@ class Folder:
         fps: Frames a second; 25 when None.
 
     Raises:
-        InputError: It holds no pictures.
+        InputError: It holds no pictures, one of them cannot be read, or numbers are missing.
     """
 
     def __init__(self, path: Path, fps: Fraction | None = None) -> None:
         self.path, self.fps = path, fps or FPS
-        found = [
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")
-        ]
-        if not found:
-            raise InputError(f"{path} holds no pictures: it needs frames such as 0001.png")
-        self.files = sorted(found, key=lambda file: _natural(file.name))
+        found = flat(path)
+        over = in_words(found.passed)
+        if not found.files:
+            told = f" (passed over: {over})" if over else ""
+            raise InputError(f"{path} holds no pictures{told}: it needs frames such as 0001.png")
+        self.files = frames.ordered(map(Path, found.files))
+        frames.check(self.files)
         self.frames = len(self.files)
-        self.notes: list[str] = []
+        self.notes = [f"passed over: {over}"] if over else []
 
     @property
     def names(self) -> Sequence[str]:
@@ -262,9 +263,3 @@ def _even_paced(times: Sequence[int | None], unit: Fraction, rate: Fraction) -> 
     most = max(unit, Fraction(1, 1000)) * rate
     at_places = all(abs(place - round(place)) <= most for place in places)
     return at_places and len({round(place) for place in places}) == len(places)
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts ``frame2`` before ``frame10``."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -231,12 +231,16 @@ def _paint(
     def keep() -> None:
         work.keep(hand.state(), {"frames": done, "shots": hand.shots})
 
-    for picture in clip.pictures(done):
+    pictures = clip.pictures(done)
+    while True:
+        total = max(clip.frames, done + 1)
         rate = (done - kept) / max(1e-9, time.perf_counter() - start)
         pace = f", {rate:.2f} frames/s" if done > kept else ""
-        total = max(clip.frames, done + 1)
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
+            picture = next(pictures, None)
+            if picture is None:
+                break
             result = painter.frame(picture, hand, watch)
         except Stopped:
             keep()
@@ -245,7 +249,8 @@ def _paint(
                 f"goes on"
             ) from None
         except ImpastoError:
-            keep()
+            if done > kept:
+                keep()
             raise
         image.save(result, work.frame(done))
         done += 1
