@@ -22,7 +22,7 @@ from impasto.losses.two_sample import frechet_distance, median_bandwidth, permut
 from impasto.metrics import STYLE_LAYERS
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import choose
-from impasto.sources import Places, check_side, fit, pictures, read
+from impasto.sources import Places, check_side, fit, pictures, read, would_do
 from impasto.training.sources import together
 
 KERNELS = ("linear", "polynomial", "gaussian")
@@ -260,11 +260,13 @@ class _Look:
 
     def _picture(self, path: str) -> Tensor | None:
         try:
-            picture = fit(read(path), self._size, None)
+            whole = read(path)
+            picture = fit(whole, self._size, None)
             if min(picture.size) < self._least:
                 raise InputError(
                     f"{path} is {picture.width}x{picture.height} then, too small for "
-                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels"
+                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels; "
+                    f"{would_do(self._least, whole)}"
                 )
         except ImpastoError as error:
             self.skipped[path] = str(error)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,6 +74,29 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
         return picture
     factor = target / long_edge
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
+
+
+def would_do(
+    least: int, photo: Picture, paintings: Iterable[Picture] = (), scale: float = 1.0
+) -> str:
+    """Name the ``--size`` at which no side is too small, for the end of a message.
+
+    Args:
+        least: What sides must be at least, in pixels.
+        photo: As it was given, at any size.
+        paintings: That get as many pixels as the photo, see :func:`alike`.
+        scale: See :func:`alike`.
+    """
+    narrow = _narrow(photo)
+    long_edges = [least / narrow]
+    # half a pixel more, since sides are rounded before their product is taken
+    long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
+    size = math.ceil(max(long_edges))
+    return f"--size {size} would do" if size <= _LARGEST else "it is too narrow: crop it"
+
+
+def _narrow(picture: Picture) -> float:
+    return min(picture.size) / max(picture.size)
 
 
 def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:

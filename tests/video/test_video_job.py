@@ -166,7 +166,7 @@ def test_a_damaged_frame_is_refused_and_those_before_it_are_kept(tmp_path, paint
     shots, out = tmp_path / "shots", tmp_path / "out"
     shots.mkdir()
     for index, picture in enumerate(drawn(4), start=1):
-        picture.save(shots / f"{index}.png")
+        Image.fromarray(picture).save(shots / f"{index}.png")
     whole = (shots / "3.png").read_bytes()
     (shots / "3.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"3.png is a damaged"):

@@ -140,6 +140,7 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the numbers, and what failed; returns where they are, in words."""
     from impasto import comparison, console
     from impasto.image import files
+    from impasto.training.sources import in_words
 
     if json == console.STREAM:
         typer.echo(found.json())
@@ -147,6 +148,8 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
         files.write(f"{found.json()}\n".encode(), json)
     if json != console.STREAM and not quiet:
         console.table(comparison.HEADER, found.table())
+    if found.passed and not quiet:
+        print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
     for one in found.failures:
         print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
     if not found.rows:

@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from impasto import image
 from impasto.brushes import Brushes
-from impasto.controls import Controls
+from impasto.controls import Controls, asked
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.base import Method
@@ -143,7 +143,7 @@ def stylize_video(
     """
     begun = time.perf_counter()
     coding = Coding(codec, crf, audio)
-    controls = Controls(**options) if controls is None else replace(controls, **options)
+    controls = asked(controls, options)
     settings = dict(settings or {})
     clip, out = open_clip(source, fps), Path(target)
     into_folder = out.is_dir() or not out.suffix or os.fspath(target).endswith(os.sep)
