@@ -197,7 +197,7 @@ def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, net
 def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):
     read("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
     (learned,) = catalog.inside(network)
-    paintings = pictures(folders[1]).files
+    paintings = list(pictures(folders[1]).files)
     assert [path.split("/")[-1] for path in paintings] == ["cat.png", "rocket.png"]
     small = entrants._small([*paintings, f"{folders[0]}/broken.jpg"])
     assert list(small) == paintings
