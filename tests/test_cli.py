@@ -619,3 +619,53 @@ def test_second_control_c_writes_nothing(impasto, shelf, tmp_path, monkeypatch):
     assert (done.code, done.err) == (130, "impasto: cancelled, nothing written\n")
     assert os.listdir(tmp_path) == []
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_file_that_is_read_is_replaced_only_if_told(impasto, shelf, tmp_path):
+    photo, painting = tmp_path / "photo.png", tmp_path / "painting.png"
+    for path in (photo, painting):
+        path.write_bytes((shelf / path.name).read_bytes())
+    (tmp_path / "link.png").symlink_to(photo)
+    before = photo.read_bytes()
+    for output in ("photo.png", "link.png", "painting.png"):
+        done = impasto("stylize", photo, "-s", painting, "-m", "adain", "-o", output)
+        assert (done.code, done.err) == (
+            2,
+            f"impasto: {output} is read as well: --overwrite replaces it, or give another name\n",
+        )
+    for command in ("invert", "upscale", "texture"):
+        done = impasto(command, photo, "-o", photo)
+        assert (done.code, "--overwrite" in done.err) == (2, True), done.err
+    assert photo.read_bytes() == before
+    line = ("-s", "sample:wave", "-m", "adain", "-o", "photo.png", "--overwrite")
+    assert impasto("stylize", photo, *line).code == 0
+    assert photo.read_bytes() != before
+
+
+def test_jpeg_says_what_becomes_of_transparency(impasto, tmp_path):
+    Image.new("RGBA", (32, 24), (200, 100, 50, 99)).save(tmp_path / "clear.png")
+    line = ("stylize", "clear.png", "-s", "sample:wave", "-m", "adain", "--strength", "0", "-o")
+    done = impasto(*line, "out.jpg")
+    assert done.code == 0, done.err
+    assert "JPEG has no transparency: the picture is laid on white" in done.err
+    with Image.open(tmp_path / "out.jpg") as picture:
+        red = picture.getpixel((16, 12))[0]
+    assert abs(red - (200 * 99 + 255 * 156) / 255) < 4  # and so it is
+    assert "transparency" not in impasto(*line, "out.png").err
+    assert "transparency" not in impasto(*line, "quiet.jpg", "--quiet").err
+
+
+def test_evaluate_and_gap_tell_what_they_pass_over(impasto, shelf, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("photo", "painting"):  # pictures by what they hold
+        (folder / name).write_bytes((shelf / f"{name}.png").read_bytes())
+    (folder / "notes").write_text("dear diary")
+    done = impasto("evaluate", folder, shelf / "other.png", "--methods", "photo", "--size", "48")
+    assert done.code == 0, done.err
+    assert "impasto: passed over: 1 x text file\n" in done.err
+    line = ("--layers", "relu1_1", "--size", "48", "--permutations", "2", "--json", "-")
+    done = impasto("gap", folder, folder, *line)
+    assert done.code == 0, done.err
+    assert "impasto: passed over: 2 x text file\n" in done.err
+    assert json.loads(done.out)["passed"] == {"text file": 2}

@@ -241,7 +241,7 @@ def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, net
     (learned,) = catalog.inside(network)
     shipped = (learned, *catalog.shipped())
     monkeypatch.setattr(catalog, "shipped", lambda: shipped)
-    cat = pictures(folders[1])
+    cat = pictures(folders[1]).files
     found = [one.name for one in entrants.everyone(cat)]
     models = [one.name for one in shipped if one.kind == "any"]
     assert {"adain", "wct"} <= set(models)
@@ -255,7 +255,7 @@ def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, net
 def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):
     read("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
     (learned,) = catalog.inside(network)
-    paintings = pictures(folders[1])
+    paintings = list(pictures(folders[1]).files)
     assert [path.split("/")[-1] for path in paintings] == ["cat.png", "rocket.png"]
     small = entrants._small([*paintings, f"{folders[0]}/broken.jpg"])
     assert list(small) == paintings
@@ -301,7 +301,7 @@ def test_a_photo_in_its_own_style_has_no_unit(folders):
 
 
 def test_pictures_of_several_places(folders):
-    found = pictures(["sample:astronaut", folders[0]])
+    found = pictures(["sample:astronaut", folders[0]]).files
     assert [name.split("/")[-1] for name in found] == [
         "sample:astronaut",
         "astronaut.png",

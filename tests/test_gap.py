@@ -89,7 +89,7 @@ def test_numbers_are_those_of_one_picture_at_a_time(shelf, found, encoder):
 
     def vectors(place):
         rows = []
-        for path in pictures(shelf / place):
+        for path in pictures(shelf / place).files:
             if path not in found.skipped:
                 shown = fit(read(path), 32, None).rgb
                 with torch.inference_mode():

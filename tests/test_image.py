@@ -808,7 +808,7 @@ def test_no_file_stays_open(tmp_path, recwarn):
         (b"<?xml version='1.0'?>\n<svg xmlns='x'></svg>", "SVG.*PNG"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "HEIC.*PNG"),
+        (b"\0\0\0\x14ftypheic\0\0\0\0mif1", "HEI[CF]"),
         (b"\0\0\0\x18ftypavif\0\0\0\0mif1", "AVIF"),
         (b"\0\0\0\x18ftypisom\0\0\0\0mp42", "video"),
         (b"%PDF-1.7\n", "PDF"),
@@ -820,7 +820,11 @@ def test_no_file_stays_open(tmp_path, recwarn):
         (b"\xff\xd8\xff", "JPEG file"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "WEBP file"),
         (b"II*\0\x08\0\0\0", "TIFF file"),
-        (b"BM", "BMP file"),
+        (b"BM is how a word may begin", "text, not a picture"),
+        (b"BM" + bytes(12) + b"\x28\0\0\0", "BMP file"),
+        (b"P6 9 9 255\n", "PPM file"),
+        (b"\0\0\2" + bytes(9) + b"\x09\0\x09\0\x18\0", "TGA file"),
+        (b"\0\0\1\0\1\0\x10\x10" + bytes(40), "not a picture"),  # an icon
         (b"GIF89a", "GIF file"),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import torch
 from PIL import Image
 from skimage import color
 
-from impasto import controls, histogram, pipeline, sources
+import impasto
+from impasto import controls, histogram, pipeline, sources, video
 from impasto.errors import DivergedError, InputError
 from impasto.image import Picture
 from impasto.methods import config, registry
@@ -734,3 +736,35 @@ def test_cancelling_a_real_run_keeps_its_picture():
     )
     assert steps == [1, 2]
     assert is_picture(result.rgb, 48, 64)
+
+
+def test_a_setting_given_as_an_option_is_told_where_it_goes():
+    for call in (impasto.stylize, partial(video.stylize_video, "none.mp4")):
+        with pytest.raises(InputError, match=r'give settings=\{"steps": 2\}'):
+            call("sample:wave", "sample:wave", steps=2)
+    with pytest.raises(InputError, match="unknown option bogus: there are size, "):
+        impasto.stylize("sample:wave", "sample:wave", bogus=2)
+
+
+@pytest.mark.parametrize(
+    ("photo", "painting", "scale", "size"),
+    [
+        ((300, 12), (64, 64), 1.0, 400),  # 16 / (12 / 300); the square one needs 82
+        ((64, 64), (300, 12), 1.0, 83),  # 16.5 / sqrt(12 / 300), rounded up
+        ((64, 64), (64, 64), 0.25, 66),  # 16.5 / 0.25
+    ],
+)
+def test_what_is_too_small_says_which_size_would_do(photo, painting, scale, size):
+    settings = {"steps": 1, "content_layers": "relu4_2", "style_layers": "relu4_1"}
+    settings |= {"style_weights": "1"}
+    pictures = [Image.new("RGB", sides, (200, 100, 50)) for sides in (photo, painting)]
+    options = {"method": "gatys", "settings": settings, "style_scale": scale}
+    with pytest.raises(InputError, match=f"; --size {size} would do$"):
+        pipeline.stylize(*pictures, size=15, **options)
+    assert max(pipeline.stylize(*pictures, size=size, **options).size) == size
+
+
+def test_a_picture_that_no_size_helps():
+    strip = Image.new("RGB", (2000, 1))
+    with pytest.raises(InputError, match="too narrow: crop it"):
+        pipeline.stylize(strip, "sample:wave", method="gatys", size=64, settings={"steps": 1})

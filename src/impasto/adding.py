@@ -74,10 +74,11 @@ def add_style(
     numbers = _recipe(method, known, settings or {})
     torch.manual_seed(numbers.plan.seed)
     task = method.addition(numbers.config, picture.rgb)
+    sources = learning.pictures_of(numbers, task.sources, content)
     result = loop.train(
         task,
         numbers.plan,
-        sources=learning.pictures_of(numbers, task.sources, content),
+        sources=sources,
         runtime=method.runtime,
         folder=target.with_suffix(".training"),
         resume=resume,
@@ -94,7 +95,7 @@ def add_style(
     made = method.model(method.joined(result.module), (*known.styles, called), card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
         model.save(made, target, bits=model.smallest_bits(known.state))
-    return Trained(made, target, result)
+    return Trained(made, target, result, learning.passed_over(sources))
 
 
 def _recipe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -70,12 +70,14 @@ class Comparison:
         seed: Of everything random.
         rows: A picture each.
         failures: Pairs that failed.
+        passed: How many files of the folders were passed over, by kind.
     """
 
     size: int
     seed: int
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...] = ()
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> list[dict[str, Any]]:
         """For each method the mean and the standard deviation (over n) of every number.
@@ -86,7 +88,7 @@ class Comparison:
         return [_summary(label, [r for r in self.rows if r.method == label]) for label in labels]
 
     def json(self) -> str:
-        """Everything as JSON: ``summary``, ``rows``, ``failures``, ``size``, ``seed``."""
+        """Everything as JSON: the fields, and the ``summary``."""
         return json.dumps({**asdict(self), "summary": self.summary()}, indent=2, sort_keys=True)
 
     def table(self) -> Iterator[tuple[str, ...]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json as json_format
-import signal
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from impasto.errors import CancelledError, ImpastoError, InputError, InterruptedRun
+from impasto.errors import CancelledError, InputError, InterruptedRun
+from impasto.interrupts import in_words, interruptible
 from impasto.progress import Callback, Progress, chain
 
 if TYPE_CHECKING:
@@ -23,17 +23,39 @@ if TYPE_CHECKING:
 STREAM = Path("-")
 
 
-def target(output: Path | None, photo: str, suffix: str, *, depth: int = 8) -> Path:
+def target(
+    output: Path | None,
+    photo: str,
+    suffix: str,
+    *others: str,
+    overwrite: bool = False,
+    depth: int = 8,
+) -> Path:
     """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
 
+    Args:
+        output: What the user has named.
+        photo: What is read.
+        suffix: What is done to it, or a second thing that is read.
+        others: More that is read.
+        overwrite: Whether something that is read may be replaced.
+        depth: Bits a channel that the target must be able to hold.
+
     Raises:
-        InputError: The target cannot be written, found out before hours of work.
+        InputError: The target cannot be written, or is something that is read; found out before
+            hours of work.
     """
     from impasto import image
 
     if output is None:
         output = Path(f"{stem(photo)}-{stem(suffix)}.png")
     image.check_target(output, depth=depth)
+    if not overwrite and output != STREAM and output.exists():
+        for source in (photo, suffix, *others):
+            if os.path.exists(source) and os.path.samefile(source, output):
+                raise InputError(
+                    f"{output} is read as well: --overwrite replaces it, or give another name"
+                )
     return output
 
 
@@ -60,6 +82,8 @@ class Job:
 
     def finish(self, picture: Picture, *, depth: int = 8, keep_metadata: bool = False) -> None:
         """Write the picture, as :func:`impasto.image.save` does, and say where it is."""
+        from impasto.image import flattening
+
         target = "-" if self.target == STREAM else self.target
         picture.save(target, depth=depth, keep_metadata=keep_metadata)
         seconds = time.perf_counter() - self.started
@@ -79,8 +103,9 @@ class Job:
         elif not (self.quiet or self.interrupted):
             size = f"{picture.width}x{picture.height}"
             print(f"{self.target}  {size}  {seconds:.1f} s", file=sys.stderr)
-        if picture.note and not self.quiet:
-            print(f"impasto: {picture.note}", file=sys.stderr)
+        for note in filter(None, (picture.note, flattening(picture, self.target))):
+            if not self.quiet:
+                print(f"impasto: {note}", file=sys.stderr)
 
     @property
     def lines(self) -> Any:
@@ -101,7 +126,7 @@ def job(
     def note(progress: Progress) -> None:
         this.last = progress
 
-    with _interruptible(this) as patience, listening(quiet=quiet or json) as bar, _in_words():
+    with interruptible(this) as patience, listening(quiet=quiet or json) as bar, in_words():
         lines = _json_lines(this) if json else None
         this.callback = chain(note, patience, bar, lines, _previews(target, save_every))
         try:
@@ -130,7 +155,7 @@ class Measuring:
 def measuring(*, quiet: bool = False) -> Iterator[Measuring]:
     """Run it under a bar; the first Ctrl-C cancels it, the second ends it at once."""
     this = Measuring(callback=lambda _: None)
-    with _interruptible(this) as patience, _in_words(), listening(quiet=quiet) as bar:
+    with interruptible(this) as patience, in_words(), listening(quiet=quiet) as bar:
         this.callback = chain(patience, bar)
         yield this
     if this.interrupted:
@@ -145,16 +170,22 @@ class Training:
     quiet: bool
     callback: Callback
     interrupted: bool = False
+    finished: bool = False
 
     def finish(self, trained: Trained) -> None:
         """Say what was made, and what is left to do."""
+        self.finished = trained.result.finished
+        from impasto.training import sources
+
         result = trained.result
         pace = f"{result.seconds / max(1, result.steps):.2f} s a step"
         lines = [f"{trained.path}  {result.steps} steps, {pace}"]
         if result.skipped:
             names = ", ".join(result.skipped[:3]) + (" ..." if len(result.skipped) > 3 else "")
             lines.append(f"impasto: {len(result.skipped)} pictures could not be read: {names}")
-        if not result.finished:
+        if trained.passed:
+            lines.append(f"impasto: passed over: {sources.in_words(trained.passed)}")
+        if not (result.finished or self.interrupted):
             lines.append("impasto: not all steps are done: the same command goes on")
         if not self.quiet:
             print(*lines, sep="\n", file=sys.stderr)
@@ -164,51 +195,14 @@ class Training:
 def training(*, quiet: bool = False) -> Iterator[Training]:
     """Run a training under a bar; the first Ctrl-C stops it after its step, with a checkpoint."""
     this = Training(quiet, callback=lambda _: None)
-    with _interruptible(this) as patience, listening(quiet=quiet) as bar:
+    with interruptible(this) as patience, listening(quiet=quiet) as bar:
         this.callback = chain(patience, bar)
         try:
             yield this
         except KeyboardInterrupt:
             raise CancelledError("cancelled; the last checkpoint is kept") from None
-
-
-@contextmanager
-def _interruptible(this: Job | Measuring | Training) -> Iterator[Callback]:
-    """A listener that cancels after the first Ctrl-C; the second one is a KeyboardInterrupt."""
-
-    def note(progress: Progress) -> None:
-        if this.interrupted:
-            progress.cancel()
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        if this.interrupted:
-            raise KeyboardInterrupt
-        this.interrupted = True
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield note
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Ctrl-C and a full memory as errors of ours."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise CancelledError("cancelled, nothing written") from None
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
-        raise ImpastoError("not enough memory for this: try a smaller --size") from error
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # torch's allocators raise plain RuntimeErrors on some devices
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+    if this.interrupted and not this.finished:
+        raise CancelledError("cancelled; the checkpoint is kept, and the same command goes on")
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from impasto.dither import dithered
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods.base import Method
-from impasto.methods.registry import Ability
+from impasto.methods.registry import Ability, methods
 from impasto.progress import Callback, Progress, Share
 from impasto.sources import alike, check_side
 from impasto.style import Style
@@ -56,6 +58,24 @@ class Controls:
             raise InputError(f"strength is {self.strength}: it must be 0 to 1")
         if self.colors not in COLORS:
             raise InputError(f"unknown colors {self.colors!r}: choose {', '.join(COLORS)}")
+
+
+def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
+    """Controls with some of their fields changed; the defaults where none are given.
+
+    Raises:
+        InputError: An option is no field of them; one that is a method's setting is told so.
+    """
+    known = Controls.__dataclass_fields__
+    for name, value in options.items():
+        if name in known:
+            continue
+        if any(name in entry.build.Config.__dataclass_fields__ for entry in methods()):
+            raise InputError(
+                f"{name} is a setting of a method: give settings={{{json.dumps(name)}: {value!r}}}"
+            )
+        raise InputError(f"unknown option {name}: there are {', '.join(known)}")
+    return replace(controls or Controls(), **options)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto import weights as weights_table
-from impasto.errors import InputError, WeightsError
+from impasto.errors import InputError, TooSmallError, WeightsError
 from impasto.runtime import Runtime
 from impasto.vgg_file import State
 
@@ -188,10 +188,9 @@ class Encoder(nn.Module):
         smallest = smallest_side(deepest)
         if any(side < smallest for side in image.shape[-2:]):
             height, width = image.shape[-2:]
-            raise InputError(
-                f"a {width}x{height} picture is too small for {deepest}: "
-                f"its sides must be at least {smallest} pixels"
-            )
+            words = f"a {width}x{height} picture is too small for {deepest}"
+            words += f": its sides must be at least {smallest} pixels"
+            raise TooSmallError(words, smallest)
 
 
 def smallest_side(layer: str) -> int:

@@ -27,6 +27,24 @@ class InputError(ImpastoError):
     exit_code = 2
 
 
+class PassedOverError(ImpastoError):
+    """All that could be read is done, but some files of a folder were passed over."""
+
+    exit_code = 3
+
+
+class TooSmallError(InputError):
+    """A picture is too small for a layer of an encoder.
+
+    Attributes:
+        least: What its sides must be at least for that layer, in pixels.
+    """
+
+    def __init__(self, message: str, least: int) -> None:
+        super().__init__(message)
+        self.least = least
+
+
 class WeightsError(InputError):
     """Weights are missing, damaged, or of another network than asked for."""
 

@@ -17,11 +17,12 @@ from impasto import metrics, trial
 from impasto.comparison import Comparison, Failure, Row
 from impasto.encoder import Encoder
 from impasto.entrants import PHOTO, Entrant, named, paintings_of
-from impasto.errors import ImpastoError, InputError
+from impasto.errors import ImpastoError, InputError, TooSmallError
 from impasto.image import Picture
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import choose
-from impasto.sources import SAMPLE, Places, alike, check_side, fit, pictures, read
+from impasto.sources import SAMPLE, Places, alike, check_side, fit, pictures, read, would_do
+from impasto.training.sources import together
 
 _KEPT = 64  # views of pictures in memory; 10 MB each at 384 pixels
 
@@ -61,7 +62,7 @@ def evaluate(
         InputError: There are no pictures, or something that takes part is unknown.
     """
     check_side("size", size)
-    photos, paintings = pictures(contents), pictures(styles)
+    (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
     entrants = named(methods, paintings)
     place = {"device": device, "precision": precision}
     own = list(paintings_of(entrants, paintings, place))
@@ -82,7 +83,8 @@ def evaluate(
             if watch.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
-    return Comparison(size, seed, rows, tuple(one for one in results if isinstance(one, Failure)))
+    failures = tuple(one for one in results if isinstance(one, Failure))
+    return Comparison(size, seed, rows, failures, together([passed, others]))
 
 
 def _pairs(
@@ -194,8 +196,12 @@ class _Gauge:
         return Row(label, content, style, scores.means(), layers, *cost, kept)
 
     def _see_photo(self, path: str) -> tuple[Picture, metrics.View]:
-        photo = fit(read(path), self._size, None)
-        return photo, metrics.look(self._encoder, photo.rgb)
+        whole = read(path)
+        photo = fit(whole, self._size, None)
+        try:
+            return photo, metrics.look(self._encoder, photo.rgb)
+        except TooSmallError as error:
+            raise InputError(f"{error}; {would_do(error.least, whole)}") from error
 
     def _see_style(self, path: str, height: int, width: int) -> metrics.View:
         """A style picture as large as the photo, as the pipeline paints with it."""

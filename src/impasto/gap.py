@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,7 +22,8 @@ from impasto.losses.two_sample import frechet_distance, median_bandwidth, permut
 from impasto.metrics import STYLE_LAYERS
 from impasto.progress import Callback, Progress, silent
 from impasto.runtime import choose
-from impasto.sources import Places, check_side, fit, pictures, read
+from impasto.sources import Places, check_side, fit, pictures, read, would_do
+from impasto.training.sources import together
 
 KERNELS = ("linear", "polynomial", "gaussian")
 
@@ -75,6 +76,7 @@ class Gap:
         permutations: Of the tests.
         size: Long edge of the pictures, in pixels.
         seed: Of the tests.
+        passed: How many files of the folders were passed over, by kind.
     """
 
     layers: tuple[Layer, ...]
@@ -84,6 +86,7 @@ class Gap:
     permutations: int
     size: int
     seed: int
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     def json(self) -> str:
         """Everything as JSON."""
@@ -156,15 +159,17 @@ def gap(
     if permutations < 1:
         raise InputError(f"permutations is {permutations}: it must be 1 or more")
     places = [first, second] if after is None else [first, second, after]
-    files = [pictures(place) for place in places]
-    look = _Look(list(dict.fromkeys(layers)), size, device, callback, sum(map(len, files)))
-    seen = [look.at(paths, place) for paths, place in zip(files, places, strict=True)]
-    found = [
+    found = [pictures(place) for place in places]
+    total = sum(len(one.files) for one in found)
+    look = _Look(list(dict.fromkeys(layers)), size, device, callback, total)
+    seen = [look.at(one.files, place) for one, place in zip(found, places, strict=True)]
+    measured = [
         _measure(name, [one[name] for one in seen], kernel, permutations, seed)
         for name in look.layers
     ]
     counts = tuple(len(one[look.layers[0]]) for one in seen)
-    return Gap(tuple(found), counts, look.skipped, kernel, permutations, size, seed)
+    passed = together(one.passed for one in found)
+    return Gap(tuple(measured), counts, look.skipped, kernel, permutations, size, seed, passed)
 
 
 def _measure(name: str, sets: Sequence[Tensor], kernel: str, permutations: int, seed: int) -> Layer:
@@ -255,11 +260,13 @@ class _Look:
 
     def _picture(self, path: str) -> Tensor | None:
         try:
-            picture = fit(read(path), self._size, None)
+            whole = read(path)
+            picture = fit(whole, self._size, None)
             if min(picture.size) < self._least:
                 raise InputError(
                     f"{path} is {picture.width}x{picture.height} then, too small for "
-                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels"
+                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels; "
+                    f"{would_do(self._least, whole)}"
                 )
         except ImpastoError as error:
             self.skipped[path] = str(error)

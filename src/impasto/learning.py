@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from impasto.training import loop
 from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
 from impasto.training.processes import local
+from impasto.training.sources import together
 
 _THUMBNAIL = 96  # pixels of the long edge
 
@@ -41,11 +42,13 @@ class Trained:
         model: The finished model.
         path: Where it lies.
         result: Steps, time, losses, skipped files.
+        passed: How many files of the folders of pictures were passed over, by kind.
     """
 
     model: model.Model
     path: Path
     result: loop.Result
+    passed: Mapping[str, int] = field(default_factory=dict)
 
 
 def train(
@@ -134,7 +137,7 @@ def train(
     made = method.model(result.module, called, card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
         model.save(made, target)
-    return Trained(made, target, result)
+    return Trained(made, target, result, passed_over(sources))
 
 
 def _method(numbers: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
@@ -177,6 +180,11 @@ def pictures_of(
     if style is not None and "style" not in wanted:
         raise InputError(f"{numbers.method} learns from photographs alone: leave out --style")
     return found
+
+
+def passed_over(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
+    """How many files of all these places were passed over, by kind."""
+    return together(one.passed for one in sources.values())
 
 
 def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:

@@ -5,6 +5,7 @@ What a control does is written here once, and every method has it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
@@ -12,13 +13,14 @@ from typing import Any, Unpack
 from impasto import catalog
 from impasto.brushes import Brushes
 from impasto.building import build, open_learned, open_model
-from impasto.controls import Brush, Controls, Encode, Job, mix
-from impasto.errors import DivergedError, InputError
+from impasto.controls import Brush, Controls, Encode, Job, asked, mix
+from impasto.encoder import smallest_side
+from impasto.errors import DivergedError, InputError, TooSmallError
 from impasto.image import Picture
 from impasto.methods.base import Method
 from impasto.progress import Callback, silent
 from impasto.runtime import Place
-from impasto.sources import Source, check_side, fit, read, regions_of
+from impasto.sources import Source, check_side, fit, read, regions_of, would_do
 from impasto.style import Style
 
 __all__ = ["build", "open_model", "paint", "stylize", "synthesize", "upscale"]
@@ -76,7 +78,7 @@ def stylize(
         InputError: Something given cannot be used.
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
-    controls = _controls(controls, options)
+    controls = asked(controls, options)
     make = Brushes(
         method,
         quality=quality,
@@ -119,7 +121,8 @@ def paint(
     """
     controls = controls or Controls()
     default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
-    photo = fit(read(content), controls.size, default)
+    whole = read(content)
+    photo = fit(whole, controls.size, default)
     regions = regions_of(masks, photo, len(brushes))
     job = Job(photo, brushes, regions, controls, encode, tones, dither)
     try:
@@ -128,7 +131,18 @@ def paint(
         if error.picture is not None:  # of a level's size, if it ran away before the last
             error.picture = job.preview(error.picture)
         raise
+    except TooSmallError as error:
+        paintings = [brush.source for brush in brushes if isinstance(brush.source, Picture)]
+        least = max(error.least, *(_least(brush.method) for brush in brushes))
+        hint = would_do(least, whole, paintings, controls.style_scale)
+        raise InputError(f"{error}; {hint}") from error
     return replace(photo, rgb=painted)
+
+
+def _least(method: Method) -> int:
+    """The smallest side of a picture for all layers that the config of a method names."""
+    layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
+    return max(map(smallest_side, layers), default=1)
 
 
 def synthesize(
@@ -228,11 +242,3 @@ def upscale(
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
     return Picture(large, alpha, picture.note, picture.metadata)
-
-
-def _controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
-    try:
-        return replace(controls or Controls(), **options)
-    except TypeError as error:
-        known = ", ".join(Controls.__dataclass_fields__)
-        raise InputError(f"unknown option among {', '.join(options)}: there are {known}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +15,7 @@ from torch import Tensor
 from impasto import histogram, image, samples
 from impasto.errors import InputError
 from impasto.image import Picture
-from impasto.training.sources import find
+from impasto.training.sources import Found, look, together
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
 Places = str | Path | Sequence[str | Path]  # of many pictures
@@ -43,18 +45,19 @@ def read(source: Source) -> Picture:
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
 
 
-def pictures(places: Places) -> list[str]:
-    """The pictures of folders, list files and ``sample:NAME``, in order.
+def pictures(places: Places) -> Found:
+    """The pictures of folders, list files and ``sample:NAME``, in order, and what was passed over.
 
     Raises:
         InputError: There is no such place, or no picture in it.
     """
-    found: list[str] = []
-    for place in [places] if isinstance(places, (str, Path)) else places:
-        found += [str(place)] if str(place).startswith(SAMPLE) else find(place)
+    found = [
+        Found((str(place),), {}) if str(place).startswith(SAMPLE) else look(place)
+        for place in ([places] if isinstance(places, (str, Path)) else places)
+    ]
     if not found:
         raise InputError("no pictures are named: give some files or a folder")
-    return found
+    return Found(tuple(chain(*(one.files for one in found))), together(one.passed for one in found))
 
 
 def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:
@@ -71,6 +74,29 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
         return picture
     factor = target / long_edge
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
+
+
+def would_do(
+    least: int, photo: Picture, paintings: Iterable[Picture] = (), scale: float = 1.0
+) -> str:
+    """Name the ``--size`` at which no side is too small, for the end of a message.
+
+    Args:
+        least: What sides must be at least, in pixels.
+        photo: As it was given, at any size.
+        paintings: That get as many pixels as the photo, see :func:`alike`.
+        scale: See :func:`alike`.
+    """
+    narrow = _narrow(photo)
+    long_edges = [least / narrow]
+    # half a pixel more, since sides are rounded before their product is taken
+    long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
+    size = math.ceil(max(long_edges))
+    return f"--size {size} would do" if size <= _LARGEST else "it is too narrow: crop it"
+
+
+def _narrow(picture: Picture) -> float:
+    return min(picture.size) / max(picture.size)
 
 
 def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:

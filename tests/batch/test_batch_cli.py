@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image, features
 from test_batch_running import results
 
 from impasto.batch import Job
@@ -83,3 +84,61 @@ def test_bad_input_is_one_line(impasto, arguments, words):
     assert done.code == 2
     assert words in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_what_is_passed_over_is_told(impasto, folder, inline, networks):
+    (folder / "notes.json").write_text("{}")
+    done = impasto("batch", folder, "-s", networks["starry-night"], "-o", "out", "--size", "16")
+    assert done.code == 3
+    assert "all pictures are painted; passed over: 1 x text file" in done.err
+    with open("out/manifest.jsonl") as file:
+        assert json.loads(file.readline()) == {"passed_over": {"text file": 1}}
+
+
+def test_a_picture_under_any_ending_is_painted(impasto, tmp_path, inline, networks):
+    """The kinds that cameras and tools write, and a folder that a link leads to."""
+    mixed, apart = tmp_path / "mixed", tmp_path / "apart"
+    mixed.mkdir()
+    apart.mkdir()
+    picture = Image.new("RGB", (32, 24), (200, 100, 50))
+    names = {"one.jpg": "JPEG", "three.mpo": "MPO", "four.ppm": "PPM", "six.jfif": "JPEG"}
+    names |= {"seven.JPE": "JPEG", "eight.tga": "TGA", "nine": "PNG"}
+    names |= {"two.avif": "AVIF"} if features.check("avif") else {}
+    names |= {"five.jp2": "JPEG2000"} if features.check("jpg_2000") else {}
+    for name, kind in names.items():
+        picture.save(mixed / name, format=kind)
+    picture.save(apart / "ten.png")
+    (mixed / "linked").symlink_to(apart)
+    done = impasto("batch", mixed, "-s", networks["starry-night"], "-o", "out", "--size", "16")
+    assert done.code == 0, done.err
+    with open("out/manifest.jsonl") as file:
+        lines = [json.loads(line) for line in file]
+    assert {line["picture"] for line in lines} == {*names, "linked/ten.png"}
+
+
+def test_hidden_files_alone_are_told_but_no_failure(impasto, folder, inline, networks):
+    (folder / ".DS_Store").write_bytes(b"\0")
+    done = impasto("batch", folder, "-s", networks["starry-night"], "-o", "out", "--size", "16")
+    assert done.code == 0
+    assert "passed over: 1 x hidden file or folder" in done.err
+
+
+def test_notes_of_pictures_reach_the_manifest(impasto, tmp_path, inline, networks):
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    frames = [Image.new("RGB", (32, 24), color) for color in ("red", "blue")]
+    frames[0].save(shelf / "moving.gif", save_all=True, append_images=frames[1:])
+    Image.new("CMYK", (32, 24)).save(shelf / "print.jpg")
+    Image.new("RGBA", (32, 24), (9, 9, 9, 99)).save(shelf / "clear.png")
+    Image.new("RGB", (32, 24)).save(shelf / "plain.png")
+    options = ("-o", "out", "--size", "16", "--format", "jpg")
+    done = impasto("batch", shelf, "-s", networks["starry-night"], *options)
+    assert done.code == 0, done.err
+    with open("out/manifest.jsonl") as file:
+        notes = {line["picture"]: line.get("note") for line in map(json.loads, file)}
+    assert notes == {
+        "moving.gif": "animated: first frame of 2 taken",
+        "print.jpg": "CMYK without a colour profile: its colours are a guess",
+        "clear.png": "JPEG has no transparency: the picture is laid on white",
+        "plain.png": None,
+    }

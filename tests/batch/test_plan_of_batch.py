@@ -11,7 +11,7 @@ from impasto.batch.plan import _outputs, plan, renamed
 from impasto.errors import InputError
 from impasto.image import READ_SUFFIXES, WRITE_SUFFIXES
 
-SUFFIX = st.sampled_from([*READ_SUFFIXES, ".JPG", ".Png"])
+SUFFIX = st.sampled_from([*READ_SUFFIXES, ".JPG", ".Png", ".dat", ""])
 STEM = st.text("ab~.jpgifn", min_size=1, max_size=8).filter(lambda text: text.strip("."))
 NAME = st.builds(lambda stem, suffix: stem + suffix, STEM, SUFFIX)
 
@@ -42,6 +42,9 @@ def test_names_that_were_made_by_keeping_an_ending():
     assert renamed("a~gif.png") == "a~gif~png.png"
     assert renamed("x~y.png") == "x~y.png"
     assert renamed("x/A.JPG") == "x/A.JPG"
+    assert renamed("x/scan.dat") == "x/scan.dat~.png"
+    assert renamed("x/scan") == "x/scan~.png"
+    assert renamed("x/scan~.png") == "x/scan~~png.png"
 
 
 def test_the_tree_is_kept_below_a_folder_for_each_style(make, tmp_path):

@@ -101,6 +101,47 @@ def test_frames_of_a_folder_are_of_one_size(tmp_path):
         list(open_clip(tmp_path).pictures())
 
 
+def shoot(folder, *names):
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / name, format="PNG")
+
+
+def test_frames_are_what_files_hold(tmp_path):
+    shoot(tmp_path, "10", "9.dat", "8.png")
+    (tmp_path / "notes.txt").write_text("dear diary")
+    (tmp_path / "inside").mkdir()
+    clip = open_clip(tmp_path)
+    assert [file.name for file in clip.files] == ["8.png", "9.dat", "10"]
+    assert clip.notes == ["passed over: 1 x text file"]
+
+
+def test_a_frame_that_is_none_is_refused_before_the_work(tmp_path):
+    shoot(tmp_path, "1.png", "3.png")
+    bad_text(tmp_path / "2.png")
+    with pytest.raises(InputError, match=r"2.png cannot be read as a frame \(text file\)"):
+        open_clip(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "gap"),
+    [
+        ([1, 2, 3, 5, 6], "between f0003.png and f0005.png"),
+        ([0, 2, 4, 8], "between f0004.png and f0008.png"),
+        ([7, 8, 9], ""),
+        ([5, 10, 15], ""),
+        ([3, 17, 40], ""),  # times
+        ([4], ""),
+    ],
+)
+def test_a_gap_in_the_numbers_is_refused(tmp_path, numbers, gap):
+    shoot(tmp_path, *(f"f{number:04}.png" for number in numbers), "cover.png")
+    if gap:
+        with pytest.raises(InputError, match=gap):
+            open_clip(tmp_path)
+    else:
+        assert open_clip(tmp_path).frames == len(numbers) + 1
+
+
 def test_names_of_frames_are_told_apart(tmp_path):
     for name in ("a.png", "a.jpg", "b.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)

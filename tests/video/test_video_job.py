@@ -162,6 +162,19 @@ def test_a_folder_of_frames(tmp_path, paint):
         paint(source, source)
 
 
+def test_a_damaged_frame_is_refused_and_those_before_it_are_kept(tmp_path, paint):
+    shots, out = tmp_path / "shots", tmp_path / "out"
+    shots.mkdir()
+    for index, picture in enumerate(drawn(4), start=1):
+        Image.fromarray(picture).save(shots / f"{index}.png")
+    whole = (shots / "3.png").read_bytes()
+    (shots / "3.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"3.png is a damaged"):
+        paint(shots, out)
+    (shots / "3.png").write_bytes(whole)
+    assert paint(shots, out).kept == 2
+
+
 def test_sides_become_even_where_they_have_to(tmp_path, paint):
     write(tmp_path / "odd.webm", drawn(2, 65, 49), codec="libvpx-vp9", sound=None)
     assert paint(tmp_path / "odd.webm", tmp_path / "a.mp4").size == (64, 48)

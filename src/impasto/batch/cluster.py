@@ -68,7 +68,7 @@ def paint(
         for row in painted.iter_rows():
             seconds = float(row["seconds"])
             spent = None if math.isnan(seconds) else seconds
-            yield Outcome(str(row["output"]), spent, str(row["error"]))
+            yield Outcome(str(row["output"]), spent, str(row["error"]), str(row["note"]))
     except ray.exceptions.RayError as error:
         raise ImpastoError(f"Ray gave up ({_first(error)}): the same command goes on") from error
     finally:
@@ -94,6 +94,7 @@ class _Actor:
             "output": [one.output for one in outcomes],
             "seconds": [math.nan if one.seconds is None else one.seconds for one in outcomes],
             "error": [one.error for one in outcomes],
+            "note": [one.note for one in outcomes],
         }
 
     def _paint(self, item: Item) -> Outcome:

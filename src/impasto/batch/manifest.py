@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ class Manifest:
 
     Each line has ``picture``, ``styles``, ``strength``, ``seed``, ``output`` and ``seconds``; or
     ``error`` in place of the last two, where there is no result. ``seconds`` is null where a
-    process has painted a picture and died before it could tell.
+    process has painted a picture and died before it could tell. ``note`` is there where a picture
+    has one, such as "animated: first frame of 12 taken". Where files were passed over, the first
+    line has only ``passed_over``: how many, by kind.
 
     Args:
         out: The folder.
@@ -33,10 +35,11 @@ class Manifest:
         """The results that it tells of."""
         return [line["output"] for line in self._lines() if line.get("output")]
 
-    def begin(self, kept: Iterable[Item]) -> None:
+    def begin(self, kept: Iterable[Item], passed: Mapping[str, int] | None = None) -> None:
         """Write it anew with the results that are there; errors are left out, and tried again."""
         told = {line["output"]: line for line in self._lines() if line.get("output")}
-        lines = [
+        lines = [json.dumps({"passed_over": dict(passed)})] if passed else []
+        lines += [
             json.dumps(told.get(item.output) or self._line(item, Outcome(item.output)))
             for item in kept
         ]
@@ -63,7 +66,8 @@ class Manifest:
         }
         if outcome.error:
             return {**line, "error": outcome.error}
-        return {**line, "output": item.output, "seconds": outcome.seconds}
+        line |= {"output": item.output, "seconds": outcome.seconds}
+        return {**line, "note": outcome.note} if outcome.note else line
 
     def _lines(self) -> list[dict[str, Any]]:
         """Its lines, but for one that was cut short."""

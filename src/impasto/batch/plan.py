@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from impasto.batch.job import Job
 from impasto.errors import InputError
 from impasto.image import DEEP_SUFFIXES, READ_SUFFIXES, WRITE_SUFFIXES
-from impasto.training.sources import find
+from impasto.training.sources import Found, in_words, search
 
 JOB, MANIFEST = "batch.json", "manifest.jsonl"
 
@@ -37,20 +36,21 @@ class Item:
     output: str
 
 
-def plan(job: Job, out: Path) -> list[Item]:
+def plan(job: Job, out: Path, found: Sequence[str] | None = None) -> list[Item]:
     """All that there is to do, one style after another, so that few are in memory at once.
 
     Args:
         job: The job.
         out: The folder of the results; pictures in it are none of the job's.
+        found: The pictures, see :func:`pictures`; None looks for them.
 
     Raises:
         InputError: There are no pictures, or a result would take the place of one.
     """
-    pictures = _pictures(Path(job.folder), out)
-    outputs = _outputs(pictures, job.ending, job.bits)
+    names = pictures(Path(job.folder), out).files if found is None else found
+    outputs = _outputs(names, job.ending, job.bits)
     if job.random:
-        items = [_drawn(job, picture, outputs[picture]) for picture in pictures]
+        items = [_drawn(job, picture, outputs[picture]) for picture in names]
         items.sort(key=lambda item: item.style)  # stable: the pictures stay in order
     else:
         several = len(job.styles) > 1
@@ -62,25 +62,31 @@ def plan(job: Job, out: Path) -> list[Item]:
                 f"{style.label}/{outputs[picture]}" if several else outputs[picture],
             )
             for index, style in enumerate(job.styles)
-            for picture in pictures
+            for picture in names
         ]
     _check(items, job, out)
     return items
 
 
-def _pictures(folder: Path, out: Path) -> list[str]:
-    """Paths in the folder, sorted."""
+def pictures(folder: Path, out: Path) -> Found:
+    """What there is to paint: paths in the folder, sorted; and how much was passed over.
+
+    Args:
+        folder: Of the pictures.
+        out: Of the results; nothing in it counts.
+
+    Raises:
+        InputError: There are no pictures, or both are one folder.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: name a folder of pictures")
     if folder.resolve() == out.resolve():
         raise InputError(f"{out} holds the pictures to paint: choose another folder with -o")
-    # by names, since a result inside the folder of the pictures is no picture to paint
-    inside = os.path.relpath(out.resolve(), folder.resolve()).replace(os.sep, "/") + "/"
-    found = [Path(file).relative_to(folder).as_posix() for file in find(folder)]
-    found = [picture for picture in found if not picture.startswith(inside)]
-    if not found:
-        raise InputError(f"{folder} holds no pictures but those in {out}")
-    return found
+    files, passed = search(folder, out)
+    if not files:
+        over = f" (passed over: {in_words(passed)})" if passed else ""
+        raise InputError(f"{folder} holds no pictures to paint{over}: name another folder")
+    return Found(tuple(Path(file).relative_to(folder).as_posix() for file in files), passed)
 
 
 def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, str]:
@@ -100,7 +106,8 @@ def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, s
 def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
     """A picture's path with the ending of its painted file; never the same for two pictures.
 
-    Where the ending changes, the old one stays as a part of the name.
+    Where the ending changes, the old one stays as a part of the name; where it is no picture's, the
+    whole name does.
 
     Args:
         picture: A path with slashes.
@@ -109,15 +116,17 @@ def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
         bits: A channel: 8 or 16.
 
     Example:
-        >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png")
-        ('a/b.jpg', 'a/b~gif.png', 'a/b~jpg.png')
+        >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png"), renamed("b.dat")
+        ('a/b.jpg', 'a/b~gif.png', 'a/b~jpg.png', 'b.dat~.png')
     """
     path = PurePosixPath(picture)
     written = DEEP_SUFFIXES if bits == 16 else WRITE_SUFFIXES
     ending = ending or (path.suffix if path.suffix.lower() in written else ".png")
+    if path.suffix.lower() not in READ_SUFFIXES:
+        return str(path.with_name(f"{path.name}{_MARK}{ending}"))
     _, mark, tail = path.stem.rpartition(_MARK)
-    # what looks like an ending that was kept would be taken for one
-    ambiguous = bool(mark) and f".{tail.lower()}" in READ_SUFFIXES
+    # what looks like a name or an ending that was kept would be taken for one
+    ambiguous = bool(mark) and (not tail or f".{tail.lower()}" in READ_SUFFIXES)
     if path.suffix == ending and not ambiguous:
         return picture
     return str(path.with_name(f"{path.stem}{_MARK}{path.suffix[1:]}{ending}"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from impasto.batch import cluster, local
 from impasto.batch.job import Job
 from impasto.batch.manifest import Manifest
-from impasto.batch.plan import JOB, MANIFEST, Item, plan
+from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.errors import InputError
 from impasto.image import files
@@ -51,6 +51,7 @@ class Report:
         failures: Those that could not be made.
         seconds: That this took.
         cancelled: Whether it was stopped before its end.
+        passed: How many files and links of the folder were passed over, by kind.
     """
 
     total: int
@@ -59,6 +60,7 @@ class Report:
     failures: tuple[Failure, ...]
     seconds: float
     cancelled: bool = False
+    passed: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -97,7 +99,8 @@ def run(
     if address is not None and engine != "ray":
         raise InputError("--address is of a cluster: it needs --engine ray")
     folder = Path(out).absolute()
-    items = plan(job, folder)
+    names, passed = pictures(Path(job.folder), folder)
+    items = plan(job, folder, names)
     with _held(folder):
         manifest = Manifest(folder, job)
         if not restart:
@@ -111,7 +114,7 @@ def run(
             _clear(job, folder, items, manifest)
         _sweep(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
-        manifest.begin(kept)
+        manifest.begin(kept, passed)
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
@@ -119,7 +122,7 @@ def run(
         finally:
             _sweep(folder)
     seconds = time.perf_counter() - start
-    return Report(len(items), len(kept), painted, failures, seconds, cancelled)
+    return Report(len(items), len(kept), painted, failures, seconds, cancelled, passed)
 
 
 def _engine(

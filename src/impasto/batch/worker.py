@@ -27,7 +27,7 @@ from impasto.brushes import Brushes
 from impasto.controls import Brush, Controls
 from impasto.controls import Job as Way
 from impasto.errors import ImpastoError
-from impasto.image import Picture
+from impasto.image import Picture, flattening
 from impasto.style import Style
 
 ENDED = "its process was ended, time and again (out of memory?)"
@@ -44,11 +44,13 @@ class Outcome:
         output: The item's.
         seconds: From file to file; None where it was there already.
         error: Why there is no picture; empty if there is one.
+        note: What the user should know of a picture that there is; often empty.
     """
 
     output: str
     seconds: float | None = None
     error: str = ""
+    note: str = ""
 
 
 @dataclass
@@ -103,7 +105,8 @@ class Worker:
         except Exception as error:  # the other pictures shall have their turn
             words = str(error) if isinstance(error, ImpastoError) else repr(error)
             return Outcome(item.output, error=" ".join(words.split()))
-        return Outcome(item.output, round(time.perf_counter() - start, 3))
+        notes = "; ".join(filter(None, (picture.note, flattening(picture, target))))
+        return Outcome(item.output, round(time.perf_counter() - start, 3), note=notes)
 
     def check(self) -> None:
         """Find out before the work what is wrong with the styles, but for broken paintings.

@@ -33,7 +33,7 @@ from impasto.cli.options import (
     Transport,
     changes,
 )
-from impasto.errors import CancelledError, ImpastoError
+from impasto.errors import CancelledError, ImpastoError, PassedOverError
 
 _LISTED = 50  # failures on the terminal; the manifest has them all
 
@@ -96,6 +96,8 @@ def batch(
     from impasto import console
     from impasto.batch import Job, run, styles
     from impasto.controls import Controls
+    from impasto.interrupts import as_ctrl_c
+    from impasto.training.sources import HIDDEN, in_words
 
     job = Job(
         folder=str(pictures.absolute()),
@@ -123,7 +125,7 @@ def batch(
         keep_metadata=keep_metadata,
     )
     try:
-        with console.listening(quiet=quiet) as callback:
+        with as_ctrl_c(), console.listening(quiet=quiet) as callback:
             report = run(
                 job,
                 output,
@@ -145,8 +147,14 @@ def batch(
             f"{pace:.2f} pictures/s",
             err=True,
         )
+    over = in_words(report.passed)
+    serious = report.passed.keys() - {HIDDEN}
+    if over and (report.failures or not serious) and not quiet:
+        print(f"impasto: passed over: {over}", file=sys.stderr)
     for one in report.failures[:_LISTED]:
         print(f"impasto: {one.picture}, {one.style}: {one.error}", file=sys.stderr)
     if report.failures:
         failed = f"{len(report.failures)} of {report.total} pictures failed"
         raise ImpastoError(f"{failed}: see {output / 'manifest.jsonl'}")
+    if serious:
+        raise PassedOverError(f"all pictures are painted; passed over: {over}")

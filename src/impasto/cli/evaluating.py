@@ -141,6 +141,7 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the numbers, and what failed; returns where they are, in words."""
     from impasto import comparison, console, labels
     from impasto.image import files
+    from impasto.training.sources import in_words
 
     if json == console.STREAM:
         typer.echo(found.json())
@@ -150,6 +151,8 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
         lines = list(found.table())
         short = labels.shown(line[0] for line in lines)
         console.table(comparison.HEADER, [(short[label], *rest) for label, *rest in lines])
+    if found.passed and not quiet:
+        print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
     for one in found.failures:
         print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
     if not found.rows:

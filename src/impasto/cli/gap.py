@@ -57,6 +57,7 @@ def gap(
     with console.measuring(quiet=quiet) as job:
         from impasto import gap as gaps
         from impasto.metrics import STYLE_LAYERS
+        from impasto.training.sources import in_words
 
         names = STYLE_LAYERS if layers is None else tuple(map(str.strip, layers.split(",")))
         found = gaps.gap(
@@ -71,6 +72,8 @@ def gap(
             device=device,
             callback=job.callback,
         )
+        if found.passed and not quiet:
+            print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
         for error in found.skipped.values():
             print(f"impasto: skipped: {error}", file=sys.stderr)
         if json == console.STREAM:

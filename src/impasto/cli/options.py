@@ -15,6 +15,9 @@ Output = Annotated[
         "--output", "-o", help="Where to write; - is standard output.", show_default=False
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Let the output replace a file that is read.")
+]
 Method = Annotated[
     str | None,
     typer.Option(

@@ -20,6 +20,7 @@ from impasto.cli.options import (
     Memory,
     Method,
     Output,
+    Overwrite,
     Precision,
     Preset,
     Quality,
@@ -43,6 +44,7 @@ def stylize(
     photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
     style: Styles,
     output: Output = None,
+    overwrite: Overwrite = False,
     method: Method = None,
     quality: Quality = None,
     preset: Preset = "default",
@@ -74,7 +76,8 @@ def stylize(
     from impasto import console
 
     paths, shares = words.weighted(style)
-    target = console.target(output, photo, paths[0], depth=bits)
+    sources = (photo, *paths, *(mask or ()))
+    target = console.target(output, *sources, overwrite=overwrite, depth=bits)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
         from impasto import pipeline
 
@@ -116,6 +119,7 @@ def texture(
         ),
     ],
     output: Output = None,
+    overwrite: Overwrite = False,
     method: Annotated[
         str | None,
         typer.Option("--method", "-m", help="texture, cnnmrf or resample.", show_default="texture"),
@@ -140,7 +144,7 @@ def texture(
     """Make more of a texture, at any size."""
     from impasto import console
 
-    target = console.target(output, sample, "texture")
+    target = console.target(output, sample, "texture", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
         from impasto import pipeline
 
@@ -165,6 +169,7 @@ def texture(
 def invert(
     photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
     output: Output = None,
+    overwrite: Overwrite = False,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="A layer to rebuild from; repeatable; relu4_2 if none is named."),
@@ -190,7 +195,8 @@ def invert(
     """Show what a layer of the network keeps of a photo."""
     from impasto import console
 
-    target = console.target(output, photo, "ladder" if ladder else "inverted")
+    suffix = "ladder" if ladder else "inverted"
+    target = console.target(output, photo, suffix, overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
         from impasto import inspection
 
@@ -213,6 +219,7 @@ def invert(
 def upscale(
     photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
     output: Output = None,
+    overwrite: Overwrite = False,
     model: Annotated[
         str, typer.Option("--model", help="A name of 'impasto styles' or a model file.")
     ] = "upscale-x4",
@@ -225,7 +232,7 @@ def upscale(
     """Enlarge PHOTO, four times as shipped."""
     from impasto import console
 
-    target = console.target(output, photo, "large")
+    target = console.target(output, photo, "large", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json) as job:
         from impasto import pipeline
 

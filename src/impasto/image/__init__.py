@@ -31,6 +31,7 @@ __all__ = [
     "WRITE_SUFFIXES",
     "Picture",
     "check_target",
+    "flattening",
     "load",
     "save",
 ]
@@ -40,7 +41,10 @@ _ROWS = 256  # that are converted at once
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
 DEEP_SUFFIXES = encode.DEEP_SUFFIXES
-READ_SUFFIXES = (*WRITE_SUFFIXES, ".bmp", ".gif")
+READ_SUFFIXES = (
+    *(*WRITE_SUFFIXES, ".bmp", ".gif", ".jfif", ".jpe", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".tga", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".hif"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +176,7 @@ class Picture:
 
 
 def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Picture:
-    """Read a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.
+    """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
 
     Orientation (EXIF) and colours (a profile, or cICP, gAMA and cHRM of PNG) are applied; high
     dynamic range is tone-mapped. 16 bits a channel are read as such from PNG and TIFF. Integers in
@@ -251,6 +255,12 @@ def check_target(target: Target, *, format: str | None = None, depth: int = 8) -
     """
     encode.check(encode.format_of(target, format), 1, 1, quality=95, depth=depth)
     files.check(target)
+
+
+def flattening(picture: Picture, target: Target, *, format: str | None = None) -> str:
+    """Tell what `save` does with a transparency that a format cannot hold; empty if it keeps it."""
+    lost = picture.alpha is not None and encode.format_of(target, format) == "JPEG"
+    return "JPEG has no transparency: the picture is laid on white" if lost else ""
 
 
 def _from_tensor(tensor: Tensor) -> Picture:

@@ -99,7 +99,7 @@ class Space:
     narrow: bool = False
 
 
-def named(info: Mapping[str, Any]) -> tuple[Space | None, str]:
+def named(info: Mapping[Any, Any]) -> tuple[Space | None, str]:
     """The colour space that a PNG names, where it is not sRGB, and a note for the user.
 
     A chunk cICP counts before a profile, a profile before sRGB, and that before gAMA and cHRM.

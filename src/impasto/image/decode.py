@@ -151,8 +151,8 @@ def _decode(data: bytes, kind: str, max_pixels: int, full_range: bool) -> Pixels
         found = metadata.of(deep_image[1] if deep_image else image)
         coarse = header is not None and header.bits > 8 and pixels.rgb.dtype == np.uint8
         extra = (COARSE if coarse else "", _frames(image))
-    notes = pixels.notes + tuple(note for note in extra if note)
-    return replace(pixels, notes=notes, metadata=found)
+    told = (*pixels.notes, *filter(None, extra))
+    return replace(pixels, notes=told, metadata=found)
 
 
 def _from_pillow(image: Image.Image, header: tiff.Header | None = None) -> Pixels:

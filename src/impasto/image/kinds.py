@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from pathlib import Path
+
+from PIL import features
 
 from impasto.errors import InputError
 
-READS = "PNG, JPEG, WebP, TIFF, BMP or GIF"
+READS = "PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC"
+TEXT, EMPTY, OTHER = "text file", "empty file", "other file"
+_HEAD = 4096
 
 # What a file is, by how it starts. Only these decoders of Pillow are ever let loose on a file:
 # it has some forty, and one of them starts Ghostscript.
@@ -15,18 +21,29 @@ _FORMATS = (
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"RIFF....WEBP", "WEBP"),
     (rb"II[*+]\x00|MM\x00[*+]", "TIFF"),
-    (rb"BM", "BMP"),
+    # with the size of one of its headers, since two letters may begin any text
+    (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", "BMP"),
     (rb"GIF8[79]a", "GIF"),
+    (rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s", "PPM"),
+    (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", "JPEG2000"),
 )
+# TGA has no mark of its own. Its header of 18 bytes: length of a comment, colour map, kind of
+# picture, that map's first entry, length and depth, two offsets, width, height, depth, flags.
+_TGA = re.compile(
+    rb"."
+    rb"(?:\x01[\x01\x09]....[\x0f\x10\x18\x20]....(?!\0\0)..(?!\0\0)..\x08"
+    rb"|\x00[\x02\x0a]\0\0\0\0\0....(?!\0\0)..(?!\0\0)..[\x10\x18\x20]"
+    rb"|\x00[\x03\x0b]\0\0\0\0\0....(?!\0\0)..(?!\0\0)..[\x08\x10])"
+    rb"[\x00-\x3f]",
+    re.DOTALL,
+)
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 _FOREIGN = (
-    (rb"....ftyp(heic|heix|hevc|mif1|msf1)", "an HEIC picture"),
-    (rb"....ftypavi[fs]", "an AVIF picture"),
     (rb"....ftyp", "a video"),
     (rb"%PDF", "a PDF document"),
     (rb"%!PS", "a PostScript document"),
     (rb"8BPS", "a Photoshop document"),
     (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (rb"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "an archive"),
 )
@@ -40,15 +57,83 @@ def kind_of(head: bytes, name: str) -> str:
     """
     if not head:
         raise InputError(f"{name} is empty (0 bytes): make or fetch it again")
+    kind = _format(head)
+    if kind:
+        if what := _lacks(kind):
+            raise InputError(f"{name} is {what}; or save it as PNG or JPEG first")
+        return kind
+    if words := _foreign(head):
+        raise InputError(f"{name} is {words}, which cannot be read: save it as PNG or JPEG first")
+    raise InputError(f"{name} is {_text_or_not(head)}: give a {READS} file")
+
+
+def why_not(path: str | Path) -> str:
+    """Tell by its content what keeps a file from being read as a picture.
+
+    Args:
+        path: A regular file, with any ending.
+
+    Returns:
+        A few words on its kind, without an article; empty for a picture that can be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return "file that cannot be opened"
+    if not head:
+        return EMPTY
+    kind = _format(head)
+    if kind:
+        return _lacks(kind).partition(" ")[2]
+    if words := _foreign(head):
+        return words.partition(" ")[2]
+    words = _text_or_not(head)
+    if words.startswith("text"):
+        return TEXT
+    return OTHER if words.startswith("not") else re.split(r"[,(]", words)[0].split(" ", 1)[1]
+
+
+def _format(head: bytes) -> str:
+    """Pillow's name of a format that is or might be read; empty if there is none."""
     for start, kind in _FORMATS:
         if re.match(start, head, re.DOTALL):
             return kind
-    for start, words in _FOREIGN:
-        if re.match(start, head, re.DOTALL):
-            raise InputError(
-                f"{name} is {words}, which cannot be read: save it as PNG or JPEG first"
-            )
-    raise InputError(f"{name} is {_text_or_not(head)}: give a {READS} file")
+    brands = _brands(head)
+    if brands & {b"avif", b"avis"}:  # before HEIC: both may name the container's brand, mif1
+        return "AVIF"
+    if brands & _HEIF:
+        return "HEIF"
+    return "TGA" if _TGA.match(head) else ""
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """What a file of the ISO base media format says it is: its major and compatible brands."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(head[:4]), len(head))
+    places = [8, *range(16, end - 3, 4)]  # the number between them is the major brand's version
+    return {bytes(head[place : place + 4]) for place in places}
+
+
+def _lacks(kind: str) -> str:
+    """What this installation needs to read a format, in words; empty if it reads it."""
+    if kind == "HEIF":
+        if importlib.util.find_spec("pillow_heif") is None:
+            return "an HEIC picture, which needs pillow-heif: pip install 'impasto[heif]'"
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        return ""
+    needs = {"AVIF": "avif", "JPEG2000": "jpg_2000"}.get(kind)
+    if needs is None or features.check(needs):
+        return ""
+    return f"a picture in {kind}, which this Pillow was built without: pip install -U pillow"
+
+
+def _foreign(head: bytes) -> str:
+    """A known kind of file that is not read, with its article."""
+    return next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
 
 
 def _text_or_not(head: bytes) -> str:

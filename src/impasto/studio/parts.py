@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from impasto.errors import ImpastoError
+from impasto.image import READ_SUFFIXES
 from impasto.progress import Callback
 from impasto.studio import guard
 from impasto.studio.desk import Bench, Desk, Done, Report
@@ -21,7 +22,7 @@ from impasto.studio.limits import Limits, told
 T = TypeVar("T")
 
 QUEUE = "paint"  # the queue that all long jobs share
-PICTURES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"]
+PICTURES = list(READ_SUFFIXES)
 
 log = logging.getLogger("impasto.studio")
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from impasto.errors import ImpastoError, InputError
 from impasto.training import shards
 from impasto.training.crops import crop
-from impasto.training.sources import SUFFIXES, Source, find
+from impasto.training.sources import SUFFIXES, Source, find, look
 
 __all__ = ["SUFFIXES", "Feed", "Source", "find", "open_source"]
 
@@ -37,7 +37,7 @@ def open_source(
 
     Args:
         place: A folder, searched with all folders in it; a list, see
-            :func:`~impasto.training.sources.find`; or WebDataset
+            :func:`~impasto.training.sources.look`; or WebDataset
             shards: one ``.tar``, or several as ``photos-{0000..0009}.tar``.
         crop: See :class:`Source`.
         zoom: See :class:`Source`.
@@ -51,7 +51,8 @@ def open_source(
     if shards.is_shards(place):
         files, members = shards.index(str(place))
         return Source(files, crop, zoom, flip, members, repeat)
-    return Source(find(place), crop, zoom, flip, repeat=repeat)
+    files, passed = look(place)
+    return Source(files, crop, zoom, flip, repeat=repeat, passed=passed)
 
 
 class _Crops:

@@ -50,7 +50,7 @@ def index(places: str) -> tuple[tuple[str, ...], tuple[Member, ...]]:
             files.append(name)
             members.append(member)
     if not files:
-        raise InputError(f"{places} holds no pictures: it needs some of {', '.join(SUFFIXES)}")
+        raise InputError(f"{places} holds no pictures: name shards with files such as 0001.jpg")
     return tuple(files), tuple(members)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
@@ -11,8 +10,10 @@ from pathlib import Path
 
 from impasto import image
 from impasto.errors import InputError
-from impasto.image import READ_SUFFIXES, Picture
+from impasto.image import Picture
 from impasto.image.animation import is_animated_webp
+from impasto.training.sources import flat, in_words
+from impasto.video import frames
 from impasto.video.decoder import FPS, Video, numbered
 from impasto.video.webp import Animation
 
@@ -25,21 +26,20 @@ class Folder:
         fps: Frames a second; 25 when None.
 
     Raises:
-        InputError: It holds no pictures.
+        InputError: It holds no pictures, one of them cannot be read, or numbers are missing.
     """
 
     def __init__(self, path: Path, fps: Fraction | None = None) -> None:
         self.path, self.fps = path, fps or FPS
-        found = [
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")
-        ]
-        if not found:
-            raise InputError(f"{path} holds no pictures: it needs frames such as 0001.png")
-        self.files = sorted(found, key=lambda file: _natural(file.name))
+        found = flat(path)
+        over = in_words(found.passed)
+        if not found.files:
+            told = f" (passed over: {over})" if over else ""
+            raise InputError(f"{path} holds no pictures{told}: it needs frames such as 0001.png")
+        self.files = frames.ordered(map(Path, found.files))
+        frames.check(self.files)
         self.frames = len(self.files)
-        self.notes: list[str] = []
+        self.notes = [f"passed over: {over}"] if over else []
 
     @property
     def names(self) -> Sequence[str]:
@@ -98,9 +98,3 @@ def _rate(fps: Fraction | float | str) -> Fraction:
     if not 0 < found <= 1000:
         raise InputError(f"{fps} frames a second: write 25 or 30000/1001, at most 1000")
     return found
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts ``frame2`` before ``frame10``."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

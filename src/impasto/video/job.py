@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from impasto import image
 from impasto.brushes import Brushes
-from impasto.controls import Controls
+from impasto.controls import Controls, asked
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.base import Method
@@ -144,7 +144,7 @@ def stylize_video(
     """
     begun = time.perf_counter()
     coding = Coding(codec, crf, audio)
-    controls = Controls(**options) if controls is None else replace(controls, **options)
+    controls = asked(controls, options)
     settings = dict(settings or {})
     clip, out = open_clip(source, fps), Path(target)
     into_folder = out.is_dir() or not out.suffix or os.fspath(target).endswith(os.sep)
@@ -233,12 +233,16 @@ def _paint(
     def keep() -> None:
         work.keep(hand.state(), {"frames": done, "shots": hand.shots})
 
-    for picture in clip.pictures(done):
+    pictures = clip.pictures(done)
+    while True:
+        total = max(clip.frames, done + 1)
         rate = (done - kept) / max(1e-9, time.perf_counter() - start)
         pace = f", {rate:.2f} frames/s" if done > kept else ""
-        total = max(clip.frames, done + 1)
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
+            picture = next(pictures, None)
+            if picture is None:
+                break
             result = painter.frame(picture, hand, watch)
         except Stopped:
             keep()
@@ -247,7 +251,8 @@ def _paint(
                 f"goes on"
             ) from None
         except ImpastoError:
-            keep()
+            if done > kept:
+                keep()
             raise
         image.save(result, work.frame(done))
         done += 1

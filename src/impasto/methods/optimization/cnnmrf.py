@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.losses.augment import augment_style
 from impasto.losses.objective import Objective
+from impasto.losses.patches import Reduction
 from impasto.losses.style import PatchLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
@@ -146,7 +148,7 @@ class CNNMRF(OptimizingMethod):
             config.patch_stride,
             config.style_stride,
             average_overlaps=config.average_overlaps,
-            reduction=config.style_reduction,
+            reduction=cast("Reduction", config.style_reduction),  # checked by the config
         )
         layers = dict.fromkeys(config.style_layers, config.style_weight)
         for style in level.styles:
