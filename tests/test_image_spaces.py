@@ -10,7 +10,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from impasto.image import Picture, colorspace, load, save
+from impasto.image import Picture, colorspace, hdr, load, save
 
 # RGB of Display P3 and of BT.2020 to sRGB in linear light, as published (CSS Color 4; BT.2087)
 P3 = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]])
@@ -174,17 +174,18 @@ def test_narrow_range():
 )
 def test_high_dynamic_range_is_tone_mapped(transfer, codes, name):
     picture = load(png16([[code] * 3 for code in (*codes, 1)], cicp(9, transfer, 0, 1)))
-    white = 0.9  # a shoulder of 0.2 that starts with a slope of 1: half of it is left at 1
-    wanted = encoded([0, 100 / 203, white])
-    np.testing.assert_allclose(row(picture)[:3, 0], wanted, atol=2e-3)
-    assert white < row(picture)[3, 0] <= 1
+    dark, white = hdr.tone_curve(np.array([100.0, 203.0]), hdr.PEAK) / hdr.WHITE  # as in videos
+    assert 0.45 < dark < 100 / 203
+    assert 0.75 < white < 0.85
+    np.testing.assert_allclose(row(picture)[:3, 0], encoded([0, dark, white]), atol=2e-3)
+    np.testing.assert_allclose(row(picture)[3, 0], 1, atol=2e-3)  # the brightest there is
     assert picture.note == f"high dynamic range ({name}) was tone-mapped to sRGB"
 
 
 def test_tone_mapping_keeps_order_and_hue():
-    light = np.array([[0.5, 0.2, 0.1], [5, 2, 1], [50, 20, 10]], np.float32)
+    light = np.array([[0.3, 0.12, 0.06], [1, 0.4, 0.2], [4, 1.6, 0.8]], np.float32)
     mapped = colorspace._compressed(light)
-    np.testing.assert_array_equal(mapped[0], light[0])
+    np.testing.assert_allclose(mapped[0], light[0], rtol=1e-6)
     assert (mapped <= 1).all()
     assert (np.diff(mapped[:, 0]) > 0).all()
     np.testing.assert_allclose(mapped[:, 1] / mapped[:, 0], 0.4, rtol=1e-5)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from moving_clips import drawn, read, write
 
-from impasto.video import film, hdr
+from impasto.image import hdr
+from impasto.image.hdr import BT709, BT2020, DISPLAY_P3, HLG, PQ, Hdr
+from impasto.video import film
 from impasto.video.coding import Coding
 from impasto.video.decoder import Video
-from impasto.video.hdr import BT709, BT2020, DISPLAY_P3, HLG, PQ, Hdr
 
 WHITE = {PQ: 0.5807, HLG: 0.75}
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.image import hdr
 from impasto.image.color import srgb_encode
 
 BROKEN = "its colour information (gAMA, cHRM) is broken and was ignored"
@@ -37,8 +38,6 @@ _PRIMARIES: Mapping[int, Chromaticities] = {  # H.273, table 2
     11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
     12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
-_WHITE, _PEAK = 203.0, 1000.0  # cd/m²: of white in BT.2408, and of the display HLG is shown on
-_KNEE = 0.8  # of white: what is darker keeps its lightness
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
@@ -54,18 +53,7 @@ def _power(exponent: float) -> Curve:
 
 
 def _pq(v: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The perceptual quantiser, ITU-R BT.2100, table 4."""
-    m1, m2 = 2610 / 16384, 2523 / 4096 * 128
-    c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-    p = v ** (1 / m2)
-    return (np.maximum(p - c1, 0) / (c2 - c3 * p)) ** (1 / m1) * (10000 / _WHITE)
-
-
-def _hlg(v: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Hybrid log-gamma to the light of the scene, ITU-R BT.2100, table 5: 0 to 1."""
-    a = 0.17883277
-    b, c = 1 - 4 * a, 0.5 - a * np.log(4 * a)
-    return np.where(v <= 0.5, v**2 / 3, (np.exp((v - c) / a) + b) / 12)
+    return hdr.pq_to_nits(v) / hdr.WHITE
 
 
 _CURVES: Mapping[int, Curve] = {  # H.273, table 3
@@ -77,7 +65,7 @@ _CURVES: Mapping[int, Curve] = {  # H.273, table 3
     8: _power(1.0),
     13: _srgb_decode,
     16: _pq,
-    18: _hlg,
+    18: hdr.hlg_to_scene,
 }
 _HDR = {16: "PQ", 18: "HLG"}
 
@@ -136,9 +124,9 @@ def code_of(data: bytes) -> dict[str, bytes]:
 def _by_code(cicp: bytes) -> tuple[Space | None, str]:
     if len(cicp) != 4 or cicp[0] not in _PRIMARIES or cicp[1] not in _CURVES or cicp[2]:
         return None, UNKNOWN
-    hdr = _HDR.get(cicp[1], "")
-    space = Space(_PRIMARIES[cicp[0]], _CURVES[cicp[1]], hdr, not cicp[3])
-    note = f"high dynamic range ({hdr}) was tone-mapped to sRGB" if hdr else ""
+    signal = _HDR.get(cicp[1], "")
+    space = Space(_PRIMARIES[cicp[0]], _CURVES[cicp[1]], signal, not cicp[3])
+    note = f"high dynamic range ({signal}) was tone-mapped to sRGB" if signal else ""
     plain = space.primaries == _BT709 and space.curve is _srgb_decode and not space.narrow
     return (None if plain else space), note
 
@@ -177,22 +165,19 @@ def to_srgb(values: NDArray[Any], space: Space) -> NDArray[np.float32]:
     for row in range(values.shape[0]):  # row by row: no second full-size copy in floats
         light = table[np.repeat(values[row], 3, axis=1) if grey else values[row]]  # (W, 3)
         if space.hdr == "HLG":  # the light of a display, BT.2100: a system gamma of 1.2
-            light *= (light @ luminance)[:, None] ** np.float32(0.2) * (_PEAK / _WHITE)
-        light = light @ matrix.T.astype(np.float32)
-        out[row] = srgb_encode(_compressed(light) if space.hdr else light)
+            light *= (light @ luminance)[:, None] ** np.float32(0.2) * (hdr.PEAK / hdr.WHITE)
+        light = _compressed(light) if space.hdr else light
+        out[row] = srgb_encode(light @ matrix.T.astype(np.float32))
     return out
 
 
 def _compressed(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring light of any brightness below 1; (W, 3).
+    """Bring light of any brightness to 1 at most, as in videos: (W, 3).
 
     All three channels get the factor of the brightest, so that hues stay.
     """
-    most = light.max(axis=1, keepdims=True)
-    room = 1 - _KNEE
-    excess = (np.maximum(most, _KNEE) - _KNEE) / room
-    above = _KNEE + room * excess / (1 + excess)
-    factor: NDArray[np.float32] = np.where(most > _KNEE, above / np.maximum(most, _KNEE), 1)
+    most = np.maximum(light.max(axis=1, keepdims=True), 1e-9) * hdr.WHITE
+    factor = hdr.tone_curve(np.minimum(most, hdr.PEAK), hdr.PEAK) / most
     return (light * factor).astype(np.float32)
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.image import Picture
+from impasto.image.hdr import Hdr, to_sdr
 from impasto.video.alpha import alpha_of, may_have_alpha
 from impasto.video.deinterlace import Deinterlacer
-from impasto.video.hdr import Hdr, to_sdr
 from impasto.video.light import hdr_of
 
 if TYPE_CHECKING:

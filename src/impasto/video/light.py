@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from impasto.video.hdr import BT709, BT2020, DISPLAY_P3, HLG, PEAK, PQ, WHITE, Hdr
+from impasto.image.hdr import BT709, BT2020, DISPLAY_P3, HLG, PEAK, PQ, WHITE, Hdr
 
 if TYPE_CHECKING:
     from av import VideoFrame
