@@ -22,7 +22,7 @@ BROKEN = "its colour information (gAMA, cHRM) is broken and was ignored"
 UNKNOWN = "its colour space (cICP) is unknown here and was ignored"
 
 Chromaticities = tuple[float, float, float, float, float, float, float, float]  # white, R, G, B
-Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # code value to light, white is 1
+Curve = Callable[[hdr.Floats], hdr.Floats]  # code value to light, white is 1
 
 _D65 = (0.3127, 0.3290)
 _BT709: Chromaticities = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -43,7 +43,7 @@ _BRADFORD = np.array(
 )
 
 
-def _srgb_decode(v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _srgb_decode(v: hdr.Floats) -> hdr.Floats:
     """IEC 61966-2-1."""
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
@@ -52,7 +52,7 @@ def _power(exponent: float) -> Curve:
     return lambda v: v**exponent
 
 
-def _pq(v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pq(v: hdr.Floats) -> hdr.Floats:
     return hdr.pq_to_nits(v) / hdr.WHITE
 
 
