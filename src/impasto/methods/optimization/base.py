@@ -29,8 +29,7 @@ STARTS = ("content", "noise")
 # white noise of full contrast takes a hundred steps to unlearn; the authors of all these methods
 # start near grey
 _NOISE = 0.05
-# the edges below which a level has too few features: long for the eye, short for relu5_1
-_SMALLEST, _NARROWEST = 128, 32
+_NARROWEST = 32  # the short edge below which a level has too few features at relu5_1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +105,8 @@ class OptimizingMethod(Method):
     """A method that is an objective: subclasses say what to minimise, :meth:`descend` does it."""
 
     default_size = 512
+    # the long edge of the smallest level: below it the deepest layers have too few positions
+    smallest = 128
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -161,7 +162,7 @@ class OptimizingMethod(Method):
         config, levels = self.config, list(self._pyramid(full))
         total = config.coarse_steps * (len(levels) - 1) + config.steps
         image, before, done = None, levels[0], 0
-        with _seeded(seed, self.runtime.device):
+        with seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
                 room = fit(level.height, level.width, config, self.runtime)
@@ -205,7 +206,7 @@ class OptimizingMethod(Method):
         """
         count = self.config.levels if shot.start() is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
-        while count > 1 and (long >> count - 1 < _SMALLEST or short >> count - 1 < _NARROWEST):
+        while count > 1 and (long >> count - 1 < self.smallest or short >> count - 1 < _NARROWEST):
             count -= 1
         for depth in range(count - 1, 0, -1):
             shrink = scaler(0.5**depth)
@@ -253,7 +254,7 @@ def scaler(factor: float) -> Callable[[Tensor], Tensor]:
     return scale
 
 
-class _seeded:  # noqa: N801 (used like a function)
+class seeded:  # noqa: N801 (used like a function)
     """Random numbers from a seed inside, and as they were outside."""
 
     def __init__(self, seed: int, device: torch.device) -> None:

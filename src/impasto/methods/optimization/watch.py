@@ -32,6 +32,8 @@ class SolverConfig:
         spectrum: L-BFGS descends on the picture's Fourier coefficients, each measured in units of
             frequency to the power of minus this; 0 is plain pixels. See
             :func:`impasto.methods.optimization.descents.coordinates`.
+        bands: Adam descends on the coefficients of a Laplacian pyramid of so many bands; 1 is plain
+            pixels.
         first_step: How far L-BFGS moves a pixel in its first step, on average.
         tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
             0 never stops early.
@@ -43,6 +45,7 @@ class SolverConfig:
     learning_rate: float = 1.0
     history: int = 30
     spectrum: float = 0.5
+    bands: int = 1
     first_step: float = 0.002
     tolerance: float = 0.0
     patience: int = 20
@@ -53,7 +56,7 @@ class SolverConfig:
             raise InputError(
                 f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
             )
-        for name in ("steps", "history", "patience"):
+        for name in ("steps", "history", "patience", "bands"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
