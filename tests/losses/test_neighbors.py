@@ -133,7 +133,7 @@ def test_sample_rows_takes_vectors_of_the_map():
     few = sample_rows(x, 6)
     apart = torch.cdist(few, x[0].flatten(1).T)
     assert few.shape == (6, 3)
-    assert torch.equal(apart.amin(1), torch.zeros(6))
+    assert float(apart.amin(1).max()) < 1e-5
 
 
 def test_pairs_loss():

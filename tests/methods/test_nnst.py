@@ -8,10 +8,11 @@ import torch
 from impasto import samples
 from impasto.errors import InputError
 from impasto.histogram import match_chroma
+from impasto.losses.neighbors import scattered
 from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.nnst import NNST, NNSTConfig
-from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, scattered
+from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool
 from impasto.methods.optimization.solver import SolverConfig, minimize
 from impasto.runtime import choose
 

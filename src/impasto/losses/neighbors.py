@@ -49,6 +49,34 @@ def hypercolumns(features: Sequence[Tensor], height: int, width: int) -> Tensor:
     return torch.cat(columns, dim=1)
 
 
+def rows_of(features: Tensor) -> Tensor:
+    """(1, C, h, w) -> (h*w, C); a view of it in channels_last."""
+    return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
+
+
+def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
+    """Take positions on a regular grid with a random offset.
+
+    Args:
+        features: (1, C, h, w).
+        count: How many positions at most along an axis.
+        maps: (1, T, H, W) of other resolutions, taken at the same places.
+
+    Returns:
+        (1, C, r, c) and (1, T, r, c) for each map.
+    """
+    height, width = features.shape[2:]
+    step = -(-max(height, width) // count)
+    y = int(torch.randint(min(step, height), ()))
+    x = int(torch.randint(min(step, width), ()))
+    found = [features[:, :, y::step, x::step]]
+    for one in maps:
+        rows = torch.arange(y, height, step, device=one.device) * one.shape[2] // height
+        columns = torch.arange(x, width, step, device=one.device) * one.shape[3] // width
+        found.append(one[:, :, rows][..., columns])
+    return found
+
+
 @torch.no_grad()
 def centered_directions(vectors: Tensor) -> Tensor:
     """Subtract the mean vector over all positions of (1, C, h, w), and scale each to length 1."""

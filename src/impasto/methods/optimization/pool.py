@@ -22,7 +22,9 @@ from impasto.losses.neighbors import (
     pairs_loss,
     principal_directions,
     project,
+    rows_of,
     sample_rows,
+    scattered,
     tones,
     with_tones,
 )
@@ -271,29 +273,6 @@ class SplitLoss:
         return pairs_loss(rows_of(rows), targets)
 
 
-def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
-    """Take positions on a regular grid with a random offset.
-
-    Args:
-        features: (1, C, h, w).
-        count: How many positions at most along an axis.
-        maps: (1, T, H, W) of other resolutions, taken at the same places.
-
-    Returns:
-        (1, C, r, c) and (1, T, r, c) for each map.
-    """
-    height, width = features.shape[2:]
-    step = -(-max(height, width) // count)
-    y = int(torch.randint(min(step, height), ()))
-    x = int(torch.randint(min(step, width), ()))
-    found = [features[:, :, y::step, x::step]]
-    for one in maps:
-        rows = torch.arange(y, height, step, device=one.device) * one.shape[2] // height
-        columns = torch.arange(x, width, step, device=one.device) * one.shape[3] // width
-        found.append(one[:, :, rows][..., columns])
-    return found
-
-
 def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The losses with their sum, which is minimised."""
     losses = {"style": style, **extra}
@@ -303,8 +282,3 @@ def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def grid_of(height: int, width: int) -> tuple[int, int]:
     """The size of the grid of positions for an image of a size."""
     return height >> _GRID_BLOCK - 1, width >> _GRID_BLOCK - 1
-
-
-def rows_of(features: Tensor) -> Tensor:
-    """(1, C, h, w) -> (h*w, C); a view of it in channels_last."""
-    return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
