@@ -213,6 +213,7 @@ def test_the_chroma_step_matches_the_colours():
         {"split_steps": 0},
         {"samples": 1},
         {"layers": ()},
+        {"layers": ("relu1_1",)},
         {"bands": 0},
     ],
 )

@@ -31,7 +31,7 @@ def split_bands(image: Tensor, bands: int) -> list[Tensor]:
         >>> torch.allclose(join_bands(split_bands(image, 2)), image)
         True
     """
-    found = []
+    found: list[Tensor] = []
     while len(found) < bands - 1 and min(image.shape[2:]) >= _SMALLEST:
         height, width = image.shape[2:]
         half = (height // 2, width // 2)

@@ -90,6 +90,11 @@ class NNSTConfig(OptimizationConfig):
             raise InputError(f"content_weight is {self.content_weight}: it must be 0 to 1")
         if self.samples < 2 or not self.layers:
             raise InputError("samples must be at least 2, and layers at least one")
+        if self.structure_weight and self.structure_layer not in self.layers:
+            raise InputError(
+                f"structure_layer {self.structure_layer} is not among the layers: "
+                f"add it to them, or set structure_weight=0"
+            )
 
     @classmethod
     def paper(cls) -> NNSTConfig:
@@ -187,7 +192,7 @@ class NNST(OptimizingMethod):
         # in a blend a painting of weight 0 has no vectors; in regions each has its place
         styles = [style for style in level.styles if level.regions or style.weight > 0]
         paintings = [[torch.rot90(style.image, turn, (2, 3)) for turn in turns] for style in styles]
-        shares = level.content.new_tensor([style.weight for style in styles])
+        shares = torch.tensor([style.weight for style in styles], device=self.runtime.device)
         if level.regions:
             shares = torch.stack([region.mean() for region in level.regions]).to(shares)
         matching = Matching(
@@ -203,6 +208,7 @@ class NNST(OptimizingMethod):
     ) -> Callable[[Tensor], Mapping[str, Tensor]]:
         level, config = phase.level, self.config
         content = level.content
+        assert content is not None  # this method only stylizes
         grid = grid_of(level.height, level.width)
         owners = None
         if level.regions:
