@@ -7,14 +7,11 @@ import torch.nn.functional as F
 from impasto.errors import InputError
 from impasto.losses.neighbors import (
     assign,
-    centered_directions,
-    hypercolumns,
+    hypercolumn_directions,
     local_contrast,
     match_vectors,
     pairs_loss,
     principal_directions,
-    project,
-    sample_rows,
     tones,
     with_tones,
 )
@@ -24,21 +21,33 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def layers():
+    """A fine, an equal and a coarse layer, and their stack, made step by step."""
+    fine, same, coarse = random(1, 2, 8, 12), random(1, 3, 4, 6), random(1, 5, 2, 3)
+    large = F.interpolate(coarse, (4, 6), mode="bilinear")
+    stack = torch.cat([F.avg_pool2d(fine, 2) / 2, same / 3, large / 5], dim=1)
+    return [fine, same, coarse], F.normalize(stack - stack.mean((2, 3), keepdim=True), dim=1)
+
+
 def test_hypercolumns_divide_by_channels_average_and_interpolate():
-    fine, same, coarse = random(1, 2, 8, 12), random(1, 3, 4, 6), torch.full((1, 5, 2, 3), 10.0)
-    found = hypercolumns([fine, same, coarse], 4, 6)
-    assert found.shape == (1, 10, 4, 6)
-    assert torch.allclose(found[:, :2], F.avg_pool2d(fine, 2) / 2)
-    assert torch.allclose(found[:, 2:5], same / 3)
-    assert torch.allclose(found[:, 5:], torch.full((1, 5, 4, 6), 2.0))
+    maps, expected = layers()
+    before = [one.clone() for one in maps]
+    assert torch.allclose(hypercolumn_directions(maps, 4, 6), expected, atol=1e-6)
+    assert all(torch.equal(x, y) for x, y in zip(maps, before, strict=True))
 
 
-def test_centered_directions():
-    x = random(1, 4, 5, 6)
-    found = centered_directions(x)
-    centered = x - x.mean((2, 3), keepdim=True)
-    assert torch.allclose(found, F.normalize(centered, dim=1), atol=1e-6)
-    assert torch.equal(centered_directions(torch.ones(1, 4, 5, 6)), torch.zeros(1, 4, 5, 6))
+def test_projected_hypercolumns_are_those_of_the_stack():
+    maps, stack = layers()
+    projection = random(10, 4, seed=1)
+    expected = torch.einsum("bchw,ck->bkhw", stack, projection)
+    found = hypercolumn_directions(maps, 4, 6, projection=projection)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_hypercolumns_of_some_positions():
+    maps, stack = layers()
+    found = hypercolumn_directions(maps, 4, 6, positions=torch.tensor([7, 0, 23]))
+    assert torch.allclose(found[0, :, :, 0], stack[0].flatten(1)[:, [7, 0, 23]], atol=1e-6)
 
 
 def test_match_is_the_highest_cosine_over_all_maps():
@@ -121,19 +130,7 @@ def test_principal_directions_span_what_varies():
     rows = random(300, 3, seed=1) @ basis.T
     directions = principal_directions(rows, 3)
     assert torch.allclose(directions.T @ directions, torch.eye(3), atol=1e-5)
-    image = rows.T.view(1, 20, 15, 20)
-    kept = project(image, directions)
-    assert torch.allclose(kept.square().sum(), image.square().sum(), rtol=1e-4)
-
-
-def test_sample_rows_takes_vectors_of_the_map():
-    torch.manual_seed(0)
-    x = random(1, 3, 4, 5)
-    assert torch.equal(sample_rows(x, 20), x[0].flatten(1).T)
-    few = sample_rows(x, 6)
-    apart = torch.cdist(few, x[0].flatten(1).T)
-    assert few.shape == (6, 3)
-    assert float(apart.amin(1).max()) < 1e-5
+    assert torch.allclose(rows @ directions @ directions.T, rows, atol=1e-4)
 
 
 def test_pairs_loss():
@@ -141,6 +138,8 @@ def test_pairs_loss():
     assert float(pairs_loss(rows, 3 * rows)) == pytest.approx(0)
     assert float(pairs_loss(rows, rows.flip(0))) == pytest.approx(1)
     assert float(pairs_loss(rows, -rows)) == pytest.approx(2)
+    assert float(pairs_loss(rows, 3 * rows, lengths=True)) == pytest.approx(4 / 10)
+    assert float(pairs_loss(rows, rows.roll(1, 1), lengths=True)) == pytest.approx(1)
     with pytest.raises(InputError, match="paired"):
         pairs_loss(rows, rows[:1])
 

@@ -18,7 +18,7 @@ from impasto.runtime import choose
 
 FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-PLAIN = Matching(tone_weight=0.0, directions=0, samples=8, fast=False)
+PLAIN = Matching(tone_weight=0.0, directions=0, samples=8, lengths=False, fast=False)
 SHORT = NNSTConfig(steps=2, coarse_steps=2, levels=1, layers=LAYERS)
 
 

@@ -24,29 +24,54 @@ _FAINT = 0.01  # a contrast that counts as none, of luminance in [0, 1]
 _SCRATCH = 128 * 2**20  # bytes for the products of a match
 
 
-def hypercolumns(features: Sequence[Tensor], height: int, width: int) -> Tensor:
-    """Stack the layers of one image at one resolution, each divided by its channel count.
+@torch.no_grad()
+def hypercolumn_directions(
+    features: Sequence[Tensor],
+    height: int,
+    width: int,
+    *,
+    projection: Tensor | None = None,
+    positions: Tensor | None = None,
+) -> Tensor:
+    """Stack the layers of one image at one resolution, centre the vectors, give them length 1.
 
-    Finer layers are averaged over the pixels of a position, coarser ones interpolated bilinearly;
-    the authors' code samples both bilinearly.
+    Each layer is divided by its channel count. Finer layers are averaged over the pixels of a
+    position, coarser ones interpolated bilinearly; the authors' code samples both bilinearly. With
+    a projection the stack itself is never in memory.
 
     Args:
-        features: (1, C_l, h_l, w_l) each.
+        features: (1, C_l, h_l, w_l) each; C is the sum of C_l.
         height: Of the result.
         width: Of the result.
+        projection: (C, K), directions along which the vectors of length 1 are measured; None is
+            the vectors themselves, K = C.
+        positions: (N,), which positions to return; None is all.
 
     Returns:
-        (1, sum of C_l, height, width) in float32 or better.
+        (1, K, height, width) in float32 or better, or (1, K, N, 1) of some positions.
     """
-    columns = []
+    squares, parts, first = 0.0, [], 0
     for layer in features:
-        x = at_least_float32(layer)
-        if x.shape[2] > height or x.shape[3] > width:
-            x = F.adaptive_avg_pool2d(x, (height, width))
-        elif x.shape[2:] != (height, width):
-            x = F.interpolate(x, (height, width), mode="bilinear")
-        columns.append(x / layer.shape[1])
-    return torch.cat(columns, dim=1)
+        x = _resampled(at_least_float32(layer), height, width) / layer.shape[1]
+        x = x.sub_(x.mean((2, 3), keepdim=True))
+        if positions is not None:
+            x = x.flatten(2)[:, :, positions].unsqueeze(3)
+        squares = squares + x.square().sum(1, keepdim=True)
+        if projection is not None:
+            x = torch.einsum("bchw,ck->bkhw", x, projection[first : first + layer.shape[1]])
+            parts = [x.add_(parts[0])] if parts else [x]
+        else:
+            parts.append(x)
+        first += layer.shape[1]
+    return torch.cat(parts, dim=1).div_(squares.sqrt().clamp_min(_EPS))
+
+
+def _resampled(x: Tensor, height: int, width: int) -> Tensor:
+    if x.shape[2] > height or x.shape[3] > width:
+        return F.adaptive_avg_pool2d(x, (height, width))
+    if x.shape[2:] != (height, width):
+        return F.interpolate(x, (height, width), mode="bilinear")
+    return x
 
 
 def rows_of(features: Tensor) -> Tensor:
@@ -78,22 +103,6 @@ def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
 
 
 @torch.no_grad()
-def centered_directions(vectors: Tensor) -> Tensor:
-    """Subtract the mean vector over all positions of (1, C, h, w), and scale each to length 1."""
-    centered = vectors - vectors.mean((2, 3), keepdim=True)
-    return centered.div_(torch.linalg.vector_norm(centered, dim=1, keepdim=True).clamp_min(_EPS))
-
-
-@torch.no_grad()
-def sample_rows(vectors: Tensor, count: int = 2048) -> Tensor:
-    """At most ``count`` of the vectors of (1, C, h, w) at random, (N, C)."""
-    rows = vectors[0].flatten(1)
-    if rows.shape[1] > count:
-        rows = rows[:, torch.randperm(rows.shape[1])[:count].to(rows.device)]
-    return rows.T
-
-
-@torch.no_grad()
 def principal_directions(rows: Tensor, count: int) -> Tensor:
     """Estimate the directions in which vectors vary the most.
 
@@ -108,12 +117,6 @@ def principal_directions(rows: Tensor, count: int) -> Tensor:
     """
     _, _, directions = torch.svd_lowrank(rows, q=min(count, *rows.shape), niter=1)
     return directions
-
-
-@torch.no_grad()
-def project(vectors: Tensor, directions: Tensor) -> Tensor:
-    """The coordinates (1, K, h, w) of vectors (1, C, h, w) along directions (C, K)."""
-    return torch.einsum("bchw,ck->bkhw", vectors, directions)
 
 
 def tones(image: Tensor, height: int, width: int) -> Tensor:
@@ -243,9 +246,32 @@ def assign(scores: Tensor, shares: Tensor) -> Tensor:
     return (scores + bias).argmax(0)
 
 
-def pairs_loss(rows: Tensor, targets: Tensor) -> Tensor:
-    """Mean of 1 - cosine over pairs of vectors: (N, C) and (N, C) -> a scalar."""
+def pairs_loss(rows: Tensor, targets: Tensor, *, lengths: bool = False) -> Tensor:
+    """Mean distance of pairs of vectors.
+
+    Args:
+        rows: (N, C); the gradient flows here.
+        targets: (N, C).
+        lengths: False is 1 - cosine, which knows no lengths, so that contrast is free to grow. True
+            is |x - y|² / (|x|² + |y|²): the same where lengths agree, and more where they differ.
+
+    Returns:
+        A scalar in float32 or better.
+
+    Raises:
+        InputError: There are other targets than vectors.
+
+    Example:
+        >>> x = torch.tensor([[3.0, 0.0]])
+        >>> pairs_loss(x, 2 * x), pairs_loss(x, 2 * x, lengths=True)
+        (tensor(0.), tensor(0.2000))
+    """
     if rows.shape != targets.shape:
-        raise InputError(f"{tuple(rows.shape)} vectors cannot be paired with {targets.shape}")
-    cosine = F.cosine_similarity(at_least_float32(rows), at_least_float32(targets), eps=_EPS)
-    return (1 - cosine).mean()
+        raise InputError(
+            f"{tuple(rows.shape)} vectors cannot be paired with {tuple(targets.shape)}"
+        )
+    x, y = at_least_float32(rows), at_least_float32(targets)
+    if not lengths:
+        return (1 - F.cosine_similarity(x, y, eps=_EPS)).mean()
+    sizes = x.square().sum(1) + y.square().sum(1)
+    return ((x - y).square().sum(1) / sizes.clamp_min(_EPS)).mean()

@@ -52,6 +52,9 @@ class NNSTConfig(OptimizationConfig):
         structure_weight: Of the photo's features at ``structure_layer``, compared by their centred
             cosine where the photo has local contrast; 0 in the paper.
         structure_layer: See ``structure_weight``.
+        lengths: Whether the lengths of feature vectors are compared beside their directions;
+            without, large steps drive up the contrast. See
+            :func:`impasto.losses.neighbors.pairs_loss`.
         rotations: Whether copies of the painting turned by 90, 180 and 270 degrees are matched too.
         directions: How many principal directions of the painting's feature vectors are compared;
             0 is all, which takes ten times as long.
@@ -73,6 +76,7 @@ class NNSTConfig(OptimizationConfig):
     tone_weight: float = 0.3
     structure_weight: float = 0.2
     structure_layer: str = "relu4_1"
+    lengths: bool = True
     rotations: bool = False
     directions: int = 256
     samples: int = 48
@@ -105,6 +109,7 @@ class NNSTConfig(OptimizationConfig):
             coarse_steps=200,
             tone_weight=0.0,
             structure_weight=0.0,
+            lengths=False,
             directions=0,
             samples=64,
         )
@@ -199,6 +204,7 @@ class NNST(OptimizingMethod):
             tone_weight=config.tone_weight,
             directions=config.directions,
             samples=config.samples,
+            lengths=config.lengths,
             fast=self.encoder.dtype == torch.bfloat16,
         )
         return Pool(self.encoder, config.layers, paintings, shares / shares.sum(), matching)

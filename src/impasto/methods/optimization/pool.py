@@ -16,14 +16,11 @@ from torch import Tensor
 
 from impasto.encoder import Encoder, Features, block_of
 from impasto.losses.neighbors import (
-    centered_directions,
-    hypercolumns,
+    hypercolumn_directions,
     match_vectors,
     pairs_loss,
     principal_directions,
-    project,
     rows_of,
-    sample_rows,
     scattered,
     tones,
     with_tones,
@@ -41,12 +38,14 @@ class Matching:
         tone_weight: Of lightness and local contrast against the cosine of the features; 0 is none.
         directions: How many principal directions hypercolumns are compared in; 0 is all.
         samples: The most rows and columns of positions that the split loss looks at.
+        lengths: Whether the lengths of paired vectors are compared as well.
         fast: Whether products are computed in 16 bits where the processor can.
     """
 
     tone_weight: float
     directions: int
     samples: int
+    lengths: bool
     fast: bool
 
 
@@ -116,14 +115,10 @@ class Pool:
             (H, W), numbers of positions of all views' grids.
         """
         grid = tuple(image_tones.shape[2:])
-        query = centered_directions(hypercolumns([features[n] for n in self.layers], *grid))
-        directions = self._directions()
-        if directions is not None:
-            query = project(query, directions)
-        keys = []
-        for view in range(len(self.grids)):
-            key = self._columns(view)
-            keys.append(key if directions is None else project(key, directions))
+        layers = [features[layer] for layer in self.layers]
+        projection = self._projection()
+        query = hypercolumn_directions(layers, *grid, projection=projection)
+        keys = [self._directions(view, projection=projection) for view in range(len(self.grids))]
         marked = None if owners is None else owners.flatten()
         found = self.nearest(query, image_tones, keys, self.tones, marked)
         return found.view(grid)
@@ -149,15 +144,19 @@ class Pool:
             query, groups, shares=self.shares, owners=owners, fast=self.matching.fast
         )
 
-    def _columns(self, view: int) -> Tensor:
+    def _directions(self, view: int, **options: Tensor | None) -> Tensor:
         maps = [self.map(layer, view) for layer in self.layers]
-        return centered_directions(hypercolumns(maps, *self.grids[view]))
+        return hypercolumn_directions(maps, *self.grids[view], **options)
 
-    def _directions(self) -> Tensor | None:
+    def _projection(self) -> Tensor | None:
+        """The principal directions of all paintings, of a sample of their positions."""
         if not self.matching.directions:
             return None
         count = -(-_TRAINING_ROWS // len(self.grids))
-        rows = [sample_rows(self._columns(view), count) for view in range(len(self.grids))]
+        rows = []
+        for view, (height, width) in enumerate(self.grids):
+            positions = torch.randperm(height * width)[:count].to(self.shares.device)
+            rows.append(self._directions(view, positions=positions)[0, :, :, 0].T)
         return principal_directions(torch.cat(rows), self.matching.directions)
 
 
@@ -189,7 +188,11 @@ class MatchedLoss:
     def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
         """``total`` and its parts of an image (1, 3, H, W)."""
         features = self.pool.encoder(image, self.pool.layers)
-        losses = [pairs_loss(*self.pairs(layer, features[layer])) for layer in self.pool.layers]
+        lengths = self.pool.matching.lengths
+        losses = [
+            pairs_loss(*self.pairs(layer, features[layer]), lengths=lengths)
+            for layer in self.pool.layers
+        ]
         return total(torch.stack(losses).mean(), self.extra(features))
 
     def pairs(
@@ -270,7 +273,7 @@ class SplitLoss:
                 owners[0].flatten() if owners else None,
             )
             targets = torch.cat([rows_of(key) for key in keys])[found]
-        return pairs_loss(rows_of(rows), targets)
+        return pairs_loss(rows_of(rows), targets, lengths=pool.matching.lengths)
 
 
 def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
