@@ -28,6 +28,7 @@ from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, Split
 from impasto.methods.optimization.solver import minimize
 from impasto.methods.registry import Ability, Paper, method
 from impasto.progress import Callback, Progress
+from impasto.runtime import spare_memory
 
 RELU1_1_TO_4_3 = (
     *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
@@ -57,7 +58,7 @@ class NNSTConfig(OptimizationConfig):
             :func:`impasto.losses.neighbors.pairs_loss`.
         rotations: Whether copies of the painting turned by 90, 180 and 270 degrees are matched too.
         directions: How many principal directions of the painting's feature vectors are compared;
-            0 is all, which takes ten times as long.
+            0 is all. Of 256 some 87 % of the matches are those of all.
         samples: Rows and columns of positions that the last phase looks at in each step.
         chroma: Whether the result gets the mean and covariance of the painting's colours, in the
             a and b of OKLab; its lightness stays. With several paintings nothing is done.
@@ -128,6 +129,24 @@ class Phase(NamedTuple):
     split: bool
 
 
+class Scale(NamedTuple):
+    """What the phases of one level share.
+
+    Attributes:
+        content: (1, 3, H, W).
+        pool: The paintings' vectors.
+        tones: Of the photo, on the grid of positions.
+        owners: (1, 1, h, w), the painting of each position, where regions say it.
+        guard: The loss of the photo's structure.
+    """
+
+    content: Tensor
+    pool: Pool
+    tones: Tensor
+    owners: Tensor | None
+    guard: Callable[[Features], Mapping[str, Tensor]]
+
+
 @method(
     "nnst",
     "each feature vector replaced by its nearest in the painting, coarse to fine",
@@ -158,11 +177,13 @@ class NNST(OptimizingMethod):
                 level = phase.level
                 start = self._first(level) if image is None else image
                 start = resize(start, level.height, level.width)
-                if not phase.split:
-                    pool = self._pool(level)
+                with spare_memory():  # what the match took is given back before the descent
+                    if not phase.split:
+                        scale = self._scale(level)
+                    objective = self._objective(phase, scale, start, fresh=image is None)
                 name = "layers apart" if phase.split else f"scale {number} of {len(phases) - 1}"
                 result = minimize(
-                    self._objective(phase, pool, start, fresh=image is None),
+                    objective,
                     start,
                     replace(self.config, steps=phase.steps),
                     callback=callback,
@@ -209,10 +230,7 @@ class NNST(OptimizingMethod):
         )
         return Pool(self.encoder, config.layers, paintings, shares / shares.sum(), matching)
 
-    def _objective(
-        self, phase: Phase, pool: Pool, start: Tensor, *, fresh: bool
-    ) -> Callable[[Tensor], Mapping[str, Tensor]]:
-        level, config = phase.level, self.config
+    def _scale(self, level: Level) -> Scale:
         content = level.content
         assert content is not None  # this method only stylizes
         grid = grid_of(level.height, level.width)
@@ -220,10 +238,16 @@ class NNST(OptimizingMethod):
         if level.regions:
             masks = torch.cat([F.interpolate(r, grid, mode="area") for r in level.regions], dim=1)
             owners = masks.to(content.device).argmax(1, keepdim=True)
-        guard, light = self._guard(content), tones(content, *grid)
+        light = tones(content, *grid)
+        return Scale(content, self._pool(level), light, owners, self._guard(content))
+
+    def _objective(
+        self, phase: Phase, scale: Scale, start: Tensor, *, fresh: bool
+    ) -> Callable[[Tensor], Mapping[str, Tensor]]:
+        content, pool, light, owners, guard = scale
         if phase.split:
             return SplitLoss(pool, light, owners, guard)
-        query = content
+        query, config = content, self.config
         if not fresh or shot.start() is not None:
             detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
             query = torch.lerp(join_bands(detailed), content, config.content_weight)
