@@ -1,6 +1,7 @@
 """NNST at a size that a test can afford: pairs, phases, shares, regions, colours."""
 
 import dataclasses
+from itertools import pairwise
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_an_image_matched_to_itself_has_no_loss():
     itself = pool([image])
     height, width = itself.grids[0]
     places = torch.arange(height * width).view(height, width)
-    assert float(MatchedLoss(itself, places, no_more)(image)["total"]) < 1e-5
+    assert float(MatchedLoss(itself, places, no_more)(image)["total"]) < 1e-4
 
 
 def test_vectors_are_paired_at_the_same_place_of_every_layer():
@@ -63,7 +64,7 @@ def test_vectors_are_paired_at_the_same_place_of_every_layer():
     features = both.encoder(image, LAYERS)
     for layer, offset in (("relu1_1", (3, 1)), ("relu2_1", (0, 1)), ("relu4_1", (1, 0))):
         rows, targets = loss.pairs(layer, features[layer], offset)
-        assert torch.allclose(rows, targets, atol=1e-3)
+        assert torch.allclose(rows, targets.float(), rtol=2**-8, atol=1e-3)  # bfloat16
         assert float(rows.std()) > 0
 
 
@@ -212,6 +213,7 @@ def test_the_chroma_step_matches_the_colours():
         {"layers": ()},
         {"layers": ("relu1_1",)},
         {"bands": 0},
+        {"final_rate": 2.0},
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(wrong):
@@ -238,6 +240,20 @@ def test_adam_on_bands_moves_a_whole_area_at_once():
         return result.losses["total"]
 
     assert after(4) < 0.5 * after(1)
+
+
+def test_a_falling_rate_ends_in_small_steps():
+    """Adam moves a pixel by the learning rate while its gradient keeps its sign."""
+    seen = []
+
+    def slope(image):
+        seen.append(float(image.detach()[0, 0, 0, 0]))
+        return {"total": 100 + image.sum()}
+
+    config = SolverConfig(optimizer="adam", steps=5, learning_rate=0.1, final_rate=0.2)
+    minimize(slope, torch.zeros(1, 3, 2, 2), config)
+    steps = [before - after for before, after in pairwise(seen)]
+    assert steps == pytest.approx([0.1, 0.08, 0.06, 0.04, 0.02], rel=1e-3)
 
 
 def test_adam_on_bands_keeps_bounds():

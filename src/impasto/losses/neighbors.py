@@ -271,7 +271,8 @@ def pairs_loss(rows: Tensor, targets: Tensor, *, lengths: bool = False) -> Tenso
             f"{tuple(rows.shape)} vectors cannot be paired with {tuple(targets.shape)}"
         )
     x, y = at_least_float32(rows), at_least_float32(targets)
-    if not lengths:
-        return (1 - F.cosine_similarity(x, y, eps=_EPS)).mean()
-    sizes = x.square().sum(1) + y.square().sum(1)
-    return ((x - y).square().sum(1) / sizes.clamp_min(_EPS)).mean()
+    # products instead of differences: nothing of the vectors' size is kept for the gradient
+    xy, xx, yy = (torch.einsum("nc,nc->n", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    if lengths:
+        return (1 - 2 * xy / (xx + yy).clamp_min(_EPS)).mean()
+    return (1 - xy * (xx * yy).clamp_min(_EPS**2).rsqrt()).mean()

@@ -78,8 +78,11 @@ def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> N
     """PyTorch's Adam on pixels or on Laplacian bands, with half the step after each restart."""
     config = watch.config
     bands = [band.clone().requires_grad_() for band in split_bands(start, config.bands)]
-    optimizer = torch.optim.Adam(bands, lr=config.learning_rate / 2**watch.restarts)
+    rate = config.learning_rate / 2**watch.restarts
+    optimizer = torch.optim.Adam(bands, lr=rate)
     while True:
+        done = watch.steps / max(config.steps - 1, 1)
+        optimizer.param_groups[0]["lr"] = rate * (1 + (config.final_rate - 1) * min(done, 1))
         total = watch.evaluate(join_bands(bands))
         gradients = torch.autograd.grad(total, bands)
         for band, gradient in zip(bands, gradients, strict=True):

@@ -66,6 +66,7 @@ class NNSTConfig(OptimizationConfig):
 
     optimizer: str = "adam"  # authors' code
     learning_rate: float = 1e-2  # authors' code: 2e-3, which takes four times the steps
+    final_rate: float = 0.1
     bands: int = 8  # authors' code
     levels: int = 4  # authors' code: 64, 128, 256 and 512 pixels
     steps: int = 15
@@ -106,6 +107,7 @@ class NNSTConfig(OptimizationConfig):
         """Section 3: 200 steps a scale, features alone, with our VGG-19 for their VGG-16."""
         return cls(
             learning_rate=2e-3,
+            final_rate=1.0,
             steps=200,
             coarse_steps=200,
             tone_weight=0.0,

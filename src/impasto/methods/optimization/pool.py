@@ -60,7 +60,8 @@ class Pool:
         matching: How vectors are compared.
 
     Attributes:
-        rows: For each layer the vectors of all views, (N, C).
+        rows: For each layer the vectors of all views, (N, C), in bfloat16: they are targets, and
+            half the memory.
         grids: Height and width of each view's grid of positions that are matched.
         sizes: For each layer height and width of each view, (V, 2).
     """
@@ -84,9 +85,10 @@ class Pool:
             layer: torch.tensor([one[layer].shape[2:] for one in maps], device=views[0].device)
             for layer in layers
         }
-        # in channels_last a map is a matrix of rows already, and a single one is not copied
         rows = {layer: [rows_of(one[layer]) for one in maps] for layer in layers}
-        self.rows = {layer: r[0] if len(r) == 1 else torch.cat(r) for layer, r in rows.items()}
+        self.rows = {
+            layer: torch.cat([one.to(torch.bfloat16) for one in r]) for layer, r in rows.items()
+        }
         means = {
             layer: torch.stack([r.mean(0, dtype=torch.float32) for r in rows[layer]])
             for layer in layers

@@ -34,6 +34,8 @@ class SolverConfig:
             :func:`impasto.methods.optimization.descents.coordinates`.
         bands: Adam descends on the coefficients of a Laplacian pyramid of so many bands; 1 is plain
             pixels.
+        final_rate: Adam's learning rate falls linearly to this part of itself; 1 leaves it. Large
+            steps leave a grain, which small ones at the end take away.
         first_step: How far L-BFGS moves a pixel in its first step, on average.
         tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
             0 never stops early.
@@ -46,6 +48,7 @@ class SolverConfig:
     history: int = 30
     spectrum: float = 0.5
     bands: int = 1
+    final_rate: float = 1.0
     first_step: float = 0.002
     tolerance: float = 0.0
     patience: int = 20
@@ -61,6 +64,8 @@ class SolverConfig:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
             raise InputError("learning_rate and first_step must be above 0")
+        if not 0 <= self.final_rate <= 1:
+            raise InputError(f"final_rate is {self.final_rate}: it must be 0 to 1")
 
 
 class Stop(Exception):  # noqa: N818 (no error: the way out)
