@@ -50,7 +50,8 @@ def hypercolumn_directions(
     Returns:
         (1, K, height, width) in float32 or better, or (1, K, N, 1) of some positions.
     """
-    squares, parts, first = 0.0, [], 0
+    parts: list[Tensor] = []
+    squares, first = torch.zeros((), device=features[0].device), 0
     for layer in features:
         x = _resampled(at_least_float32(layer), height, width) / layer.shape[1]
         x = x.sub_(x.mean((2, 3), keepdim=True))

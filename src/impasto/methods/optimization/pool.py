@@ -146,9 +146,15 @@ class Pool:
             query, groups, shares=self.shares, owners=owners, fast=self.matching.fast
         )
 
-    def _directions(self, view: int, **options: Tensor | None) -> Tensor:
-        maps = [self.map(layer, view) for layer in self.layers]
-        return hypercolumn_directions(maps, *self.grids[view], **options)
+    def _directions(
+        self, view: int, *, projection: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        return hypercolumn_directions(
+            [self.map(layer, view) for layer in self.layers],
+            *self.grids[view],
+            projection=projection,
+            positions=positions,
+        )
 
     def _projection(self) -> Tensor | None:
         """The principal directions of all paintings, of a sample of their positions."""
