@@ -16,6 +16,7 @@ from impasto.methods.optimization.nnst import NNST, NNSTConfig
 from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool
 from impasto.methods.optimization.solver import SolverConfig, minimize
 from impasto.runtime import choose
+from impasto.shot import Shot
 
 FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -120,6 +121,23 @@ def test_phases_go_from_small_to_large():
         *["layers apart, 128x96"] * 2,
     ]
     assert [(one.step, one.total) for one in seen] == [(i, 5) for i in range(1, 6)]
+
+
+def test_a_frame_that_starts_from_the_one_before_is_matched_at_full_size_only():
+    seen, matched = [], []
+    nnst = method(levels=4, steps=1, layers=("relu3_1",), structure_weight=0.0)
+    encode, style = nnst.encoder.forward, nnst.encode(painting())
+
+    def watched(image, layers):
+        matched.append(image.detach().clone())
+        return encode(image, layers)
+
+    nnst.encoder.forward = watched
+    with Shot().frame(start=painting(96, 128, "swirls")):
+        nnst.stylize(photo(96, 128), style, callback=seen.append)
+    assert {one.stage for one in seen} == {"scale 1 of 1, 128x96", "layers apart, 128x96"}
+    query = matched[1]  # after the painting itself
+    assert not torch.allclose(query, photo(96, 128), atol=0.02)
 
 
 def test_cancelling_at_the_first_scale_keeps_the_picture():
