@@ -245,11 +245,11 @@ def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, net
     found = [one.name for one in entrants.everyone(cat)]
     models = [one.name for one in shipped if one.kind == "any"]
     assert {"adain", "wct"} <= set(models)
-    assert found == ["cnnmrf", "gatys", "mmd", *models, "cat"]
+    assert found == ["cnnmrf", "gatys", "mmd", "nnst", *models, "cat"]
     assert "cat" not in [one.name for one in entrants.everyone(["sample:rocket"])]
     given = ["photo", "gatys", "all", Entrant("gatys", {"steps": "3"})]
     both = [one.label for one in entrants.named(given, cat)]
-    assert both == ["photo", "gatys", "cnnmrf", "mmd", *models, "cat", "gatys:steps=3"]
+    assert both == ["photo", "gatys", "cnnmrf", "mmd", "nnst", *models, "cat", "gatys:steps=3"]
 
 
 def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):

@@ -140,3 +140,30 @@ def test_colors_of_a_single_one(grey):
 def test_colors_stay_in_range():
     matched = histogram.match_colors(noise(low=0.4, high=0.6), noise(seed=1).round())
     assert 0 <= float(matched.min()) < float(matched.max()) <= 1
+
+
+def test_chroma_gets_the_mean_and_covariance_of_a_reference():
+    """Against a plain conversion to OKLab; lightness stays where nothing is clipped."""
+    generator = torch.Generator().manual_seed(0)
+    image = 0.4 + 0.2 * torch.rand(1, 3, 20, 20, generator=generator)
+    reference = 0.45 + 0.1 * torch.rand(1, 3, 15, 30, generator=generator)
+    reference[:, 0] += 0.05
+    found = oklab(histogram.match_chroma(image, reference))
+    before, wanted = oklab(image), oklab(reference)
+    assert np.allclose(found[0], before[0], atol=1e-4)
+    assert np.allclose(found[1:].mean(1), wanted[1:].mean(1), atol=1e-4)
+    assert np.allclose(np.cov(found[1:], ddof=0), np.cov(wanted[1:], ddof=0), atol=1e-6)
+
+
+def test_oklab_of_white_and_red():
+    """White is L = 1 without colour; red is 0.628, 0.225, 0.126 (CSS Color 4, example)."""
+    pixels = torch.tensor([[1.0, 1, 1], [1, 0, 0]]).T.reshape(1, 3, 1, 2)
+    found = histogram._oklab(pixels.double()).numpy()
+    assert np.allclose(found, [[1, 0.628], [0, 0.2249], [0, 0.1258]], atol=1e-3)
+
+
+def oklab(image):
+    x = image.double().flatten(2)[0].numpy()
+    linear = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    cones = np.array(histogram._RGB_TO_LMS) @ linear
+    return np.array(histogram._LMS_TO_OKLAB) @ np.cbrt(cones)

@@ -55,7 +55,9 @@ def falls(method, picture, style=None):
     return losses[0] / losses[-1]
 
 
-@pytest.mark.parametrize("losses", ["polynomial", "moments", "linear", "0.5 linear + 0.5 moments"])
+@pytest.mark.parametrize(
+    "losses", ["polynomial", "moments", "linear", "0.5 linear + 0.5 moments", "sliced"]
+)
 def test_mmd_lowers_its_objective(losses):
     config = MMDConfig(losses=losses, steps=40, levels=1)
     assert falls(MMD(config, FLOAT32), photo(), painting()) > 3
@@ -252,6 +254,21 @@ def test_texture_stays_within_the_colours_of_the_sample():
     assert image.shape == (1, 3, 48, 80)
     assert bool((image.amin((2, 3)) >= style.amin((2, 3)) - 1e-6).all())
     assert bool((image.amax((2, 3)) <= style.amax((2, 3)) + 1e-6).all())
+
+
+def test_texture_by_sorted_projections():
+    """Fresh directions at every step want Adam, which needs no line search."""
+    config = TextureConfig(
+        losses="sliced(directions=16)",
+        optimizer="adam",
+        learning_rate=0.02,
+        steps=30,
+        levels=1,
+        histogram=False,
+    )
+    assert falls(Texture(config, FLOAT32), None, painting()) > 3
+    with pytest.raises(InputError, match="unknown loss"):
+        TextureConfig(losses="nonsense")
 
 
 def test_texture_takes_the_histogram_of_the_sample():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.errors import InputError
+from impasto.losses.sliced import SlicedLoss
 from impasto.losses.style import (
     GaussianLoss,
     GramLoss,
@@ -30,6 +31,7 @@ LOSSES: dict[str, type[Any]] = {
     "polynomial": PolynomialLoss,
     "gaussian": GaussianLoss,
     "patches": PatchLoss,
+    "sliced": SlicedLoss,
 }
 
 

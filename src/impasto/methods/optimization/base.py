@@ -111,6 +111,8 @@ class OptimizingMethod(Method):
     """A method that is an objective: subclasses say what to minimise, :meth:`descend` does it."""
 
     default_size = 512
+    # the long edge of the smallest level: below it the deepest layers have too few positions
+    smallest = 128
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -166,7 +168,7 @@ class OptimizingMethod(Method):
         config, levels = self.config, list(self._pyramid(full))
         total = config.coarse_steps * (len(levels) - 1) + config.steps
         image, before, done = None, levels[0], 0
-        with _seeded(seed, self.runtime.device):
+        with seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
                 room = fit(level.height, level.width, config, self.runtime)
@@ -265,7 +267,7 @@ def scaler(factor: float) -> Callable[[Tensor], Tensor]:
     return scale
 
 
-class _seeded:  # noqa: N801 (used like a function)
+class seeded:  # noqa: N801 (used like a function)
     """Random numbers from a seed inside, and as they were outside."""
 
     def __init__(self, seed: int, device: torch.device) -> None:

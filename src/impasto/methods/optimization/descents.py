@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import DivergedError
+from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.watch import Watch
 
 
@@ -81,18 +82,27 @@ def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
 
 
 def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
-    """PyTorch's Adam on the pixels, with half the step after each restart."""
-    variable = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([variable], lr=watch.config.learning_rate / 2**watch.restarts)
+    """PyTorch's Adam on pixels or on Laplacian bands, with half the step after each restart."""
+    config = watch.config
+    bands = [band.clone().requires_grad_() for band in split_bands(start, config.bands)]
+    rate = config.learning_rate / 2**watch.restarts
+    optimizer = torch.optim.Adam(bands, lr=rate)
     while True:
-        total = watch.evaluate(variable)
-        (variable.grad,) = torch.autograd.grad(total, variable)
-        _check_gradient(variable.grad, watch.steps)
+        done = watch.steps / max(config.steps - 1, 1)
+        optimizer.param_groups[0]["lr"] = rate * (1 + (config.final_rate - 1) * min(done, 1))
+        total = watch.evaluate(join_bands(bands))
+        gradients = torch.autograd.grad(total, bands)
+        for band, gradient in zip(bands, gradients, strict=True):
+            _check_gradient(gradient, watch.steps)
+            band.grad = gradient
         optimizer.step()
-        if bounds is not None:
-            with torch.no_grad():
-                variable.clamp_(*bounds)
-        watch.step(variable)
+        with torch.no_grad():
+            image = join_bands(bands)
+            if bounds is not None:
+                image = image.clamp(*bounds)
+                for band, bounded in zip(bands, split_bands(image, config.bands), strict=True):
+                    band.copy_(bounded)
+        watch.step(image)
         watch.redraw()
 
 

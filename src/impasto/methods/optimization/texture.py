@@ -10,8 +10,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.histogram import match_histogram
 from impasto.losses.objective import Objective
-from impasto.losses.style import GramLoss
-from impasto.losses.terms import Term
+from impasto.losses.terms import parse
 from impasto.methods.optimization.base import (
     Level,
     OptimizationConfig,
@@ -28,7 +27,8 @@ class TextureConfig(OptimizationConfig):
     """Numbers of the method; the default is the authors' layers over a pyramid.
 
     Attributes:
-        style_layers: Where Gram matrices are compared, all with one weight.
+        losses: The style loss as text, see :mod:`impasto.losses.terms`; the paper's is ``gram``.
+        style_layers: Where style is compared, all with one weight.
         histogram: Whether the result gets the sample's colour histogram at the end.
     """
 
@@ -40,8 +40,14 @@ class TextureConfig(OptimizationConfig):
     steps: int = 200
     levels: int = 3
     coarse_steps: int = 200
+    losses: str = "gram"
     style_layers: tuple[str, ...] = ("conv1_1", "pool1", "pool2", "pool3", "pool4")  # authors' code
     histogram: bool = True  # authors' code
+
+    def __post_init__(self) -> None:
+        """Refuse a text of losses that does not read."""
+        super().__post_init__()
+        parse(self.losses)
 
     @classmethod
     def paper(cls) -> TextureConfig:
@@ -91,12 +97,13 @@ class Texture(OptimizingMethod):
         return image
 
     def objective(self, level: Level) -> Objective:
-        """The Gram matrices of the sample, each layer alike."""
+        """The Gram matrices of the sample, or what other losses compare, each layer alike."""
         objective = self.nothing(level)
-        gram = Term(GramLoss("hw", "mean"), "gram", 0.25)  # mean over N²: 1 / (4 N²), equation 4
         layers = dict.fromkeys(self.config.style_layers, 1.0)
         for style in level.styles:
-            objective.add_style(style.image, [gram], layers, weight=style.weight)
+            # the Gram loss is a mean over N²: with a quarter of it, 1 / (4 N²), equation 4
+            terms = parse(self.config.losses)
+            objective.add_style(style.image, terms, layers, weight=0.25 * style.weight)
         return objective
 
 

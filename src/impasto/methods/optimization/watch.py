@@ -32,6 +32,10 @@ class SolverConfig:
         spectrum: L-BFGS descends on the picture's Fourier coefficients, each measured in units of
             frequency to the power of minus this; 0 is plain pixels. See
             :func:`impasto.methods.optimization.descents.coordinates`.
+        bands: Adam descends on the coefficients of a Laplacian pyramid of so many bands; 1 is plain
+            pixels.
+        final_rate: Adam's learning rate falls linearly to this part of itself; 1 leaves it. Large
+            steps leave a grain, which small ones at the end take away.
         first_step: How far L-BFGS moves a pixel in its first step, on average.
         tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
             0 never stops early.
@@ -46,6 +50,8 @@ class SolverConfig:
     learning_rate: float = 1.0
     history: int = 30
     spectrum: float = 0.5
+    bands: int = 1
+    final_rate: float = 1.0
     first_step: float = 0.002
     tolerance: float = 0.0
     patience: int = 20
@@ -57,11 +63,13 @@ class SolverConfig:
             raise InputError(
                 f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
             )
-        for name in ("steps", "history", "patience", "redraw"):
+        for name in ("steps", "history", "patience", "bands", "redraw"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
             raise InputError("learning_rate and first_step must be above 0")
+        if not 0 <= self.final_rate <= 1:
+            raise InputError(f"final_rate is {self.final_rate}: it must be 0 to 1")
 
 
 class Stop(Exception):  # noqa: N818 (no error: the way out)

@@ -1,0 +1,279 @@
+"""Style as whole feature vectors: each position of the image is pulled to its nearest neighbour.
+
+Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich, "Neural Neighbor Style Transfer", 2022:
+hypercolumns, their matching under the centred cosine distance, and the loss of the matched pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.histogram import luminance
+from impasto.losses.content import at_least_float32
+from impasto.losses.patches import Precision, match_patches, patch_target
+
+_EPS = 1e-8  # below which a vector is taken to be zero: it resembles nothing
+_ROUNDS = 20  # of balancing the shares of several paintings
+_WINDOW = 9  # pixels a side that local contrast is measured over
+_FAINT = 0.01  # a contrast that counts as none, of luminance in [0, 1]
+_SCRATCH = 128 * 2**20  # bytes for the products of a match
+
+
+@torch.no_grad()
+def hypercolumn_directions(
+    features: Sequence[Tensor],
+    height: int,
+    width: int,
+    *,
+    projection: Tensor | None = None,
+    positions: Tensor | None = None,
+) -> Tensor:
+    """Stack the layers of one image at one resolution, centre the vectors, give them length 1.
+
+    Each layer is divided by its channel count. Finer layers are averaged over the pixels of a
+    position, coarser ones interpolated bilinearly; the authors' code samples both bilinearly. With
+    a projection the stack itself is never in memory.
+
+    Args:
+        features: (1, C_l, h_l, w_l) each; C is the sum of C_l.
+        height: Of the result.
+        width: Of the result.
+        projection: (C, K), directions along which the vectors of length 1 are measured; None is
+            the vectors themselves, K = C.
+        positions: (N,), which positions to return; None is all.
+
+    Returns:
+        (1, K, height, width) in float32 or better, or (1, K, N, 1) of some positions.
+    """
+    parts: list[Tensor] = []
+    squares, first = torch.zeros((), device=features[0].device), 0
+    for layer in features:
+        x = _resampled(at_least_float32(layer), height, width) / layer.shape[1]
+        x = x.sub_(x.mean((2, 3), keepdim=True))
+        if positions is not None:
+            x = x.flatten(2)[:, :, positions].unsqueeze(3)
+        squares = squares + x.square().sum(1, keepdim=True)
+        if projection is not None:
+            x = torch.einsum("bchw,ck->bkhw", x, projection[first : first + layer.shape[1]])
+            parts = [x.add_(parts[0])] if parts else [x]
+        else:
+            parts.append(x)
+        first += layer.shape[1]
+    return torch.cat(parts, dim=1).div_(squares.sqrt().clamp_min(_EPS))
+
+
+def _resampled(x: Tensor, height: int, width: int) -> Tensor:
+    if x.shape[2] > height or x.shape[3] > width:
+        return F.adaptive_avg_pool2d(x, (height, width))
+    if x.shape[2:] != (height, width):
+        return F.interpolate(x, (height, width), mode="bilinear")
+    return x
+
+
+def rows_of(features: Tensor) -> Tensor:
+    """(1, C, h, w) -> (h*w, C); a view of it in channels_last."""
+    return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
+
+
+def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
+    """Take positions on a regular grid with a random offset.
+
+    Args:
+        features: (1, C, h, w).
+        count: How many positions at most along an axis.
+        maps: (1, T, H, W) of other resolutions, taken at the same places.
+
+    Returns:
+        (1, C, r, c) and (1, T, r, c) for each map.
+    """
+    height, width = features.shape[2:]
+    step = -(-max(height, width) // count)
+    y = int(torch.randint(min(step, height), ()))
+    x = int(torch.randint(min(step, width), ()))
+    found = [features[:, :, y::step, x::step]]
+    for one in maps:
+        rows = torch.arange(y, height, step, device=one.device) * one.shape[2] // height
+        columns = torch.arange(x, width, step, device=one.device) * one.shape[3] // width
+        found.append(one[:, :, rows][..., columns])
+    return found
+
+
+@torch.no_grad()
+def principal_directions(rows: Tensor, count: int) -> Tensor:
+    """Estimate the directions in which vectors vary the most.
+
+    Source: Halko, Martinsson and Tropp, SIAM Review 2011; draws from PyTorch's global generator.
+
+    Args:
+        rows: (N, C).
+        count: How many directions; at most N or C are found.
+
+    Returns:
+        (C, count), orthonormal columns.
+    """
+    _, _, directions = torch.svd_lowrank(rows, q=min(count, *rows.shape), niter=1)
+    return directions
+
+
+def tones(image: Tensor, height: int, width: int) -> Tensor:
+    """Lightness and local contrast of an image, standardised.
+
+    The local contrast is the logarithm of the standard deviation of the luminance over 9x9 pixels.
+
+    Args:
+        image: (1, 3, H, W), RGB in [0, 1].
+        height: Of the result.
+        width: Of the result.
+
+    Returns:
+        (1, 2, height, width), with mean 0 and standard deviation 1, clamped to [-2, 2].
+    """
+    light = luminance(image)
+    maps = torch.cat([light, (local_contrast(light) + _FAINT).log()], dim=1)
+    maps = F.interpolate(maps, (height, width), mode="area")
+    centered = maps - maps.mean((2, 3), keepdim=True)
+    spread = centered.square().mean((2, 3), keepdim=True).sqrt()
+    return (centered / spread.clamp_min(1e-3)).clamp(-2, 2)
+
+
+def local_contrast(light: Tensor) -> Tensor:
+    """The standard deviation of (1, 1, H, W) over the 9x9 pixels around each, fewer at the border.
+
+    Example:
+        >>> float(local_contrast(torch.full((1, 1, 12, 12), 0.25)).max())
+        0.0
+    """
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+
+    light = light - light.mean()  # or small differences drown in rounding
+    return (mean(light.square()) - mean(light).square()).clamp_min(0).sqrt()
+
+
+def with_tones(vectors: Tensor, tones: Tensor, weight: float) -> Tensor:
+    """Let scalar maps take part in a cosine match, as points on circles.
+
+    Each map t adds two channels, sqrt(weight) (cos(πt/4), sin(πt/4)). Their product for two
+    positions is weight cos(π(t - t')/4): largest where the tones agree, 0 where they lie 2 apart.
+    All positions get the same additional length, so a cosine match stays a cosine match.
+
+    Args:
+        vectors: (1, C, h, w) of length 1.
+        tones: (1, T, h, w), standardised: within [-2, 2] where angles shall not wrap around.
+        weight: Of each map, against the cosine of the vectors.
+
+    Returns:
+        (1, C + 2T, h, w).
+    """
+    angles = tones * (torch.pi / 4)
+    return torch.cat([vectors, weight**0.5 * angles.cos(), weight**0.5 * angles.sin()], dim=1)
+
+
+@torch.no_grad()
+def match_vectors(
+    query: Tensor,
+    paintings: Sequence[Sequence[Tensor]],
+    *,
+    shares: Tensor | None = None,
+    owners: Tensor | None = None,
+    fast: bool = False,
+) -> Tensor:
+    """For each position of a map the most similar position of some paintings, by cosine.
+
+    Args:
+        query: (1, C, H, W).
+        paintings: For each painting its maps (1, C, h, w), of any sizes.
+        shares: (P,), how much of the positions each of the paintings gets; see `assign`.
+        owners: (H*W,), the painting that each position belongs to, instead of shares.
+        fast: See ``precision`` of :func:`impasto.losses.patches.match_patches`.
+
+    Returns:
+        (H*W,), numbers of positions, which count on over all maps of all paintings.
+    """
+    precision: Precision = "fast" if fast else "float32"
+    rows, numbers, scores, first = query[0].flatten(1).T, [], [], 0
+    for views in paintings:
+        target = patch_target(views, size=1)
+        places = match_patches(query, target, precision=precision, memory_limit=_SCRATCH)
+        numbers.append(places + first)
+        if len(paintings) > 1:
+            found = target.pixels[places].to(rows)
+            scores.append(F.cosine_similarity(rows, found, eps=_EPS))
+        first += target.places.shape[1]
+    if len(paintings) == 1:
+        return numbers[0]
+    if owners is None:
+        if shares is None:
+            raise InputError("several paintings need shares, or an owner for each position")
+        owners = assign(torch.stack(scores), shares)
+    return torch.stack(numbers).gather(0, owners.unsqueeze(0))[0]
+
+
+def assign(scores: Tensor, shares: Tensor) -> Tensor:
+    """Choose a painting for each position so that each gets its share of the positions.
+
+    A bias is added to the scores of each painting, and of the biased scores the highest wins.
+
+    Args:
+        scores: (P, N), how well each of N positions is matched by each of P paintings.
+        shares: (P,), with a sum of 1.
+
+    Returns:
+        (N,), numbers of paintings; where scores tie, shares are kept approximately.
+
+    Example:
+        >>> assign(torch.tensor([[0.9, 0.8, 0.7, 0.6], [0.1] * 4]), torch.tensor([0.25, 0.75]))
+        tensor([0, 1, 1, 1])
+    """
+    if len(scores) == 1:
+        return torch.zeros_like(scores[0], dtype=torch.int64)
+    bias = torch.where(shares > 0, 0.0, -torch.inf).to(scores).unsqueeze(1)
+    for _ in range(_ROUNDS if int((shares > 0).sum()) > 1 else 0):
+        for index in shares.nonzero().flatten().tolist():
+            others = scores + bias
+            others[index] = -torch.inf
+            lead = scores[index] - others.amax(0)
+            count = round(float(shares[index]) * lead.numel())
+            order = lead.sort(descending=True).values
+            low, high = order[min(count, len(order) - 1)], order[max(count - 1, 0)]
+            bias[index] = -(low + high) / 2
+        bias[shares > 0] -= bias[shares > 0].mean()
+    return (scores + bias).argmax(0)
+
+
+def pairs_loss(rows: Tensor, targets: Tensor, *, lengths: bool = False) -> Tensor:
+    """Mean distance of pairs of vectors.
+
+    Args:
+        rows: (N, C); the gradient flows here.
+        targets: (N, C).
+        lengths: False is 1 - cosine, which knows no lengths, so that contrast is free to grow. True
+            is |x - y|² / (|x|² + |y|²): the same where lengths agree, and more where they differ.
+
+    Returns:
+        A scalar in float32 or better.
+
+    Raises:
+        InputError: There are other targets than vectors.
+
+    Example:
+        >>> x = torch.tensor([[3.0, 0.0]])
+        >>> pairs_loss(x, 2 * x), pairs_loss(x, 2 * x, lengths=True)
+        (tensor(0.), tensor(0.2000))
+    """
+    if rows.shape != targets.shape:
+        raise InputError(
+            f"{tuple(rows.shape)} vectors cannot be paired with {tuple(targets.shape)}"
+        )
+    x, y = at_least_float32(rows), at_least_float32(targets)
+    # products instead of differences: nothing of the vectors' size is kept for the gradient
+    xy, xx, yy = (torch.einsum("nc,nc->n", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    if lengths:
+        return (1 - 2 * xy / (xx + yy).clamp_min(_EPS)).mean()
+    return (1 - xy * (xx * yy).clamp_min(_EPS**2).rsqrt()).mean()

@@ -1,0 +1,102 @@
+"""The sliced Wasserstein distance: two sets of vectors compared along random directions.
+
+Heitz, Vanhoey, Chambon and Belcour, "A Sliced Wasserstein Loss for Neural Texture Synthesis",
+CVPR 2021. Along one direction the optimal transport of two sets of numbers is to sort both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.losses.gram import samples
+
+
+def random_directions(channels: int, count: int, like: Tensor) -> Tensor:
+    """Directions drawn evenly from the sphere by PyTorch's global generator: (channels, count)."""
+    drawn = torch.randn(channels, count, dtype=like.dtype).to(like.device)
+    return drawn / torch.linalg.vector_norm(drawn, dim=0).clamp_min(1e-12)
+
+
+def sliced_wasserstein(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
+    """Mean squared difference of the sorted projections of two sets of vectors.
+
+    Source: Heitz et al. 2021, equations 3 and 4. Sets of different sizes are compared by their
+    quantiles: those of ``y`` are interpolated linearly at as many ranks as ``x`` has.
+
+    Args:
+        x: (N, C); the gradient flows here.
+        y: (M, C).
+        directions: (C, D) of length 1.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        InputError: The vectors have different numbers of channels.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0]])
+        >>> sliced_wasserstein(x, x.flip(0) + 2, torch.ones(1, 1))
+        tensor(4.)
+    """
+    if x.shape[1] != y.shape[1]:
+        raise InputError(f"vectors of {x.shape[1]} and of {y.shape[1]} channels do not compare")
+    found = (x @ directions).sort(0).values
+    wanted = quantiles((y @ directions).sort(0).values, len(found))
+    return (found - wanted).square().mean()
+
+
+def quantiles(ordered: Tensor, count: int) -> Tensor:
+    """Values (count, D) at the middles of equal ranks of sorted columns (M, D).
+
+    Example:
+        >>> quantiles(torch.tensor([[0.0], [1.0], [2.0], [3.0]]), 2).flatten()
+        tensor([0.5000, 2.5000])
+    """
+    if len(ordered) == count:
+        return ordered
+    ranks = (torch.arange(count, device=ordered.device, dtype=ordered.dtype) + 0.5) / count
+    place = (ranks * len(ordered) - 0.5).clamp(0, len(ordered) - 1)
+    low = place.floor().long()
+    high = (low + 1).clamp_max(len(ordered) - 1)
+    return torch.lerp(ordered[low], ordered[high], (place - low).unsqueeze(1))
+
+
+@dataclass(frozen=True)
+class SlicedLoss:
+    """Sorted projections on fresh random directions, see :func:`sliced_wasserstein`.
+
+    The paper takes as many directions as a layer has channels, and all positions.
+    """
+
+    directions: int = 64
+    positions: int = 16384
+
+    def __post_init__(self) -> None:
+        """Refuse what can give no value as soon as it is written down."""
+        if self.directions < 1 or self.positions < 2:
+            raise InputError(
+                f"sliced(directions={self.directions}, positions={self.positions}): "
+                f"at least 1 direction and 2 positions"
+            )
+
+    def target(self, features: Tensor) -> Tensor:
+        """The feature vectors of the style picture, (N, C), at random if there are too many."""
+        return self.describe(features).clone()
+
+    def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The same of the picture; of a region, drawn by its weights."""
+        x = samples(features)[0]
+        count = min(self.positions, len(x))
+        if guide is not None:
+            return x[guide.flatten().float().multinomial(count, replacement=True)]
+        return x if count == len(x) else x[torch.randperm(len(x))[:count].to(x.device)]
+
+    def distance(self, found: Tensor, target: Tensor) -> Tensor:
+        """Mean squared difference of the sorted projections, on a fresh draw at every call."""
+        directions = random_directions(found.shape[1], self.directions, found)
+        return sliced_wasserstein(found, target, directions)

@@ -1,0 +1,49 @@
+"""The Laplacian pyramid of an image, as coordinates to descend on.
+
+Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", IEEE Trans. Communications 1983.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+_SMALLEST = 4  # a side below which an image is not halved again
+
+
+def split_bands(image: Tensor, bands: int) -> list[Tensor]:
+    """Split an image into bands, the finest first; :func:`join_bands` puts them together again.
+
+    Args:
+        image: (B, C, H, W).
+        bands: How many at most; an image with a side below 4 pixels is not halved further.
+
+    Returns:
+        (B, C, h, w) each, h and w half of those before; the last one is the coarse rest.
+
+    Example:
+        >>> import torch
+        >>> image = torch.rand(1, 3, 10, 8)
+        >>> [tuple(band.shape[2:]) for band in split_bands(image, 2)]
+        [(10, 8), (5, 4)]
+        >>> torch.allclose(join_bands(split_bands(image, 2)), image)
+        True
+    """
+    found: list[Tensor] = []
+    while len(found) < bands - 1 and min(image.shape[2:]) >= _SMALLEST:
+        height, width = image.shape[2:]
+        half = (height // 2, width // 2)
+        coarse = F.interpolate(image, half, mode="bilinear", antialias=True)
+        found.append(image - F.interpolate(coarse, (height, width), mode="bilinear"))
+        image = coarse
+    return [*found, image]
+
+
+def join_bands(bands: Sequence[Tensor]) -> Tensor:
+    """The image (B, C, H, W) of a Laplacian pyramid, the finest band first."""
+    image = bands[-1]
+    for band in reversed(bands[:-1]):
+        image = band + F.interpolate(image, band.shape[2:], mode="bilinear")
+    return image

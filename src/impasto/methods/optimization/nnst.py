@@ -1,0 +1,282 @@
+"""NNST: each feature vector of the image is pulled to its nearest neighbour in the painting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import shot
+from impasto.encoder import Features
+from impasto.errors import InputError
+from impasto.histogram import luminance, match_chroma
+from impasto.losses.content import at_least_float32
+from impasto.losses.neighbors import local_contrast, tones
+from impasto.methods.optimization.base import (
+    Level,
+    OptimizationConfig,
+    OptimizingMethod,
+    resize,
+    seeded,
+)
+from impasto.methods.optimization.laplacian import join_bands, split_bands
+from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, SplitLoss, grid_of
+from impasto.methods.optimization.solver import minimize
+from impasto.methods.registry import Ability, Paper, method
+from impasto.progress import Callback, Progress
+from impasto.runtime import spare_memory
+
+RELU1_1_TO_4_3 = (
+    *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
+    *("relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NNSTConfig(OptimizationConfig):
+    """Numbers of the method.
+
+    Attributes:
+        split_steps: Steps of the last phase, in which each layer is matched by itself; None is as
+            many as ``steps``, which counts those at full size before it.
+        layers: Whose features are matched.
+        content_weight: α, the photo's share in the image whose features are matched; the rest is
+            what was painted at the scale before.
+        blank_bands: Of the photo's Laplacian bands at the first scale the finest so many are left
+            out of the start.
+        tone_weight: Of lightness and local contrast in the match, against the cosine of the
+            features; 0 in the paper. See :func:`impasto.losses.neighbors.with_tones`.
+        structure_weight: Of the photo's features at ``structure_layer``, compared by their centred
+            cosine where the photo has local contrast; 0 in the paper.
+        structure_layer: See ``structure_weight``.
+        lengths: Whether the lengths of feature vectors are compared beside their directions;
+            without, large steps drive up the contrast. See
+            :func:`impasto.losses.neighbors.pairs_loss`.
+        rotations: Whether copies of the painting turned by 90, 180 and 270 degrees are matched too.
+        directions: How many principal directions of the painting's feature vectors are compared;
+            0 is all. Of 256 some 87 % of the matches are those of all.
+        samples: Rows and columns of positions that the last phase looks at in each step.
+        chroma: Whether the result gets the mean and covariance of the painting's colours, in the
+            a and b of OKLab; its lightness stays. With several paintings nothing is done.
+    """
+
+    optimizer: str = "adam"  # authors' code
+    learning_rate: float = 1e-2  # authors' code: 2e-3, which takes four times the steps
+    final_rate: float = 0.1
+    bands: int = 8  # authors' code
+    levels: int = 4  # authors' code: 64, 128, 256 and 512 pixels
+    smallest_level: int = 48
+    steps: int = 15
+    coarse_steps: int = 40
+    split_steps: int | None = None
+    layers: tuple[str, ...] = RELU1_1_TO_4_3  # section 3.1
+    content_weight: float = 0.75  # authors' code
+    blank_bands: int = 3  # authors' code
+    tone_weight: float = 0.3
+    structure_weight: float = 0.2
+    structure_layer: str = "relu4_1"
+    lengths: bool = True
+    rotations: bool = False
+    directions: int = 256
+    samples: int = 48
+    chroma: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run."""
+        super().__post_init__()
+        if self.split_steps is not None and self.split_steps < 1:
+            raise InputError(f"split_steps is {self.split_steps}: it must be at least 1")
+        for name in ("tone_weight", "structure_weight", "directions", "blank_bands"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+        if not 0 <= self.content_weight <= 1:
+            raise InputError(f"content_weight is {self.content_weight}: it must be 0 to 1")
+        if self.samples < 2 or not self.layers:
+            raise InputError("samples must be at least 2, and layers at least one")
+        if self.structure_weight and self.structure_layer not in self.layers:
+            raise InputError(
+                f"structure_layer {self.structure_layer} is not among the layers: "
+                f"add it to them, or set structure_weight=0"
+            )
+
+    @classmethod
+    def paper(cls) -> NNSTConfig:
+        """Section 3: 200 steps a scale, features alone, with our VGG-19 for their VGG-16."""
+        return cls(
+            learning_rate=2e-3,
+            final_rate=1.0,
+            steps=200,
+            coarse_steps=200,
+            tone_weight=0.0,
+            structure_weight=0.0,
+            lengths=False,
+            directions=0,
+            samples=64,
+        )
+
+    @classmethod
+    def authors(cls) -> NNSTConfig:
+        """The authors' code with its default options: turned copies, and the colour step."""
+        return replace(cls.paper(), rotations=True, chroma=True)
+
+
+class Phase(NamedTuple):
+    """A descent of so many steps on one objective."""
+
+    level: Level
+    steps: int
+    split: bool
+
+
+class Scale(NamedTuple):
+    """What the phases of one level share.
+
+    Attributes:
+        content: (1, 3, H, W).
+        pool: The paintings' vectors.
+        tones: Of the photo, on the grid of positions.
+        owners: (1, 1, h, w), the painting of each position, where regions say it.
+        guard: The loss of the photo's structure.
+    """
+
+    content: Tensor
+    pool: Pool
+    tones: Tensor
+    owners: Tensor | None
+    guard: Callable[[Features], Mapping[str, Tensor]]
+
+
+@method(
+    "nnst",
+    "each feature vector replaced by its nearest in the painting, coarse to fine",
+    Paper(
+        "Kolkin, Kucera, Paris, Sykora, Shechtman, Shakhnarovich",
+        "Neural Neighbor Style Transfer",
+        "arXiv",
+        2022,
+        "https://arxiv.org/abs/2203.13215",
+    ),
+    family="optimization",
+    abilities=Ability.STYLIZE | Ability.MASKS | Ability.BLEND,
+)
+class NNST(OptimizingMethod):
+    """Algorithm 1: match hypercolumns, descend, enlarge; at the end match each layer by itself."""
+
+    Config = NNSTConfig
+    config: NNSTConfig
+
+    def descend(self, full: Level, *, seed: int, callback: Callback, bounds: Any = None) -> Tensor:
+        """Run all phases from the smallest scale to the full size: (1, 3, H, W) in [0, 1]."""
+        phases = list(self._phases(full))
+        total, done = sum(phase.steps for phase in phases), 0
+        image: Tensor | None = None
+        with seeded(seed, self.runtime.device):
+            for number, phase in enumerate(phases, start=1):
+                level = phase.level
+                start = self._first(level) if image is None else image
+                start = resize(start, level.height, level.width)
+                with spare_memory():  # what the match took is given back before the descent
+                    if not phase.split:
+                        scale = self._scale(level)
+                    objective = self._objective(phase, scale, start, fresh=image is None)
+                name = "layers apart" if phase.split else f"scale {number} of {len(phases) - 1}"
+                result = minimize(
+                    objective,
+                    start,
+                    replace(self.config, steps=phase.steps),
+                    callback=callback,
+                    frame=Progress(done, total, stage=f"{name}, {level.width}x{level.height}"),
+                )
+                image, done = result.image, done + phase.steps
+                if result.cancelled:
+                    break
+        assert image is not None
+        return self._finished(resize(image, full.height, full.width).clamp(0, 1), full)
+
+    def _phases(self, full: Level) -> Iterator[Phase]:
+        config, levels = self.config, list(self._pyramid(full))
+        for level in levels[:-1]:
+            yield Phase(level, config.coarse_steps, split=False)
+        yield Phase(levels[-1], config.steps, split=False)
+        steps = config.steps if config.split_steps is None else config.split_steps
+        yield Phase(levels[-1], steps, split=True)
+
+    def _first(self, level: Level) -> Tensor:
+        """The image to start from; of the photo its coarse bands only."""
+        start = self._start(level)
+        if start is not level.content:
+            return start
+        bands = split_bands(start, self.config.bands)
+        blank = min(self.config.blank_bands, len(bands) - 1)
+        return join_bands([torch.zeros_like(band) for band in bands[:blank]] + bands[blank:])
+
+    def _pool(self, level: Level) -> Pool:
+        config = self.config
+        turns = range(4) if config.rotations else range(1)
+        # in a blend a painting of weight 0 has no vectors; in regions each has its place
+        styles = [style for style in level.styles if level.regions or style.weight > 0]
+        paintings = [[torch.rot90(style.image, turn, (2, 3)) for turn in turns] for style in styles]
+        shares = torch.tensor([style.weight for style in styles], device=self.runtime.device)
+        if level.regions:
+            shares = torch.stack([region.mean() for region in level.regions]).to(shares)
+        matching = Matching(
+            tone_weight=config.tone_weight,
+            directions=config.directions,
+            samples=config.samples,
+            lengths=config.lengths,
+            fast=self.encoder.dtype == torch.bfloat16,
+        )
+        return Pool(self.encoder, config.layers, paintings, shares / shares.sum(), matching)
+
+    def _scale(self, level: Level) -> Scale:
+        content = level.content
+        assert content is not None  # this method only stylizes
+        grid = grid_of(level.height, level.width)
+        owners = None
+        if level.regions:
+            masks = torch.cat([F.interpolate(r, grid, mode="area") for r in level.regions], dim=1)
+            owners = masks.to(content.device).argmax(1, keepdim=True)
+        light = tones(content, *grid)
+        return Scale(content, self._pool(level), light, owners, self._guard(content))
+
+    def _objective(
+        self, phase: Phase, scale: Scale, start: Tensor, *, fresh: bool
+    ) -> Callable[[Tensor], Mapping[str, Tensor]]:
+        content, pool, light, owners, guard = scale
+        if phase.split:
+            return SplitLoss(pool, light, owners, guard)
+        query, config = content, self.config
+        if not fresh or shot.start() is not None:
+            detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
+            query = torch.lerp(join_bands(detailed), content, config.content_weight)
+        with torch.no_grad():
+            places = pool.match(self.encoder(query, config.layers), light, owners)
+        return MatchedLoss(pool, places, guard)
+
+    @torch.no_grad()
+    def _guard(self, content: Tensor) -> Callable[[Features], Mapping[str, Tensor]]:
+        """A loss that keeps the photo's structure where it has some; none at a weight of 0."""
+        layer, weight = self.config.structure_layer, self.config.structure_weight
+        if not weight:
+            return lambda _: {}
+        target = at_least_float32(self.encoder(content, [layer])[layer])
+        target = target - target.mean((2, 3), keepdim=True)
+        contrast = F.interpolate(local_contrast(luminance(content)), target.shape[2:], mode="area")
+        share = (contrast / (2 * contrast.mean()).clamp_min(1e-6)).clamp_max(1)  # (1, 1, h, w)
+
+        def loss(features: Features) -> Mapping[str, Tensor]:
+            found = at_least_float32(features[layer])
+            found = found - found.mean((2, 3), keepdim=True)
+            apart = 1 - F.cosine_similarity(found, target, dim=1)
+            return {"content": weight * (apart * share[0]).mean()}
+
+        return loss
+
+    def _finished(self, image: Tensor, full: Level) -> Tensor:
+        if not self.config.chroma or len(full.styles) > 1:
+            return image
+        return match_chroma(image, full.styles[0].image)

@@ -1,0 +1,295 @@
+"""The feature vectors of all paintings of nnst, and the losses that match an image to them.
+
+A match is found on a grid of one position per 4x4 pixels, where block 3 of VGG lies, and is used at
+every layer at the layer's own resolution: finer layers take the vector at the same place within the
+4x4 pixels, coarser ones the vector of the position that covers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.encoder import Encoder, Features, block_of
+from impasto.losses.neighbors import (
+    hypercolumn_directions,
+    match_vectors,
+    pairs_loss,
+    principal_directions,
+    rows_of,
+    scattered,
+    tones,
+    with_tones,
+)
+
+_GRID_BLOCK = 3
+_TRAINING_ROWS = 2048  # vectors that principal directions are estimated from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """How vectors are compared.
+
+    Attributes:
+        tone_weight: Of lightness and local contrast against the cosine of the features; 0 is none.
+        directions: How many principal directions hypercolumns are compared in; 0 is all.
+        samples: The most rows and columns of positions that the split loss looks at.
+        lengths: Whether the lengths of paired vectors are compared as well.
+        fast: Whether products are computed in 16 bits where the processor can.
+    """
+
+    tone_weight: float
+    directions: int
+    samples: int
+    lengths: bool
+    fast: bool
+
+
+class Pool:
+    """Feature vectors of several views of paintings.
+
+    Args:
+        encoder: Encodes the views.
+        layers: Names of the layers to keep.
+        paintings: The views (1, 3, h, w) of each painting.
+        shares: (P,), the share of each painting, with a sum of 1.
+        matching: How vectors are compared.
+
+    Attributes:
+        rows: For each layer the vectors of all views, (N, C), in bfloat16: they are targets, and
+            half the memory.
+        grids: Height and width of each view's grid of positions that are matched.
+        sizes: For each layer height and width of each view, (V, 2).
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        encoder: Encoder,
+        layers: Sequence[str],
+        paintings: Sequence[Sequence[Tensor]],
+        shares: Tensor,
+        matching: Matching,
+    ) -> None:
+        self.encoder, self.layers, self.shares, self.matching = encoder, layers, shares, matching
+        views = [view for painting in paintings for view in painting]
+        self.owners = [i for i, painting in enumerate(paintings) for _ in painting]
+        self.grids = [grid_of(*view.shape[2:]) for view in views]
+        self.tones = [tones(view, *grid) for view, grid in zip(views, self.grids, strict=True)]
+        maps = [encoder(view, layers) for view in views]
+        self.sizes = {
+            layer: torch.tensor([one[layer].shape[2:] for one in maps], device=views[0].device)
+            for layer in layers
+        }
+        rows = {layer: [rows_of(one[layer]) for one in maps] for layer in layers}
+        self.rows = {
+            layer: torch.cat([one.to(torch.bfloat16) for one in r]) for layer, r in rows.items()
+        }
+        means = {
+            layer: torch.stack([r.mean(0, dtype=torch.float32) for r in rows[layer]])
+            for layer in layers
+        }
+        owned = torch.tensor(self.owners, device=views[0].device)
+        parts = shares[owned] / owned.bincount()[owned]  # the share of each view
+        self.means = {layer: (parts.unsqueeze(1) * m).sum(0) for layer, m in means.items()}
+
+    def map(self, layer: str, view: int) -> Tensor:
+        """The features (1, C, h, w) of one view."""
+        height, width = self.sizes[layer][view].tolist()
+        first = int(self.sizes[layer][:view].prod(1).sum())
+        rows = self.rows[layer][first : first + height * width]
+        return rows.T.reshape(1, -1, height, width)
+
+    @torch.no_grad()
+    def match(self, features: Features, image_tones: Tensor, owners: Tensor | None) -> Tensor:
+        """The nearest hypercolumn of all paintings for each position of an image's grid.
+
+        Args:
+            features: Of the image.
+            image_tones: (1, 2, H, W) at the grid's resolution.
+            owners: (1, 1, H, W), the painting of each position, where regions say it.
+
+        Returns:
+            (H, W), numbers of positions of all views' grids.
+        """
+        grid = tuple(image_tones.shape[2:])
+        layers = [features[layer] for layer in self.layers]
+        projection = self._projection()
+        query = hypercolumn_directions(layers, *grid, projection=projection)
+        keys = [self._directions(view, projection=projection) for view in range(len(self.grids))]
+        marked = None if owners is None else owners.flatten()
+        found = self.nearest(query, image_tones, keys, self.tones, marked)
+        return found.view(grid)
+
+    def nearest(
+        self,
+        query: Tensor,
+        query_tones: Tensor,
+        keys: Sequence[Tensor],
+        key_tones: Sequence[Tensor],
+        owners: Tensor | None,
+    ) -> Tensor:
+        """Match directions of length 1 with those of each view, tones taking part."""
+        weight = self.matching.tone_weight
+        if weight:
+            query = with_tones(query, query_tones, weight)
+            pairs = zip(keys, key_tones, strict=True)
+            keys = [with_tones(key, tone, weight) for key, tone in pairs]
+        groups: list[list[Tensor]] = [[] for _ in self.shares]
+        for owner, key in zip(self.owners, keys, strict=True):
+            groups[owner].append(key)
+        return match_vectors(
+            query, groups, shares=self.shares, owners=owners, fast=self.matching.fast
+        )
+
+    def _directions(
+        self, view: int, *, projection: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        return hypercolumn_directions(
+            [self.map(layer, view) for layer in self.layers],
+            *self.grids[view],
+            projection=projection,
+            positions=positions,
+        )
+
+    def _projection(self) -> Tensor | None:
+        """The principal directions of all paintings, of a sample of their positions."""
+        if not self.matching.directions:
+            return None
+        count = -(-_TRAINING_ROWS // len(self.grids))
+        rows = []
+        for view, (height, width) in enumerate(self.grids):
+            positions = torch.randperm(height * width)[:count].to(self.shares.device)
+            rows.append(self._directions(view, positions=positions)[0, :, :, 0].T)
+        return principal_directions(torch.cat(rows), self.matching.directions)
+
+
+class MatchedLoss:
+    """The loss of an image whose vectors were matched before: the first phase of each scale.
+
+    At each layer vectors are paired at one random offset within the grid's positions, so that all
+    of them are in turn.
+
+    Args:
+        pool: The paintings' vectors.
+        places: (H, W) of :meth:`Pool.match`.
+        extra: A further loss of the features.
+    """
+
+    def __init__(
+        self, pool: Pool, places: Tensor, extra: Callable[[Features], Mapping[str, Tensor]]
+    ) -> None:
+        self.pool, self.extra = pool, extra
+        device = places.device
+        grids = pool.grids
+        owner = torch.cat(
+            [torch.full((h * w,), i, device=device) for i, (h, w) in enumerate(grids)]
+        )
+        y = torch.cat([torch.arange(h, device=device).repeat_interleave(w) for h, w in grids])
+        x = torch.cat([torch.arange(w, device=device).repeat(h) for h, w in grids])
+        self._view, self._y, self._x = owner[places], y[places], x[places]
+
+    def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
+        """``total`` and its parts of an image (1, 3, H, W)."""
+        features = self.pool.encoder(image, self.pool.layers)
+        lengths = self.pool.matching.lengths
+        losses = [
+            pairs_loss(*self.pairs(layer, features[layer]), lengths=lengths)
+            for layer in self.pool.layers
+        ]
+        return total(torch.stack(losses).mean(), self.extra(features))
+
+    def pairs(
+        self, layer: str, features: Tensor, offset: tuple[int, int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors of the image at a layer and those that they are matched to, (N, C) each.
+
+        Args:
+            layer: Name of the layer.
+            features: (1, C, h, w) of the image there.
+            offset: Row and column within a position of the grid, or at coarser layers of the grid
+                within a position of the layer; None draws one.
+        """
+        block = block_of(layer)
+        step = 1 << abs(_GRID_BLOCK - block)
+        oy, ox = offset or tuple(torch.randint(step, (2,)).tolist())
+        view, y, x = self._view, self._y, self._x
+        if block <= _GRID_BLOCK:
+            image = features[..., oy::step, ox::step][..., : view.shape[0], : view.shape[1]]
+            y, x = y * step + oy, x * step + ox
+        else:
+            height, width = features.shape[2:]
+            view, y, x = (m[oy::step, ox::step][:height, :width] for m in (view, y, x))
+            image = features[..., : view.shape[0], : view.shape[1]]
+            y, x = y // step, x // step
+        sizes = self.pool.sizes[layer]
+        areas = sizes.prod(1)
+        limit = sizes[view] - 1  # a layer of odd size leaves out the grid's last position
+        y, x = torch.minimum(y, limit[..., 0]), torch.minimum(x, limit[..., 1])
+        numbers = (areas.cumsum(0) - areas)[view] + y * sizes[view][..., 1] + x
+        return rows_of(image), self.pool.rows[layer][numbers.flatten()]
+
+
+class SplitLoss:
+    """The loss of the last phase: each layer's vectors matched by themselves, anew at every step.
+
+    The match takes no gradient; that of the cosine of the pairs is the gradient of the minimum.
+
+    Args:
+        pool: The paintings' vectors.
+        image_tones: (1, 2, H, W) of the photo.
+        owners: (1, 1, H, W), the painting of each position, where regions say it.
+        extra: A further loss of the features.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        image_tones: Tensor,
+        owners: Tensor | None,
+        extra: Callable[[Features], Mapping[str, Tensor]],
+    ) -> None:
+        self.pool, self.tones, self.owners, self.extra = pool, image_tones, owners, extra
+
+    def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
+        """``total`` and its parts of an image (1, 3, H, W)."""
+        features = self.pool.encoder(image, self.pool.layers)
+        losses = [self._layer(layer, features[layer]) for layer in self.pool.layers]
+        return total(torch.stack(losses).mean(), self.extra(features))
+
+    def _layer(self, layer: str, features: Tensor) -> Tensor:
+        pool, count = self.pool, self.pool.matching.samples
+        marks = [self.tones] if self.owners is None else [self.tones, self.owners]
+        image, image_tones, *owners = scattered(features, count, *marks)
+        rows = image.float() - features.mean((2, 3), keepdim=True, dtype=torch.float32)
+        center = pool.means[layer].view(1, -1, 1, 1)
+        with torch.no_grad():
+            views = [
+                scattered(pool.map(layer, view), count, view_tones)
+                for view, view_tones in enumerate(pool.tones)
+            ]
+            keys = [key.float() - center for key, _ in views]
+            found = pool.nearest(
+                F.normalize(rows.detach(), dim=1),
+                image_tones,
+                [F.normalize(key, dim=1) for key in keys],
+                [tone for _, tone in views],
+                owners[0].flatten() if owners else None,
+            )
+            targets = torch.cat([rows_of(key) for key in keys])[found]
+        return pairs_loss(rows_of(rows), targets, lengths=pool.matching.lengths)
+
+
+def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The losses with their sum, which is minimised."""
+    losses = {"style": style, **extra}
+    return {"total": torch.stack(list(losses.values())).sum(), **losses}
+
+
+def grid_of(height: int, width: int) -> tuple[int, int]:
+    """The size of the grid of positions for an image of a size."""
+    return height >> _GRID_BLOCK - 1, width >> _GRID_BLOCK - 1
