@@ -111,8 +111,6 @@ class OptimizingMethod(Method):
     """A method that is an objective: subclasses say what to minimise, :meth:`descend` does it."""
 
     default_size = 512
-    # the long edge of the smallest level: below it the deepest layers have too few positions
-    smallest = 128
 
     @cached_property
     def encoder(self) -> Encoder:
