@@ -99,7 +99,7 @@ def test_the_picture_comes_into_being_and_is_kept_when_stopped(page, pictures, t
     says(page, "144 × 96")
     expect(page.locator("#own")).to_contain_text("painting")
     page.get_by_label("Good").check()
-    fill_settings(page, "steps=20000")
+    fill_settings(page, "steps=1000")
     page.click("#paint")
     says(page, r"tep \d+ of \d+")
     page.wait_for_function("document.querySelectorAll('#result img')[1].src.includes('preview')")
@@ -121,7 +121,7 @@ def test_closing_the_page_frees_the_place(browser, studio, pictures):
         says(page, "144 × 96")
         take(page, "gold")
         page.get_by_label("Good").check()
-        fill_settings(page, "steps=100000")
+        fill_settings(page, "steps=1000")
         page.click("#paint")
         says(page, r"tep \d+ of \d+")
     with opened(browser, studio) as page:

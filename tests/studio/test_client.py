@@ -102,6 +102,14 @@ def test_a_texture(client):
         ({"styles": ["sample:wave"], "method": "gatys", "size": "800"}, "gatys in this studio"),
         ({"styles": ["sample:wave"], "method": "gatys", "settings": "steps=x"}, "no whole number"),
         ({"styles": ["sample:wave"], "settings": "steps"}, "NAME=VALUE"),
+        (
+            {"styles": ["sample:wave"], "method": "gatys", "settings": "weights=/etc/passwd"},
+            "weights go by name",
+        ),
+        (
+            {"styles": ["sample:wave"], "method": "gatys", "settings": "steps=100000"},
+            "1 to 1000 here",
+        ),
         ({"styles": ["adele", "starry-night"]}, "adele and starry-night do not blend"),
     ],
 )
@@ -216,7 +224,7 @@ def test_a_job_that_nobody_waits_for_stops(studio, pictures):
         photo=handle_file(pictures / "photo.jpg"),
         styles=["sample:wave"],
         method="gatys",
-        settings="steps=100000",
+        settings="steps=1000",
         api_name="/stylize",
     )
     while not any("step" in (output[1] or "") for output in job.outputs()):

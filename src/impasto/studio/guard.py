@@ -14,7 +14,7 @@ from gradio.exceptions import Error as GradioError
 from gradio.exceptions import InvalidPathError
 
 from impasto.errors import ImpastoError
-from impasto.studio.limits import told
+from impasto.studio.limits import pathless, told
 
 log = logging.getLogger("impasto.studio")
 
@@ -153,10 +153,10 @@ def _addresses(value: Any) -> bool:
 
 
 def _plain(error: BaseException) -> str:
-    """The first line of an error's own words, as text of a page."""
+    """The first line of an error's own words, as text of a page, without paths of the server."""
     words = getattr(error, "message", None) or str(error) or type(error).__name__
     first = next(iter(str(words).strip().splitlines()), "")
-    return escape(first[:200], quote=False)
+    return escape(pathless(first)[:200], quote=False)
 
 
 def _bug(error: BaseException) -> bool:
