@@ -23,6 +23,12 @@ def studio(
         Path | None,
         typer.Option(help="A file with USER:PASSWORD, which the list of processes does not show."),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:PORT]", help="Name of a proxy before it, as browsers see it; repeatable."
+        ),
+    ] = None,
     queue: Annotated[int, typer.Option(help="Jobs that may wait; more are refused.")] = 20,
     jobs: Annotated[int, typer.Option(help="Jobs at a time.")] = 1,
     max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
@@ -48,6 +54,7 @@ def studio(
             queue=queue,
             jobs=jobs,
             limits=limits,
+            allow_host=tuple(allow_host or ()),
             browser=browser,
         )
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from html import escape
 from typing import Any
 
@@ -14,6 +12,7 @@ from gradio.exceptions import Error as GradioError
 from gradio.exceptions import InvalidPathError
 
 from impasto.errors import ImpastoError
+from impasto.studio.asgi import Message, Receive, Scope, Send, answer
 from impasto.studio.limits import pathless, told
 
 log = logging.getLogger("impasto.studio")
@@ -22,10 +21,6 @@ BODY = 8 << 20  # bytes of a request that is no upload
 _FORM = 1 << 20  # bytes of an upload around its file
 _DRAINED = 64 << 20  # bytes of a body that is too large which are read and dropped
 _AT_ONCE = 10  # files of the largest size in one upload
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def refusal(error: BaseException) -> GradioError:
@@ -81,11 +76,11 @@ class Gate:
         most = self._most(scope["path"])
         if _length(scope) > most:
             await _drain(receive)
-            await _answer(send, 413, f"this is larger than {most >> 20} MB: send less")
+            await answer(send, 413, f"this is larger than {most >> 20} MB: send less")
             return
         read, begun = 0, False
 
-        async def counted() -> MutableMapping[str, Any]:
+        async def counted() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
@@ -93,7 +88,7 @@ class Gate:
                 raise _TooMuchError
             return message
 
-        async def watched(message: MutableMapping[str, Any]) -> None:
+        async def watched(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
@@ -109,7 +104,7 @@ class Gate:
             if not begun:
                 much = isinstance(error, _TooMuchError)
                 words = f"larger than {most >> 20} MB" if much else "this request makes no sense"
-                await _answer(send, 413 if much else 400, words)
+                await answer(send, 413 if much else 400, words)
 
     def _most(self, path: str) -> int:
         return self.upload * _AT_ONCE + _FORM if path.rstrip("/").endswith("/upload") else BODY
@@ -133,13 +128,6 @@ async def _drain(receive: Receive) -> None:
         message = await receive()
         read += len(message.get("body", b""))
         more = message.get("more_body", False)
-
-
-async def _answer(send: Send, status: int, words: str) -> None:
-    body = json.dumps({"detail": words}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _addresses(value: Any) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio.limits import Limits
+from impasto.studio.origins import Front, Names, within
 
 HOST, PORT = "127.0.0.1", 7860
 
@@ -40,6 +41,7 @@ class Options:
         queue: Jobs that may wait; more are refused.
         jobs: Jobs at a time.
         limits: Of what comes in.
+        allow_host: ``NAME`` or ``NAME:PORT`` that browsers know a proxy before it by.
         browser: Whether to open the page.
 
     Raises:
@@ -52,6 +54,7 @@ class Options:
     queue: int = 20
     jobs: int = 1
     limits: Limits = field(default_factory=Limits)
+    allow_host: tuple[str, ...] = ()
     browser: bool = False
 
     def __post_init__(self) -> None:
@@ -63,9 +66,18 @@ class Options:
             raise InputError("--auth is USER:PASSWORD, both not empty")
         if not 0 <= self.port <= 65535:
             raise InputError(f"port is {self.port}: it must be 0 to 65535")
+        try:
+            _ = self.names
+        except ValueError as error:
+            raise InputError(f"--allow-host is NAME or NAME:PORT, not {error}") from error
         for name, value in (("queue", self.queue), ("jobs", self.jobs)):
             if value < 1:
                 raise InputError(f"{name} is {value}: it must be at least 1")
+
+    @property
+    def names(self) -> Names:
+        """The names that it answers to."""
+        return Names(self.host, loopback(self.host), self.allow_host)
 
 
 def loopback(host: str) -> bool:
@@ -142,7 +154,10 @@ def serving(options: Options) -> Iterator[str]:
                     theme=theme.theme(),
                     css=theme.CSS,
                     head=theme.HEAD,
-                    app_kwargs={"middleware": [Middleware(Gate, upload=options.limits.upload)]},
+                    app_kwargs={
+                        "middleware": [Middleware(Gate, upload=options.limits.upload)],
+                        "lifespan": within(lambda app: Front(app, options.names)),
+                    },
                 )
             except OSError as error:
                 raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
