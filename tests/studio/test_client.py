@@ -193,7 +193,7 @@ def test_a_full_queue_refuses_in_words_and_loses_nothing(studio, pictures):
         "photo": handle_file(pictures / "photo.jpg"),
         "styles": ["sample:wave"],
         "method": "gatys",
-        "settings": "steps=12",
+        "settings": "steps=12; coarse_steps=30",
         "api_name": "/stylize",
     }
     clients = [Client(studio, verbose=False) for _ in range(8)]

@@ -31,6 +31,12 @@ def studio(
     ] = None,
     queue: Annotated[int, typer.Option(help="Jobs that may wait; more are refused.")] = 20,
     jobs: Annotated[int, typer.Option(help="Jobs at a time.")] = 1,
+    client_jobs: Annotated[
+        int, typer.Option(help="Jobs of one client (an address) that wait or run.")
+    ] = 4,
+    max_minutes: Annotated[
+        float, typer.Option(help="Of one job; then it stops, and what it has is kept.")
+    ] = 30,
     max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
     max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",
     max_size: Annotated[int, typer.Option(help="Long edge of what a network paints.")] = 4096,
@@ -45,7 +51,7 @@ def studio(
 
     upload, pixels = words.memory(max_upload), words.count(max_pixels)
     assert upload is not None
-    limits = Limits(upload=upload, pixels=pixels, side=max_size)
+    limits = Limits(upload=upload, pixels=pixels, side=max_size, job=60 * max_minutes)
     serve.serve(
         serve.Options(
             host=host,
@@ -53,6 +59,7 @@ def studio(
             auth=serve.credentials(auth, auth_file),
             queue=queue,
             jobs=jobs,
+            client_jobs=client_jobs,
             limits=limits,
             allow_host=tuple(allow_host or ()),
             browser=browser,

@@ -14,6 +14,7 @@ from gradio.exceptions import InvalidPathError
 from impasto.errors import ImpastoError
 from impasto.studio.asgi import Message, Receive, Scope, Send, answer
 from impasto.studio.limits import pathless, told
+from impasto.studio.turns import EACH, Turns
 
 log = logging.getLogger("impasto.studio")
 
@@ -30,6 +31,21 @@ def refusal(error: BaseException) -> GradioError:
 
 class Page(gr.Blocks):
     """Blocks whose failures are words, whoever calls them and with whatever."""
+
+    def queue(self, *args: Any, each: int = EACH, **options: Any) -> Page:
+        """Set how many jobs may wait, and how many of each client."""
+        super().queue(*args, **options)
+        plain = self._queue
+        self._queue = Turns(
+            each=each,
+            live_updates=plain.live_updates,
+            concurrency_count=plain.max_thread_count,
+            update_intervals=plain.update_intervals,
+            max_size=plain.max_size,
+            blocks=self,
+            default_concurrency_limit=plain.default_concurrency_limit,
+        )
+        return self
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Take what was sent; Gradio would fetch a file that is named by an address."""

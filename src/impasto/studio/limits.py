@@ -29,6 +29,7 @@ class Limits:
         side: Long edge of what a network paints, in pixels.
         optimized: Long edge of what an optimisation paints, which takes far more memory.
         seconds: Of a video that comes in.
+        job: Seconds that a job may run; then it stops, and what it has is kept.
     """
 
     upload: int = 50 << 20
@@ -36,6 +37,11 @@ class Limits:
     side: int = 4096
     optimized: int = 1536
     seconds: float = 60.0
+    job: float = 1800.0
+
+    def __post_init__(self) -> None:
+        if not self.job > 0:
+            raise InputError(f"max-minutes is {self.job / 60:g}: it must be above 0")
 
     def picture(self, path: str | os.PathLike[str]) -> Picture:
         """A picture that somebody uploaded.

@@ -40,6 +40,7 @@ class Options:
         auth: ``USER:PASSWORD``; None lets everyone in, which only a loopback address may.
         queue: Jobs that may wait; more are refused.
         jobs: Jobs at a time.
+        client_jobs: Jobs of one client that wait or run; more are refused.
         limits: Of what comes in.
         allow_host: ``NAME`` or ``NAME:PORT`` that browsers know a proxy before it by.
         browser: Whether to open the page.
@@ -53,6 +54,7 @@ class Options:
     auth: str | None = None
     queue: int = 20
     jobs: int = 1
+    client_jobs: int = 4
     limits: Limits = field(default_factory=Limits)
     allow_host: tuple[str, ...] = ()
     browser: bool = False
@@ -70,7 +72,8 @@ class Options:
             _ = self.names
         except ValueError as error:
             raise InputError(f"--allow-host is NAME or NAME:PORT, not {error}") from error
-        for name, value in (("queue", self.queue), ("jobs", self.jobs)):
+        for name in ("queue", "jobs", "client_jobs"):
+            value = getattr(self, name)
             if value < 1:
                 raise InputError(f"{name} is {value}: it must be at least 1")
 
@@ -129,9 +132,9 @@ def serving(options: Options) -> Iterator[str]:
             from impasto.studio.guard import Gate
             from impasto.studio.parts import Studio
 
-            desk = Desk(options.jobs)
+            desk = Desk(options.jobs, options.limits.job)
             page = app.build(Studio(desk, options.limits, folder, options.jobs))
-            page.queue(max_size=options.queue, api_open=False)
+            page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
             user, _, password = (options.auth or "").partition(":")
             try:
                 _, url, _ = page.launch(
