@@ -40,6 +40,12 @@ def studio(
     max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
     max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",
     max_size: Annotated[int, typer.Option(help="Long edge of what a network paints.")] = 4096,
+    max_disk: Annotated[
+        str, typer.Option(metavar="4G", help="Of everybody's files of the last hour.")
+    ] = "4G",
+    client_disk: Annotated[
+        str, typer.Option(metavar="1G", help="Of one client's files of the last hour.")
+    ] = "1G",
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
 ) -> None:
     """Serve a web page: drop a photo, choose paintings, see the picture come into being.
@@ -49,9 +55,18 @@ def studio(
     from impasto.studio import serve
     from impasto.studio.limits import Limits
 
-    upload, pixels = words.memory(max_upload), words.count(max_pixels)
+    upload, disk, share = map(words.memory, (max_upload, max_disk, client_disk))
     assert upload is not None
-    limits = Limits(upload=upload, pixels=pixels, side=max_size, job=60 * max_minutes)
+    assert disk is not None
+    assert share is not None
+    limits = Limits(
+        upload=upload,
+        pixels=words.count(max_pixels),
+        side=max_size,
+        disk=disk,
+        client_disk=share,
+        job=60 * max_minutes,
+    )
     serve.serve(
         serve.Options(
             host=host,

@@ -11,8 +11,9 @@ import gradio as gr
 from gradio.exceptions import Error as GradioError
 from gradio.exceptions import InvalidPathError
 
-from impasto.errors import ImpastoError
-from impasto.studio.asgi import Message, Receive, Scope, Send, answer
+from impasto.errors import ImpastoError, InputError
+from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of
+from impasto.studio.disk import FILE, Disk, leaving_none
 from impasto.studio.limits import pathless, told
 from impasto.studio.turns import EACH, Turns
 
@@ -74,56 +75,105 @@ class Page(gr.Blocks):
 
 
 class Gate:
-    """ASGI middleware: bodies that are too large are refused, failures answered in words.
+    """ASGI middleware: bodies of bounded size, failures in words, no more files than fit.
 
     Args:
         app: What is behind it.
         upload: Bytes of a file.
+        disk: Where uploads go.
     """
 
-    def __init__(self, app: Any, upload: int) -> None:
-        self.app, self.upload = app, upload
+    def __init__(self, app: Any, upload: int, disk: Disk) -> None:
+        self.app, self.upload, self.disk = app, upload, disk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = self._most(scope["path"])
-        if _length(scope) > most:
+        body = self._body(scope)
+        words = body.refusal(_length(scope))
+        if words is not None:
             await _drain(receive)
-            await answer(send, 413, f"this is larger than {most >> 20} MB: send less")
+            await answer(send, 413, words)
             return
-        read, begun = 0, False
+        status = 0
 
         async def counted() -> Message:
-            nonlocal read
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > most:
-                raise _TooMuchError
+            body.add(message.get("body", b""))
             return message
 
         async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal status
+            status = message.get("status", status)
             await send(message)
 
         try:
-            await self.app(scope, counted, watched)
+            with leaving_none():
+                await self.app(scope, counted, watched)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             if not isinstance(error, _TooMuchError):
                 log.warning("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
                 log.debug("", exc_info=True)
-            if not begun:
+            if not status:
                 much = isinstance(error, _TooMuchError)
-                words = f"larger than {most >> 20} MB" if much else "this request makes no sense"
+                words = str(error) if much else "this request makes no sense"
                 await answer(send, 413 if much else 400, words)
+        finally:
+            body.end(status == 200)
 
-    def _most(self, path: str) -> int:
-        return self.upload * _AT_ONCE + _FORM if path.rstrip("/").endswith("/upload") else BODY
+    def _body(self, scope: Scope) -> _Body:
+        if scope["path"].rstrip("/").endswith("/upload"):
+            return _Body(self.upload * _AT_ONCE + _FORM, self.disk, client_of(scope))
+        return _Body(BODY)
+
+
+class _Body:
+    """Counts the bytes of one request's body.
+
+    Args:
+        most: How many there may be.
+        disk: Where they go; None where they are no files.
+        client: Whose they are.
+    """
+
+    def __init__(self, most: int, disk: Disk | None = None, client: str = "") -> None:
+        self._most, self._disk, self._client = most, disk, client
+        self._read, self._counted = 0, 0
+
+    def refusal(self, more: int = 0) -> str | None:
+        """Why so many more bytes are too many, in words; None where they are not."""
+        if self._read + more > self._most:
+            return f"this is larger than {self._most >> 20} MB: send less"
+        try:
+            if self._disk is not None:
+                self._disk.check(self._client, more)
+        except InputError as error:
+            return str(error)
+        return None
+
+    def add(self, part: bytes) -> None:
+        """Count a part.
+
+        Raises:
+            _TooMuchError: It is one too many.
+        """
+        self._read += len(part)
+        if self._disk is not None and part:
+            size = len(part) + FILE * part.count(b"filename=")
+            self._disk.add(self._client, size)
+            self._counted += size
+        words = self.refusal()
+        if words is not None:
+            raise _TooMuchError(words)
+
+    def end(self, kept: bool) -> None:
+        """Count no more what was not kept."""
+        if self._disk is not None and not kept:
+            self._disk.add(self._client, -self._counted)
 
 
 class _TooMuchError(Exception):

@@ -29,6 +29,8 @@ class Limits:
         side: Long edge of what a network paints, in pixels.
         optimized: Long edge of what an optimisation paints, which takes far more memory.
         seconds: Of a video that comes in.
+        disk: Bytes of everybody's files of the last hour.
+        client_disk: Bytes of one client's files of the last hour.
         job: Seconds that a job may run; then it stops, and what it has is kept.
     """
 
@@ -37,6 +39,8 @@ class Limits:
     side: int = 4096
     optimized: int = 1536
     seconds: float = 60.0
+    disk: int = 4 << 30
+    client_disk: int = 1 << 30
     job: float = 1800.0
 
     def __post_init__(self) -> None:
@@ -112,7 +116,13 @@ def pathless(words: str) -> str:
         words: An error's text; paths that lie in none of the server's folders stay, since they
             are what somebody wrote.
     """
-    folders = {tempfile.gettempdir(), Path.home(), weights.cache_dir(), Path.cwd(), sys.prefix}
+    folders: set[str | Path] = {
+        tempfile.gettempdir(),
+        Path.home(),
+        weights.cache_dir(),
+        Path.cwd(),
+        sys.prefix,
+    }
     folders |= {Path(__file__).parents[2], os.environ.get("GRADIO_TEMP_DIR", "")}
     texts = {str(path) for path in (*folders, *(Path(one).resolve() for one in folders))}
     known = sorted((text for text in texts if len(Path(text).parts) > 1), key=len, reverse=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.errors import InputError, MissingExtraError
+from impasto.studio.disk import Disk, temporary_files
 from impasto.studio.limits import Limits
 from impasto.studio.origins import Front, Names, within
 
@@ -133,7 +134,9 @@ def serving(options: Options) -> Iterator[str]:
             from impasto.studio.parts import Studio
 
             desk = Desk(options.jobs, options.limits.job)
-            page = app.build(Studio(desk, options.limits, folder, options.jobs))
+            limits = options.limits
+            disk = Disk(folder, limits.disk, limits.client_disk)
+            page = app.build(Studio(desk, limits, folder, disk, options.jobs))
             page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
             user, _, password = (options.auth or "").partition(":")
             try:
@@ -152,20 +155,21 @@ def serving(options: Options) -> Iterator[str]:
                     enable_monitoring=False,
                     run_history=False,
                     footer_links=[],
-                    max_file_size=options.limits.upload,
+                    max_file_size=limits.upload,
                     allowed_paths=[],
                     theme=theme.theme(),
                     css=theme.CSS,
                     head=theme.HEAD,
                     app_kwargs={
-                        "middleware": [Middleware(Gate, upload=options.limits.upload)],
+                        "middleware": [Middleware(Gate, upload=limits.upload, disk=disk)],
                         "lifespan": within(lambda app: Front(app, options.names)),
                     },
                 )
             except OSError as error:
                 raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
             try:
-                yield url
+                with disk.sweeping(), temporary_files(folder):
+                    yield url
             finally:
                 desk.close()
                 page.close(verbose=False)
