@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.studio import serve
+from impasto.studio.serve import Options
+
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -313,3 +316,18 @@ def test_a_page_of_another_site_cannot_use_the_studio(browser, studio, tmp_path)
         assert any("Policy" in words for words in said)
         page.close()
         site.shutdown()
+
+
+def test_people_log_in_and_out(browser):
+    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+        page = browser.new_page()
+        page.set_default_timeout(WAIT)
+        for _ in range(2):
+            page.goto(url)
+            page.locator("input").first.fill("ada")
+            page.locator("input[type=password]").fill("secret")
+            page.get_by_role("button", name="Login").click()
+            page.wait_for_selector("#paint")
+            page.click("#leave")
+            page.wait_for_selector("input[type=password]")
+        page.close()

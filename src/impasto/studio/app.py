@@ -22,11 +22,15 @@ _MASTHEAD = """
 """
 
 
-def build(studio: Studio) -> Page:
+_LEAVE = '<a id="leave" href="logout">Log out</a>'
+
+
+def build(studio: Studio, *, leave: bool = False) -> Page:
     """The page, not yet served.
 
     Args:
         studio: What it works with. Its folder is where Gradio keeps its files, too.
+        leave: Whether people log in, so that they can log out.
     """
     # Gradio opens what the brush sends with Pillow alone, which refuses twice this many
     Image.MAX_IMAGE_PIXELS = max(1, studio.limits.pixels // 2)
@@ -40,7 +44,7 @@ def build(studio: Studio) -> Page:
         delete_cache=(int(disk.SWEPT), int(disk.OLD)),
         fill_width=True,
     ) as page:
-        gr.HTML(_MASTHEAD, elem_id="masthead")
+        gr.HTML(_MASTHEAD + _LEAVE * leave, elem_id="masthead")
         with gr.Tabs():
             with gr.Tab("Photo", id="stylize"):
                 stylizing.tab(studio, choices.thumbnails(pictures), _example(pictures))

@@ -18,6 +18,7 @@ from pathlib import Path
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio.disk import Disk, temporary_files
 from impasto.studio.limits import Limits
+from impasto.studio.logins import Logins
 from impasto.studio.origins import Front, Names, within
 
 HOST, PORT = "127.0.0.1", 7860
@@ -136,7 +137,9 @@ def serving(options: Options) -> Iterator[str]:
             desk = Desk(options.jobs, options.limits.job)
             limits = options.limits
             disk = Disk(folder, limits.disk, limits.client_disk)
-            page = app.build(Studio(desk, limits, folder, disk, options.jobs))
+            page = app.build(
+                Studio(desk, limits, folder, disk, options.jobs), leave=options.auth is not None
+            )
             page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
             user, _, password = (options.auth or "").partition(":")
             try:
@@ -162,7 +165,7 @@ def serving(options: Options) -> Iterator[str]:
                     head=theme.HEAD,
                     app_kwargs={
                         "middleware": [Middleware(Gate, upload=limits.upload, disk=disk)],
-                        "lifespan": within(lambda app: Front(app, options.names)),
+                        "lifespan": within(lambda app: Front(Logins(app), options.names)),
                     },
                 )
             except OSError as error:
