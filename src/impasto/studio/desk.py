@@ -30,6 +30,22 @@ _LONGEST = 768  # long edge of a preview
 _KEPT = 3  # kinds of brushes that a bench keeps
 
 
+_THREAD = "impasto job"
+
+
+def working(seconds: float) -> bool:
+    """Whether threads of jobs still run, some seconds after their jobs were stopped.
+
+    Args:
+        seconds: To wait for them.
+    """
+    until = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join(max(0.0, until - time.monotonic()))
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
 class Bench:
     """A place to work, with the methods that were built and the models that were opened there."""
 
@@ -168,7 +184,9 @@ class Desk:
             before.stopped.set()
         try:
             bench = yield from self._seat(job)
-            threading.Thread(target=self._work, args=(job, bench, work), daemon=True).start()
+            threading.Thread(
+                target=self._work, args=(job, bench, work), name=_THREAD, daemon=True
+            ).start()
             while not job.over:
                 job.news.wait(BEAT)
                 report = job.taken()

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from impasto.studio.logins import Logins
 from impasto.studio.origins import Front, Names, within
 
 HOST, PORT = "127.0.0.1", 7860
+
+_PATIENCE = 1.0  # seconds for the step that is under way when the studio ends
 
 # read by Gradio and its libraries when they are imported: no telemetry, nothing from elsewhere
 _QUIET = {
@@ -198,6 +201,11 @@ def serve(options: Options) -> None:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
+    from impasto.studio import desk
+
+    if desk.working(_PATIENCE):  # amid a long step; Python's own end would abort with a message
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _check_installed() -> None:
