@@ -55,7 +55,9 @@ class Turns(Queue):
         if time.monotonic() - self._looked > _LOOK:
             self._forget()
         for waiting in self.event_queue_per_concurrency_id.values():
-            if len(waiting.queue) > 1:
+            if len(waiting.queue) > 1 and waiting.current_concurrency < (
+                waiting.concurrency_limit or len(waiting.queue)
+            ):
                 waiting.queue.sort(key=lambda event: self._served.get(_host(event.request), 0.0))
         chosen = super().get_events()
         if chosen is not None:
