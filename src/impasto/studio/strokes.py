@@ -31,7 +31,7 @@ def bound(editor: gr.ImageEditor) -> None:
         return plain(data)
 
     accept_blobs._is_server_fn = True  # type: ignore[attr-defined]
-    editor.accept_blobs = accept_blobs  # type: ignore[method-assign]
+    editor.accept_blobs = accept_blobs
 
 
 class _Newest(OrderedDict[str, Any]):
