@@ -95,7 +95,8 @@ def main() -> None:
     reader.add_argument("--size", type=int, default=256)
     asked = reader.parse_args()
     command = [sys.executable, "-m", "impasto", "studio", "--port", "0", "--no-browser"]
-    command += ["--queue", str(asked.queue)]
+    # all users are one client here, since they have one address
+    command += ["--queue", str(asked.queue), "--client-jobs", str(asked.users)]
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
         samples.load("astronaut").save(photo)

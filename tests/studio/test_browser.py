@@ -2,13 +2,19 @@
 
 import re
 import shutil
+import threading
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from impasto.studio import serve
+from impasto.studio.serve import Options
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -33,6 +39,8 @@ def opened(browser, studio):
     asked, failures = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: failures.append(str(error)))
+    # what the page's own policy forbids is said there
+    page.on("console", lambda said: failures.append(said.text) if "Policy" in said.text else None)
     page.goto(studio)
     page.wait_for_selector("#paint")
     yield page
@@ -99,7 +107,7 @@ def test_the_picture_comes_into_being_and_is_kept_when_stopped(page, pictures, t
     says(page, "144 × 96")
     expect(page.locator("#own")).to_contain_text("painting")
     page.get_by_label("Good").check()
-    fill_settings(page, "steps=20000")
+    fill_settings(page, "steps=1000")
     page.click("#paint")
     says(page, r"tep \d+ of \d+")
     page.wait_for_function("document.querySelectorAll('#result img')[1].src.includes('preview')")
@@ -121,7 +129,7 @@ def test_closing_the_page_frees_the_place(browser, studio, pictures):
         says(page, "144 × 96")
         take(page, "gold")
         page.get_by_label("Good").check()
-        fill_settings(page, "steps=100000")
+        fill_settings(page, "steps=1000")
         page.click("#paint")
         says(page, r"tep \d+ of \d+")
     with opened(browser, studio) as page:
@@ -274,3 +282,52 @@ def test_a_video_is_painted(used, tmp_path):
     used.click("#paint-film")
     expect(used.locator("#film-status")).to_contain_text("Done", timeout=4 * WAIT)
     assert used.locator("#film-result video").get_attribute("src")
+
+
+EVIL = """<!doctype html><iframe id="frame" src="STUDIO"></iframe><script>
+const form = new FormData();
+form.append("files", new Blob(["x"]), "x.png");
+const asks = [
+  fetch("STUDIOconfig", {credentials: "include"}).then(answer => answer.text()),
+  fetch("STUDIOgradio_api/upload", {method: "POST", body: form}).then(answer => answer.text()),
+  fetch("STUDIOgradio_api/upload", {method: "POST", body: form, mode: "no-cors"}),
+];
+Promise.allSettled(asks).then(all => { document.title = all.map(one => one.status).join(" "); });
+</script>"""
+
+
+def test_a_page_of_another_site_cannot_use_the_studio(browser, studio, tmp_path):
+    (tmp_path / "index.html").write_text(EVIL.replace("STUDIO", studio))
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        answers, said = {}, []
+        page.on("response", lambda got: answers.setdefault(got.url, got.status))
+        page.goto(f"http://localhost:{site.server_port}/")
+        page.wait_for_function("document.title.includes('ed')")
+        assert page.title().split()[:2] == ["rejected", "rejected"]
+        assert {status for url, status in answers.items() if url.startswith(studio)} == {403}
+        assert not page.frames[1].locator("#paint").count()
+        page.goto(studio)
+        page.on("console", lambda heard: said.append(heard.text))
+        page.evaluate("fetch('https://example.org').catch(() => null)")
+        expect(page.locator("#paint")).to_be_visible(timeout=WAIT)
+        assert any("Policy" in words for words in said)
+        page.close()
+        site.shutdown()
+
+
+def test_people_log_in_and_out(browser):
+    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+        page = browser.new_page()
+        page.set_default_timeout(WAIT)
+        for _ in range(2):
+            page.goto(url)
+            page.locator("input").first.fill("ada")
+            page.locator("input[type=password]").fill("secret")
+            page.get_by_role("button", name="Login").click()
+            page.wait_for_selector("#paint")
+            page.click("#leave")
+            page.wait_for_selector("input[type=password]")
+        page.close()

@@ -91,6 +91,13 @@ def test_a_job_that_nobody_asks_about_stops(monkeypatch):
     assert done.result == "mine"
 
 
+def test_a_job_that_takes_too_long_stops_and_is_kept():
+    _, done = finish(Desk(longest=0.2).run("ada", counting(100_000)))
+    assert done.stopped
+    assert 0 < done.result < 100_000
+    assert done.seconds < 5
+
+
 def test_jobs_wait_for_a_place_and_one_more_place_is_enough():
     for places, together in ((1, 1), (2, 2)):
         desk, now, most, lock = Desk(places), [0], [0], threading.Lock()

@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 import pytest
+from gradio_client import Client, handle_file
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio import serve
@@ -41,6 +42,9 @@ def test_this_machine_alone_needs_none(host):
         (["--port", "70000"], "port is 70000"),
         (["--queue", "0"], "queue is 0"),
         (["--jobs", "0"], "jobs is 0"),
+        (["--client-jobs", "0"], "client_jobs is 0"),
+        (["--max-minutes", "0"], "max-minutes is 0"),
+        (["--max-minutes", "nan"], "max-minutes is nan"),
         (["--max-upload", "much"], "memory 'much'"),
         (["--max-pixels", "-3"], "number '-3'"),
     ],
@@ -90,8 +94,11 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_and_ends_quietly(tmp_path, end):
+@pytest.mark.parametrize(
+    ("end", "during"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+)
+def test_the_command_serves_and_ends_quietly(tmp_path, pictures, end, during):
     # what runs in the background of a shell is started deaf to Ctrl-C
     listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{listening}; from impasto.__main__ import main; main()"
@@ -104,6 +111,8 @@ def test_the_command_serves_and_ends_quietly(tmp_path, end):
             address = running.stdout.readline().split()[0]
             with urllib.request.urlopen(address, timeout=60) as page:
                 text = page.read().decode()
+            if during:
+                _start_a_job(address, pictures / "photo.jpg")
             running.send_signal(end)
             _, errors = running.communicate(timeout=60)
         finally:
@@ -112,9 +121,27 @@ def test_the_command_serves_and_ends_quietly(tmp_path, end):
     assert errors == ""
     assert running.returncode == 0
     deadline = time.monotonic() + 5
-    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+    while _left(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list(tmp_path.iterdir()) == []  # nobody's pictures stay
+    assert _left(tmp_path) == []  # nobody's pictures stay
+
+
+def _left(folder):
+    """What is left in a folder, besides the cache of PyTorch's compiler."""
+    return [path for path in folder.iterdir() if not path.name.startswith("torchinductor")]
+
+
+def _start_a_job(address, photo):
+    job = Client(address, verbose=False).submit(
+        photo=handle_file(photo),
+        styles=["sample:wave"],
+        method="gatys",
+        settings="steps=1000",
+        api_name="/stylize",
+    )
+    while not any("step" in (output[1] or "") for output in job.outputs()):
+        assert not job.done()
+        time.sleep(0.1)
 
 
 def test_files_are_measured_before_they_are_read(tmp_path):

@@ -23,11 +23,29 @@ def studio(
         Path | None,
         typer.Option(help="A file with USER:PASSWORD, which the list of processes does not show."),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:PORT]", help="Name of a proxy before it, as browsers see it; repeatable."
+        ),
+    ] = None,
     queue: Annotated[int, typer.Option(help="Jobs that may wait; more are refused.")] = 20,
     jobs: Annotated[int, typer.Option(help="Jobs at a time.")] = 1,
+    client_jobs: Annotated[
+        int, typer.Option(help="Jobs of one client (an address) that wait or run.")
+    ] = 4,
+    max_minutes: Annotated[
+        float, typer.Option(help="Of one job; then it stops, and what it has is kept.")
+    ] = 30,
     max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
     max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",
     max_size: Annotated[int, typer.Option(help="Long edge of what a network paints.")] = 4096,
+    max_disk: Annotated[
+        str, typer.Option(metavar="4G", help="Of everybody's files of the last hour.")
+    ] = "4G",
+    client_disk: Annotated[
+        str, typer.Option(metavar="1G", help="Of one client's files of the last hour.")
+    ] = "1G",
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
 ) -> None:
     """Serve a web page: drop a photo, choose paintings, see the picture come into being.
@@ -37,9 +55,18 @@ def studio(
     from impasto.studio import serve
     from impasto.studio.limits import Limits
 
-    upload, pixels = words.memory(max_upload), words.count(max_pixels)
+    upload, disk, share = map(words.memory, (max_upload, max_disk, client_disk))
     assert upload is not None
-    limits = Limits(upload=upload, pixels=pixels, side=max_size)
+    assert disk is not None
+    assert share is not None
+    limits = Limits(
+        upload=upload,
+        pixels=words.count(max_pixels),
+        side=max_size,
+        disk=disk,
+        client_disk=share,
+        job=60 * max_minutes,
+    )
     serve.serve(
         serve.Options(
             host=host,
@@ -47,7 +74,9 @@ def studio(
             auth=serve.credentials(auth, auth_file),
             queue=queue,
             jobs=jobs,
+            client_jobs=client_jobs,
             limits=limits,
+            allow_host=tuple(allow_host or ()),
             browser=browser,
         )
     )

@@ -10,12 +10,9 @@ from PIL import Image
 
 from impasto import image, pipeline
 from impasto.sources import fit, read
-from impasto.studio import choices, comparing, endpoints, stylizing, texturing
+from impasto.studio import choices, comparing, disk, endpoints, stylizing, texturing
 from impasto.studio.guard import Page
 from impasto.studio.parts import Studio
-
-_SWEPT = 600  # seconds between two looks for files to delete
-_OLD = 3600  # seconds after which a file is deleted
 
 _PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
 
@@ -25,21 +22,29 @@ _MASTHEAD = """
 """
 
 
-def build(studio: Studio) -> Page:
+_LEAVE = '<a id="leave" href="logout">Log out</a>'
+
+
+def build(studio: Studio, *, leave: bool = False) -> Page:
     """The page, not yet served.
 
     Args:
         studio: What it works with. Its folder is where Gradio keeps its files, too.
+        leave: Whether people log in, so that they can log out.
     """
     # Gradio opens what the brush sends with Pillow alone, which refuses twice this many
     Image.MAX_IMAGE_PIXELS = max(1, studio.limits.pixels // 2)
-    pictures = studio.folder / "styles"
+    pictures = studio.folder / disk.STYLES
     pictures.mkdir(parents=True, exist_ok=True)
     gr.set_static_paths([pictures])  # these are not deleted with age
     with Page(
-        title="Impasto", analytics_enabled=False, delete_cache=(_SWEPT, _OLD), fill_width=True
+        title="Impasto",
+        analytics_enabled=False,
+        # so that Gradio forgets the names, too; the files are deleted in impasto.studio.disk
+        delete_cache=(int(disk.SWEPT), int(disk.OLD)),
+        fill_width=True,
     ) as page:
-        gr.HTML(_MASTHEAD, elem_id="masthead")
+        gr.HTML(_MASTHEAD + _LEAVE * leave, elem_id="masthead")
         with gr.Tabs():
             with gr.Tab("Photo", id="stylize"):
                 stylizing.tab(studio, choices.thumbnails(pictures), _example(pictures))

@@ -80,8 +80,9 @@ def tab(studio: Studio) -> None:
             if not named:
                 raise InputError("no methods are named: choose at least one")
             yield *start[:-1], gr.Button(interactive=True)
+            owner = whose(request, "compare")
             done = yield from studio.work(
-                whose(request, "compare"),
+                owner,
                 lambda _, callback: jobs.compared(
                     Path(path),
                     source,
@@ -95,9 +96,10 @@ def tab(studio: Studio) -> None:
             )
             found = done.result
             drawn_sheet = found.sheet()
-            full = shelf.keep(drawn_sheet, studio.folder, "comparison.png")
+            full = studio.keep(owner, drawn_sheet, "comparison.png")
             html = shelf.place(studio.folder) / "comparison.html"
             files.write(found.page().encode(), html)
+            studio.disk.count(owner.client, html)
             failed = "; ".join(f"{one.method}: {one.error}" for one in found.numbers.failures)
             yield (
                 str(full),

@@ -6,6 +6,7 @@ run at a time, each at a bench, which keeps the methods that were built there.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +28,22 @@ _APART = 0.5  # seconds between two previews, at least
 _SHARE = 0.1  # of a job's time that may go into previews
 _LONGEST = 768  # long edge of a preview
 _KEPT = 3  # kinds of brushes that a bench keeps
+
+
+_THREAD = "impasto job"
+
+
+def working(seconds: float) -> bool:
+    """Whether threads of jobs still run, some seconds after their jobs were stopped.
+
+    Args:
+        seconds: To wait for them.
+    """
+    until = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join(max(0.0, until - time.monotonic()))
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class Bench:
@@ -83,6 +100,7 @@ class Done(Generic[T]):
 class _Job:
     """What the thread of a job and its watcher share."""
 
+    longest: float = math.inf
     stopped: threading.Event = field(default_factory=threading.Event)
     news: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.monotonic)
@@ -97,6 +115,8 @@ class _Job:
     def __call__(self, progress: Progress) -> None:
         """Listen to the job: the callback that it gets."""
         now = time.monotonic()
+        if now - self.started > self.longest:
+            self.stopped.set()
         if self.stopped.is_set() or now - self.seen > FORGOTTEN:
             progress.cancel()
             return
@@ -126,9 +146,11 @@ class Desk:
 
     Args:
         jobs: How many at a time.
+        longest: Seconds after which a job stops as if somebody had stopped it.
     """
 
-    def __init__(self, jobs: int = 1) -> None:
+    def __init__(self, jobs: int = 1, longest: float = math.inf) -> None:
+        self._longest = longest
         self._benches: LifoQueue[Bench] = LifoQueue()
         for _ in range(jobs):
             self._benches.put(Bench())
@@ -154,7 +176,7 @@ class Desk:
             CancelledError: It was stopped before there was anything to keep.
             Exception: What the work raised.
         """
-        job = _Job()
+        job = _Job(self._longest)
         with self._lock:
             before = self._running.get(key)
             self._running[key] = job
@@ -162,7 +184,9 @@ class Desk:
             before.stopped.set()
         try:
             bench = yield from self._seat(job)
-            threading.Thread(target=self._work, args=(job, bench, work), daemon=True).start()
+            threading.Thread(
+                target=self._work, args=(job, bench, work), name=_THREAD, daemon=True
+            ).start()
             while not job.over:
                 job.news.wait(BEAT)
                 report = job.taken()

@@ -12,7 +12,7 @@ from impasto.controls import Controls
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.quality import QUALITIES
-from impasto.studio import choices, jobs, shelf
+from impasto.studio import choices, jobs
 from impasto.studio.painting import ordered
 from impasto.studio.parts import Studio, whose
 
@@ -122,13 +122,14 @@ class Endpoints:
                 seed=_whole(seed, "seed"),
             ),
         )
+        owner = whose(request, "api")
         done = yield from self._studio.work(
-            whose(request, "api"),
+            owner,
             lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
             lambda report: (None, report.words),
         )
         painted = done.result
-        path = shelf.keep(painted.picture, self._studio.folder, jobs.name_of(order))
+        path = self._studio.keep(owner, painted.picture, jobs.name_of(order))
         kept = "stopped" if done.stopped else "done"
         yield str(path), f"{kept} in {done.seconds:.1f} s. {painted.note}".strip()
 
@@ -158,8 +159,9 @@ class Endpoints:
         source = Path(sample) if sample else _text(name)
         sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
         start = _whole(seed, "seed")
+        owner = whose(request, "api-texture")
         done = yield from self._studio.work(
-            whose(request, "api-texture"),
+            owner,
             lambda bench, callback: jobs.texture(
                 source,
                 self._studio.limits,
@@ -172,7 +174,7 @@ class Endpoints:
             ),
             lambda report: (None, report.words),
         )
-        path = shelf.keep(done.result, self._studio.folder, "texture.png")
+        path = self._studio.keep(owner, done.result, "texture.png")
         yield str(path), f"done in {done.seconds:.1f} s"
 
     def styles(self) -> dict[str, Any]:

@@ -55,12 +55,15 @@ def tab(studio: Studio) -> None:
             )
             file = gr.DownloadButton("Download", interactive=False)
 
-    def show(report: Report) -> Any:
-        """The frame under way."""
-        view: Any = gr.skip()
-        if report.preview is not None:
-            view = str(shelf.keep(report.preview, studio.folder, "frame.jpg"))
-        return view, gr.skip(), status(report.words, report.share), gr.skip(), gr.skip()
+    def watching() -> Any:
+        """What the page gets of each report: the frame under way."""
+        keep = studio.previews("frame.jpg")
+
+        def show(report: Report) -> Any:
+            view = gr.skip() if report.preview is None else keep(report.preview)
+            return view, gr.skip(), status(report.words, report.share), gr.skip(), gr.skip()
+
+        return show
 
     def paint(
         path: str | None,
@@ -80,13 +83,15 @@ def tab(studio: Studio) -> None:
             controls = Controls(size=int(side), strength=much)
             begun = gr.Button(interactive=True)
             yield gr.skip(), gr.skip(), status("waiting", 0.0), gr.skip(), begun
+            owner = whose(request, "video")
             done = yield from studio.work(
-                whose(request, "video"),
+                owner,
                 lambda _, callback: _stylize(
                     source, target, style, controls, studio.limits.seconds, callback
                 ),
-                show,
+                watching(),
             )
+            studio.disk.count(owner.client, target)
             button = gr.DownloadButton(value=str(target), interactive=True)
             report = done.result
             kept = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"

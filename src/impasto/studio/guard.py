@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from html import escape
 from typing import Any
 
@@ -13,8 +11,11 @@ import gradio as gr
 from gradio.exceptions import Error as GradioError
 from gradio.exceptions import InvalidPathError
 
-from impasto.errors import ImpastoError
-from impasto.studio.limits import told
+from impasto.errors import ImpastoError, InputError
+from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of
+from impasto.studio.disk import FILE, Disk, leaving_none
+from impasto.studio.limits import pathless, told
+from impasto.studio.turns import EACH, Turns
 
 log = logging.getLogger("impasto.studio")
 
@@ -22,10 +23,6 @@ BODY = 8 << 20  # bytes of a request that is no upload
 _FORM = 1 << 20  # bytes of an upload around its file
 _DRAINED = 64 << 20  # bytes of a body that is too large which are read and dropped
 _AT_ONCE = 10  # files of the largest size in one upload
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def refusal(error: BaseException) -> GradioError:
@@ -35,6 +32,21 @@ def refusal(error: BaseException) -> GradioError:
 
 class Page(gr.Blocks):
     """Blocks whose failures are words, whoever calls them and with whatever."""
+
+    def queue(self, *args: Any, each: int = EACH, **options: Any) -> Page:
+        """Set how many jobs may wait, and how many of each client."""
+        super().queue(*args, **options)
+        plain = self._queue
+        self._queue = Turns(
+            each=each,
+            live_updates=plain.live_updates,
+            concurrency_count=plain.max_thread_count,
+            update_intervals=plain.update_intervals,
+            max_size=plain.max_size,
+            blocks=self,
+            default_concurrency_limit=plain.default_concurrency_limit,
+        )
+        return self
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Take what was sent; Gradio would fetch a file that is named by an address."""
@@ -63,56 +75,105 @@ class Page(gr.Blocks):
 
 
 class Gate:
-    """ASGI middleware: bodies that are too large are refused, failures answered in words.
+    """ASGI middleware: bodies of bounded size, failures in words, no more files than fit.
 
     Args:
         app: What is behind it.
         upload: Bytes of a file.
+        disk: Where uploads go.
     """
 
-    def __init__(self, app: Any, upload: int) -> None:
-        self.app, self.upload = app, upload
+    def __init__(self, app: Any, upload: int, disk: Disk) -> None:
+        self.app, self.upload, self.disk = app, upload, disk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = self._most(scope["path"])
-        if _length(scope) > most:
+        body = self._body(scope)
+        words = body.refusal(_length(scope))
+        if words is not None:
             await _drain(receive)
-            await _answer(send, 413, f"this is larger than {most >> 20} MB: send less")
+            await answer(send, 413, words)
             return
-        read, begun = 0, False
+        status = 0
 
-        async def counted() -> MutableMapping[str, Any]:
-            nonlocal read
+        async def counted() -> Message:
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > most:
-                raise _TooMuchError
+            body.add(message.get("body", b""))
             return message
 
-        async def watched(message: MutableMapping[str, Any]) -> None:
-            nonlocal begun
-            begun = True
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
             await send(message)
 
         try:
-            await self.app(scope, counted, watched)
+            with leaving_none():
+                await self.app(scope, counted, watched)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             if not isinstance(error, _TooMuchError):
                 log.warning("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
                 log.debug("", exc_info=True)
-            if not begun:
+            if not status:
                 much = isinstance(error, _TooMuchError)
-                words = f"larger than {most >> 20} MB" if much else "this request makes no sense"
-                await _answer(send, 413 if much else 400, words)
+                words = str(error) if much else "this request makes no sense"
+                await answer(send, 413 if much else 400, words)
+        finally:
+            body.end(status == 200)
 
-    def _most(self, path: str) -> int:
-        return self.upload * _AT_ONCE + _FORM if path.rstrip("/").endswith("/upload") else BODY
+    def _body(self, scope: Scope) -> _Body:
+        if scope["path"].rstrip("/").endswith("/upload"):
+            return _Body(self.upload * _AT_ONCE + _FORM, self.disk, client_of(scope))
+        return _Body(BODY)
+
+
+class _Body:
+    """Counts the bytes of one request's body.
+
+    Args:
+        most: How many there may be.
+        disk: Where they go; None where they are no files.
+        client: Whose they are.
+    """
+
+    def __init__(self, most: int, disk: Disk | None = None, client: str = "") -> None:
+        self._most, self._disk, self._client = most, disk, client
+        self._read, self._counted = 0, 0
+
+    def refusal(self, more: int = 0) -> str | None:
+        """Why so many more bytes are too many, in words; None where they are not."""
+        if self._read + more > self._most:
+            return f"this is larger than {self._most >> 20} MB: send less"
+        try:
+            if self._disk is not None:
+                self._disk.check(self._client, more)
+        except InputError as error:
+            return str(error)
+        return None
+
+    def add(self, part: bytes) -> None:
+        """Count a part.
+
+        Raises:
+            _TooMuchError: It is one too many.
+        """
+        self._read += len(part)
+        if self._disk is not None and part:
+            size = len(part) + FILE * part.count(b"filename=")
+            self._disk.add(self._client, size)
+            self._counted += size
+        words = self.refusal()
+        if words is not None:
+            raise _TooMuchError(words)
+
+    def end(self, kept: bool) -> None:
+        """Count no more what was not kept."""
+        if self._disk is not None and not kept:
+            self._disk.add(self._client, -self._counted)
 
 
 class _TooMuchError(Exception):
@@ -135,13 +196,6 @@ async def _drain(receive: Receive) -> None:
         more = message.get("more_body", False)
 
 
-async def _answer(send: Send, status: int, words: str) -> None:
-    body = json.dumps({"detail": words}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _addresses(value: Any) -> bool:
     """Whether a file somewhere in what was sent is one on another machine."""
     if isinstance(value, dict):
@@ -153,10 +207,10 @@ def _addresses(value: Any) -> bool:
 
 
 def _plain(error: BaseException) -> str:
-    """The first line of an error's own words, as text of a page."""
+    """The first line of an error's own words, as text of a page, without paths of the server."""
     words = getattr(error, "message", None) or str(error) or type(error).__name__
     first = next(iter(str(words).strip().splitlines()), "")
-    return escape(first[:200], quote=False)
+    return escape(pathless(first)[:200], quote=False)
 
 
 def _bug(error: BaseException) -> bool:

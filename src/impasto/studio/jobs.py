@@ -17,9 +17,11 @@ from impasto.quality import choose as choose_quality
 from impasto.sources import SAMPLE, fit, read, shares_of
 from impasto.studio import choices
 from impasto.studio.desk import Bench
-from impasto.studio.limits import PAINTINGS, WORDS, Limits, optimizes
+from impasto.studio.limits import PAINTINGS, Limits, optimizes
+from impasto.studio.settings import permitted
 
 AUTO, FULL = "auto", "full"  # sizes that are no numbers
+_TEXTURE = "texture"  # the method of a texture where none is named
 
 _SWIFT = {False: 1536, True: 512}  # pixels at AUTO at most; where a method optimises
 
@@ -86,9 +88,10 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
         raise InputError("a mask has room for two paintings, one in it and one around it")
     if order.mask is None:
         _check_blend(names, bool(order.paintings))
+    # settings are checked before any file is looked at
+    method, brushes = _brushes(order, names, bool(order.paintings), bench)
     photo = limits.picture(order.photo)
     paintings = [limits.picture(path) for path in order.paintings]
-    method, brushes = _brushes(order, names, bool(paintings), bench)
     optimizing = method if method and optimizes(method) else None
     size = limits.size(_size(order.size), photo, optimizing)
     if order.size == AUTO:
@@ -136,23 +139,22 @@ def texture(
     Raises:
         InputError: Something given cannot be used.
     """
-    learned = False
-    if isinstance(source, Path):
-        sample: object = limits.picture(source)
-    else:
+    sample, learned = source, False
+    if not isinstance(source, Path):
         offers = {one.name: one for one in choices.textures()}
         sample = choices.offered([source], choices.textures())[0]
         learned = offers[sample].learned
-    named = None if learned else choices.painter(method, Ability.SYNTHESIZE)
+    named = None if learned else choices.painter(method, Ability.SYNTHESIZE) or _TEXTURE
+    changed = permitted(named, settings)
     # a method that has learned the texture is a network
     most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
     if not all(1 <= side <= most for side in (width, height)):
         raise InputError(f"a texture here is 1 to {most} pixels a side")
     return pipeline.synthesize(
-        sample,
+        limits.picture(sample) if isinstance(sample, Path) else sample,
         size=(width, height),
         method=named,
-        settings=numbers(settings),
+        settings=changed,
         seed=seed,
         callback=callback,
     )
@@ -208,28 +210,6 @@ def compared(
     return found
 
 
-def numbers(text: str | None) -> dict[str, str]:
-    """Read the settings of a method.
-
-    Raises:
-        InputError: It is no list of ``NAME=VALUE``.
-
-    Example:
-        >>> numbers("steps=20; content_weight = 5")
-        {'steps': '20', 'content_weight': '5'}
-    """
-    told = str(text or "")
-    if len(told) > WORDS:
-        raise InputError(f"settings are {WORDS} letters at most")
-    found = {}
-    for pair in filter(None, (part.strip() for part in told.replace(";", "\n").splitlines())):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")
-        found[name.strip()] = value.strip()
-    return found
-
-
 def name_of(order: Order) -> str:
     """What a result is called: the photo and what it was painted with."""
     style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
@@ -267,15 +247,13 @@ def _brushes(
 ) -> tuple[str | None, Brushes]:
     """The method that paints where one must be named, and brushes of it."""
     method, quality = choices.painter(order.method), choices.quality(order.quality)
-    settings = numbers(order.settings)
     learned = {one.name for one in choices.styles() if one.learned}
     if method is None and not paintings and all(name in learned for name in names):
-        if settings:
-            raise InputError("settings are for methods: leave them out for this style")
-        return None, bench.brushes(None, None, {})
+        return None, bench.brushes(None, None, permitted(None, order.settings))
     if method is not None:
-        return method, bench.brushes(method, None, settings)
+        return method, bench.brushes(method, None, permitted(method, order.settings))
     if any(name in learned for name in names):
         quality = None  # pipelines refuse a quality for a network that knows its style
-    chosen = choose_quality(quality, numbers=bool(settings))
-    return chosen.method, bench.brushes(None, quality, settings)
+    given = bool(order.settings.strip())
+    chosen = choose_quality(quality, numbers=given).method
+    return chosen, bench.brushes(None, quality, permitted(chosen, order.settings))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto import image
+from impasto import image, weights
 from impasto.errors import ImpastoError, InputError
 from impasto.image import Picture
 from impasto.methods.network import NetworkMethod
@@ -26,6 +29,9 @@ class Limits:
         side: Long edge of what a network paints, in pixels.
         optimized: Long edge of what an optimisation paints, which takes far more memory.
         seconds: Of a video that comes in.
+        disk: Bytes of everybody's files of the last hour.
+        client_disk: Bytes of one client's files of the last hour.
+        job: Seconds that a job may run; then it stops, and what it has is kept.
     """
 
     upload: int = 50 << 20
@@ -33,6 +39,13 @@ class Limits:
     side: int = 4096
     optimized: int = 1536
     seconds: float = 60.0
+    disk: int = 4 << 30
+    client_disk: int = 1 << 30
+    job: float = 1800.0
+
+    def __post_init__(self) -> None:
+        if not self.job > 0:
+            raise InputError(f"max-minutes is {self.job / 60:g}: it must be above 0")
 
     def picture(self, path: str | os.PathLike[str]) -> Picture:
         """A picture that somebody uploaded.
@@ -90,7 +103,30 @@ def optimizes(method: str) -> bool:
 def told(error: BaseException) -> str:
     """An error in one line that is fit for a page: no traceback, no path of the server."""
     if isinstance(error, ImpastoError):
-        return str(error)
+        return pathless(str(error))
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: choose a smaller size"
     return f"something went wrong: {type(error).__name__}. The server's log says more"
+
+
+def pathless(words: str) -> str:
+    """Words in which files of the server go by their names alone.
+
+    Args:
+        words: An error's text; paths that lie in none of the server's folders stay, since they
+            are what somebody wrote.
+    """
+    folders: set[str | Path] = {
+        tempfile.gettempdir(),
+        Path.home(),
+        weights.cache_dir(),
+        Path.cwd(),
+        sys.prefix,
+    }
+    folders |= {Path(__file__).parents[2], os.environ.get("GRADIO_TEMP_DIR", "")}
+    texts = {str(path) for path in (*folders, *(Path(one).resolve() for one in folders))}
+    known = sorted((text for text in texts if len(Path(text).parts) > 1), key=len, reverse=True)
+    for text in known:
+        pattern = re.escape(text) + r"(?:[/\\][^\s'\"<>|:;,)]*)?(?![\w-])"
+        words = re.sub(pattern, lambda found: Path(found[0]).name, words)
+    return words

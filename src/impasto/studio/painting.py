@@ -15,7 +15,7 @@ from impasto.sources import fit
 from impasto.studio import jobs, shelf
 from impasto.studio.desk import Report
 from impasto.studio.jobs import Order
-from impasto.studio.parts import Studio, complain, finished, status, whose
+from impasto.studio.parts import Owner, Studio, complain, finished, status, whose
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 
@@ -28,14 +28,16 @@ class Painter:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    def look(self, path: str | None) -> Iterator[Any]:
+    def look(self, path: str | None, request: gr.Request) -> Iterator[Any]:
         """Show a new photo to the brush; refuse a broken one at once."""
         if path is None:
             yield gr.skip(), None, status(HINT)
             return
         try:
             picture = self._studio.limits.picture(path)
-            small = shelf.keep(shelf.to_brush_on(picture), self._studio.folder, "photo.png")
+            self._studio.disk.check(whose(request, "look").client)
+            brushed = shelf.to_brush_on(picture)
+            small = self._studio.keep(whose(request, "look"), brushed, "photo.png")
         except Exception as error:
             yield None, None, complain(error)
             return
@@ -84,19 +86,21 @@ class Painter:
                 ),
             )
             yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
+            owner = whose(request, "stylize")
             done = yield from self._studio.work(
-                whose(request, "stylize"),
+                owner,
                 lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
-                self._watching(order),
+                self._watching(order, owner),
             )
             painted = done.result
-            full = self._keep(painted.picture, jobs.name_of(order))
+            keep = self._studio.keep
+            full = keep(owner, painted.picture, jobs.name_of(order))
             pair = (
-                self._keep(painted.photo, "before.webp", small=True),
-                self._keep(painted.picture, "after.webp", small=True),
+                str(keep(owner, painted.photo, "before.webp", small=True)),
+                str(keep(owner, painted.picture, "after.webp", small=True)),
             )
             said = finished(done, painted.picture.size, painted.note)
-            button = gr.DownloadButton(value=full, interactive=True)
+            button = gr.DownloadButton(value=str(full), interactive=True)
             yield pair, said, button, gr.Button(interactive=False)
         except Exception as error:
             yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
@@ -106,9 +110,9 @@ class Painter:
         there = self._studio.desk.stop(whose(request, "stylize"))
         return status("stopping after this step" if there else "nothing is being painted")
 
-    def _watching(self, order: Order) -> Any:
+    def _watching(self, order: Order, owner: Owner) -> Any:
         """What the page gets of each report: the photo, and the picture as it stands."""
-        before = ""
+        before, keep = "", self._studio.previews("preview.jpg")
 
         def show(report: Report) -> Any:
             nonlocal before
@@ -116,14 +120,12 @@ class Painter:
             if report.preview is not None:
                 if not before:
                     photo = self._studio.limits.picture(order.photo)
-                    before = self._keep(fit(photo, None, _PREVIEW), "before.jpg")
-                pair = (before, self._keep(report.preview, "preview.jpg"))
+                    small = fit(photo, None, _PREVIEW)
+                    before = str(self._studio.keep(owner, small, "before.jpg"))
+                pair = (before, keep(report.preview))
             return pair, status(report.words, report.share), gr.skip(), gr.skip()
 
         return show
-
-    def _keep(self, picture: Picture, name: str, *, small: bool = False) -> str:
-        return str(shelf.keep(picture, self._studio.folder, name, small=small))
 
 
 def ordered(

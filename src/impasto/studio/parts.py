@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Generator, Hashable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from html import escape, unescape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +15,12 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from impasto.errors import ImpastoError
-from impasto.image import READ_SUFFIXES
+from impasto.image import READ_SUFFIXES, Picture
 from impasto.progress import Callback
-from impasto.studio import guard
+from impasto.studio import guard, shelf
+from impasto.studio.asgi import client
 from impasto.studio.desk import Bench, Desk, Done, Report
+from impasto.studio.disk import Disk
 from impasto.studio.limits import Limits, told
 
 T = TypeVar("T")
@@ -24,7 +28,24 @@ T = TypeVar("T")
 QUEUE = "paint"  # the queue that all long jobs share
 PICTURES = list(READ_SUFFIXES)
 
+_PREVIEWS = 10  # of one job, kept for pages that fetch slowly
+
 log = logging.getLogger("impasto.studio")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who a job belongs to.
+
+    Attributes:
+        session: A page that is open in a browser.
+        what: Its tab.
+        client: Who has opened it, see :func:`impasto.studio.asgi.client`.
+    """
+
+    session: str | None
+    what: str
+    client: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -35,12 +56,14 @@ class Studio:
         desk: Runs the jobs.
         limits: Of this server.
         folder: Where results go.
+        disk: Counts the files there.
         jobs: How many at a time.
     """
 
     desk: Desk
     limits: Limits
     folder: Path
+    disk: Disk
     jobs: int = 1
 
     @property
@@ -54,7 +77,7 @@ class Studio:
 
     def work(
         self,
-        key: Hashable,
+        key: Owner,
         what: Callable[[Bench, Callback], T],
         show: Callable[[Report], Any],
     ) -> Generator[Any, None, Done[T]]:
@@ -70,6 +93,7 @@ class Studio:
         """
         reports = self.desk.run(key, what)
         try:
+            self.disk.check(key.client)
             while True:
                 yield show(next(reports))
         except StopIteration as end:
@@ -82,6 +106,31 @@ class Studio:
             raise guard.refusal(error) from None
         finally:
             reports.close()
+
+    def keep(self, owner: Owner, picture: Picture, name: str, *, small: bool = False) -> Path:
+        """Write a picture and count it: see :func:`impasto.studio.shelf.keep`."""
+        path = shelf.keep(picture, self.folder, name, small=small)
+        self.disk.count(owner.client, path)
+        return path
+
+    def previews(self, name: str) -> Callable[[Picture], str]:
+        """What writes the previews of one job as files, of which few are kept.
+
+        Args:
+            name: Of the files.
+        """
+        made: deque[Path] = deque()
+
+        def keep(picture: Picture) -> str:
+            made.append(shelf.keep(picture, self.folder, name))
+            while len(made) > _PREVIEWS:
+                old = made.popleft()
+                old.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    old.parent.rmdir()
+            return str(made[-1])
+
+        return keep
 
 
 def photo(label: str, **options: Any) -> gr.Image:
@@ -142,9 +191,11 @@ def complain(error: Exception) -> str:
     return status(words, wrong=not stopped)
 
 
-def whose(request: gr.Request | None, what: str) -> Hashable:
+def whose(request: gr.Request | None, what: str) -> Owner:
     """Who a job belongs to: a page that is open in a browser, and its tab."""
-    return (getattr(request, "session_hash", None), what)
+    sender = getattr(request, "client", None)
+    host = getattr(sender, "host", None)
+    return Owner(getattr(request, "session_hash", None), what, client(host))
 
 
 def _sentence(words: str) -> str:

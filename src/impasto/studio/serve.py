@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,9 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.errors import InputError, MissingExtraError
+from impasto.studio.disk import Disk, temporary_files
 from impasto.studio.limits import Limits
+from impasto.studio.logins import Logins
+from impasto.studio.origins import Front, Names, within
 
 HOST, PORT = "127.0.0.1", 7860
+
+_PATIENCE = 1.0  # seconds for the step that is under way when the studio ends
 
 # read by Gradio and its libraries when they are imported: no telemetry, nothing from elsewhere
 _QUIET = {
@@ -39,7 +45,9 @@ class Options:
         auth: ``USER:PASSWORD``; None lets everyone in, which only a loopback address may.
         queue: Jobs that may wait; more are refused.
         jobs: Jobs at a time.
+        client_jobs: Jobs of one client that wait or run; more are refused.
         limits: Of what comes in.
+        allow_host: ``NAME`` or ``NAME:PORT`` that browsers know a proxy before it by.
         browser: Whether to open the page.
 
     Raises:
@@ -51,7 +59,9 @@ class Options:
     auth: str | None = None
     queue: int = 20
     jobs: int = 1
+    client_jobs: int = 4
     limits: Limits = field(default_factory=Limits)
+    allow_host: tuple[str, ...] = ()
     browser: bool = False
 
     def __post_init__(self) -> None:
@@ -63,9 +73,19 @@ class Options:
             raise InputError("--auth is USER:PASSWORD, both not empty")
         if not 0 <= self.port <= 65535:
             raise InputError(f"port is {self.port}: it must be 0 to 65535")
-        for name, value in (("queue", self.queue), ("jobs", self.jobs)):
+        try:
+            _ = self.names
+        except ValueError as error:
+            raise InputError(f"--allow-host is NAME or NAME:PORT, not {error}") from error
+        for name in ("queue", "jobs", "client_jobs"):
+            value = getattr(self, name)
             if value < 1:
                 raise InputError(f"{name} is {value}: it must be at least 1")
+
+    @property
+    def names(self) -> Names:
+        """The names that it answers to."""
+        return Names(self.host, loopback(self.host), self.allow_host)
 
 
 def loopback(host: str) -> bool:
@@ -117,9 +137,13 @@ def serving(options: Options) -> Iterator[str]:
             from impasto.studio.guard import Gate
             from impasto.studio.parts import Studio
 
-            desk = Desk(options.jobs)
-            page = app.build(Studio(desk, options.limits, folder, options.jobs))
-            page.queue(max_size=options.queue, api_open=False)
+            desk = Desk(options.jobs, options.limits.job)
+            limits = options.limits
+            disk = Disk(folder, limits.disk, limits.client_disk)
+            page = app.build(
+                Studio(desk, limits, folder, disk, options.jobs), leave=options.auth is not None
+            )
+            page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
             user, _, password = (options.auth or "").partition(":")
             try:
                 _, url, _ = page.launch(
@@ -137,17 +161,21 @@ def serving(options: Options) -> Iterator[str]:
                     enable_monitoring=False,
                     run_history=False,
                     footer_links=[],
-                    max_file_size=options.limits.upload,
+                    max_file_size=limits.upload,
                     allowed_paths=[],
                     theme=theme.theme(),
                     css=theme.CSS,
                     head=theme.HEAD,
-                    app_kwargs={"middleware": [Middleware(Gate, upload=options.limits.upload)]},
+                    app_kwargs={
+                        "middleware": [Middleware(Gate, upload=limits.upload, disk=disk)],
+                        "lifespan": within(lambda app: Front(Logins(app), options.names)),
+                    },
                 )
             except OSError as error:
                 raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
             try:
-                yield url
+                with disk.sweeping(), temporary_files(folder):
+                    yield url
             finally:
                 desk.close()
                 page.close(verbose=False)
@@ -173,6 +201,11 @@ def serve(options: Options) -> None:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
+    from impasto.studio import desk
+
+    if desk.working(_PATIENCE):  # amid a long step; Python's own end would abort with a message
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _check_installed() -> None:

@@ -11,7 +11,7 @@ import gradio as gr
 from impasto.controls import COLORS
 from impasto.quality import QUALITIES
 from impasto.sources import SAMPLE
-from impasto.studio import choices, jobs, parts
+from impasto.studio import choices, jobs, parts, strokes
 from impasto.studio.limits import PAINTINGS
 from impasto.studio.painting import HINT, Painter
 from impasto.studio.parts import PICTURES, Studio, status
@@ -107,6 +107,7 @@ def tab(
                     height=340,
                     elem_id="mask",
                 )
+                strokes.bound(editor)
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = gr.ImageSlider(
                 example,

@@ -10,7 +10,7 @@ import gradio as gr
 
 from impasto.errors import InputError
 from impasto.methods.registry import Ability
-from impasto.studio import choices, jobs, parts, shelf
+from impasto.studio import choices, jobs, parts
 from impasto.studio.desk import Report
 from impasto.studio.parts import Studio, complain, finished, status, whose
 
@@ -61,12 +61,15 @@ def tab(studio: Studio) -> None:
             )
             file = gr.DownloadButton("Download in full size", interactive=False)
 
-    def show(report: Report) -> Any:
-        """How it stands."""
-        view: Any = gr.skip()
-        if report.preview is not None:
-            view = str(shelf.keep(report.preview, studio.folder, "preview.jpg"))
-        return view, status(report.words, report.share), gr.skip(), gr.skip()
+    def watching() -> Any:
+        """What the page gets of each report."""
+        keep = studio.previews("preview.jpg")
+
+        def show(report: Report) -> Any:
+            view = gr.skip() if report.preview is None else keep(report.preview)
+            return view, status(report.words, report.share), gr.skip(), gr.skip()
+
+        return show
 
     def grow(
         chosen: str | None,
@@ -84,8 +87,9 @@ def tab(studio: Studio) -> None:
             if not source:
                 raise InputError("no texture: choose one, or drop a picture")
             yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
+            owner = whose(request, "texture")
             done = yield from studio.work(
-                whose(request, "texture"),
+                owner,
                 lambda bench, callback: jobs.texture(
                     source,
                     studio.limits,
@@ -97,11 +101,11 @@ def tab(studio: Studio) -> None:
                     height=int(high),
                     seed=int(start),
                 ),
-                show,
+                watching(),
             )
             made = done.result
-            full = shelf.keep(made, studio.folder, "texture.png")
-            small = shelf.keep(made, studio.folder, "texture.webp", small=True)
+            full = studio.keep(owner, made, "texture.png")
+            small = studio.keep(owner, made, "texture.webp", small=True)
             said = finished(done, made.size, made.note)
             button = gr.DownloadButton(value=str(full), interactive=True)
             yield str(small), said, button, gr.Button(interactive=False)

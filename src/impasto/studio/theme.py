@@ -50,6 +50,8 @@ CSS = """
 #masthead { padding: 1.1rem .25rem .2rem; border: 0; background: none; }
 #masthead h1 { font-size: 1.55rem; font-weight: 650; letter-spacing: -.015em; margin: 0; }
 #masthead p { margin: .1rem 0 0; color: var(--body-text-color-subdued); }
+#masthead { position: relative; }
+#leave { position: absolute; top: 1.2rem; right: .25rem; color: inherit; }
 .result-view img { background: var(--background-fill-secondary); }
 .status { min-height: 3rem; padding: .35rem .25rem; }
 .status .words { display: block; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }

@@ -1,0 +1,161 @@
+"""How much disk each client may fill; old files and the rest of broken uploads are deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from impasto.errors import InputError
+
+log = logging.getLogger("impasto.studio")
+
+OLD = 3600.0  # seconds after which a file is deleted
+SWEPT = 60.0  # seconds between two looks for such files
+FILE = 8 << 10  # bytes that a file takes besides its own: its folder, its last block
+STYLES = "styles"  # the folder whose files stay
+
+_opened: ContextVar[list[Path] | None] = ContextVar("opened", default=None)
+
+
+class Disk:
+    """Counts what clients have put on the disk, and deletes what is old.
+
+    What is counted stays so until the file is certainly deleted, an hour and two sweeps later.
+
+    Args:
+        folder: Of all files of this server.
+        most: Bytes of everybody together.
+        each: Bytes of one client.
+    """
+
+    def __init__(self, folder: Path, most: int = 4 << 30, each: int = 1 << 30) -> None:
+        self.folder, self._most, self._each = folder, most, each
+        self._taken: dict[str, deque[list[float]]] = {}  # [second, bytes] of each client
+        self._lock = threading.Lock()
+
+    def add(self, client: str, size: int) -> None:
+        """Count bytes; less than 0 for what is deleted before its time."""
+        now = time.monotonic()
+        with self._lock:
+            taken = self._taken.setdefault(client, deque())
+            if taken and now - taken[-1][0] < SWEPT:
+                taken[-1][1] += size
+            else:
+                taken.append([now, float(size)])
+
+    def check(self, client: str, more: int = 0) -> None:
+        """Refuse what does not fit any more.
+
+        Raises:
+            InputError: The client, or everybody together, would have more than the bound.
+        """
+        now = time.monotonic()
+        with self._lock:
+            for name, taken in list(self._taken.items()):
+                while taken and now - taken[0][0] > OLD + 3 * SWEPT:
+                    taken.popleft()
+                if not taken:
+                    del self._taken[name]
+            sums = {name: sum(one[1] for one in taken) for name, taken in self._taken.items()}
+        later = "files are deleted after an hour: try again later"
+        if sums.get(client, 0) + more > self._each:
+            raise InputError(
+                f"your files would take more than {self._each >> 20} MB here, the most for one "
+                f"client; {later}"
+            )
+        if sum(sums.values()) + more > self._most:
+            raise InputError(f"the studio's disk is full; {later}")
+
+    def count(self, client: str, path: Path) -> None:
+        """Count a file that was made for a client."""
+        with contextlib.suppress(OSError):
+            self.add(client, path.stat().st_size + FILE)
+
+    def sweep(self) -> None:
+        """Delete the files that are old, and folders that are empty."""
+        before = time.time() - OLD
+        for entry in self.folder.iterdir():
+            if entry.name == STYLES:
+                continue
+            # another thread may delete the same file
+            with contextlib.suppress(OSError):
+                for path in sorted(entry.rglob("*"), reverse=True):
+                    _delete(path, before)
+                _delete(entry, before)
+
+    @contextmanager
+    def sweeping(self) -> Iterator[None]:
+        """Delete what is old while the context is open."""
+        over = threading.Event()
+
+        def sweep() -> None:
+            while not over.wait(SWEPT):
+                try:
+                    self.sweep()
+                except Exception:
+                    log.exception("old files could not be deleted")
+
+        worker = threading.Thread(target=sweep, daemon=True)
+        worker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            worker.join(timeout=5)
+
+
+@contextmanager
+def temporary_files(folder: Path) -> Iterator[None]:
+    """Let Gradio's reader of uploads make its files in a folder, and note which.
+
+    A request that breaks off leaves them behind there: see :func:`leaving_none`.
+    """
+    from gradio import route_utils
+
+    reader: Any = route_utils  # which names it for itself alone
+    plain = reader.NamedTemporaryFile
+
+    def noted(*, delete: bool = False, dir: Any = None) -> Any:
+        file = NamedTemporaryFile(delete=delete, dir=dir or folder)  # noqa: SIM115
+        opened = _opened.get()
+        if opened is not None:
+            opened.append(Path(file.name))
+        return file
+
+    reader.NamedTemporaryFile = noted
+    try:
+        yield
+    finally:
+        reader.NamedTemporaryFile = plain
+
+
+@contextmanager
+def leaving_none() -> Iterator[None]:
+    """Delete the temporary files of a request that are still there when it is over."""
+    opened: list[Path] = []
+    token = _opened.set(opened)
+    try:
+        yield
+    finally:
+        _opened.reset(token)
+        for path in opened:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _delete(path: Path, before: float) -> None:
+    if path.lstat().st_ctime >= before:
+        return
+    if path.is_dir():
+        path.rmdir()  # fails where something new is in it
+    else:
+        path.unlink()

@@ -1,0 +1,90 @@
+"""Passwords that are guessed, and leaving again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict, deque
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of, headers
+
+log = logging.getLogger("impasto.studio")
+
+TRIES = 5  # wrong passwords of one client
+WINDOW = 60.0  # seconds in which they count
+_CLIENTS = 10_000  # that are remembered
+
+
+class Logins:
+    """ASGI middleware: wrong passwords are counted for each client, and a logout ends a session.
+
+    Args:
+        app: What is behind it.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self._tries: OrderedDict[str, deque[float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse a guess too many."""
+        path = scope.get("path", "").rstrip("/")
+        if scope["type"] == "http" and path.endswith("/login") and scope["method"] == "POST":
+            await self._login(scope, receive, send)
+            return
+        if scope["type"] == "http" and path.endswith("/logout"):
+            _end_session(scope)
+            scope = {**scope, "query_string": b"all_session=false"}
+        await self.app(scope, receive, send)
+
+    async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        who = client_of(scope)
+        tries, now = self._of(who), time.monotonic()
+        if len(tries) >= TRIES:
+            wait = max(1, round(WINDOW - (now - tries[0])))
+            log.warning("a login of %s was refused: %d wrong passwords before", who, TRIES)
+            words = f"too many wrong passwords: try again in {wait} s"
+            await answer(send, 429, words, (b"retry-after", str(wait).encode()))
+            return
+        tries.append(now)  # before the password is looked at: guesses may come together
+        right = False
+
+        async def watched(message: Message) -> None:
+            nonlocal right
+            right = right or message.get("status") == 200
+            await send(message)
+
+        await self.app(scope, receive, watched)
+        if right:
+            tries.remove(now)
+        else:
+            log.warning("a login of %s failed: wrong name or password", who)
+
+    def _of(self, who: str) -> deque[float]:
+        """When a client tried in the last minute."""
+        tries = self._tries.setdefault(who, deque())
+        self._tries.move_to_end(who)
+        while len(self._tries) > _CLIENTS:
+            self._tries.popitem(last=False)
+        while tries and time.monotonic() - tries[0] > WINDOW:
+            tries.popleft()
+        return tries
+
+
+def _end_session(scope: Scope) -> None:
+    """Forget the session of a request.
+
+    Gradio forgets it by the cookie that only encrypted pages send, or else everybody's.
+    """
+    app = scope["app"]
+    cookies: SimpleCookie = SimpleCookie()
+    for text in headers(scope).get("cookie", []):
+        try:
+            cookies.load(text)
+        except CookieError:
+            continue
+    for name in (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}"):
+        if name in cookies:
+            app.tokens.pop(cookies[name].value, None)

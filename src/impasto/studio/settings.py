@@ -1,0 +1,171 @@
+"""Which numbers of a method a stranger may change, and how far."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from impasto import weights
+from impasto.encoder import FLAVORS, POOLINGS
+from impasto.errors import InputError
+from impasto.losses import content, gram
+from impasto.methods import config as method_config
+from impasto.methods.arbitrary.base import STATISTICS
+from impasto.methods.arbitrary.wct import TRANSPORTS
+from impasto.methods.network import NetworkMethod
+from impasto.methods.optimization.base import STARTS
+from impasto.methods.optimization.mmd import SCALINGS
+from impasto.methods.optimization.resample import ALGORITHMS
+from impasto.methods.optimization.watch import OPTIMIZERS
+from impasto.methods.registry import get
+from impasto.studio.limits import WORDS
+
+STEPS = 1000  # of a descent at one size, at most
+
+_WEIGHT = 0.0, 1e9
+_BLOCKS = (2, 2, 4, 4, 4)  # convolutions between the poolings of VGG-19
+_LAYERS = tuple(
+    f"{kind}{block}_{index}"
+    for block, count in enumerate(_BLOCKS, 1)
+    for kind in ("conv", "relu")
+    for index in range(1, count + 1)
+) + tuple(f"pool{block}" for block in range(1, len(_BLOCKS) + 1))
+
+# lowest and highest value; of several values each lies between them
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "steps": (1, STEPS),
+    "coarse_steps": (1, STEPS),
+    "levels": (1, 6),
+    "history": (1, 100),
+    "patience": (1, STEPS),
+    "learning_rate": (0, 1e3),
+    "first_step": (0, 1),
+    "spectrum": (0, 2),
+    "tolerance": (0, 1),
+    "content_weight": _WEIGHT,
+    "style_weight": _WEIGHT,
+    "style_weights": _WEIGHT,
+    "tv_weight": _WEIGHT,
+    "alpha": (0, 1),
+    "floor": (0, 1),
+    "rounds": (1, 10),
+    "scales": (0, 3),
+    "rotations": (0, 2),
+    "window": (3, 31),
+    "windows": (3, 15),
+    "passes": (1, 10),
+}
+
+# of several values each is one of these
+_CHOICES: Mapping[str, Sequence[Any]] = {
+    "optimizer": OPTIMIZERS,
+    "start": STARTS,
+    "pooling": POOLINGS,
+    "padding": ("zeros", "reflect", "replicate", "circular"),
+    "arch": tuple(weights.DEFAULT),
+    "flavor": tuple(FLAVORS),
+    "weights": (*weights.ENTRIES, None),  # a name of the table, never a path
+    "content_layers": _LAYERS,
+    "style_layers": _LAYERS,
+    "content_reduction": content.REDUCTIONS,
+    "gram_reduction": gram.REDUCTIONS,
+    "scaling": SCALINGS,
+    "statistics": STATISTICS,
+    "transport": tuple(TRANSPORTS),
+    "algorithm": ALGORITHMS,
+    "histogram": (True, False),
+    "average_overlaps": (True, False),
+}
+
+# of one method, instead of the above; None is not to be changed
+_OWN: Mapping[tuple[str, str], Sequence[Any] | None] = {
+    ("cnnmrf", "style_layers"): None,  # a shallow layer has patches for hours
+    ("wct", "levels"): tuple(f"relu{depth}_1" for depth in range(1, 6)),
+}
+
+_SEVERAL = 16  # values in one setting, at most
+
+
+def allowed(method: str) -> tuple[str, ...]:
+    """The numbers of a method that may be changed here, by name.
+
+    Args:
+        method: A name of the table of methods.
+    """
+    build = get(method).build
+    names = [field.name for field in dataclasses.fields(build.Config)]
+    if issubclass(build, NetworkMethod):
+        names = [name for name in names if name in build.adjustable]
+    return tuple(name for name in names if _choices(method, name) or name in _RANGES)
+
+
+def permitted(method: str | None, text: str | None) -> dict[str, str]:
+    """Read settings and check every one of them; no file is looked at.
+
+    Args:
+        method: A name of the table of methods; None where there is no method to set.
+        text: ``NAME=VALUE`` in each line, or with semicolons between.
+
+    Raises:
+        InputError: It is no list of settings, or one of them is not for strangers, cannot be
+            read, or is out of bounds.
+
+    Example:
+        >>> permitted("gatys", "steps=20; content_weight = 5")
+        {'steps': '20', 'content_weight': '5'}
+    """
+    settings = _parsed(text)
+    if not settings:
+        return {}
+    if method is None:
+        raise InputError("settings are for methods: leave them out for this style")
+    able = allowed(method)
+    for name in settings:
+        if name not in able:
+            what = ", ".join(able) or "none of its numbers"
+            raise InputError(f"{name[:60]!r} cannot be changed here: {method} takes {what}")
+    for name, value in settings.items():
+        if name == "weights" and value.lower() not in {*weights.ENTRIES, "none"}:
+            raise InputError(f"weights go by name here: choose {', '.join(weights.ENTRIES)}")
+    config = method_config.change(get(method).build.Config(), settings)
+    for name in settings:
+        _check(method, name, getattr(config, name))
+    return settings
+
+
+def _choices(method: str, name: str) -> Sequence[Any] | None:
+    if (method, name) in _OWN:
+        return _OWN[method, name]
+    return _CHOICES.get(name)
+
+
+def _check(method: str, name: str, value: Any) -> None:
+    """Refuse a value that is out of bounds."""
+    values = value if isinstance(value, tuple) else (value,)
+    if len(values) > _SEVERAL:
+        raise InputError(f"{name} has {len(values)} values: {_SEVERAL} at most")
+    choices = _choices(method, name)
+    for one in values:
+        if choices is not None:
+            if one not in choices:
+                known = ", ".join(str(choice) for choice in choices)
+                raise InputError(f"{name} is {str(one)[:60]!r}: choose {known}")
+        else:
+            low, high = _RANGES[name]
+            if not low <= one <= high:
+                raise InputError(f"{name} is {one:g}: it must be {low:g} to {high:g} here")
+
+
+def _parsed(text: str | None) -> dict[str, str]:
+    """Settings by name, not yet checked."""
+    told = str(text or "")
+    if len(told) > WORDS:
+        raise InputError(f"settings are {WORDS} letters at most")
+    found = {}
+    for pair in filter(None, (part.strip() for part in told.replace(";", "\n").splitlines())):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")
+        found[name.strip()] = value.strip()
+    return found

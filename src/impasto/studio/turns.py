@@ -1,0 +1,110 @@
+"""The queue of jobs: so many for each client, clients in turn, none that nobody listens to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gradio.queueing import Event, Queue
+from gradio.server_messages import ProcessCompletedMessage
+
+from impasto.studio.asgi import client
+
+log = logging.getLogger("impasto.studio")
+
+EACH = 4  # jobs of one client that wait or run
+UNHEARD = 30.0  # seconds after which a job ends whose news nobody has fetched
+_LOOK = 1.0  # seconds between two looks for such jobs
+_CLIENTS = 1000  # whose turns are remembered
+
+_ALONE = f"nobody fetched the news of this job for {UNHEARD:.0f} s: it was ended"
+
+
+class Turns(Queue):
+    """Gradio's queue with bounds for each client.
+
+    Args:
+        each: Jobs of one client that wait or run, in each of the page's queues.
+        options: See :class:`gradio.queueing.Queue`.
+    """
+
+    def __init__(self, *, each: int = EACH, **options: Any) -> None:
+        super().__init__(**options)
+        self._each = each
+        self._entry = asyncio.Lock()
+        self._heard: WeakKeyDictionary[Event, float] = WeakKeyDictionary()
+        self._served: OrderedDict[str, float] = OrderedDict()
+        self._looked = 0.0
+
+    async def push(self, body: Any, request: Any, username: str | None) -> Any:
+        """Let an event wait, or refuse it in words."""
+        async with self._entry:  # counted and added at once
+            self._forget()
+            fn = self.blocks.fns.get(body.fn_index)
+            if fn is not None and self._jobs(_host(request), fn.concurrency_id) >= self._each:
+                words = f"{self._each} jobs of yours wait or run here, the most at a time"
+                return False, f"{words}: wait until one of them is done", "queue_full"
+            return await super().push(body, request, username)
+
+    def get_events(self) -> Any:
+        """The next event to run: of the client who has waited longest since the last turn."""
+        if time.monotonic() - self._looked > _LOOK:
+            self._forget()
+        for waiting in self.event_queue_per_concurrency_id.values():
+            if len(waiting.queue) > 1 and waiting.current_concurrency < (
+                waiting.concurrency_limit or len(waiting.queue)
+            ):
+                waiting.queue.sort(key=lambda event: self._served.get(_host(event.request), 0.0))
+        chosen = super().get_events()
+        if chosen is not None:
+            for event in chosen[0]:
+                self._served[_host(event.request)] = time.monotonic()
+                self._served.move_to_end(_host(event.request))
+            while len(self._served) > _CLIENTS:
+                self._served.popitem(last=False)
+        return chosen
+
+    def send_message(self, event: Event, event_message: Any) -> None:
+        """Send news of a job; a job whose news nobody fetches ends."""
+        if event.alive and self._unheard(event):
+            self._end(event)
+        super().send_message(event, event_message)
+
+    def _jobs(self, host: str, concurrency_id: str) -> int:
+        running = [event for job in self.active_jobs if job for event in job if event.alive]
+        waiting = self.event_queue_per_concurrency_id.get(concurrency_id)
+        return sum(
+            event.concurrency_id == concurrency_id and _host(event.request) == host
+            for event in (*running, *(waiting.queue if waiting else ()))
+        )
+
+    def _unheard(self, event: Event) -> bool:
+        """Whether the news of a job has waited too long for somebody to fetch it."""
+        news, now = self.pending_messages_per_session.get(event.session_hash), time.monotonic()
+        if news is None or news.empty():
+            self._heard[event] = now
+        return now - self._heard.setdefault(event, now) > UNHEARD
+
+    def _forget(self) -> None:
+        """End the waiting jobs that nobody listens to."""
+        self._looked = time.monotonic()
+        for waiting in self.event_queue_per_concurrency_id.values():
+            for event in [event for event in waiting.queue if self._unheard(event)]:
+                waiting.queue.remove(event)
+                self.event_ids_to_events.pop(event._id, None)
+                self._end(event)
+
+    def _end(self, event: Event) -> None:
+        log.info("a job of %s ended: nobody listened", _host(event.request))
+        last = ProcessCompletedMessage(output={"error": _ALONE}, title="Error", success=False)
+        super().send_message(event, last)
+        event.alive = False
+
+
+def _host(request: Any) -> str:
+    """The client of a request."""
+    return client(request.client.host if request.client else None)
