@@ -141,7 +141,8 @@ def test_bad_recipes(text, said, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"stepps": "5"}, "unknown setting 'stepps': johnson has steps, batch"),
+        ({"stepps": "5"}, r"unknown setting 'stepps' of johnson: did you mean steps\?"),
+        ({"colour": "5"}, "unknown setting 'colour' of johnson: use steps, batch"),
         ({"steps": "many"}, "no whole number"),
         ({"steps": "0"}, "steps is 0"),
         ({"crop": "3"}, "crop is 3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,10 +74,10 @@ class Recipe:
         for key, value in settings.items():
             owner = next((name for name, part in parts.items() if _has(part, key)), None)
             if owner is None:
-                known = ", ".join(
-                    f.name for part in parts.values() for f in dataclasses.fields(part)
-                )
-                raise InputError(f"unknown setting {key!r}: {self.method} has {known}")
+                known = [f.name for part in parts.values() for f in dataclasses.fields(part)]
+                near = difflib.get_close_matches(key, known)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"use {', '.join(known)}"
+                raise InputError(f"unknown setting {key!r} of {self.method}: {hint}")
             parts[owner] = method_config.change(parts[owner], {key: value})
         return dataclasses.replace(self, **parts)
 
