@@ -29,6 +29,7 @@ from impasto.methods.arbitrary.base import (
     up_to,
 )
 from impasto.methods.arbitrary.task import PaintingTask
+from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.registry import Ability, Paper, method
 from impasto.networks.decoder import LAYERS
@@ -240,8 +241,9 @@ class AdaIn(AnyStyleMethod):
 
     def encode(self, picture: Tensor) -> Style:
         """μ(y) and σ(y) of a painting's features, (1, C) each: all that is kept of it."""
-        (features,) = self.features(self.enlarged(picture), [self.config.layer])
-        mean, std = (part * self.units(self.config.layer) for part in moments(features))
+        layer, picture = self.config.layer, self.enlarged(picture)
+        found = tiled_moments(self.encoder, picture, [layer], self.runtime)
+        mean, std = (part * self.units(layer) for part in found[layer])
         return Style(self.name, (Part({"mean": mean, "std": std}),))
 
     @torch.no_grad()

@@ -279,7 +279,7 @@ class MetaNetwork(NetworkMethod):
         """
         if self.config.generated:
             raise InputError("this is the model of one painting: name it as the style")
-        moments = self.config.reader.read(self.encoder, picture)
+        moments = self.config.reader.read(self.encoder, picture, self.runtime)
         return Style(self.name, (Part({"moments": moments}),))
 
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ from impasto.encoder import (
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.losses.moments import moments
+from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.network import with_short_side
 from impasto.networks.prediction import Predictor
 from impasto.runtime import Runtime
@@ -83,15 +84,23 @@ class Reader:
         return encoder.place(runtime)
 
     @torch.no_grad()
-    def read(self, encoder: Encoder, pictures: Tensor) -> Tensor:
+    def read(self, encoder: Encoder, pictures: Tensor, runtime: Runtime | None = None) -> Tensor:
         """The statistics of pictures (B, 3, H, W): (B, numbers), in float32.
 
         What is too small for the encoder is enlarged.
+
+        Args:
+            encoder: Of :meth:`encoder`.
+            pictures: In [0, 1]; only one where there is a runtime.
+            runtime: Whose memory budget is kept: a larger picture is encoded in tiles.
         """
         least = max(map(smallest_side, self.layers))
         height, width = (max(side, least) for side in pictures.shape[-2:])
         if pictures.shape[-2:] != (height, width):
             pictures = Picture(pictures.cpu()).resized(height, width).rgb.to(pictures)
+        if runtime is not None:
+            found = tiled_moments(encoder, pictures, self.layers, runtime)
+            return torch.cat([part for layer in self.layers for part in found[layer]], 1)
         return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
 
     def kept(self, style: Style, name: str) -> Tensor:

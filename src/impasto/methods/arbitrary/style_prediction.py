@@ -178,7 +178,7 @@ class StylePrediction(NetworkMethod):
             embedded = predictor.embed(self._enlarged(picture).to(self.runtime.device))
             owner = torch.tensor([predictor.fingerprint()])
             return Style(self.name, (Part({"embedding": embedded, "predictor": owner}),))
-        seen = self.config.reader.read(self.encoder, picture)
+        seen = self.config.reader.read(self.encoder, picture, self.runtime)
         return Style(self.name, (Part({"statistics": seen}),))
 
     @torch.no_grad()

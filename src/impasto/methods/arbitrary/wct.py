@@ -22,6 +22,7 @@ from impasto.alignment.whitening import (
     Transport,
     blend,
     gaussian,
+    merged,
     monge,
     part_way,
     roots,
@@ -37,6 +38,7 @@ from impasto.methods.arbitrary.base import (
     AnyStyleMethod,
     Decoders,
 )
+from impasto.methods.arbitrary.tiled_encoding import feature_tiles
 from impasto.methods.registry import Ability, Paper, method
 from impasto.model import Model
 from impasto.networks.decoder import LAYERS
@@ -206,13 +208,22 @@ class Wct(AnyStyleMethod):
     def encode(self, picture: Tensor) -> Style:
         """Mean (1, C) and covariance (1, C, C) of a painting's features at all five levels."""
         kept: dict[str, Tensor] = {}
-        features = self.encoded(self.enlarged(picture), LAYERS)
-        for layer, found in zip(LAYERS, features, strict=True):
-            mean, covariance = gaussian(found)
-            unit = self.units(layer).to(mean)
-            mean, covariance = mean * unit, covariance * unit * unit[:, None]
-            kept |= {f"{layer}.mean": mean, f"{layer}.covariance": covariance}
+        for layer, found in self._gaussians(self.enlarged(picture)).items():
+            unit = self.units(layer).to(found.mean)
+            kept[f"{layer}.mean"] = found.mean * unit
+            kept[f"{layer}.covariance"] = found.covariance * unit * unit[:, None]
         return Style(self.name, (Part(kept),))
+
+    @torch.no_grad()
+    def _gaussians(self, picture: Tensor) -> dict[str, Gaussian]:
+        """Mean and covariance at all five levels, tile by tile where memory is short."""
+        parts: dict[str, list[Gaussian]] = {layer: [] for layer in LAYERS}
+        counts: dict[str, list[int]] = {layer: [] for layer in LAYERS}
+        for features in feature_tiles(self.encoder, picture, LAYERS, self.runtime):
+            for layer, found in features.items():
+                parts[layer].append(gaussian(found))
+                counts[layer].append(found.shape[-2] * found.shape[-1])
+        return {layer: merged(parts[layer], counts[layer]) for layer in LAYERS}
 
     def stylize(
         self,

@@ -1,0 +1,78 @@
+"""Statistics of a painting that is too large to be encoded as a whole: gathered over tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isqrt
+
+import torch
+from torch import Tensor
+
+from impasto.encoder import Encoder, Features, block_of
+from impasto.losses.moments import Moments, moments, moments_of
+from impasto.runtime import Runtime, spare_memory
+from impasto.spans import reach, stride, tiles
+
+_CHANNELS = 300  # at full size, that the features of a picture take the room of, measured
+_LEAST = 64  # pixels of a tile's side without its halo, at least
+
+
+def feature_tiles(
+    encoder: Encoder, picture: Tensor, layers: Sequence[str], runtime: Runtime
+) -> Iterator[Features]:
+    """Yield the features of a picture: all at once, or tile by tile where memory is short.
+
+    The tiles of a layer together are the features of the whole picture: each is encoded with a halo
+    of all that its features see, which is cut off again.
+
+    Args:
+        encoder: A VGG.
+        picture: (1, 3, H, W).
+        layers: Layers of the encoder.
+        runtime: Its memory budget bounds a tile, to 64 pixels a side beside the halo at least.
+
+    Yields:
+        (1, C, h, w) for each layer, in the runtime's format; a tile too narrow for a layer has
+        none of it.
+    """
+    height, width = picture.shape[-2:]
+    positions = runtime.room() // (_CHANNELS * runtime.dtype.itemsize)
+    if height * width <= positions:
+        yield encoder(picture.to(encoder.mean.device), layers)
+        return
+    deepest = max(layers, key=lambda layer: (block_of(layer), layer))
+    halo, multiple = reach(deepest), stride(deepest)
+    side = max(_LEAST, isqrt(positions) - 2 * (halo + multiple))
+    with spare_memory():
+        for tile in tiles(height, width, side, halo, multiple):
+            made = encoder(tile.outer(picture).to(encoder.mean.device), layers)
+            inner = {layer: tile.inner(found, stride(layer)) for layer, found in made.items()}
+            yield {layer: found for layer, found in inner.items() if found.numel()}
+
+
+@torch.no_grad()
+def tiled_moments(
+    encoder: Encoder, picture: Tensor, layers: Sequence[str], runtime: Runtime
+) -> dict[str, Moments]:
+    """Return the means and deviations of a picture's features, see :func:`feature_tiles`.
+
+    Returns:
+        (1, C) each, in float32.
+    """
+    parts: dict[str, list[tuple[Moments, int]]] = {layer: [] for layer in layers}
+    for features in feature_tiles(encoder, picture, layers, runtime):
+        for layer, found in features.items():
+            parts[layer].append((moments(found.float()), found.shape[-2] * found.shape[-1]))
+    return {layer: _merged(parts[layer]) for layer in layers}
+
+
+def _merged(parts: Sequence[tuple[Moments, int]]) -> Moments:
+    """Return the moments of all positions from those of parts with so many positions."""
+    if len(parts) == 1:
+        return parts[0][0]
+    total = sum(count for _, count in parts)
+    means = torch.stack([one.mean.double() for one, _ in parts])  # (parts, 1, C)
+    squares = torch.stack([one.std.double().square() for one, _ in parts]) + means.square()
+    shares = torch.tensor([count / total for _, count in parts]).to(means).view(-1, 1, 1)
+    found = moments_of((shares * means).sum(0), (shares * squares).sum(0), eps=0.0)
+    return Moments(*(part.float() for part in found))
