@@ -68,7 +68,7 @@ def plain_loss(encoder, weights, made, content, style):
 @pytest.mark.parametrize("relative", [True, False])
 def test_plain_numpy_agrees(exact, pictures, relative, normalization):
     made, content, style = pictures
-    weights = Weights(CONTENT, STYLE, 0.7, 0.1, relative, normalization)
+    weights = Weights(CONTENT, STYLE, 0.7, 0.1, relative=relative, normalization=normalization)
     loss = PerceptualLoss(exact, weights)
     found = loss(made, content, loss.grams(style))
     expected = plain_loss(exact, weights, made, content, style)

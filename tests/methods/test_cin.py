@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from impasto import image, model, pipeline, samples
+from impasto.dither import dithered
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.methods import config
@@ -226,9 +227,9 @@ def test_through_the_pipeline_by_name(path):
     photo, method = smooth(), fresh()
     for index, name in enumerate(NAMES):
         found = pipeline.stylize(photo, f"{path}#{name}", precision="float32").rgb
-        assert torch.equal(found, method.stylize(photo.rgb, method.own_style(index)))
+        assert torch.equal(found, method.stylize(dithered(photo.rgb, 0), method.own_style(index)))
     unnamed = pipeline.stylize(photo, path, precision="float32").rgb
-    assert torch.equal(unnamed, method.stylize(photo.rgb, method.own_style(0)))
+    assert torch.equal(unnamed, method.stylize(dithered(photo.rgb, 0), method.own_style(0)))
 
 
 def test_names_of_one_model_blend_in_one_pass(path, monkeypatch):
@@ -238,7 +239,8 @@ def test_names_of_one_model_blend_in_one_pass(path, monkeypatch):
     styles = [f"{path}#three", f"{path}#one"]
     found = pipeline.stylize(photo, styles, weights=[0.6, 0.2], precision="float32").rgb
     assert len(passes) == 1
-    expected = method.stylize(photo.rgb, 0.75 * method.own_style(2) + 0.25 * method.own_style(0))
+    blend = 0.75 * method.own_style(2) + 0.25 * method.own_style(0)
+    expected = method.stylize(dithered(photo.rgb, 0), blend)
     near = rounding(expected, products(method.module))
     torch.testing.assert_close(found, expected, **near)
 

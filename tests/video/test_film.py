@@ -140,10 +140,10 @@ def test_the_same_frames_make_the_same_bytes(clip, tmp_path):
 def test_frames_of_a_folder_have_a_rate(tmp_path):
     from PIL import Image
 
-    for index in (1, 2, 10):
+    for index in (8, 9, 10):
         Image.fromarray(numbered(index)).save(tmp_path / f"f{index}.png")
     folder = Folder(tmp_path, Fraction(30000, 1001))
-    assert [file.name for file in folder.files] == ["f1.png", "f2.png", "f10.png"]
+    assert [file.name for file in folder.files] == ["f8.png", "f9.png", "f10.png"]
     film.write(tmp_path / "out.mp4", folder, (64, 48), Coding(), numbered)
     assert read(tmp_path / "out.mp4").times == [Fraction(1001 * i, 30000) for i in range(3)]
 
