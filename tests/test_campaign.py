@@ -8,6 +8,7 @@ from PIL import Image
 from skimage import data
 
 from impasto import catalog, recipes
+from impasto import model as model_files
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -68,7 +69,8 @@ def test_the_report_on_a_model(folder, monkeypatch, model, styles):
     assert found["losses"]["style"] > 0
     assert found["flicker"] > 0
     assert found["lattice"] > 0.3  # as they are shipped
-    assert found["images"] == found["steps"] * 6
+    batch = model_files.load(path, weights=False).card["recipe"]["plan"]["batch"]
+    assert found["images"] == found["steps"] * batch
 
 
 _inside = catalog.inside

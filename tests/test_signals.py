@@ -31,6 +31,14 @@ ENDLESS = (
 IN_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.argv[2], sys.argv[2:])"
 
 
+@pytest.fixture(autouse=True)
+def heeding():
+    """Heed SIGHUP also where the tests run under nohup, which ignores it; children inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def draw(path, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3)).astype(np.uint8)
@@ -49,7 +57,10 @@ def command(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_picture_is_kept(command, tmp_path, number):
     with subprocess.Popen(
-        [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert json.loads(process.stdout.readline())["step"] == 1
         process.send_signal(number)
