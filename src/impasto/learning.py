@@ -183,7 +183,7 @@ def pictures_of(
 
 
 def passed_over(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
-    """How many files of all these places were passed over, by kind."""
+    """Count the files of all sources that were passed over, by kind."""
     return together(one.passed for one in sources.values())
 
 

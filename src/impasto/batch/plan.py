@@ -69,7 +69,7 @@ def plan(job: Job, out: Path, found: Sequence[str] | None = None) -> list[Item]:
 
 
 def pictures(folder: Path, out: Path) -> Found:
-    """What there is to paint: paths in the folder, sorted; and how much was passed over.
+    """List the images to paint, as sorted paths in the folder, and count what was passed over.
 
     Args:
         folder: Of the pictures.

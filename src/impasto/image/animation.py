@@ -17,7 +17,7 @@ _BRIEF, _USUAL = 10, 100  # ms: as browsers do, frames of at most the first are 
 
 
 def is_animated_webp(path: Path) -> bool:
-    """Whether a file is a WebP that says of itself that it is animated."""
+    """Check whether a file is a WebP whose header announces an animation."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

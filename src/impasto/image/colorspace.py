@@ -72,7 +72,7 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 @dataclass(frozen=True)
 class Space:
-    """What the numbers of a picture mean.
+    """Describe a colour space: primaries, transfer curve and range.
 
     Attributes:
         primaries: x and y of white, red, green and blue.
@@ -88,7 +88,7 @@ class Space:
 
 
 def named(info: Mapping[Any, Any]) -> tuple[Space | None, str]:
-    """The colour space that a PNG names, where it is not sRGB, and a note for the user.
+    """Return the colour space that a PNG names, None for sRGB, and a note for the user.
 
     A chunk cICP counts before a profile, a profile before sRGB, and that before gAMA and cHRM.
 
@@ -106,7 +106,7 @@ def named(info: Mapping[Any, Any]) -> tuple[Space | None, str]:
 
 
 def code_of(data: bytes) -> dict[str, bytes]:
-    """The chunk cICP of a PNG, as ``{"cicp": bytes}``; empty where it has none.
+    """Return the chunk cICP of a PNG, as ``{"cicp": bytes}``; empty where it has none.
 
     Pillow does not read it.
     """

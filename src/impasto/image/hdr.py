@@ -40,7 +40,7 @@ _D65 = (0.3127, 0.3290)
 
 @dataclass(frozen=True)
 class Hdr:
-    """What an HDR clip says of its signal.
+    """Describe an HDR signal: its transfer function, primaries and peak.
 
     Attributes:
         transfer: `PQ` or `HLG`.

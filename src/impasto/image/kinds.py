@@ -108,7 +108,7 @@ def _format(head: bytes) -> str:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """What a file of the ISO base media format says it is: its major and compatible brands."""
+    """Return the major and compatible brands of a file of the ISO base media format."""
     if head[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(head[:4]), len(head))
@@ -117,7 +117,7 @@ def _brands(head: bytes) -> set[bytes]:
 
 
 def _lacks(kind: str) -> str:
-    """What this installation needs to read a format, in words; empty if it reads it."""
+    """Return what has to be installed to read a format, as text; empty if nothing."""
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
             return "an HEIC picture, which needs pillow-heif: pip install 'impasto[heif]'"
@@ -132,7 +132,7 @@ def _lacks(kind: str) -> str:
 
 
 def _foreign(head: bytes) -> str:
-    """A known kind of file that is not read, with its article."""
+    """Return the name, with its article, of a known kind of file that is not read."""
     return next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
 
 

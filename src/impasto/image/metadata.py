@@ -1,4 +1,4 @@
-"""What a photo's file says beside its pixels: EXIF (date, camera, place, orientation) and DPI."""
+"""Read and write metadata of image files: EXIF (date, camera, place, orientation) and DPI."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DROPPED = (
 
 @dataclass(frozen=True)
 class Metadata:
-    """What can go from a photo's file into the painted one.
+    """Hold the metadata that goes from a photo's file into the painted one.
 
     Attributes:
         exif: Tags and directories of tags by number, without orientation, thumbnail and maker's
@@ -45,7 +45,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
     def block(self) -> bytes:
-        """The EXIF block of a file whose pixels are upright and sRGB; empty where there is none."""
+        """Return the EXIF block of a file with upright sRGB pixels; empty where there is none."""
         if not self.exif:
             return b""
         made = Image.Exif()
@@ -90,7 +90,7 @@ def read(data: bytes, kind: str) -> Metadata | None:
 
 
 def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.32, tag 274); 1 where the file does not say."""
+    """Return the orientation, 1 to 8 (EXIF 2.32, tag 274); 1 where the file has none."""
     with contextlib.suppress(Exception):  # damaged EXIF is no reason to refuse the picture
         value = image.getexif().get(_BASE.Orientation, 1)
         return value if isinstance(value, int) else 1

@@ -1,4 +1,4 @@
-"""Whether a picture file has transparent pixels, at the least cost."""
+"""Check whether an image file has transparent pixels, at the least cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPAQUE = {"JPEG", "BMP"}  # formats that the package reads without alpha
 
 
 def is_transparent(path: Path) -> bool:
-    """Whether any pixel of a picture is not opaque.
+    """Check whether any pixel of an image is not opaque.
 
     Pixels are only decoded where the header leaves it open.
 

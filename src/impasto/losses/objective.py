@@ -151,7 +151,7 @@ class Objective:
 
     @property
     def stochastic(self) -> bool:
-        """Whether its values depend on random draws."""
+        """Check whether its values depend on random draws."""
         return any(getattr(style.statistic.loss, "stochastic", False) for style in self._styles)
 
     def __call__(self, image: Tensor) -> Losses:

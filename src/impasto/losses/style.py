@@ -123,7 +123,7 @@ class _MMDLoss:
 
     @property
     def stochastic(self) -> bool:
-        """Whether its values depend on random draws."""
+        """Check whether its values depend on random draws."""
         return True
 
     def target(self, features: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ class PolynomialLoss(_MMDLoss):
 
     @property
     def stochastic(self) -> bool:
-        """Whether its values depend on random draws."""
+        """Check whether its values depend on random draws."""
         return not self.exact
 
     @property

@@ -78,7 +78,7 @@ class StylePredictionConfig:
 
     @property
     def reader(self) -> Reader:
-        """What the predictor is told of a painting."""
+        """Return the input of the predictor for a style image."""
         return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
 
     @classmethod

@@ -63,7 +63,7 @@ class OptimizationConfig(SolverConfig):
     keep_detail: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what cannot run."""
+        """Raise for settings that cannot run."""
         super().__post_init__()
         if self.start not in STARTS:
             raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")

@@ -64,7 +64,7 @@ class CNNMRFConfig(OptimizationConfig):
     rotations: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse unknown reductions."""
+        """Raise for unknown reductions."""
         super().__post_init__()
         for name in ("style_reduction", "content_reduction", "tv_reduction"):
             if getattr(self, name) not in REDUCTIONS:

@@ -86,7 +86,7 @@ class NNSTConfig(OptimizationConfig):
     chroma: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot run."""
+        """Raise for settings that cannot run."""
         super().__post_init__()
         if self.split_steps is not None and self.split_steps < 1:
             raise InputError(f"split_steps is {self.split_steps}: it must be at least 1")
@@ -133,7 +133,7 @@ class Phase(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What the phases of one level share.
+    """Hold what the phases of one level share.
 
     Attributes:
         content: (1, 3, H, W).

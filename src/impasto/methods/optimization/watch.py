@@ -58,7 +58,7 @@ class SolverConfig:
     redraw: int = 10
 
     def __post_init__(self) -> None:
-        """Refuse what cannot run."""
+        """Raise for settings that cannot run."""
         if self.optimizer not in OPTIMIZERS:
             raise InputError(
                 f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
