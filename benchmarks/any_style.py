@@ -19,19 +19,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from impasto import building, samples
-from impasto.encoder import Encoder
+from impasto.api import load
+from impasto.image import samples
 from impasto.methods.arbitrary.adain import AdaIn
 from impasto.methods.arbitrary.base import AnyStyleMethod
 from impasto.methods.arbitrary.wct import Wct
-from impasto.methods.registry import Ability
+from impasto.methods.spec import Ability
+from impasto.nn.vgg import Encoder
 
 REPEATS = 3
 
 
 def main(name: str, which: str, side: int) -> None:
     """Print the median of some pictures after one that is not timed."""
-    method = building.build(name, Ability.STYLIZE)
+    method = load.build(name, Ability.STYLIZE)
     assert isinstance(method, AnyStyleMethod)
     photo = samples.load("astronaut").resized(side, side).rgb
     painting = samples.load("swirls").resized(side, side).rgb

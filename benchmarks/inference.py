@@ -9,16 +9,18 @@ import statistics
 import sys
 import time
 
-from impasto import catalog, pipeline, samples
+from impasto.api import stylize
+from impasto.image import samples
+from impasto.models import zoo
 
 REPEATS = 5
 
 
 def main(style: str, side: int) -> None:
     """Print the median of some passes after one that is not timed."""
-    found = catalog.find(style)
+    found = zoo.find(style)
     assert found is not None, style
-    method = pipeline.open_model(found)
+    method = stylize.open_model(found)
     photo = samples.load("astronaut").resized(side, side).rgb
     times = []
     for _ in range(REPEATS + 1):

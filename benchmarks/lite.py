@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
-from impasto import samples
+from impasto.image import samples
 
 REPEATS = 5
 STYLE = "wheat-field-lite"  # of the narrow network
@@ -35,12 +35,13 @@ def main(which: str, side: int, style: str = STYLE) -> None:
 
 
 def _ours(style: str) -> Callable[[Image.Image], Image.Image]:
-    from impasto import building, catalog
+    from impasto.api import load
     from impasto.image import Picture
+    from impasto.models import zoo
 
-    found = catalog.find(style)
+    found = zoo.find(style)
     assert found is not None, style
-    method = building.open_model(found)
+    method = load.open_model(found)
     learned = method.own_style(found.index)
 
     def paint(photo: Image.Image) -> Image.Image:

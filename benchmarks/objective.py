@@ -12,14 +12,16 @@ import time
 import numpy as np
 import torch
 
-from impasto import image, samples
-from impasto.encoder import Encoder
+from impasto import image
+from impasto.core.device import choose
+from impasto.core.memory import keep_large_blocks
+from impasto.core.progress import Progress
 from impasto.errors import ImpastoError
+from impasto.image import samples
 from impasto.losses.objective import Objective
 from impasto.losses.terms import parse
-from impasto.methods.optimization.solver import SolverConfig, minimize
-from impasto.progress import Progress
-from impasto.runtime import choose, keep_large_blocks
+from impasto.methods.optimization.optimizer import SolverConfig, minimize
+from impasto.nn.vgg import Encoder
 
 STYLE = {f"relu{block}_1": 10 / n**2 for block, n in enumerate((64, 128, 256, 512, 512), start=1)}
 MARGIN = 0.99  # bfloat16 evaluates the loss to within a percent; the check is in float32

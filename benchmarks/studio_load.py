@@ -25,7 +25,8 @@ import psutil
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from impasto import catalog, samples
+from impasto.image import samples
+from impasto.models import zoo
 
 PATIENCE = 180.0  # seconds after which an answer counts as lost
 
@@ -44,7 +45,7 @@ class Tally:
 def use(address: str, photo: Path, size: int, until: float, seed: int, tally: Tally) -> None:
     """One user, until a time."""
     choice = random.Random(seed)
-    names = [one.name for one in catalog.shipped() if one.kind == "style"]
+    names = [one.name for one in zoo.shipped() if one.kind == "style"]
     with tempfile.TemporaryDirectory() as folder:
         client = Client(address, verbose=False, download_files=folder)
         while time.monotonic() < until:

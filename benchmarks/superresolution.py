@@ -25,15 +25,17 @@ from numpy.typing import NDArray
 from skimage import metrics
 from torch import Tensor
 
-from impasto import image, model, samples
-from impasto.histogram import luminance
+from impasto import image
+from impasto.core.device import choose
+from impasto.image import samples
+from impasto.image.color_transfer import luminance
 from impasto.methods.per_style.superresolution import (
     SuperResolution,
     SuperResolutionConfig,
     shrink,
 )
-from impasto.networks.upscale import enlarge
-from impasto.runtime import choose
+from impasto.models import checkpoint
+from impasto.nn.superresolution import enlarge
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 _SHIFT, _RANGE = 16 / 255, 219 / 255  # BT.601: luma is 16 to 235 of 255
@@ -118,7 +120,7 @@ def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
 
 def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
     """A model's name for the table, and the model."""
-    network = SuperResolution.open(model.load(path), choose())
+    network = SuperResolution.open(checkpoint.load(path), choose())
     if not histogram:
         network.config = dataclasses.replace(network.config, match_histogram=False)
     return f"{network.config.loss} loss ({Path(path).stem})", network

@@ -17,13 +17,13 @@ import torch.nn.functional as F
 from skimage import data
 from torch import Tensor, nn
 
-from impasto import image, samples
-from impasto.encoder import Encoder
-from impasto.image import Picture
+from impasto import image
+from impasto.core.device import choose
+from impasto.core.progress import Progress
+from impasto.image import Picture, samples
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.networks.blocks import InstanceNorm
-from impasto.progress import Progress
-from impasto.runtime import choose
+from impasto.nn.blocks import InstanceNorm
+from impasto.nn.vgg import Encoder
 from impasto.training.data import Feed, open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan

@@ -10,7 +10,7 @@ import torch
 from skimage import data
 
 from impasto.__main__ import main
-from impasto.encoder import Encoder
+from impasto.nn.vgg import Encoder
 
 
 def pytest_configure(config):

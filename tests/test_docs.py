@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,13 @@ from mkdocs.exceptions import PluginError
 from PIL import Image
 from skimage import data
 
+import docstrings
+import site_hooks
 from impasto.cli import app
 from impasto.methods.config import change, preset
 from impasto.methods.registry import get, methods
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import docstrings  # noqa: E402
-import site_hooks  # noqa: E402
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 CARDS = sorted((ROOT / "src/impasto/models").glob("*.md"))

@@ -157,9 +157,9 @@ def train(command: list[str], clone: Path) -> int:
 
 def finished(path: Path) -> bool:
     """Check whether a model was trained to its last step."""
-    from impasto import model
+    from impasto.models import checkpoint
 
-    return path.is_file() and bool(model.load(path, weights=False).card["finished"])
+    return path.is_file() and bool(checkpoint.load(path, weights=False).card["finished"])
 
 
 def report(folder: Path, data: Path, name: str, entry: Mapping[str, Any]) -> None:

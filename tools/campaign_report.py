@@ -11,11 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto import artifacts, catalog, image, learning, model, pipeline, recipes
+from impasto import image
+from impasto.api import recipes, stylize, train
+from impasto.core.device import choose
+from impasto.evaluation import artifacts
 from impasto.image import Picture
-from impasto.methods.registry import Ability, get
-from impasto.runtime import choose
-from impasto.sheet import contact_sheet
+from impasto.image.contact_sheet import contact_sheet
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.models import checkpoint, zoo
 from impasto.training.data import Feed
 from impasto.training.task import Batch
 
@@ -39,7 +43,7 @@ def measure(
     Returns:
         What JSON can hold: images seen, seconds a step, losses, lattice, flicker, bytes.
     """
-    made = model.load(path, weights=False)
+    made = checkpoint.load(path, weights=False)
     card, kind = made.card, str(made.card.get("kind", "style"))
     photos = spread(sorted((data / "validation").iterdir()), PHOTOS)
     paintings = spread([data / "paintings" / name for name in held], PAINTINGS)
@@ -74,16 +78,16 @@ def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[P
     """Return a row for each photo: what the model is given, then its results, with their labels."""
     if kind == "texture":
         blank = Picture(torch.ones(1, 3, SIZE, SIZE))
-        return [[("", blank), ("texture", pipeline.synthesize(str(path), size=(SIZE, SIZE)))]]
+        return [[("", blank), ("texture", stylize.synthesize(str(path), size=(SIZE, SIZE)))]]
     rows = []
     for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
-        small = pipeline.fit(pipeline.read(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
+        small = stylize.fit(stylize.read(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
         row = [(photo.stem[-16:], small)]
         if kind == "upscale":
-            row.append(("enlarged", pipeline.upscale(small, model=str(path))))
+            row.append(("enlarged", stylize.upscale(small, model=str(path))))
         else:
             for style, arguments in styles_of(path, kind, paintings):
-                row.append((style, pipeline.stylize(small, **arguments)))
+                row.append((style, stylize.stylize(small, **arguments)))
         rows.append(row)
     return rows
 
@@ -92,7 +96,7 @@ def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[st
     """Return what `stylize` is called with for each style, under the style's label."""
     if kind == "any":
         return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
-    known = catalog.inside(path)
+    known = zoo.inside(path)
     return [(one.name, {"style": f"{path}#{one.name}"}) for one in known]
 
 
@@ -103,9 +107,9 @@ def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> fl
     _, arguments = styles_of(path, kind, [painting])[0]
 
     def paint(photo: Tensor) -> Tensor:
-        return pipeline.stylize(Picture(photo), **arguments).rgb
+        return stylize.stylize(Picture(photo), **arguments).rgb
 
-    fitted = [pipeline.fit(pipeline.read(photo), SIZE, None).rgb for photo in photos]
+    fitted = [stylize.fit(stylize.read(photo), SIZE, None).rgb for photo in photos]
     return fmean(artifacts.flicker(paint, one) for one in fitted)
 
 
@@ -113,19 +117,19 @@ def held_back_losses(
     path: Path, entry: Mapping[str, Any], data: Path, held: Sequence[str]
 ) -> dict[str, float]:
     """Return the mean losses of the training's task on images that it did not learn from."""
-    made = model.load(path)
+    made = checkpoint.load(path)
     build = get(made.method, Ability.TRAIN).build
     runtime = choose("auto", "float32")
     method = build.open(made, runtime)
     files = entry.get("styles", ())
     styles = [] if files == "paintings" else [data / "paintings" / file for file in files]
-    task = method.task(method.config, [pipeline.read(one).rgb for one in styles], runtime)
+    task = method.task(method.config, [stylize.read(one).rgb for one in styles], runtime)
     recipe = recipes.load(made.method).change(card_cut(made))
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "held.txt")
         listed.write_text("\n".join(str(data / "paintings" / name) for name in held))
         place = listed if files == "paintings" else None
-        sources = learning.pictures_of(recipe, task.sources, data / "validation", place)
+        sources = train.pictures_of(recipe, task.sources, data / "validation", place)
         feed = Feed(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
         series: dict[str, list[float]] = {}
         with torch.no_grad(), feed as batches:
@@ -137,7 +141,7 @@ def held_back_losses(
     return {name: fmean(values) for name, values in series.items()}
 
 
-def card_cut(made: model.Model) -> Mapping[str, Any]:
+def card_cut(made: checkpoint.Model) -> Mapping[str, Any]:
     """Return the crops that a model was trained on, as settings of a recipe."""
     cut: Mapping[str, Any] = made.card.get("recipe", {}).get("cut", {})
     return cut

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import impasto
-from impasto import samples
-from impasto.progress import Progress
-from impasto.sheet import contact_sheet
+from impasto.core.progress import Progress
+from impasto.image import samples
+from impasto.image.contact_sheet import contact_sheet
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 SIDE = 320

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torch import Tensor
 
-from impasto.encoder import Encoder, layer_names
+from impasto.nn.vgg import Encoder, layer_names
 
 ARCH = "vgg19"
 TARGET = Path(__file__).parents[1] / f"src/impasto/data/{ARCH}-mean-activations.safetensors"

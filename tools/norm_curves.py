@@ -17,10 +17,10 @@ from pathlib import Path
 import matplotlib as mpl
 import torch
 
-from impasto import samples
+from impasto.core.device import choose
+from impasto.core.progress import Progress
+from impasto.image import samples
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.progress import Progress
-from impasto.runtime import choose
 from impasto.training.data import open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan

@@ -17,8 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, image, inspection, model, pipeline
-from impasto.sheet import contact_sheet
+from impasto import image
+from impasto.api import stylize, visualize
+from impasto.image.contact_sheet import contact_sheet
+from impasto.models import checkpoint, zoo
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs" / "gallery" / "models"
@@ -29,14 +31,14 @@ PAINTINGS = ("swirls", "wave", "mosaic", "cubist")
 def main(trained: str, name: str) -> None:
     """Publish a model under a name, and what it has learned under the names of its words."""
     words = tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))[name]
-    made = model.load(trained)
+    made = checkpoint.load(trained)
     titles = words.get("styles", {name: words["title"]})
     assert len(titles) == len(made.styles), "a title for each style, in their order"
     card = {**made.card, "titles": titles}
     made = dataclasses.replace(made, config={**made.config, **words.get("config", {})})
-    path = catalog.folder() / f"{name}{model.SUFFIX}"
-    model.save(dataclasses.replace(made, styles=tuple(titles), card=card), path, bits=8)
-    catalog.shipped.cache_clear()
+    path = zoo.folder() / f"{name}{checkpoint.SUFFIX}"
+    checkpoint.save(dataclasses.replace(made, styles=tuple(titles), card=card), path, bits=8)
+    zoo.shipped.cache_clear()
     sample(name, card["kind"], tuple(titles))
     text = write(name, made, card, words, path)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -49,11 +51,11 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
     SAMPLES.mkdir(parents=True, exist_ok=True)
     target = SAMPLES / f"{name}.jpg"
     if kind == "texture":
-        image.save(pipeline.synthesize(name, size=(768, 384)), target, quality=90)
+        image.save(stylize.synthesize(name, size=(768, 384)), target, quality=90)
         return
     if kind == "upscale":
-        small = [pipeline.fit(pipeline.read(f"sample:{photo}"), 96, None) for photo in PHOTOS]
-        large = [pipeline.upscale(photo, model=name) for photo in small]
+        small = [stylize.fit(stylize.read(f"sample:{photo}"), 96, None) for photo in PHOTOS]
+        large = [stylize.upscale(photo, model=name) for photo in small]
         plain = [
             photo.resized(big.height, big.width) for photo, big in zip(small, large, strict=True)
         ]
@@ -62,26 +64,26 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
         return
     if kind == "any":
         pairs = [
-            (painting, pipeline.stylize(f"sample:{photo}", f"sample:{painting}", method=name))
+            (painting, stylize.stylize(f"sample:{photo}", f"sample:{painting}", method=name))
             for photo in PHOTOS
             for painting in PAINTINGS
         ]
         image.save(contact_sheet(pairs, columns=len(PAINTINGS)), target, quality=90)
         return
     if len(styles) > 1:
-        many = [(one, pipeline.stylize("sample:coffee", one, size=384)) for one in styles]
+        many = [(one, stylize.stylize("sample:coffee", one, size=384)) for one in styles]
         image.save(contact_sheet(many, columns=4), target, quality=90)
         return
-    painted = [(p, pipeline.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
+    painted = [(p, stylize.stylize(f"sample:{p}", name, size=512)) for p in PHOTOS]
     image.save(contact_sheet(painted, height=384), target, quality=90)
 
 
 def page() -> None:
     """Draw every style on one photo, and list all models in docs/models.md."""
-    known = sorted(catalog.shipped(), key=lambda one: (one.kind, one.path, one.index))
+    known = sorted(zoo.shipped(), key=lambda one: (one.kind, one.path, one.index))
     names = [one.name for one in known if one.kind == "style"]  # those of one model together
     image.save(
-        inspection.styles("sample:coffee", names, size=384), SAMPLES / "styles.jpg", quality=90
+        visualize.styles("sample:coffee", names, size=384), SAMPLES / "styles.jpg", quality=90
     )
     parts = [PAGE]
     for path in dict.fromkeys(one.path for one in known):
@@ -110,7 +112,7 @@ All styles on one photo:
 
 
 def write(
-    name: str, made: model.Model, card: Mapping[str, Any], words: Mapping[str, str], path: Path
+    name: str, made: checkpoint.Model, card: Mapping[str, Any], words: Mapping[str, str], path: Path
 ) -> str:
     """The card in Markdown."""
     plan, cut = card["recipe"]["plan"], card["recipe"]["cut"]
@@ -144,7 +146,7 @@ def write(
         f"| | |\n|---|---|\n{table}\n\n"
         f"Made by\n\n```\n{card['command']}\n```\n\n"
         f"which wrote all its numbers into the model's own header "
-        f"(`impasto.model.load(path, weights=False)`).\n\n"
+        f"(`impasto.models.checkpoint.load(path, weights=False)`).\n\n"
         f"![Samples](../../../docs/gallery/models/{name}.jpg)\n"
     )
 

@@ -22,7 +22,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from impasto.methods.config import PRESETS, preset
-from impasto.methods.registry import Ability, Entry, methods
+from impasto.methods.registry import Entry, methods
+from impasto.methods.spec import Ability
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import as_markdown

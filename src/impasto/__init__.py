@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
-    from impasto.controls import Controls
+    from impasto.api.controls import Controls
+    from impasto.api.invert import invert, ladder
+    from impasto.api.stylize import build, stylize, synthesize
+    from impasto.core.progress import Progress
     from impasto.errors import ImpastoError, InputError, InterruptedRun
     from impasto.image import Picture, load, save
-    from impasto.inspection import invert, ladder
-    from impasto.pipeline import build, stylize, synthesize
-    from impasto.progress import Progress
-    from impasto.style import Style
+    from impasto.methods.style import Style
 
 # nothing heavy is imported until one of these names is used
 _HOMES = {
-    "Controls": "controls",
+    "Controls": "api.controls",
     "ImpastoError": "errors",
     "InputError": "errors",
     "InterruptedRun": "errors",
     "Picture": "image",
-    "Progress": "progress",
-    "Style": "style",
-    "build": "pipeline",
-    "invert": "inspection",
-    "ladder": "inspection",
+    "Progress": "core.progress",
+    "Style": "methods.style",
+    "build": "api.stylize",
+    "invert": "api.invert",
+    "ladder": "api.invert",
     "load": "image",
     "save": "image",
-    "stylize": "pipeline",
-    "synthesize": "pipeline",
+    "stylize": "api.stylize",
+    "synthesize": "api.stylize",
 }
 
 __all__ = [

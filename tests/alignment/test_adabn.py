@@ -12,7 +12,7 @@ from torch import nn
 
 from impasto.alignment.adabn import adapt
 from impasto.errors import InputError
-from impasto.networks.transform import TransformNet
+from impasto.nn.johnson import TransformNet
 
 SEEDS = range(3)
 

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from batch_pictures import draw
 
-from impasto import model
-from impasto.batch import Job, local, running, styles
+from batch_pictures import draw
+from impasto.api.controls import Controls
+from impasto.batch import Job, local, runner, styles
 from impasto.batch.worker import Worker
-from impasto.controls import Controls
+from impasto.core.device import choose
 from impasto.methods.registry import get
-from impasto.runtime import choose
+from impasto.models import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def networks(tmp_path_factory):
     for name in ("starry-night", "great-wave"):
         method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
         paths[name] = str(shelf / f"{name}.safetensors")
-        model.save(method.model(method.module, [name], {"kind": "style"}), paths[name])
+        checkpoint.save(method.model(method.module, [name], {"kind": "style"}), paths[name])
     return paths
 
 
@@ -70,5 +70,5 @@ def inline(monkeypatch):
             yield worker.paint(item)
 
     monkeypatch.setattr(local, "paint", paint)
-    assert running.local is local
+    assert runner.local is local
     return given

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.losses.content import at_least_float32, content_loss
+from impasto.losses.content import content_loss
+from impasto.nn.features import at_least_float32
 
 
 def pair(seed=0, shape=(2, 3, 4, 5), dtype=torch.float64):

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.losses.gram import NORMALIZATIONS, gram_distance, gram_matrix, samples
+from impasto.losses.gram import NORMALIZATIONS, gram_distance, gram_matrix
 from impasto.losses.style import guide_at
+from impasto.nn.features import feature_vectors
 
 
 def features(*shape, seed=0, dtype=torch.float64):
@@ -157,9 +158,9 @@ def test_memory_layout_does_not_matter():
     x = features(2, 6, 5, 4)
     last = x.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(gram_matrix(last), gram_matrix(x))
-    assert samples(last).data_ptr() == last.data_ptr()  # a view
-    assert samples(x).shape == (2, 20, 6)
-    assert torch.equal(samples(x)[1, 7], x[1, :, 1, 3])
+    assert feature_vectors(last).data_ptr() == last.data_ptr()  # a view
+    assert feature_vectors(x).shape == (2, 20, 6)
+    assert torch.equal(feature_vectors(x)[1, 7], x[1, :, 1, 3])
 
 
 def test_distances():

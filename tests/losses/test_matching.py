@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
+from impasto.core.device import matrix_products
 from impasto.losses.matching import phase_grid, phase_shifts, plan, scratch
 from impasto.losses.patches import match_patches, patch_target
-from impasto.runtime import matrix_products
 
 
 @pytest.mark.parametrize("limit", [2**20, 2**23, 2**26])

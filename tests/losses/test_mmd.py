@@ -9,8 +9,9 @@ import torch
 
 from impasto.errors import InputError
 from impasto.losses import mmd
-from impasto.losses.gram import gram_distance, gram_matrix, samples
+from impasto.losses.gram import gram_distance, gram_matrix
 from impasto.losses.mmd import ESTIMATORS, Gaussian, Linear, Polynomial, draw, kernel_function, mmd2
+from impasto.nn.features import feature_vectors
 
 KERNELS = [
     Linear(),
@@ -112,7 +113,7 @@ def test_the_quadratic_kernel_is_the_gram_loss():
     shape = (1, 5, 6, 7)
     f, g = (torch.randn(shape, generator=seeded(s), dtype=torch.float64) for s in (0, 1))
     f.requires_grad_()
-    squared = mmd2(samples(f)[0], samples(g)[0], Polynomial())
+    squared = mmd2(feature_vectors(f)[0], feature_vectors(g)[0], Polynomial())
     (gradient,) = torch.autograd.grad(squared, f)
     constants = {"none": 42**2, "hw": 1, "chw": 1 / 5**2}
     for normalization, constant in constants.items():
@@ -167,9 +168,9 @@ def test_positions_of_a_feature_map_may_be_permuted(kernel):
     f, g = (torch.randn(1, 3, 4, 5, generator=seeded(s), dtype=torch.float64) for s in (0, 1))
     order = torch.randperm(20, generator=seeded(2))
     h = f.flatten(2)[..., order].unflatten(2, (4, 5))
-    target = samples(g)[0]
+    target = feature_vectors(g)[0]
     torch.testing.assert_close(
-        mmd2(samples(h)[0], target, kernel), mmd2(samples(f)[0], target, kernel)
+        mmd2(feature_vectors(h)[0], target, kernel), mmd2(feature_vectors(f)[0], target, kernel)
     )
 
 

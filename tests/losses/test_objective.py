@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 import torch
 
-from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
 from impasto.losses.gram import gram_distance, gram_matrix
@@ -14,6 +13,7 @@ from impasto.losses.objective import Objective
 from impasto.losses.smoothness import total_variation
 from impasto.losses.style import GramLoss, guide_at
 from impasto.losses.terms import parse
+from impasto.nn.vgg import Encoder
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 0.25}
 
@@ -285,7 +285,7 @@ def test_targets_hold_no_graph(encoder, image, style):
 
 
 def test_a_bfloat16_network_has_float32_losses(image, content, style):
-    from impasto.runtime import choose
+    from impasto.core.device import choose
 
     half = Encoder(depth="relu2_1").place(choose("cpu", "bfloat16"))
     full = Encoder(depth="relu2_1")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.encoder import Encoder
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.nn.vgg import Encoder
 
 CONTENT = {"relu1_2": 0.5, "relu2_1": 2.0}
 STYLE = {"relu1_1": 3.0, "relu2_1": 1.5}

@@ -5,7 +5,7 @@ import torch
 
 from impasto.errors import InputError
 from impasto.losses import mmd
-from impasto.losses.gram import gram_distance, gram_matrix, samples
+from impasto.losses.gram import gram_distance, gram_matrix
 from impasto.losses.moments import moments, moments_distance
 from impasto.losses.patches import patch_loss, patch_target
 from impasto.losses.style import (
@@ -18,6 +18,7 @@ from impasto.losses.style import (
     guide_at,
 )
 from impasto.losses.terms import LOSSES, Term, parse
+from impasto.nn.features import feature_vectors
 
 
 def features(height=6, width=8, seed=0, channels=4):
@@ -167,7 +168,10 @@ def test_moments():
 def test_kernels(loss, kernel):
     f, g = features(), features(5, 7, seed=1)  # fewer positions than the subsample: all are taken
     expected = mmd.mmd2(
-        samples(f)[0], samples(g)[0], kernel, estimator=getattr(loss, "estimator", "biased")
+        feature_vectors(f)[0],
+        feature_vectors(g)[0],
+        kernel,
+        estimator=getattr(loss, "estimator", "biased"),
     )
     torch.testing.assert_close(value(loss, f, g), expected)
 

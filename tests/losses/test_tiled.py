@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from impasto.encoder import Encoder
 from impasto.losses.objective import Objective
 from impasto.losses.terms import parse
 from impasto.losses.tiled import TiledObjective
-from impasto.spans import reach
+from impasto.nn.tiling import reach
+from impasto.nn.vgg import Encoder
 
 LAYERS = {"relu1_1": 1.0, "pool1": 0.5, "relu2_1": 0.25, "conv3_1": 0.1}
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from impasto import model
+from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.model import Model
-from impasto.runtime import choose
+from impasto.models import checkpoint
+from impasto.models.checkpoint import Model
 from rounding import products, rounding
 
 FLOAT32 = choose("cpu", "float32")
@@ -158,14 +158,14 @@ def test_running_learns_nothing_and_changes_nothing():
 def test_a_model_round_trip_paints_the_identical_picture(tmp_path):
     method, path, x = small(), tmp_path / "small.safetensors", picture(30, 41)
     trained = method.model(method.module, ["wave"], {"steps": 1})
-    model.save(trained, path, bits=32)
-    opened = Johnson.open(model.load(path), FLOAT32)
+    checkpoint.save(trained, path, bits=32)
+    opened = Johnson.open(checkpoint.load(path), FLOAT32)
     assert opened.config == method.config
     assert opened.styles == ("wave",)
     assert torch.equal(opened.run(x), method.run(x))
-    model.save(trained, path)
+    checkpoint.save(trained, path)
     torch.testing.assert_close(
-        Johnson.open(model.load(path), FLOAT32).run(x), method.run(x), rtol=0, atol=1 / 255
+        Johnson.open(checkpoint.load(path), FLOAT32).run(x), method.run(x), rtol=0, atol=1 / 255
     )
 
 

@@ -15,11 +15,11 @@ from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.studio import disk as disk_module
 from impasto.studio import serve
-from impasto.studio.desk import Desk
 from impasto.studio.disk import Disk
+from impasto.studio.job_queue import Desk
 from impasto.studio.limits import Limits
-from impasto.studio.parts import Owner, Studio
 from impasto.studio.serve import Options
+from impasto.studio.widgets import Owner, Studio
 
 GREEDY, OTHER, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 LIMITS = Limits(upload=1 << 20, pixels=10**6, disk=3 << 20, client_disk=2 << 20)

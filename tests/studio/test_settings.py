@@ -4,17 +4,17 @@ import zipfile
 
 import pytest
 
-from impasto import weights
 from impasto.errors import ImpastoError, InputError
-from impasto.methods.registry import Ability
-from impasto.studio import choices, jobs
-from impasto.studio.desk import Bench
+from impasto.methods.spec import Ability
+from impasto.nn import vgg_weights
+from impasto.studio import jobs, options
+from impasto.studio.job_queue import Bench
 from impasto.studio.jobs import Order
 from impasto.studio.limits import Limits, pathless, told
 from impasto.studio.settings import STEPS, allowed, permitted
 
 LIMITS = Limits(side=512, optimized=256, pixels=10**6)
-PAINTERS = [*choices.painters(), *choices.painters(Ability.SYNTHESIZE)]
+PAINTERS = [*options.painters(), *options.painters(Ability.SYNTHESIZE)]
 
 
 def stylize(pictures, **order):
@@ -35,8 +35,8 @@ def opened(monkeypatch):
         tried.append(str(path))
         raise AssertionError(path)
 
-    monkeypatch.setattr(weights, "load", refuse)
-    monkeypatch.setattr(weights.vgg_file, "read", refuse)
+    monkeypatch.setattr(vgg_weights, "load", refuse)
+    monkeypatch.setattr(vgg_weights.vgg_file, "read", refuse)
     return tried
 
 
@@ -55,7 +55,7 @@ def test_whether_a_path_exists_is_not_told_and_no_file_is_read(pictures, tmp_pat
             with pytest.raises(InputError) as error:
                 ask(f"weights={path}")
             heard.add(told(error.value))
-    assert heard == {f"weights go by name here: choose {', '.join(weights.ENTRIES)}"}
+    assert heard == {f"weights go by name here: choose {', '.join(vgg_weights.ENTRIES)}"}
     assert opened == []
 
 
@@ -132,7 +132,7 @@ def test_a_learned_style_takes_no_settings(pictures):
 
 def test_paths_of_the_server_are_not_told(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_CACHE", "/srv/cache of weights")
-    paths = (tmp_path / "a b.png", weights.cache_dir() / "vgg.pth", jobs.__file__)
+    paths = (tmp_path / "a b.png", vgg_weights.cache_dir() / "vgg.pth", jobs.__file__)
     for path in map(str, paths):
         words = told(ImpastoError(f"cannot read '{path}': it is damaged"))
         assert words.startswith("cannot read '")

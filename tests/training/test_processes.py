@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy
 from torch import nn
 
+import toy
+from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.runtime import Runtime
 from impasto.training.data import Source, find
 from impasto.training.loop import train
 from impasto.training.plan import Plan

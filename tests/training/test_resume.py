@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy
 
+import toy
 from impasto.errors import InputError
 from impasto.training import checkpoint
 from impasto.training.data import Source, find

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-import toy
 
+import toy
 from impasto.training.learner import Learner
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes

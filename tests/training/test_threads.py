@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-import toy
 
+import toy
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.threads import PATIENCE, WINDOW, Threads, computing

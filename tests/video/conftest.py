@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from moving_clips import drawn, write
 
 from impasto import video
+from moving_clips import drawn, write
 
 
 @pytest.fixture(autouse=True)

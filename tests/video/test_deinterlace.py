@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from impasto.video import film
-from impasto.video.coding import Coding
+from impasto.video import writer
+from impasto.video.codec import Coding
 from impasto.video.decoder import Video
 from impasto.video.deinterlace import Deinterlacer
 
@@ -58,7 +58,7 @@ def test_a_single_frame_comes_back(tmp_path):
 def test_every_frame_keeps_its_time(tmp_path):
     clip = Video(interlaced(tmp_path / "fields.mkv", "libx264"))
     grey = np.full((48, 64, 3), 128, np.uint8)
-    film.write(tmp_path / "out.mkv", clip, (64, 48), Coding(), lambda _: grey)
+    writer.write(tmp_path / "out.mkv", clip, (64, 48), Coding(), lambda _: grey)
     with av.open(str(tmp_path / "out.mkv")) as file:
         frames = list(file.decode(video=0))
     assert [frame.pts * frame.time_base for frame in frames] == [Fraction(i, 25) for i in range(5)]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from moving_clips import drawn
 
 from impasto.image import Picture
 from impasto.video.flicker import Flicker, difference
 from impasto.video.flow import Motion, motion, warp
+from moving_clips import drawn
 
 
 def picture(array):

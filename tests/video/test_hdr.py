@@ -5,13 +5,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from moving_clips import drawn, read, write
 
 from impasto.image import hdr
 from impasto.image.hdr import BT709, BT2020, DISPLAY_P3, HLG, PQ, Hdr
-from impasto.video import film
-from impasto.video.coding import Coding
+from impasto.video import writer
+from impasto.video.codec import Coding
 from impasto.video.decoder import Video
+from moving_clips import drawn, read, write
 
 WHITE = {PQ: 0.5807, HLG: 0.75}
 
@@ -125,7 +125,7 @@ def test_a_video_made_of_it_has_tags_of_sdr(tmp_path):
     clip = Video(encoded(tmp_path / "hdr.mp4", [0.6, 0.4, 0.5], HLG))
     grey = np.full((48, 64, 3), 128, np.uint8)
     for ending in (".mp4", ".mkv", ".webm"):
-        film.write(tmp_path / f"out{ending}", clip, (64, 48), Coding(), lambda _: grey)
+        writer.write(tmp_path / f"out{ending}", clip, (64, 48), Coding(), lambda _: grey)
         with av.open(str(tmp_path / f"out{ending}")) as file:
             frame = next(file.decode(video=0))
             tags = frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range

@@ -6,12 +6,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from moving_clips import drawn, read, write
 
 from impasto.errors import InputError
-from impasto.video import film, open_clip
-from impasto.video.coding import Coding
+from impasto.video import open_clip, writer
+from impasto.video.codec import Coding
 from impasto.video.decoder import Video
+from moving_clips import drawn, read, write
 
 
 def damaged(data, seed):
@@ -40,7 +40,7 @@ def test_damage_is_left_out_or_told_in_a_sentence(tmp_path, ending, codec, sound
             clip = open_clip(path)
             assert sum(1 for _ in clip.pictures()) > 0
             coding = Coding(audio="encode" if seed % 2 else "copy")
-            film.write(tmp_path / "out.mkv", clip, (64, 48), coding, lambda _: grey)
+            writer.write(tmp_path / "out.mkv", clip, (64, 48), coding, lambda _: grey)
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017
             assert "Errno" not in str(error)  # noqa: PT017
@@ -82,5 +82,5 @@ def test_frames_closer_together_than_a_gif_can_say_come_one_after_another(tmp_pa
     write(tmp_path / "fast.mp4", drawn(4), rate=240, sound=None)
     grey = [np.full((48, 64, 3), 60 * index, np.uint8) for index in range(4)]
     clip = open_clip(tmp_path / "fast.mp4")
-    film.write(tmp_path / "out.gif", clip, (64, 48), Coding(), grey.__getitem__)
+    writer.write(tmp_path / "out.gif", clip, (64, 48), Coding(), grey.__getitem__)
     assert read(tmp_path / "out.gif").times == [Fraction(index, 100) for index in range(4)]

@@ -5,13 +5,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from moving_clips import drawn, write
 from PIL import Image
 
 from impasto.errors import InputError
-from impasto.video import film, open_clip
-from impasto.video.coding import Coding, plan
+from impasto.video import open_clip, writer
+from impasto.video.codec import Coding, plan
 from impasto.video.transparency import transparent
+from moving_clips import drawn, write
 
 LASTS = [40, 100, 250, 70]  # ms
 TIMES = [Fraction(sum(LASTS[:index]), 1000) for index in range(4)]
@@ -37,8 +37,8 @@ def animated(path, *, opaque=False, **options):
 def through(clip, target, **coding):
     """Written as they came; its frames again, as arrays."""
     frames = [picture.numpy() for picture in clip.pictures()]
-    film.rehearse(target, clip, (64, 48), Coding(**coding), alpha=transparent(clip))
-    notes = film.write(
+    writer.rehearse(target, clip, (64, 48), Coding(**coding), alpha=transparent(clip))
+    notes = writer.write(
         target, clip, (64, 48), Coding(**coding), frames.__getitem__, alpha=transparent(clip)
     )
     return notes, [picture.numpy() for picture in open_clip(target).pictures()]

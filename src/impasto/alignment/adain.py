@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto import shot
-from impasto.losses.content import at_least_float32
+from impasto.nn import norm_statistics
+from impasto.nn.features import at_least_float32
 
 _POSITIONS = (2, 3)
 _EMPTY = 1e-12  # the mean of a mask that covers nothing
@@ -47,8 +47,8 @@ def adain(
     centre = (x * weight).mean(_POSITIONS)  # (B, C)
     centred = x - centre[..., None, None]  # (B, C, H, W)
     variance = (centred.square() * weight).mean(_POSITIONS)  # (B, C)
-    if shot.inside():
-        centre, variance = shot.settled(centre, variance)
+    if norm_statistics.inside():
+        centre, variance = norm_statistics.settled(centre, variance)
         centred = x - centre[..., None, None]
     normal = centred * variance.clamp_min(eps).rsqrt()[..., None, None]
     return std.to(x.dtype)[..., None, None] * normal + mean.to(x.dtype)[..., None, None]

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from impasto import shot
 from impasto.alignment.adain import position_weights
+from impasto.nn import norm_statistics
 
 _SHORT = (torch.bfloat16, torch.float16)
 _BLOCK = 1 << 20  # numbers that are worked on at a time: they stay in the processor's cache
@@ -174,7 +174,9 @@ def rescaling(own: Gaussian, mean: Tensor, std: Tensor, *, eps: float = 1e-5) ->
         std: σ(y), (B or 1, C).
         eps: The least variance that is divided by, see :func:`impasto.alignment.adain.adain`.
     """
-    centre, variance = shot.settled(own.mean, own.covariance.diagonal(dim1=1, dim2=2))  # (B, C)
+    centre, variance = norm_statistics.settled(
+        own.mean, own.covariance.diagonal(dim1=1, dim2=2)
+    )  # (B, C)
     slope = std.to(variance) * variance.clamp_min(eps).rsqrt()
     return Transport(torch.diag_embed(slope), centre, mean.to(variance))
 

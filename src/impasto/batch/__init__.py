@@ -10,6 +10,6 @@ Example:
 from __future__ import annotations
 
 from impasto.batch.job import Job, styles
-from impasto.batch.running import Failure, Report, run
+from impasto.batch.runner import Failure, Report, run
 
 __all__ = ["Failure", "Job", "Report", "run", "styles"]

@@ -12,12 +12,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from impasto import catalog, model
-from impasto.controls import Controls
+from impasto.api.controls import Controls
+from impasto.api.inputs import SAMPLE
 from impasto.errors import InputError
 from impasto.image import WRITE_SUFFIXES, check_target
-from impasto.sources import SAMPLE
-from impasto.style import SUFFIX
+from impasto.methods.style import SUFFIX
+from impasto.models import checkpoint, zoo
 from impasto.training.sources import find
 
 _FORMAT = 1
@@ -28,7 +28,7 @@ class Chosen:
     """One of a job's styles.
 
     Attributes:
-        source: What :func:`impasto.pipeline.stylize` takes as a style, as text.
+        source: What :func:`impasto.api.stylize.stylize` takes as a style, as text.
         label: Its name in this job, which no other style of the job has.
         digest: Of the file's bytes, so that another file under the same name is another job; empty
             for what comes with the package.
@@ -50,15 +50,15 @@ class Job:
         random: One style for each picture, drawn by the seed and the picture's name; else each
             picture in each style.
         ending: Of the painted files, such as ``.png``; empty is each picture's own.
-        method: As for :func:`impasto.pipeline.stylize`.
-        quality: As for :func:`impasto.pipeline.stylize`.
+        method: As for :func:`impasto.api.stylize.stylize`.
+        quality: As for :func:`impasto.api.stylize.stylize`.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
         controls: What is asked of every picture.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`; it may be another when a job goes on.
-        runtime: See :func:`impasto.building.build`.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`.
+        memory: See :class:`impasto.core.device.Runtime`; it may be another when a job goes on.
+        runtime: See :func:`impasto.api.load.build`.
         bits: A channel of the painted files: 8, or 16 for PNG and TIFF.
         keep_metadata: See :func:`impasto.image.save`.
 
@@ -155,8 +155,8 @@ def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
 def _expanded(source: str) -> list[tuple[str, str, str]]:
     """(source, stem of its label, digest) of each style that is meant."""
     path, hash_mark, wanted = source.partition("#")
-    if path.endswith(model.SUFFIX):
-        learned = catalog.find(source)
+    if path.endswith(checkpoint.SUFFIX):
+        learned = zoo.find(source)
         assert learned is not None  # it is a model's name, or find has raised
         whole = os.path.abspath(path) + hash_mark + wanted
         return [(whole, wanted or Path(path).stem, _digest(path))]
@@ -166,7 +166,7 @@ def _expanded(source: str) -> list[tuple[str, str, str]]:
         files: Sequence[str] = find(source)
     elif os.path.isfile(source):
         files = [source]
-    elif catalog.find(source) is not None:
+    elif zoo.find(source) is not None:
         return [(source, source, "")]
     else:
         known = f"a painting, a folder, a {SUFFIX} file or a name of 'impasto styles'"

@@ -20,7 +20,7 @@ from impasto.batch.job import Job
 from impasto.batch.plan import Item
 from impasto.batch.worker import Outcome
 from impasto.errors import ImpastoError
-from impasto.trial import last_words
+from impasto.evaluation.worker import last_words
 
 _COMMAND = (sys.executable, "-m", "impasto.batch.worker")
 _TRIES = 3  # a picture that has ended so many processes is given up

@@ -20,15 +20,17 @@ from typing import Any
 
 import torch
 
-from impasto import catalog, pipeline, sources, style
+from impasto.api import inputs, stylize
+from impasto.api.controls import Brush, Controls
+from impasto.api.controls import Job as Way
+from impasto.api.resolve import Brushes
 from impasto.batch.job import Job
 from impasto.batch.plan import Item
-from impasto.brushes import Brushes
-from impasto.controls import Brush, Controls
-from impasto.controls import Job as Way
 from impasto.errors import ImpastoError
 from impasto.image import Picture, flattening
-from impasto.style import Style
+from impasto.methods import style
+from impasto.methods.style import Style
+from impasto.models import zoo
 
 ENDED = "its process was ended, time and again (out of memory?)"
 
@@ -94,7 +96,7 @@ class Worker:
         start = time.perf_counter()
         try:
             ready = self._ready(item.style)
-            picture = pipeline.paint(
+            picture = stylize.paint(
                 Path(self._job.folder) / item.picture,
                 [ready.brush],
                 controls=replace(self._job.controls, seed=item.seed),
@@ -117,13 +119,13 @@ class Worker:
         blank = Picture(torch.zeros(1, 3, 1, 1))
         paintings = []
         for chosen in self._job.styles:
-            if style.ready(chosen.source) is None and catalog.find(chosen.source) is None:
+            if style.ready(chosen.source) is None and zoo.find(chosen.source) is None:
                 paintings.append(chosen.source)
             else:
                 Way(blank, self._brushes(chosen.source), (), self._job.controls)
         for index, painting in enumerate(paintings, start=1):
             try:
-                sources.read(painting)
+                inputs.read(painting)
             except ImpastoError:
                 if index == len(self._job.styles):
                     raise
@@ -146,7 +148,7 @@ class Worker:
         assert isinstance(painting, Picture)  # the pipeline asks for no other
         pixels = usual_pixels(photo, self._job.controls, brush.method.default_size)
         if pixels not in ready.encoded:
-            scaled = sources.with_pixels(painting, pixels, self._job.controls.style_scale)
+            scaled = inputs.with_pixels(painting, pixels, self._job.controls.style_scale)
             ready.encoded[pixels] = brush.method.encode(scaled.rgb)
         return ready.encoded[pixels]
 

@@ -49,14 +49,14 @@ def gap(
 
     A picture is one sample: the means and deviations of its channels at a layer.
     """
-    from impasto import console
+    from impasto.cli import console
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
         files.check(json)
     with console.measuring(quiet=quiet) as job:
-        from impasto import gap as gaps
-        from impasto.metrics import STYLE_LAYERS
+        from impasto.evaluation import folder_distance as gaps
+        from impasto.evaluation.metrics import STYLE_LAYERS
         from impasto.training.sources import in_words
 
         names = STYLE_LAYERS if layers is None else tuple(map(str.strip, layers.split(",")))

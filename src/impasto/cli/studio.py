@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from impasto import words
-from impasto.cli import app
+from impasto.cli import app, parsing
 
 
 @app.command()
@@ -55,13 +54,13 @@ def studio(
     from impasto.studio import serve
     from impasto.studio.limits import Limits
 
-    upload, disk, share = map(words.memory, (max_upload, max_disk, client_disk))
+    upload, disk, share = map(parsing.memory, (max_upload, max_disk, client_disk))
     assert upload is not None
     assert disk is not None
     assert share is not None
     limits = Limits(
         upload=upload,
-        pixels=words.count(max_pixels),
+        pixels=parsing.count(max_pixels),
         side=max_size,
         disk=disk,
         client_disk=share,

@@ -34,7 +34,7 @@ def methods(
     if json:
         typer.echo(json_format.dumps(rows, indent=2))
         return
-    from impasto import console
+    from impasto.cli import console
 
     console.table(
         ("method", "can", "what it does"),
@@ -62,23 +62,24 @@ def styles(
     json: Json = False,
 ) -> None:
     """List what the shipped networks have learned: styles, textures, enlarging; or draw it."""
-    from impasto import catalog, console
+    from impasto.cli import console
+    from impasto.models import zoo
 
     if sheet is not None:
         target = console.target(output, sheet, "styles")
         with console.job(target, quiet=quiet, json=json) as job:
-            from impasto import inspection
+            from impasto.api import visualize
 
             options: dict[str, Any] = {
                 "device": device,
                 "precision": precision,
                 "callback": job.callback,
             }
-            job.finish(inspection.styles(sheet, size=size, columns=columns, **options))
+            job.finish(visualize.styles(sheet, size=size, columns=columns, **options))
         return
     if output is not None:
         raise InputError("the list has no output: draw a sheet with --sheet PHOTO")
-    rows = catalog.shipped()
+    rows = zoo.shipped()
     if json:
         told = [
             {"name": r.name, "kind": r.kind, "method": r.method, "title": r.title} for r in rows

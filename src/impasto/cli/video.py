@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from impasto import words
-from impasto.cli import app
+from impasto.cli import app, parsing
 from impasto.cli.options import (
     Colors,
     Device,
@@ -104,11 +103,11 @@ def video(
 
     The same command goes on where it stopped.
     """
-    from impasto import console
+    from impasto.cli import console
     from impasto.errors import CancelledError
     from impasto.video import stylize_video
 
-    paths, shares = words.weighted(style)
+    paths, shares = parsing.weighted(style)
     with console.measuring(quiet=quiet) as measuring:
         try:
             report = stylize_video(
@@ -123,7 +122,7 @@ def video(
                 settings=changes(settings, steps, transport=transport),
                 device=device,
                 precision=precision,
-                memory=words.memory(memory),
+                memory=parsing.memory(memory),
                 callback=measuring.callback,
                 smooth=smooth,
                 steady=steady,

@@ -13,7 +13,8 @@ app = typer.Typer(help="Network weights: list, fetch, find, verify.", no_args_is
 @app.command("list")
 def weights_list() -> None:
     """List the named weights, and which are here."""
-    from impasto import console, weights
+    from impasto.cli import console
+    from impasto.nn import vgg_weights
 
     console.table(
         ("name", "network", "here", "size", "licence"),
@@ -25,7 +26,7 @@ def weights_list() -> None:
                 f"{item.size / 1e6:.0f} MB" if item.size else "?",
                 item.licence,
             )
-            for item in weights.ENTRIES.values()
+            for item in vgg_weights.ENTRIES.values()
         ),
     )
 
@@ -33,28 +34,29 @@ def weights_list() -> None:
 @app.command("fetch")
 def weights_fetch(name: str, quiet: Quiet = False) -> None:
     """Download named weights into the cache."""
-    from impasto import console, weights
+    from impasto.cli import console
+    from impasto.nn import vgg_weights
 
     with console.listening(quiet=quiet) as callback:
-        path = weights.fetch(weights.entry(name), callback)
+        path = vgg_weights.fetch(vgg_weights.entry(name), callback)
     typer.echo(path)
 
 
 @app.command("path")
 def weights_path(name: str) -> None:
     """Print where named weights lie."""
-    from impasto import weights
+    from impasto.nn import vgg_weights
 
-    typer.echo(weights.locate(name))
+    typer.echo(vgg_weights.locate(name))
 
 
 @app.command("verify")
 def weights_verify(name: str) -> None:
     """Check named weights against their SHA-256."""
-    from impasto import weights
+    from impasto.nn import vgg_weights
 
-    item = weights.entry(name)
-    weights.locate(name)
-    if not weights.verify(item):
+    item = vgg_weights.entry(name)
+    vgg_weights.locate(name)
+    if not vgg_weights.verify(item):
         raise InputError(f"{name}: {item.path} is damaged: delete it and fetch it again")
     typer.echo(f"{name}: ok")

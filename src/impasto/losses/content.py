@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.nn.features import at_least_float32
 
 REDUCTIONS = ("mean", "sum", "half_sum")
 
@@ -41,8 +42,3 @@ def content_loss(features: Tensor, target: Tensor, *, reduction: str = "mean") -
     if reduction in {"sum", "half_sum"}:
         return squares.sum() * (1.0 if reduction == "sum" else 0.5)
     raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Features in the precision that losses are computed in: float32, or float64 if they are."""
-    return x.float() if x.element_size() < 4 else x

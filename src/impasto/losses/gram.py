@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.core.device import matrix_products
 from impasto.errors import InputError
-from impasto.losses.content import at_least_float32
-from impasto.runtime import matrix_products
+from impasto.nn.features import feature_vectors
 
 NORMALIZATIONS = ("none", "hw", "chw")
 REDUCTIONS = ("sum", "mean")
@@ -63,7 +63,7 @@ def gram_matrix(
                  [16., 16.]]])
     """
     by = divisor(normalization, features.shape[1], features.shape[2] * features.shape[3])
-    x = samples(features)  # (B, H*W, C)
+    x = feature_vectors(features)  # (B, H*W, C)
     if guide is not None:
         x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # weights enter the product once
     # the products of bfloat16 features are exact in float32, so nothing is lost by the fast way
@@ -91,11 +91,3 @@ def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> T
         raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
     squares = (gram - target).square()
     return squares.sum() if reduction == "sum" else squares.mean()
-
-
-def samples(features: Tensor) -> Tensor:
-    """A feature map as a set of feature vectors: (B, C, H, W) -> (B, H*W, C), float32 or better.
-
-    A view where the channels lie last in memory.
-    """
-    return at_least_float32(features).permute(0, 2, 3, 1).flatten(1, 2)

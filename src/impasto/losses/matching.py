@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.losses.content import at_least_float32
+from impasto.nn.features import at_least_float32
 
 Shifts = dict[tuple[int, int], list[tuple[int, int]]]
 

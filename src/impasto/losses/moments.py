@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from impasto.losses.gram import samples
+from impasto.nn.features import feature_vectors
 
 
 class Moments(NamedTuple):
@@ -32,7 +32,7 @@ def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8)
         >>> moments(torch.tensor([[[[1.0, 3.0]]]]))
         Moments(mean=tensor([[2.]]), std=tensor([[1.]]))
     """
-    x = samples(features)  # (B, N, C)
+    x = feature_vectors(features)  # (B, N, C)
     weight = 1.0 if guide is None else guide.to(x.dtype).flatten(1).unsqueeze(2)
     mean = (x * weight).mean(dim=1)
     variance = ((x - mean.unsqueeze(1)).square() * weight).mean(dim=1)
@@ -48,7 +48,7 @@ def power_sums(features: Tensor, *, guide: Tensor | None = None) -> tuple[Tensor
         features: (B, C, H, W).
         guide: (B or 1, 1, H, W) position weights, or None for all positions alike.
     """
-    x = samples(features)
+    x = feature_vectors(features)
     weight = 1.0 if guide is None else guide.to(x.dtype).flatten(1).unsqueeze(2)
     return (x * weight).sum(dim=1), (x.square() * weight).sum(dim=1)
 
@@ -73,5 +73,9 @@ def moments_distance(found: Moments, target: Moments) -> Tensor:
 def channel_scale(features: Tensor) -> Tensor:
     """The root mean square of each channel, (C,): what makes the channels of a layer comparable."""
     return (
-        samples(features).square().mean(dim=(0, 1)).sqrt().clamp_min(torch.finfo(torch.float32).eps)
+        feature_vectors(features)
+        .square()
+        .mean(dim=(0, 1))
+        .sqrt()
+        .clamp_min(torch.finfo(torch.float32).eps)
     )

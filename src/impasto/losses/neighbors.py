@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.histogram import luminance
-from impasto.losses.content import at_least_float32
+from impasto.image.color_transfer import luminance
 from impasto.losses.patches import Precision, match_patches, patch_target
+from impasto.nn.features import at_least_float32
 
 _EPS = 1e-8  # below which a vector is taken to be zero: it resembles nothing
 _ROUNDS = 20  # of balancing the shares of several paintings

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder, Features
 from impasto.losses.content import content_loss
 from impasto.losses.smoothness import total_variation
 from impasto.losses.style import StyleLoss, guide_at
 from impasto.losses.terms import Term
+from impasto.nn.vgg import Encoder, Features
 
 Losses = dict[str, Tensor]
 

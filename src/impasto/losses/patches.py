@@ -15,15 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.core.device import matrix_products
 from impasto.errors import InputError
-from impasto.losses.content import at_least_float32
 from impasto.losses.matching import (
     Grid,
     nearest,
     phase_grid,
     phase_shifts,
 )
-from impasto.runtime import matrix_products
+from impasto.nn.features import at_least_float32
 
 Precision = Literal["auto", "float32", "fast"]
 Reduction = Literal["mean", "sum"]

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder, Features
 from impasto.errors import InputError
-from impasto.losses.content import at_least_float32, content_loss
+from impasto.losses.content import content_loss
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
 from impasto.losses.smoothness import total_variation
+from impasto.nn.features import at_least_float32
+from impasto.nn.vgg import Encoder, Features
 
 Losses = dict[str, Tensor]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.losses.gram import samples
+from impasto.nn.features import feature_vectors
 
 
 def random_directions(channels: int, count: int, like: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class SlicedLoss:
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The same of the picture; of a region, drawn by its weights."""
-        x = samples(features)[0]
+        x = feature_vectors(features)[0]
         count = min(self.positions, len(x))
         if guide is not None:
             return x[guide.flatten().float().multinomial(count, replacement=True)]

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.losses import mmd, patches
-from impasto.losses.gram import divisor, gram_distance, gram_matrix, samples
+from impasto.losses.gram import divisor, gram_distance, gram_matrix
 from impasto.losses.moments import Moments, moments, moments_distance, moments_of, power_sums
+from impasto.nn.features import feature_vectors
 
 Sums = tuple[Tensor, ...]
 
@@ -128,11 +129,11 @@ class _MMDLoss:
 
     def target(self, features: Tensor) -> Tensor:
         """The feature vectors of the style picture, (H*W, C)."""
-        return samples(features)[0].clone()
+        return feature_vectors(features)[0].clone()
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The feature vectors of the picture, (H*W, C); of a region, drawn by its weights."""
-        x = samples(features)[0]
+        x = feature_vectors(features)[0]
         if guide is None:
             return x
         count = min(self.subsample, x.shape[0])

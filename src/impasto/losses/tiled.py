@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder, Features
 from impasto.losses.content import content_loss
 from impasto.losses.objective import Losses, Objective, Statistic
 from impasto.losses.style import StyleLoss, Sums, additive
-from impasto.spans import Tile, reach, stride, tiles
+from impasto.nn.tiling import Tile, reach, stride, tiles
+from impasto.nn.vgg import Encoder, Features
 
 
 class _Seen(NamedTuple):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from impasto.core.device import Runtime, choose
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.methods.registry import Ability
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime, choose
-from impasto.style import Part, Style
+from impasto.methods.spec import Ability
+from impasto.methods.style import Part, Style
 
 
 class Method(ABC):
@@ -28,7 +28,7 @@ class Method(ABC):
         default_size: The long edge that the pipeline works at unless told otherwise; None is the
             photo's own.
         dithers: Whether the pipeline adds noise of one 8-bit level to the photo first, see
-            :mod:`impasto.dither`.
+            :mod:`impasto.image.dither`.
     """
 
     name: str

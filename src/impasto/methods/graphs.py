@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto import samples
-from impasto.image import Picture
+from impasto.image import Picture, samples
 
 PAINTED = "painted"
 
@@ -52,9 +51,9 @@ class Input:
 class Graph:
     """A network as other runtimes shall run it, a batch of one, in float32.
 
-    :mod:`impasto.methods.exported` knows what to feed to these names: ``content``, the photo;
+    :mod:`impasto.export.runtime` knows what to feed to these names: ``content``, the photo;
     ``style``, a painting; ``weights`` (1, N), how much of each style that was learned; ``noise0``,
-    ``noise1`` and so on, see :func:`impasto.networks.pyramid.draw_noise`; ``alpha`` (1,), how much
+    ``noise1`` and so on, see :func:`impasto.nn.texture_net.draw_noise`; ``alpha`` (1,), how much
     of the style; and what another graph of the method puts out, by the name of its output.
 
     Attributes:

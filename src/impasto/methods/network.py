@@ -12,18 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError, WeightsError
 from impasto.image import Picture
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.graphs import Graph, picture
-from impasto.methods.registry import Ability, get
-from impasto.model import Model
-from impasto.networks import strips
-from impasto.networks.links import Chain, Linked
-from impasto.progress import Callback, Progress, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.methods.style import Part, Style
+from impasto.models.checkpoint import Model
+from impasto.nn import tiled_inference
+from impasto.nn.links import Chain, Linked
 from impasto.training.task import Task
 
 _AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
@@ -225,7 +226,7 @@ class NetworkMethod(Method):
         more = tuple(one.to(x.device) for one in more)
         chain = self._chain(x, *more)
         if chain is not None:
-            painted = strips.paint(x, chain, dtype=self.runtime.dtype)
+            painted = tiled_inference.paint(x, chain, dtype=self.runtime.dtype)
         else:
             x = x.contiguous(memory_format=torch.channels_last)
             reduced = self.runtime.dtype is not torch.float32

@@ -8,11 +8,12 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from impasto import image, pipeline
-from impasto.sources import fit, read
-from impasto.studio import choices, comparing, disk, endpoints, stylizing, texturing
-from impasto.studio.guard import Page
-from impasto.studio.parts import Studio
+from impasto import image
+from impasto.api import stylize
+from impasto.api.inputs import fit, read
+from impasto.studio import disk, endpoints, options, tab_compare, tab_stylize, tab_texture
+from impasto.studio.middleware import Page
+from impasto.studio.widgets import Studio
 
 _PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
 
@@ -47,28 +48,28 @@ def build(studio: Studio, *, leave: bool = False) -> Page:
         gr.HTML(_MASTHEAD + _LEAVE * leave, elem_id="masthead")
         with gr.Tabs():
             with gr.Tab("Photo", id="stylize"):
-                stylizing.tab(studio, choices.thumbnails(pictures), _example(pictures))
+                tab_stylize.tab(studio, options.thumbnails(pictures), _example(pictures))
             with gr.Tab("Texture", id="texture"):
-                texturing.tab(studio)
+                tab_texture.tab(studio)
             if find_spec("impasto.video") is not None:
-                from impasto.studio import filming
+                from impasto.studio import tab_video
 
                 with gr.Tab("Video", id="video"):
-                    filming.tab(studio)
+                    tab_video.tab(studio)
             with gr.Tab("Compare", id="compare"):
-                comparing.tab(studio)
+                tab_compare.tab(studio)
         endpoints.add(studio)
     return page
 
 
 def _example(folder: Path) -> tuple[str, str] | None:
     """A photo before and after, as files; None where no network has learned a style."""
-    learned = {one.name for one in choices.styles() if one.learned}
+    learned = {one.name for one in options.styles() if one.learned}
     if not learned:
         return None
     style = _STYLE if _STYLE in learned else min(learned)
     photo = fit(read(_PHOTO), None, _LONG)
     pair = folder / "before.jpg", folder / "after.jpg"
-    for path, picture in zip(pair, (photo, pipeline.stylize(photo, style)), strict=True):
+    for path, picture in zip(pair, (photo, stylize.stylize(photo, style)), strict=True):
         image.save(picture, path, quality=90)
     return str(pair[0]), str(pair[1])

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from impasto.controls import Controls
+from impasto.api.controls import Controls
+from impasto.api.presets import QUALITIES
 from impasto.errors import InputError
 from impasto.image import Picture
-from impasto.quality import QUALITIES
-from impasto.studio import choices, jobs
+from impasto.studio import jobs, options
 from impasto.studio.painting import ordered
-from impasto.studio.parts import Studio, whose
+from impasto.studio.widgets import Studio, whose
 
 
 def add(studio: Studio) -> None:
@@ -180,9 +180,9 @@ class Endpoints:
     def styles(self) -> dict[str, Any]:
         """What there is: styles, textures, methods and qualities, by name."""
         return {
-            "styles": {one.name: one.title for one in choices.styles()},
-            "textures": {one.name: one.title for one in choices.textures()},
-            "methods": {entry.name: entry.summary for entry in choices.painters()},
+            "styles": {one.name: one.title for one in options.styles()},
+            "textures": {one.name: one.title for one in options.textures()},
+            "methods": {entry.name: entry.summary for entry in options.painters()},
             "qualities": {name: one.about for name, one in QUALITIES.items()},
         }
 

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from impasto import compare, pipeline
-from impasto.brushes import Brushes
-from impasto.controls import Controls
+from impasto.api import stylize as pipeline
+from impasto.api.controls import Controls
+from impasto.api.inputs import SAMPLE, fit, read, shares_of
+from impasto.api.presets import choose as choose_quality
+from impasto.api.resolve import Brushes
+from impasto.core.progress import Callback
 from impasto.errors import InputError, InterruptedRun
+from impasto.evaluation import compare
 from impasto.image import Picture
-from impasto.methods.registry import Ability
-from impasto.progress import Callback
-from impasto.quality import choose as choose_quality
-from impasto.sources import SAMPLE, fit, read, shares_of
-from impasto.studio import choices
-from impasto.studio.desk import Bench
+from impasto.methods.spec import Ability
+from impasto.studio import options
+from impasto.studio.job_queue import Bench
 from impasto.studio.limits import PAINTINGS, Limits, optimizes
 from impasto.studio.settings import permitted
 
@@ -32,7 +33,7 @@ class Order:
 
     Attributes:
         photo: A file.
-        names: Styles on offer, see :func:`impasto.studio.choices.styles`.
+        names: Styles on offer, see :func:`impasto.studio.options.styles`.
         paintings: Files, after the names.
         weights: One for each style; equal where there are none.
         mask: White, or opaque where it has an alpha, where the first style goes: a picture.
@@ -77,7 +78,7 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
     Raises:
         InputError: The order cannot be carried out.
     """
-    names = choices.offered(order.names, choices.styles())
+    names = options.offered(order.names, options.styles())
     if not names and not order.paintings:
         raise InputError("no painting: choose a style, or add a picture of your own")
     if len(names) + len(order.paintings) > PAINTINGS:
@@ -126,7 +127,7 @@ def texture(
     """Make more of a texture.
 
     Args:
-        source: A file, or a name of :func:`impasto.studio.choices.textures`.
+        source: A file, or a name of :func:`impasto.studio.options.textures`.
         limits: Of this server.
         bench: Where to work.
         callback: Called after every step.
@@ -141,10 +142,10 @@ def texture(
     """
     sample, learned = source, False
     if not isinstance(source, Path):
-        offers = {one.name: one for one in choices.textures()}
-        sample = choices.offered([source], choices.textures())[0]
+        offers = {one.name: one for one in options.textures()}
+        sample = options.offered([source], options.textures())[0]
         learned = offers[sample].learned
-    named = None if learned else choices.painter(method, Ability.SYNTHESIZE) or _TEXTURE
+    named = None if learned else options.painter(method, Ability.SYNTHESIZE) or _TEXTURE
     changed = permitted(named, settings)
     # a method that has learned the texture is a network
     most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
@@ -175,7 +176,7 @@ def compared(
 
     Args:
         photo: A file.
-        painting: A file, or a painting among :func:`impasto.studio.choices.styles`.
+        painting: A file, or a painting among :func:`impasto.studio.options.styles`.
         methods: Names of methods; none is all.
         limits: Of this server.
         callback: Called as the work goes on.
@@ -186,19 +187,19 @@ def compared(
     Raises:
         InputError: Something given cannot be used, or nothing was finished.
     """
-    named = [name for one in methods if (name := choices.painter(one))]
+    named = [name for one in methods if (name := options.painter(one))]
     content = limits.picture(photo)
     if isinstance(painting, Path):
         style = limits.picture(painting)
     else:
-        drawn = [one for one in choices.styles() if not one.learned]
-        style = read(choices.offered([painting], drawn)[0])
+        drawn = [one for one in options.styles() if not one.learned]
+        style = read(options.offered([painting], drawn)[0])
     limits.size(size, content, "compare")
-    choices.quality(quality)
+    options.quality(quality)
     found = compare.compare(
         content,
         style,
-        named or [entry.name for entry in choices.painters()],
+        named or [entry.name for entry in options.painters()],
         size=size,
         quality=quality,
         seed=seed,
@@ -219,7 +220,7 @@ def name_of(order: Order) -> str:
 
 def _check_blend(names: Sequence[str], paintings: bool) -> None:
     """Refuse what only a mask can put into one picture."""
-    networks = {one.name: one.network for one in choices.styles()}
+    networks = {one.name: one.network for one in options.styles()}
     first: dict[str, str] = {}  # a name of each network
     for name in names:
         first.setdefault(networks[name], name)
@@ -246,8 +247,8 @@ def _brushes(
     order: Order, names: Sequence[str], paintings: bool, bench: Bench
 ) -> tuple[str | None, Brushes]:
     """The method that paints where one must be named, and brushes of it."""
-    method, quality = choices.painter(order.method), choices.quality(order.quality)
-    learned = {one.name for one in choices.styles() if one.learned}
+    method, quality = options.painter(order.method), options.quality(order.quality)
+    learned = {one.name for one in options.styles() if one.learned}
     if method is None and not paintings and all(name in learned for name in names):
         return None, bench.brushes(None, None, permitted(None, order.settings))
     if method is not None:

@@ -9,11 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto import image, weights
+from impasto import image
 from impasto.errors import ImpastoError, InputError
 from impasto.image import Picture
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
+from impasto.nn import vgg_weights
 
 PAINTINGS = 6  # that one picture can be painted with
 WORDS = 2000  # letters in a field of text
@@ -119,7 +120,7 @@ def pathless(words: str) -> str:
     folders: set[str | Path] = {
         tempfile.gettempdir(),
         Path.home(),
-        weights.cache_dir(),
+        vgg_weights.cache_dir(),
         Path.cwd(),
         sys.prefix,
     }

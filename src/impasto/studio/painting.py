@@ -8,14 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from impasto.controls import Controls
+from impasto.api.controls import Controls
+from impasto.api.inputs import fit
 from impasto.errors import InputError
 from impasto.image import Picture
-from impasto.sources import fit
-from impasto.studio import jobs, shelf
-from impasto.studio.desk import Report
+from impasto.studio import files as shelf
+from impasto.studio import jobs
+from impasto.studio.job_queue import Report
 from impasto.studio.jobs import Order
-from impasto.studio.parts import Owner, Studio, complain, finished, status, whose
+from impasto.studio.widgets import Owner, Studio, complain, finished, status, whose
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 

@@ -133,9 +133,9 @@ def serving(options: Options) -> Iterator[str]:
             from starlette.middleware import Middleware
 
             from impasto.studio import app, theme
-            from impasto.studio.desk import Desk
-            from impasto.studio.guard import Gate
-            from impasto.studio.parts import Studio
+            from impasto.studio.job_queue import Desk
+            from impasto.studio.middleware import Gate
+            from impasto.studio.widgets import Studio
 
             desk = Desk(options.jobs, options.limits.job)
             limits = options.limits
@@ -201,9 +201,9 @@ def serve(options: Options) -> None:
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
-    from impasto.studio import desk
+    from impasto.studio import job_queue
 
-    if desk.working(_PATIENCE):  # amid a long step; Python's own end would abort with a message
+    if job_queue.working(_PATIENCE):  # amid a long step: Python would abort
         sys.stdout.flush()
         os._exit(0)
 

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from impasto import weights
-from impasto.encoder import FLAVORS, POOLINGS
 from impasto.errors import InputError
 from impasto.losses import content, gram
 from impasto.methods import config as method_config
@@ -16,9 +14,11 @@ from impasto.methods.arbitrary.wct import TRANSPORTS
 from impasto.methods.network import NetworkMethod
 from impasto.methods.optimization.base import STARTS
 from impasto.methods.optimization.mmd import SCALINGS
+from impasto.methods.optimization.monitor import OPTIMIZERS
 from impasto.methods.optimization.resample import ALGORITHMS
-from impasto.methods.optimization.watch import OPTIMIZERS
 from impasto.methods.registry import get
+from impasto.nn import vgg_weights
+from impasto.nn.vgg import FLAVORS, POOLINGS
 from impasto.studio.limits import WORDS
 
 STEPS = 1000  # of a descent at one size, at most
@@ -63,9 +63,9 @@ _CHOICES: Mapping[str, Sequence[Any]] = {
     "start": STARTS,
     "pooling": POOLINGS,
     "padding": ("zeros", "reflect", "replicate", "circular"),
-    "arch": tuple(weights.DEFAULT),
+    "arch": tuple(vgg_weights.DEFAULT),
     "flavor": tuple(FLAVORS),
-    "weights": (*weights.ENTRIES, None),  # a name of the table, never a path
+    "weights": (*vgg_weights.ENTRIES, None),  # a name of the table, never a path
     "content_layers": _LAYERS,
     "style_layers": _LAYERS,
     "content_reduction": content.REDUCTIONS,
@@ -126,8 +126,8 @@ def permitted(method: str | None, text: str | None) -> dict[str, str]:
             what = ", ".join(able) or "none of its numbers"
             raise InputError(f"{name[:60]!r} cannot be changed here: {method} takes {what}")
     for name, value in settings.items():
-        if name == "weights" and value.lower() not in {*weights.ENTRIES, "none"}:
-            raise InputError(f"weights go by name here: choose {', '.join(weights.ENTRIES)}")
+        if name == "weights" and value.lower() not in {*vgg_weights.ENTRIES, "none"}:
+            raise InputError(f"weights go by name here: choose {', '.join(vgg_weights.ENTRIES)}")
     config = method_config.change(get(method).build.Config(), settings)
     for name in settings:
         _check(method, name, getattr(config, name))

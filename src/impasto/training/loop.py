@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
+from impasto.core.memory import keep_large_blocks
+from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
-from impasto.progress import Callback, Progress, silent
-from impasto.runtime import Runtime, keep_large_blocks
 from impasto.training import checkpoint
 from impasto.training.data import Feed, Source
 from impasto.training.learner import Learner

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
 from impasto.errors import ImpastoError, InputError, MissingExtraError
-from impasto.runtime import Runtime
 
 T = TypeVar("T")
 

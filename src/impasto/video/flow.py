@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.histogram import luminance
 from impasto.image import Picture
+from impasto.image.color_transfer import luminance
 
 _LONG = 256  # long edge that flow is computed at: half a second a frame, both ways
 _NARROW = 8  # a side below which there is nothing to follow

@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 
 from impasto import image
-from impasto.brushes import Brushes
-from impasto.controls import Controls, asked
+from impasto.api.controls import Controls, asked
+from impasto.api.inputs import Source
+from impasto.api.resolve import Brushes
+from impasto.core.progress import Callback, Share, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.base import Method
-from impasto.progress import Callback, Share, silent
-from impasto.sources import Source
-from impasto.style import Style
-from impasto.video import film
-from impasto.video.clip import Clip, open_clip
-from impasto.video.coding import Coding, plan
-from impasto.video.identity import identity
+from impasto.methods.style import Style
+from impasto.video import writer
+from impasto.video.codec import Coding, plan
+from impasto.video.fingerprint import identity
 from impasto.video.painter import Painter, Stopped
-from impasto.video.steady import SMOOTH, Steady
+from impasto.video.reader import Clip, open_clip
+from impasto.video.resume import Work
+from impasto.video.temporal import SMOOTH, Steady
 from impasto.video.transparency import transparent
-from impasto.video.work import Work
 
 _EVERY = 20.0  # seconds between two states: what is painted again after the power has failed
 
@@ -121,19 +121,19 @@ def stylize_video(
             cancelling keeps the frames that are finished.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
-        device: See :func:`impasto.runtime.choose`.
-        precision: See :func:`impasto.runtime.choose`.
-        memory: See :class:`impasto.runtime.Runtime`.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`.
+        memory: See :class:`impasto.core.device.Runtime`.
         steady: Whether the statistics of the photo that networks normalise by are fixed over each
-            shot; see :mod:`impasto.shot`.
+            shot; see :mod:`impasto.nn.norm_statistics`.
         smooth: 0 to below 1: the share of the last frame that stays where nothing but the motion
-            has changed; see :class:`impasto.video.steady.Steady`.
+            has changed; see :class:`impasto.video.temporal.Steady`.
         flicker: Also paint each frame by itself, to compare; takes twice the time.
         resume: Go on with frames that are there; else they are thrown away.
         partial: Where the callback cancels, write a shorter video of the frames that are finished.
-        codec: See :class:`impasto.video.coding.Coding`.
-        crf: See :class:`impasto.video.coding.Coding`.
-        audio: See :class:`impasto.video.coding.Coding`.
+        codec: See :class:`impasto.video.codec.Coding`.
+        crf: See :class:`impasto.video.codec.Coding`.
+        audio: See :class:`impasto.video.codec.Coding`.
         fps: Frames a second of a folder of frames; 25 when None.
         options: Fields of :class:`Controls`.
 
@@ -165,7 +165,7 @@ def stylize_video(
     alpha = not into_folder and transparent(clip)
     even = not into_folder and plan(out, coding, alpha=alpha).even
     size = painter.settle(first, even=even)
-    notes = [] if into_folder else film.rehearse(out, clip, size, coding, alpha=alpha)
+    notes = [] if into_folder else writer.rehearse(out, clip, size, coding, alpha=alpha)
     job = identity(
         clip,
         style,
@@ -200,7 +200,9 @@ def stylize_video(
                 raise
         if not into_folder:
             part, fetch = folder / f"film{out.suffix}", functools.partial(_pixels, work)
-            notes = film.write(part, clip, size, coding, fetch, frames, short=stopped, alpha=alpha)
+            notes = writer.write(
+                part, clip, size, coding, fetch, frames, short=stopped, alpha=alpha
+            )
             os.replace(part, out)
     if not stopped:
         work.finish()

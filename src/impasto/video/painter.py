@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from impasto import sources
-from impasto.controls import Brush, Controls
+from impasto.api import inputs
+from impasto.api.controls import Brush, Controls
+from impasto.api.inputs import Source, fit
+from impasto.api.stylize import paint
+from impasto.core.progress import Share, silent
 from impasto.image import Picture
-from impasto.pipeline import paint
-from impasto.progress import Share, silent
-from impasto.sources import Source, fit
-from impasto.style import Style
-from impasto.video.steady import Steady
+from impasto.methods.style import Style
+from impasto.video.temporal import Steady
 
 
 class Stopped(Exception):  # noqa: N818 (no error)
@@ -28,7 +28,7 @@ class Painter:
         self, brushes: Sequence[Brush], controls: Controls, masks: Sequence[Source]
     ) -> None:
         self._brushes, self._controls = brushes, controls
-        self._masks = [mask if mask == "alpha" else sources.read(mask) for mask in masks]
+        self._masks = [mask if mask == "alpha" else inputs.read(mask) for mask in masks]
         self._styles: dict[int, Style] = {}
         self._alpha: Tensor | None = None
         self._watch = Share(silent, 0, 1)
@@ -84,6 +84,6 @@ class Painter:
         key = id(brush.source)  # the brushes hold it; they themselves are copied on the way
         if key not in self._styles:
             assert isinstance(brush.source, Picture)  # the pipeline asks for no other
-            painting = sources.alike(brush.source, photo, self._controls.style_scale)
+            painting = inputs.alike(brush.source, photo, self._controls.style_scale)
             self._styles[key] = brush.method.encode(painting.rgb)
         return self._styles[key]

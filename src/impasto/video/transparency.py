@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from impasto.image.transparency import is_transparent
-from impasto.video.clip import Clip, Folder
+from impasto.video.reader import Clip, Folder
 
 
 def transparent(clip: Clip) -> bool:

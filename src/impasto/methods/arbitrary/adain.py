@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
 from impasto.alignment.whitening import Gaussian, Transport, blend, part_way, rescaling
-from impasto.encoder import Encoder, Features
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
 from impasto.losses.gram import gram_matrix
@@ -31,11 +32,11 @@ from impasto.methods.arbitrary.base import (
 from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.graphs import Graph, Input, picture, uniform
-from impasto.methods.registry import Ability, Paper, method
-from impasto.networks.decoder import LAYERS
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Part, Style
+from impasto.nn.decoder import LAYERS
+from impasto.nn.vgg import Encoder, Features
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 

@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto import samples
 from impasto.alignment.whitening import Gaussian, Transport, gaussian, merged
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.memory import spare_memory
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Picture, samples
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
-from impasto.networks.decoder import LAYERS, Decoder, Scales
-from impasto.networks.halo import over_strips
-from impasto.runtime import Runtime, spare_memory
-from impasto.spans import reach, spans
-from impasto.style import Style
+from impasto.methods.style import Style
+from impasto.nn.decoder import LAYERS, Decoder, Scales
+from impasto.nn.halo import over_strips
+from impasto.nn.tiling import reach, spans
+from impasto.nn.vgg import Encoder
 
 POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
@@ -72,7 +72,7 @@ class Decoders(nn.Module):
 
     Args:
         layers: Where decoders begin.
-        upsampling: See :class:`~impasto.networks.decoder.Decoder`.
+        upsampling: See :class:`~impasto.nn.decoder.Decoder`.
     """
 
     def __init__(self, layers: Sequence[str], upsampling: str) -> None:

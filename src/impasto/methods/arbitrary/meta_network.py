@@ -15,23 +15,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto import samples
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
+from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
 from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, with_short_side
-from impasto.methods.registry import Ability, Paper, method
-from impasto.model import Model
-from impasto.networks.generated import GeneratedNet
-from impasto.networks.meta import MetaNet
-from impasto.networks.transform import TransformNet
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Part, Style
+from impasto.models.checkpoint import Model
+from impasto.nn.generated import GeneratedNet
+from impasto.nn.johnson import TransformNet
+from impasto.nn.meta_network import MetaNet
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 

@@ -9,8 +9,15 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from impasto import samples
-from impasto.encoder import (
+from impasto.core.device import Runtime
+from impasto.errors import InputError
+from impasto.image import Picture, samples
+from impasto.losses.moments import moments
+from impasto.methods.arbitrary.tiled_encoding import tiled_moments
+from impasto.methods.network import with_short_side
+from impasto.methods.style import Style
+from impasto.nn.style_prediction import Predictor
+from impasto.nn.vgg import (
     BLOCKS,
     WIDTHS,
     Encoder,
@@ -19,14 +26,6 @@ from impasto.encoder import (
     layer_names,
     smallest_side,
 )
-from impasto.errors import InputError
-from impasto.image import Picture
-from impasto.losses.moments import moments
-from impasto.methods.arbitrary.tiled_encoding import tiled_moments
-from impasto.methods.network import with_short_side
-from impasto.networks.prediction import Predictor
-from impasto.runtime import Runtime
-from impasto.style import Style
 
 _MEASURED = 192  # short side of the package's pictures
 
@@ -36,7 +35,7 @@ class Reader:
     """Which numbers tell of a painting.
 
     Attributes:
-        arch: Of the encoder, see :class:`~impasto.encoder.Encoder`.
+        arch: Of the encoder, see :class:`~impasto.nn.vgg.Encoder`.
         flavor: Of the encoder.
         pooling: Of the encoder.
         weights: Of the encoder.

@@ -15,7 +15,8 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder, smallest_side
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.losses.gram import gram_matrix
@@ -26,13 +27,13 @@ from impasto.methods.arbitrary.style_prediction_config import StylePredictionCon
 from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
-from impasto.methods.registry import Ability, Paper, method
-from impasto.model import Model
-from impasto.networks.prediction import EmbeddedNet, ImagePredictor, PredictionNet
-from impasto.networks.regions import region_maps
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Part, Style
+from impasto.models.checkpoint import Model
+from impasto.nn.regions import region_maps
+from impasto.nn.style_prediction import EmbeddedNet, ImagePredictor, PredictionNet
+from impasto.nn.vgg import Encoder, smallest_side
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from impasto.errors import InputError
 from impasto.methods.arbitrary.statistics import Reader
-from impasto.networks.prediction import PREDICTORS
-from impasto.networks.upsampling import BOTH
+from impasto.nn.style_prediction import PREDICTORS
+from impasto.nn.upsampling import BOTH
 
 
 @dataclass(frozen=True, kw_only=True)

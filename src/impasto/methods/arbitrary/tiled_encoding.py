@@ -8,10 +8,11 @@ from math import isqrt
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder, Features, block_of
+from impasto.core.device import Runtime
+from impasto.core.memory import spare_memory
 from impasto.losses.moments import Moments, moments, moments_of
-from impasto.runtime import Runtime, spare_memory
-from impasto.spans import reach, stride, tiles
+from impasto.nn.tiling import reach, stride, tiles
+from impasto.nn.vgg import Encoder, Features, block_of
 
 _CHANNELS = 300  # at full size, that the features of a picture take the room of, measured
 _LEAST = 64  # pixels of a tile's side without its halo, at least

@@ -15,7 +15,6 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
-from impasto import shot
 from impasto.alignment.whitening import (
     Gaussian,
     Roots,
@@ -28,7 +27,8 @@ from impasto.alignment.whitening import (
     roots,
     wct,
 )
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, Progress, Share, silent
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
 from impasto.methods.arbitrary.adain import AdaIn
@@ -39,12 +39,13 @@ from impasto.methods.arbitrary.base import (
     Decoders,
 )
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
-from impasto.methods.registry import Ability, Paper, method
-from impasto.model import Model
-from impasto.networks.decoder import LAYERS
-from impasto.progress import Callback, Progress, Share, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Part, Style
+from impasto.models.checkpoint import Model
+from impasto.nn import norm_statistics
+from impasto.nn.decoder import LAYERS
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
@@ -311,7 +312,7 @@ class Wct(AnyStyleMethod):
         return self._roots(Gaussian(mean / unit, covariance / unit / unit[:, None]))
 
     def _shot_roots(self, own: Gaussian) -> Roots:
-        return self._roots(Gaussian(*shot.settled(*own)))
+        return self._roots(Gaussian(*norm_statistics.settled(*own)))
 
     def _roots(self, of: Gaussian) -> Roots:
         return roots(of, floor=self.config.floor)

@@ -11,19 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, picture, shares
 from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.style import Part, Style
 from impasto.methods.style_size import at_style_size, check_style_size
-from impasto.model import Model
-from impasto.networks.regions import region_maps
-from impasto.networks.transform import TransformNet
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Part, Style
+from impasto.models.checkpoint import Model
+from impasto.nn.johnson import TransformNet
+from impasto.nn.regions import region_maps
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 

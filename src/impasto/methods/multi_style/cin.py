@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
 from impasto.errors import InputError
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
-from impasto.methods.registry import Ability, Paper, method
-from impasto.model import Model
-from impasto.networks.conditional import ConditionalNet, NewStyle
-from impasto.networks.upsampling import BOTH
-from impasto.runtime import Runtime
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.models.checkpoint import Model
+from impasto.nn.cin import ConditionalNet, NewStyle
+from impasto.nn.upsampling import BOTH
 from impasto.training.task import Task
 
 
@@ -27,7 +28,7 @@ class CinConfig(ManyStylesConfig):
         inner: Their channels; ``none`` is four times the width.
         upsampling: ``nearest`` as in the paper, ``bilinear``, or ``nearest-bilinear``: to learn
             with the first and to paint with the mean of both, see
-            :mod:`impasto.networks.upsampling`.
+            :mod:`impasto.nn.upsampling`.
     """
 
     blocks: int = 5  # the paper's appendix

@@ -11,17 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
 from impasto.losses.smoothness import KINDS
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
 from impasto.methods.network import pad_to
-from impasto.methods.registry import Ability, Paper, method
-from impasto.model import Model
-from impasto.networks.stylebank import NewBank, StyleBankNet
-from impasto.networks.upsampling import BOTH
-from impasto.progress import Callback, Progress, silent
-from impasto.runtime import Runtime
-from impasto.style import Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
+from impasto.models.checkpoint import Model
+from impasto.nn.stylebank import NewBank, StyleBankNet
+from impasto.nn.upsampling import BOTH
 from impasto.training.task import Batch, Task
 
 ELEMENT = 64  # pixels: a filter and the decoder behind it see about half as many
@@ -112,7 +113,7 @@ class Branches(nn.Module):
         return [weight for weight in self.network.parameters() if weight not in banks]
 
     def forward(self, image: Tensor, weights: Tensor | None = None) -> Tensor:
-        """See :meth:`~impasto.networks.stylebank.StyleBankNet.forward`."""
+        """See :meth:`~impasto.nn.stylebank.StyleBankNet.forward`."""
         if torch.is_grad_enabled():
             self._stylizing = weights is not None
             if self._stylizing:

@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import shot
-from impasto.encoder import Encoder
+from impasto.core.memory import spare_memory
+from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
-from impasto.methods.optimization.room import fit
-from impasto.methods.optimization.solver import SolverConfig, minimize
-from impasto.progress import Callback, Progress, silent
-from impasto.runtime import spare_memory
-from impasto.style import Style
+from impasto.methods.optimization.memory import fit
+from impasto.methods.optimization.optimizer import SolverConfig, minimize
+from impasto.methods.style import Style
+from impasto.nn import norm_statistics
+from impasto.nn.vgg import Encoder
 
 STARTS = ("content", "noise")
 
@@ -208,7 +208,7 @@ class OptimizingMethod(Method):
 
         Where a frame starts from the one before, its large shapes are there: the full size alone.
         """
-        count = self.config.levels if shot.start() is None else 1
+        count = self.config.levels if norm_statistics.start() is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
         least = self.config.smallest_level
         while count > 1 and (long >> count - 1 < least or short >> count - 1 < _NARROWEST):
@@ -228,7 +228,7 @@ class OptimizingMethod(Method):
         return resize(image, level.height, level.width)
 
     def _start(self, level: Level) -> Tensor:
-        before = shot.start()
+        before = norm_statistics.start()
         if before is not None:
             return resize(before.to(self.runtime.device), level.height, level.width)
         if self.config.start == "content" and level.content is not None:

@@ -7,6 +7,7 @@ from typing import cast
 
 from torch import Tensor
 
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.augment import augment_style
 from impasto.losses.objective import Objective
@@ -14,9 +15,9 @@ from impasto.losses.patches import Reduction
 from impasto.losses.style import PatchLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
-from impasto.methods.registry import Ability, Paper, method
-from impasto.progress import Callback, silent
-from impasto.style import Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
 
 REDUCTIONS = ("mean", "sum")
 

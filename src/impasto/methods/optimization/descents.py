@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto.errors import DivergedError
 from impasto.methods.optimization.laplacian import join_bands, split_bands
-from impasto.methods.optimization.watch import Watch
+from impasto.methods.optimization.monitor import Watch
 
 
 def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:

@@ -23,6 +23,7 @@ from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from impasto.core.progress import Callback
 from impasto.errors import InputError
 from impasto.methods.optimization.resampling import (
     MAX_PRODUCT,
@@ -34,7 +35,6 @@ from impasto.methods.optimization.resampling import (
     threads_for,
     to_palette,
 )
-from impasto.progress import Callback
 
 TIE = (0.25 / 255) ** 2
 """Errors that differ by less than this (a quarter of an 8-bit step) count as equal: below it, which

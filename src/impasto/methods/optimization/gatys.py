@@ -9,7 +9,8 @@ from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
-from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
 
 RELU1_TO_5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONV1_TO_5 = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from impasto.encoder import block_of
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
@@ -18,8 +18,9 @@ from impasto.methods.optimization.base import (
     StyleImage,
 )
 from impasto.methods.optimization.gatys import RELU1_TO_5
-from impasto.methods.registry import Ability, Paper, method
-from impasto.progress import Callback, silent
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.nn.vgg import block_of
 
 KINDS = ("content", "style")
 CONTENT_LADDER = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.encoder import WIDTHS, block_of
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.style import (
@@ -17,7 +16,9 @@ from impasto.losses.style import (
 from impasto.losses.terms import Term, parse
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5
-from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.nn.vgg import WIDTHS, block_of
 
 SCALINGS = ("photo", "authors")
 

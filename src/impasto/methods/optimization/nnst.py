@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import shot
-from impasto.encoder import Features
+from impasto.core.memory import spare_memory
+from impasto.core.progress import Callback, Progress
 from impasto.errors import InputError
-from impasto.histogram import luminance, match_chroma
-from impasto.losses.content import at_least_float32
+from impasto.image.color_transfer import luminance, match_chroma
 from impasto.losses.neighbors import local_contrast, tones
 from impasto.methods.optimization.base import (
     Level,
@@ -24,11 +23,13 @@ from impasto.methods.optimization.base import (
     seeded,
 )
 from impasto.methods.optimization.laplacian import join_bands, split_bands
+from impasto.methods.optimization.optimizer import minimize
 from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, SplitLoss, grid_of
-from impasto.methods.optimization.solver import minimize
-from impasto.methods.registry import Ability, Paper, method
-from impasto.progress import Callback, Progress
-from impasto.runtime import spare_memory
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.nn import norm_statistics
+from impasto.nn.features import at_least_float32
+from impasto.nn.vgg import Features
 
 RELU1_1_TO_4_3 = (
     *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
@@ -250,7 +251,7 @@ class NNST(OptimizingMethod):
         if phase.split:
             return SplitLoss(pool, light, owners, guard)
         query, config = content, self.config
-        if not fresh or shot.start() is not None:
+        if not fresh or norm_statistics.start() is not None:
             detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
             query = torch.lerp(join_bands(detailed), content, config.content_weight)
         with torch.no_grad():

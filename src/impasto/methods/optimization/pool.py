@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoder import Encoder, Features, block_of
 from impasto.losses.neighbors import (
     hypercolumn_directions,
     match_vectors,
@@ -25,6 +24,7 @@ from impasto.losses.neighbors import (
     tones,
     with_tones,
 )
+from impasto.nn.vgg import Encoder, Features, block_of
 
 _GRID_BLOCK = 3
 _TRAINING_ROWS = 2048  # vectors that principal directions are estimated from

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.methods.base import Method
 from impasto.methods.optimization.efros_leung import EfrosLeungConfig, efros_leung
 from impasto.methods.optimization.wei_levoy import WeiLevoyConfig, wei_levoy
-from impasto.methods.registry import Ability, Paper, method
-from impasto.progress import Callback, silent
-from impasto.style import Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
 
 ALGORITHMS = ("efros-leung", "wei-levoy")
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
-from impasto.progress import Callback, Progress, silent
 
 MAX_PRODUCT = 1 << 22
 """Most distances (output pixels x sample windows) in memory at once: 16 MiB in float32."""

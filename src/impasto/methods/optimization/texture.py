@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.histogram import match_histogram
+from impasto.image.color_transfer import match_histogram
 from impasto.losses.objective import Objective
 from impasto.losses.terms import parse
 from impasto.methods.optimization.base import (
@@ -17,9 +18,9 @@ from impasto.methods.optimization.base import (
     OptimizingMethod,
     StyleImage,
 )
-from impasto.methods.registry import Ability, Paper, method
-from impasto.progress import Callback, silent
-from impasto.style import Style
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.core.progress import Callback
 from impasto.errors import InputError
 from impasto.methods.optimization.resampling import (
     MAX_PRODUCT,
@@ -42,7 +43,6 @@ from impasto.methods.optimization.resampling import (
     threads_for,
     to_palette,
 )
-from impasto.progress import Callback
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import SMALLEST, NetworkMethod
-from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
 from impasto.methods.style_size import at_style_size, check_style_size
-from impasto.networks.transform import TransformNet
-from impasto.networks.upsampling import BOTH
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Style
+from impasto.nn.johnson import TransformNet
+from impasto.nn.upsampling import BOTH
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
@@ -36,9 +37,9 @@ class JohnsonConfig:
         norm: ``instance`` or ``batch``.
         upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear``, or
             ``nearest-bilinear``: to learn with nearest neighbours and to paint with the mean of
-            both, see :mod:`impasto.networks.upsampling`.
+            both, see :mod:`impasto.nn.upsampling`.
         unpadded: Residual blocks without padding inside a reflected border.
-        output: See :class:`~impasto.networks.transform.TransformNet`.
+        output: See :class:`~impasto.nn.johnson.TransformNet`.
         encoder: Of the loss: ``vgg19`` or ``vgg16``.
         flavor: Of the encoder.
         weights: Of the encoder: a name or a file; ``none`` is the encoder's default.

@@ -14,19 +14,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.histogram import match_histogram
+from impasto.image.color_transfer import match_histogram
 from impasto.losses.content import content_loss
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph
 from impasto.methods.graphs import picture as picture_input
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import Ability, Paper, method
-from impasto.methods.tiling import in_tiles
-from impasto.networks.upscale import SMALLEST, UpscaleNet, check_factor, enlarge
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
+from impasto.nn.tiled_upscaling import in_tiles
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
@@ -270,7 +271,7 @@ class SuperResolution(NetworkMethod):
 
     @property
     def _step(self) -> int | None:
-        """Side of a tile of the small picture, see :func:`~impasto.methods.tiling.in_tiles`."""
+        """Side of a tile of the small picture, see :func:`~impasto.nn.tiled_upscaling.in_tiles`."""
         # instance normalisation takes its statistics of the whole picture
         return None if self.config.norm == "instance" else _TILE // self.config.factor
 

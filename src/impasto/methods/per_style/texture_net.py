@@ -9,15 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto.encoder import Encoder
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.diversity import entropy
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod, pad_to
-from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.registry import method
+from impasto.methods.spec import Ability, Paper
+from impasto.methods.style import Style
 from impasto.methods.style_size import at_style_size, check_style_size
-from impasto.networks.pyramid import (
+from impasto.nn.texture_net import (
     CHANNELS,
     FlatPyramid,
     Noise,
@@ -25,9 +28,7 @@ from impasto.networks.pyramid import (
     draw_noise,
     multiple_of,
 )
-from impasto.progress import Callback, silent
-from impasto.runtime import Runtime
-from impasto.style import Style
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 

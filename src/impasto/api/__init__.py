@@ -1,0 +1,1 @@
+"""The verbs of the package, a file each, and what they share."""

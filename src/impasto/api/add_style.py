@@ -1,0 +1,120 @@
+"""One style more for a trained model, which leaves those that it has as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from impasto.api import recipes, train
+from impasto.api.inputs import Source, read
+from impasto.api.train import Trained
+from impasto.core.device import choose
+from impasto.core.progress import Callback, silent
+from impasto.errors import InputError
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.models import checkpoint, zoo
+from impasto.training import loop
+from impasto.training.processes import local
+
+
+def add_style(
+    path: str | Path,
+    style: Source,
+    output: str | Path,
+    *,
+    content: str | Path | None = None,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    max_seconds: float | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    callback: Callback = silent,
+) -> Trained:
+    """Teach a model one more style, and write it as another model.
+
+    Every style that it had paints the same pictures as before, to the bit. Checkpoints lie beside
+    the output, as in :func:`impasto.api.train.train`.
+
+    Args:
+        path: A model of a method that takes further styles: a file, or the name of one that the
+            package ships, such as ``cin``.
+        style: The painting.
+        output: Where the larger model goes.
+        content: The photographs, see :func:`impasto.api.train.train`.
+        name: What the style shall be called; its file's name when left out.
+        settings: Numbers of the recipe to change, by name; those of the network itself are fixed.
+        resume: Whether to go on from a checkpoint that is there.
+        max_seconds: Stop after so long, and write the model as it is.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`.
+        callback: Called after every step; cancelling stops, and writes the model as it is.
+
+    Raises:
+        InputError: Something given cannot be used.
+        DivergedError: Training ran away; its last checkpoint is kept.
+    """
+    target, known = Path(output), checkpoint.load(zoo.model_of(path))
+    if target.suffix != checkpoint.SUFFIX:
+        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
+    if target.resolve() == Path(path).resolve():
+        raise InputError(f"{target} is the model itself: write to another file")
+    picture, called = read(style), name or train.name_of(style, target)
+    if called in known.styles:
+        raise InputError(f"{path} has a style {called!r} already: give the new one another name")
+    build = get(known.method, Ability.TRAIN).build
+    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    method = build.open(known, local(choose(device, precision)))
+    numbers = _recipe(method, known, settings or {})
+    torch.manual_seed(numbers.plan.seed)
+    task = method.addition(numbers.config, picture.rgb)
+    sources = train.pictures_of(numbers, task.sources, content)
+    result = loop.train(
+        task,
+        numbers.plan,
+        sources=sources,
+        runtime=method.runtime,
+        folder=target.with_suffix(".training"),
+        resume=resume,
+        max_seconds=max_seconds,
+        callback=callback,
+    )
+    added = {"name": called, **train.describe(numbers, result, method)}
+    thumbnails = {**known.card.get("thumbnails", {}), called: train.thumbnail(picture)}
+    card = {
+        **known.card,
+        "added": [*known.card.get("added", ()), added],
+        "thumbnails": thumbnails,
+    }
+    made = method.model(method.joined(result.module), (*known.styles, called), card)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
+        checkpoint.save(made, target, bits=checkpoint.smallest_bits(known.state))
+    return Trained(made, target, result, train.passed_over(sources))
+
+
+def _recipe(
+    method: NetworkMethod, known: checkpoint.Model, settings: Mapping[str, Any]
+) -> recipes.Recipe:
+    """The method's recipe with the model's own config and cut, which set the size of the strokes.
+
+    Raises:
+        InputError: A setting is unknown, or would change the network.
+    """
+    recipe = dataclasses.replace(recipes.load(method.name), config=method.config)
+    recipe = recipe.change(known.card.get("recipe", {}).get("cut", {}))
+    recipe = recipe.change(method.adding).change(settings)
+    if _shapes(method.network(recipe.config)) != _shapes(method.module):
+        raise InputError("the network stays as it was trained: change other settings")
+    return recipe
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}

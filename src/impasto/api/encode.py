@@ -1,0 +1,92 @@
+"""Paintings encoded once: a style that can be kept in a file and used again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from impasto.api import presets
+from impasto.api.controls import mix
+from impasto.api.inputs import Source, fit, listed, read, shares_of
+from impasto.api.load import build
+from impasto.core.device import Place
+from impasto.errors import InputError
+from impasto.methods import style as style_file
+from impasto.methods.base import Method
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.methods.style import Style
+from impasto.models import zoo
+
+SIZE = 512  # what the optimising methods work at, and about what VGG was made to see
+
+
+def encode(
+    paintings: Source | Style | Sequence[Source | Style],
+    *,
+    method: str | Method | None = None,
+    weights: Sequence[float] | None = None,
+    size: int | None = None,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    **place: Unpack[Place],
+) -> Style:
+    """Encode paintings as one style of a method.
+
+    Args:
+        paintings: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
+            the same method, or the paths of their files.
+        method: A name of the table of methods, the model of one that paints in any style, or a
+            method built before. None is the method of the styles among the paintings, else that
+            of the quality ``fast``.
+        weights: One for each painting; equal when None. They are scaled to a sum of 1, so that the
+            blend counts as one style beside another.
+        size: Long edge to resize each painting to; None is its own, 512 at most. The size of the
+            strokes, relative to a photo of the same size.
+        preset: ``default``, ``paper`` or ``authors``.
+        settings: Numbers of the method to change, by name; those that what it keeps depends on are
+            to be given again where the style is used.
+        place: See :func:`impasto.core.device.choose`.
+
+    Returns:
+        The style, with thumbnails.
+
+    Raises:
+        InputError: Something given cannot be used, or the method keeps nothing of a painting.
+    """
+    sources = [style_file.ready(one) or one for one in listed(paintings)]
+    shares = shares_of(weights, len(sources))
+    if not isinstance(method, Method):
+        kept = next((one.method for one in sources if isinstance(one, Style)), None)
+        given = bool(settings) or preset != "default"
+        name = method or kept or presets.choose(None, numbers=given).method
+        method = build(
+            name,
+            _use(name),
+            preset=preset,
+            settings=settings,
+            **place,
+        )
+    encoder = method
+
+    def encoded(source: Any) -> Style:
+        if isinstance(source, Style):
+            return source.expect(encoder.name)
+        picture = fit(read(source), size, SIZE, "style size")
+        return encoder.encode(picture.rgb).pictured(picture)
+
+    total = sum(shares)
+    return mix(encoder, [share / total for share in shares], map(encoded, sources))
+
+
+def _use(name: str) -> Ability:
+    """What a style of a method will be used for.
+
+    Raises:
+        InputError: For nothing.
+    """
+    abilities = get(zoo.method_of(name)).abilities
+    for use in (Ability.STYLIZE, Ability.SYNTHESIZE):
+        if use in abilities:
+            return use
+    raise InputError(f"{name} takes no style: choose a method that can stylize")

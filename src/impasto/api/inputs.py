@@ -1,0 +1,191 @@
+"""What a user hands in, as pictures and regions: paths, bytes, arrays, samples, masks."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from impasto import image
+from impasto.errors import InputError
+from impasto.image import Picture, color_transfer, samples
+from impasto.training.sources import Found, look, together
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
+Places = str | Path | Sequence[str | Path]  # of many pictures
+
+SAMPLE = "sample:"  # a picture that the package draws or brings
+
+_LARGEST = 16384  # a side beyond which no method here can work on one machine
+
+
+def read(source: Source) -> Picture:
+    """A picture from anything that :func:`stylize` takes.
+
+    Raises:
+        InputError: It is no picture.
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, str) and source.startswith(SAMPLE):
+        return samples.load(source.removeprefix(SAMPLE))
+    if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
+        return image.load(source)
+    other: Any = source
+    if hasattr(other, "convert"):  # before the next: a Pillow image is an array as well
+        return Picture.from_pil(other)
+    if hasattr(other, "__array_interface__"):
+        return Picture.from_numpy(other)
+    raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
+
+
+def pictures(places: Places) -> Found:
+    """The pictures of folders, list files and ``sample:NAME``, in order, and what was passed over.
+
+    Raises:
+        InputError: There is no such place, or no picture in it.
+    """
+    found = [
+        Found((str(place),), {}) if str(place).startswith(SAMPLE) else look(place)
+        for place in ([places] if isinstance(places, (str, Path)) else places)
+    ]
+    if not found:
+        raise InputError("no pictures are named: give some files or a folder")
+    return Found(tuple(chain(*(one.files for one in found))), together(one.passed for one in found))
+
+
+def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:
+    """Resize to a long edge: the one asked for, or else the default if the picture is larger.
+
+    Raises:
+        InputError: The size asked for (what ``name`` calls it) is no size.
+    """
+    if size is not None:
+        check_side(name, size)
+    long_edge = max(picture.size)
+    target = size if size is not None else min(long_edge, default or long_edge)
+    if target == long_edge:
+        return picture
+    factor = target / long_edge
+    return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
+
+
+def would_do(
+    least: int, photo: Picture, paintings: Iterable[Picture] = (), scale: float = 1.0
+) -> str:
+    """Name the ``--size`` at which no side is too small, for the end of a message.
+
+    Args:
+        least: What sides must be at least, in pixels.
+        photo: As it was given, at any size.
+        paintings: That get as many pixels as the photo, see :func:`alike`.
+        scale: See :func:`alike`.
+    """
+    narrow = _narrow(photo)
+    long_edges = [least / narrow]
+    # half a pixel more, since sides are rounded before their product is taken
+    long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
+    size = math.ceil(max(long_edges))
+    return f"--size {size} would do" if size <= _LARGEST else "it is too narrow: crop it"
+
+
+def _narrow(picture: Picture) -> float:
+    return min(picture.size) / max(picture.size)
+
+
+def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:
+    """A painting with as many pixels as a photo, times ``scale`` both ways."""
+    return with_pixels(painting, photo.height * photo.width, scale)
+
+
+def with_pixels(painting: Picture, pixels: float, scale: float = 1.0) -> Picture:
+    """A painting with so many pixels, times ``scale`` both ways."""
+    factor = (pixels / (painting.height * painting.width)) ** 0.5 * scale
+    return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
+
+
+def listed(style: Any) -> list[Any]:
+    """One style or several, as a list.
+
+    Raises:
+        InputError: There is none.
+    """
+    styles = list(style) if isinstance(style, (list, tuple)) else [style]
+    if not styles:
+        raise InputError("no style given: name at least one painting")
+    return styles
+
+
+def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
+    """The weights of so many styles; all 1 where none are given.
+
+    Raises:
+        InputError: They are too few or too many, negative, or all 0.
+    """
+    if weights is None:
+        return [1.0] * count
+    if len(weights) != count:
+        raise InputError(f"{len(weights)} weights for {count} styles: give one a style")
+    if any(not weight >= 0 for weight in weights) or not sum(weights) > 0:
+        raise InputError("weights of styles must not be negative, nor all 0")
+    return weights
+
+
+def regions_of(masks: Sequence[Source], photo: Picture, styles: int) -> tuple[Tensor, ...]:
+    """Masks as regions of a photo, one for each style.
+
+    White is where a style goes. As many masks as styles: what no mask covers stays the photo. One
+    mask fewer: the last style takes what is left. Where masks overlap they share.
+
+    Args:
+        masks: Pictures of any size; one with an alpha channel is read from that, else from its
+            luminance. ``alpha`` is the photo's own alpha.
+        photo: The photo they are for.
+        styles: How many styles there are.
+
+    Returns:
+        (1, 1, H, W) each, with a sum of at most 1; none if there are no masks.
+
+    Raises:
+        InputError: The numbers do not fit, or a mask is black everywhere.
+    """
+    if not masks:
+        return ()
+    if len(masks) not in {styles, styles - 1}:
+        raise InputError(
+            f"{len(masks)} masks for {styles} styles: give one a style, or one fewer "
+            f"and the last style takes what is left"
+        )
+    regions = [_mask(mask, photo) for mask in masks]
+    total = torch.stack(regions).sum(0)
+    regions = [region / total.clamp_min(1) for region in regions]
+    if len(regions) < styles:
+        regions.append((1 - total).clamp_min(0))
+    if any(float(region.amax()) < 1 / 255 for region in regions):
+        raise InputError("a mask leaves a style no room: paint its region white")
+    return tuple(regions)
+
+
+def _mask(source: Source, photo: Picture) -> Tensor:
+    if isinstance(source, str) and source == "alpha":
+        if photo.alpha is None:
+            raise InputError("the photo has no alpha channel to take as a mask")
+        return photo.alpha
+    picture = read(source)
+    mask = picture.alpha if picture.alpha is not None else color_transfer.luminance(picture.rgb)
+    mask = torch.nn.functional.interpolate(
+        mask, (photo.height, photo.width), mode="bilinear", antialias=True
+    )
+    return mask.clamp(0, 1)
+
+
+def check_side(name: str, side: int) -> None:
+    """Refuse a side that no picture has; ``name`` is what the user calls it."""
+    if not 1 <= side <= _LARGEST:
+        raise InputError(f"{name} is {side}: it must be 1 to {_LARGEST} pixels")

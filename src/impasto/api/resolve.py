@@ -1,0 +1,147 @@
+"""What users name as styles, each with the method that paints with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from impasto.api import presets as qualities
+from impasto.api.controls import Brush
+from impasto.api.inputs import Source, listed, read, shares_of
+from impasto.api.load import build, open_learned
+from impasto.api.presets import Quality
+from impasto.core.device import Place
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.methods import style as style_file
+from impasto.methods.base import Method
+from impasto.methods.spec import Ability
+from impasto.methods.style import Style
+from impasto.models import zoo
+
+_TEXTURE = Quality("texture", "a texture from white noise")
+
+
+class Brushes:
+    """Makes brushes; builds each method and opens each model once, however often it is called.
+
+    Args:
+        method: As for :func:`impasto.api.stylize.stylize`.
+        kind: What the styles are for: ``style``, or ``texture``.
+        quality: As for :func:`impasto.api.stylize.stylize`.
+        preset: ``default``, ``paper`` or ``authors``.
+        settings: Numbers of the method to change, by name.
+        runtime: See :func:`impasto.api.load.build`.
+        place: See :func:`impasto.core.device.choose`.
+
+    Raises:
+        InputError: There is no such quality, or it stands beside a method.
+    """
+
+    def __init__(
+        self,
+        method: str | Method | None = None,
+        *,
+        kind: str = "style",
+        quality: str | None = None,
+        preset: str = "default",
+        settings: Mapping[str, Any] | None = None,
+        runtime: str = "torch",
+        **place: Unpack[Place],
+    ) -> None:
+        given = bool(settings) or preset != "default"
+        texture = kind == "texture"
+        self._chosen = _TEXTURE if texture else qualities.choose(quality, method, numbers=given)
+        self._ability = Ability.SYNTHESIZE if texture else Ability.STYLIZE
+        self._method, self._kind, self._quality = method, kind, quality
+        self._preset, self._settings = preset, settings or {}
+        self._runtime, self._place = runtime, place
+        self._built: dict[str, Method] = {}
+        self._opened: dict[Any, Method] = {}
+
+    def __call__(
+        self,
+        style: Source | Style | Sequence[Source | Style],
+        weights: Sequence[float] | None = None,
+    ) -> list[Brush]:
+        """Each style with its share and its method.
+
+        Args:
+            style: As for :func:`impasto.api.stylize.stylize`.
+            weights: One for each style; equal when None.
+
+        Raises:
+            InputError: A style cannot be read, or the method asked for cannot paint with it.
+        """
+        styles = listed(style)
+        self._check_quality(styles)
+        shares = shares_of(weights, len(styles))
+        styles = [style_file.ready(style) or style for style in styles]
+        encoded = [style.method for style in styles if isinstance(style, Style)]
+        default = next(iter(encoded), self._chosen.method)
+        learned = [zoo.find(style, self._kind) for style in styles]
+        alone = all(learned)  # else numbers are those of the paintings' method
+        each = zip(styles, learned, shares, strict=True)
+        return [self._brush(style, one, share, default, alone) for style, one, share in each]
+
+    def _brush(
+        self,
+        style: Any,
+        learned: zoo.Learned | None,
+        share: float,
+        default: str,
+        alone: bool,
+    ) -> Brush:
+        if learned is None:
+            source = style if isinstance(style, Style) else read(style)
+            return Brush(self._painter(source, default), source, share)
+        if self._method not in {None, learned.method} and not isinstance(self._method, Method):
+            raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
+        if (learned.path, alone) not in self._opened:
+            self._opened[learned.path, alone] = open_learned(
+                learned,
+                preset=self._preset if alone else "default",
+                settings=self._settings if alone else {},
+                runtime=self._runtime,
+                **self._place,
+            )
+        network = self._opened[learned.path, alone]
+        return Brush(network, network.own_style(learned.index), share)
+
+    def _painter(self, source: Picture | Style, default: str) -> Method:
+        """The method of a painting, or the one that encoded a style."""
+        method = self._method
+        if isinstance(source, Style):
+            name = method.name if isinstance(method, Method) else method
+            if name is not None and zoo.method_of(name) != source.method:
+                raise InputError(f"this style was encoded by {source.method}: leave --method out")
+            default = source.method
+        return method if isinstance(method, Method) else self._make(method or default)
+
+    def _make(self, name: str) -> Method:
+        if name not in self._built:
+            chosen = self._chosen
+            own = chosen.settings if self._method is None and name == chosen.method else {}
+            settings = {**own, **self._settings}
+            self._built[name] = build(
+                name,
+                self._ability,
+                preset=self._preset,
+                settings=settings,
+                runtime=self._runtime,
+                **self._place,
+            )
+        return self._built[name]
+
+    def _check_quality(self, styles: Sequence[Any]) -> None:
+        """Refuse a quality for what only another method can paint."""
+        if self._quality is None:
+            return
+        for style in styles:
+            ready = style_file.ready(style)
+            learned = None if ready else zoo.find(style)
+            bound = ready.method if ready else learned.method if learned else self._chosen.method
+            if bound != self._chosen.method:
+                raise InputError(
+                    f"only {bound} can paint this style: leave the quality {self._quality} out"
+                )

@@ -1,0 +1,74 @@
+"""A small network for one painting, written by a model that writes networks."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+from impasto._version import __version__
+from impasto.api import encode
+from impasto.api.inputs import Source, listed
+from impasto.api.load import open_model
+from impasto.api.train import name_of
+from impasto.core.device import Place
+from impasto.errors import InputError
+from impasto.methods.style import SUFFIX, Style
+from impasto.models import checkpoint, zoo
+
+
+def specialize(
+    source: str | Path,
+    paintings: Source | Style | Sequence[Source | Style],
+    output: str | Path,
+    *,
+    weights: Sequence[float] | None = None,
+    size: int | None = None,
+    name: str | None = None,
+    **place: Unpack[Place],
+) -> checkpoint.Model:
+    """Write the network of a painting as a model of its own.
+
+    It paints what its source paints in the style that :func:`impasto.api.encode.encode` makes of
+    the painting, and needs neither the source nor an encoder: name it as the style,
+    ``impasto.stylize(photo, "small.safetensors")``.
+
+    Args:
+        source: A model of ``meta-network``, by its name or its path.
+        paintings: One or several, see :func:`impasto.api.encode.encode`; several are blended.
+        output: Where the network goes: ``small.safetensors``. Its weights are in float32, so that
+            the pictures are the same.
+        weights: One for each painting; equal when None.
+        size: Long edge to resize each painting to; None is its own, 512 at most.
+        name: What the style shall be called; the name of the first painting's file when left out.
+        place: See :func:`impasto.core.device.choose`.
+
+    Returns:
+        The model that was written.
+
+    Raises:
+        InputError: Something given cannot be used, or the source writes no networks.
+        ImpastoError: The file could not be written.
+    """
+    target = Path(output)
+    if target.suffix != checkpoint.SUFFIX:
+        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
+    found = zoo.for_any_style(str(source))
+    if found is None:
+        raise InputError(f"{source} is no model that writes networks: give one of meta-network")
+    if target.resolve() == found.path.resolve():
+        raise InputError(f"{target} is the model itself: write to another file")
+    method = open_model(found, **place)
+    style = encode.encode(paintings, method=method, weights=weights, size=size)
+    first = listed(paintings)[0]
+    called = name or (target.stem if isinstance(first, Style) else name_of(first, target))
+    card = {
+        "version": __version__,
+        "command": shlex.join(["impasto", *sys.argv[1:]]),
+        "source": found.name,
+    }
+    made = method.specialized(style, called.removesuffix(SUFFIX), card)
+    checkpoint.save(made, target, bits=32)
+    return made

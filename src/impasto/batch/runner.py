@@ -1,0 +1,246 @@
+"""A job from its folder of pictures to its folder of results: begun, gone on with, or refused."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from impasto.batch import cluster, local
+from impasto.batch.job import Job
+from impasto.batch.manifest import Manifest
+from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
+from impasto.batch.worker import ENDED, Outcome, Worker
+from impasto.core.progress import Callback, Progress, silent
+from impasto.errors import InputError
+from impasto.image import files
+
+ENGINES = ("local", "ray")
+
+_LOCK = ".impasto-batch.lock"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that was not painted.
+
+    Attributes:
+        picture: Its path in the job's folder.
+        style: The label of the style it should have got.
+        error: Why, in words.
+    """
+
+    picture: str
+    style: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a job.
+
+    Attributes:
+        total: All results that the job has.
+        kept: Those that were there before.
+        painted: Those that were made now.
+        failures: Those that could not be made.
+        seconds: That this took.
+        cancelled: Whether it was stopped before its end.
+        passed: How many files and links of the folder were passed over, by kind.
+    """
+
+    total: int
+    kept: int
+    painted: int
+    failures: tuple[Failure, ...]
+    seconds: float
+    cancelled: bool = False
+    passed: Mapping[str, int] = field(default_factory=dict)
+
+
+def run(
+    job: Job,
+    out: str | os.PathLike[str],
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    address: str | None = None,
+    restart: bool = False,
+    callback: Callback = silent,
+) -> Report:
+    """Do a job, or what is left of it.
+
+    Args:
+        job: What to do.
+        out: The folder of the results, of ``manifest.jsonl`` and of ``batch.json``, which says
+            what the job is; made if it is missing.
+        engine: ``local`` (processes on this machine) or ``ray`` (a cluster).
+        workers: How many paint at a time.
+        address: Of Ray's cluster, see :func:`impasto.batch.cluster.paint`.
+        restart: Do it all over, and throw away what another job has left in the folder.
+        callback: Called after every picture; cancelling keeps what is finished.
+
+    Returns:
+        What became of it; pictures that fail are listed, and the others go on.
+
+    Raises:
+        InputError: The folder holds another job or is at work, or the job makes no sense.
+        ImpastoError: The engine cannot go on; what is finished is kept.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}: choose {', '.join(ENGINES)}")
+    if workers < 1:
+        raise InputError(f"workers is {workers}: it must be 1 or more")
+    if address is not None and engine != "ray":
+        raise InputError("--address is of a cluster: it needs --engine ray")
+    folder = Path(out).absolute()
+    names, passed = pictures(Path(job.folder), folder)
+    items = plan(job, folder, names)
+    with _held(folder):
+        manifest = Manifest(folder, job)
+        if not restart:
+            _refuse_others(job, folder, items)
+        kept = [] if restart else [item for item in items if (folder / item.output).is_file()]
+        there = {item.output for item in kept}
+        left = [item for item in items if item.output not in there]
+        if left:
+            Worker(job, folder).check()
+        if restart:
+            _clear(job, folder, items, manifest)
+        _sweep(folder)
+        files.write(f"{job.json()}\n".encode(), folder / JOB)
+        manifest.begin(kept, passed)
+        start = time.perf_counter()
+        try:
+            with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
+                failures, painted, cancelled = _listen(job, left, outcomes, manifest, callback)
+        finally:
+            _sweep(folder)
+    seconds = time.perf_counter() - start
+    return Report(len(items), len(kept), painted, failures, seconds, cancelled, passed)
+
+
+def _engine(
+    job: Job, out: Path, items: Sequence[Item], engine: str, workers: int, address: str | None
+) -> Generator[Outcome, None, None]:
+    if not items:
+        return
+    if engine == "ray":
+        yield from cluster.paint(job, out, items, workers, address)
+    else:
+        yield from local.paint(job, out, items, workers)
+
+
+def _listen(
+    job: Job,
+    items: Sequence[Item],
+    outcomes: Iterable[Outcome],
+    manifest: Manifest,
+    callback: Callback,
+) -> tuple[tuple[Failure, ...], int, bool]:
+    """Write down what comes in.
+
+    Returns:
+        What failed; how many pictures were painted; whether somebody cancelled.
+    """
+    waiting = {item.output: item for item in items}
+    failures: list[Failure] = []
+    start, painted = time.perf_counter(), 0
+
+    def note(outcome: Outcome) -> None:
+        item = waiting.pop(outcome.output)
+        manifest.add(item, outcome)
+        if outcome.error:
+            failures.append(Failure(item.picture, job.styles[item.style].label, outcome.error))
+
+    for outcome in outcomes:
+        note(outcome)
+        painted += not outcome.error
+        done = len(items) - len(waiting)
+        rate = done / (time.perf_counter() - start)
+        progress = Progress(done, len(items), stage=f"{rate:.2f} pictures/s")
+        callback(progress)
+        if progress.cancelled:
+            return tuple(failures), painted, bool(waiting)
+    for output in list(waiting):  # an engine tells of all but what it has given up
+        note(Outcome(output, error=ENDED))
+    return tuple(failures), painted, False
+
+
+def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
+    """Make sure that what is in the folder is this job's.
+
+    Raises:
+        InputError: It is not, or who knows whose.
+    """
+    if (out / JOB).is_file():
+        _compare(out / JOB, job)
+        return
+    for item in items:
+        if (out / item.output).exists():
+            raise InputError(
+                f"{out / item.output} is there already, and of no job: choose another folder, "
+                f"or --restart to paint over it"
+            )
+
+
+def _compare(path: Path, job: Job) -> None:
+    ways = "choose another folder, or --restart to throw away what is there"
+    try:
+        before = Job.parse(path.read_text(encoding="utf-8"))
+    except (InputError, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a job ({error}): {ways}") from error
+    differences = before.differences(job)
+    if differences:
+        words = "; ".join(differences[:5])
+        raise InputError(f"{path.parent} holds another job ({words}): {ways}")
+
+
+def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> None:
+    """Throw away the results of this job and of the one before, and nothing else."""
+    given = {str(Path(job.folder).resolve() / item.picture) for item in items}
+    given |= {style.source for style in job.styles}
+    root = out.resolve()
+    old = [output for output in manifest.outputs() if ".." not in Path(output).parts]
+    paths = [root / output for output in (*old, *(item.output for item in items))]
+    for path in paths:
+        if str(path) in given:
+            raise InputError(f"{path} is a result of the job before: choose another folder")
+    for path in paths:
+        if path.is_relative_to(root):  # else it is no line of ours
+            path.unlink(missing_ok=True)
+    for name in (MANIFEST, JOB):
+        (out / name).unlink(missing_ok=True)
+
+
+def _sweep(out: Path) -> None:
+    """Take away what processes that were ended have left half written."""
+    for part in out.rglob(files.PART):
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Keep others from working in a folder.
+
+    Raises:
+        InputError: Another one does, or the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"another batch works in {out}: wait for it") from None
+    except OSError as error:
+        raise InputError(f"cannot write in {out}: choose another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,62 @@
+"""``impasto add-style``: a model with one style more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, changes
+
+
+@app.command("add-style")
+def add_style(
+    model: Annotated[Path, typer.Argument(help="A model of several styles, such as cin's.")],
+    painting: Annotated[str, typer.Argument(help="The picture to learn from.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The larger model: a .safetensors file.")
+    ],
+    content: Annotated[
+        str | None,
+        typer.Option(help="Photographs: a folder, a list file, or shards (x-{000..009}.tar)."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What the style is called.", show_default="the painting's file name"),
+    ] = None,
+    settings: Settings = None,
+    steps: Steps = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="90s|20m|8h", help="Stop after so long; the next run goes on."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a checkpoint would be resumed.")
+    ] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Teach a model of several styles one more; the others stay as they are, to the bit."""
+    from impasto.cli import console
+
+    with console.training(quiet=quiet) as job:
+        from impasto.api import add_style as adding
+
+        job.finish(
+            adding.add_style(
+                model,
+                painting,
+                output,
+                content=content,
+                name=name,
+                settings=changes(settings, steps),
+                resume=not restart,
+                max_seconds=parsing.seconds(max_time),
+                device=device,
+                precision=precision,
+                callback=job.callback,
+            )
+        )

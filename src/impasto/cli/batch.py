@@ -1,0 +1,159 @@
+"""``impasto batch``: a folder of pictures in, a folder of painted pictures out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import (
+    Bits,
+    Colors,
+    Device,
+    KeepMetadata,
+    MatchHistogram,
+    Median,
+    Memory,
+    Method,
+    Precision,
+    Preset,
+    Quality,
+    Quiet,
+    Runtime,
+    Seed,
+    Settings,
+    Size,
+    Steps,
+    Strength,
+    StyleScale,
+    Transport,
+    changes,
+)
+from impasto.errors import CancelledError, ImpastoError, PassedOverError
+
+_LISTED = 50  # failures on the terminal; the manifest has them all
+
+
+@app.command()
+def batch(
+    pictures: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of pictures, with all folders in it.")
+    ],
+    style: Annotated[
+        list[str],
+        typer.Option(
+            "--style",
+            "-s",
+            metavar="PAINTING|FOLDER|NAME",
+            help="A style picture, a folder of them, a name of 'impasto styles', a .style or model "
+            "file; repeatable.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the results.")],
+    random: Annotated[
+        bool,
+        typer.Option("--random", help="One style for each picture, drawn by --seed, not all."),
+    ] = False,
+    ending: Annotated[
+        str,
+        typer.Option("--format", help="png, jpg, webp or tif.", show_default="each picture's own"),
+    ] = "",
+    method: Method = None,
+    quality: Quality = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Size = None,
+    style_scale: StyleScale = 1.0,
+    colors: Colors = "style",
+    strength: Strength = 1.0,
+    transport: Transport = None,
+    match_histogram: MatchHistogram = False,
+    median: Median = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    memory: Memory = None,
+    runtime: Runtime = "torch",
+    bits: Bits = 8,
+    keep_metadata: KeepMetadata = False,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes that paint.")] = 1,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of Ray's cluster: auto, HOST:PORT.", show_default="one for this job"),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Do it all over; throws away what a job left there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint every picture of a folder in every style. The same command goes on where it stopped."""
+    from impasto.api.controls import Controls
+    from impasto.batch import Job, run, styles
+    from impasto.cli import console
+    from impasto.core.interrupts import as_ctrl_c
+    from impasto.training.sources import HIDDEN, in_words
+
+    job = Job(
+        folder=str(pictures.absolute()),
+        styles=styles(style),
+        random=random,
+        ending=f".{ending.lower().lstrip('.')}" if ending else "",
+        method=method or (None if transport is None else "wct"),
+        quality=quality,
+        preset=preset,
+        settings=changes(settings, steps, transport=transport),
+        controls=Controls(
+            size=size,
+            style_scale=style_scale,
+            colors=colors,
+            strength=strength,
+            match_histogram=match_histogram,
+            median=median,
+            seed=seed,
+        ),
+        device=device,
+        precision=precision,
+        memory=parsing.memory(memory),
+        runtime=runtime,
+        bits=bits,
+        keep_metadata=keep_metadata,
+    )
+    try:
+        with as_ctrl_c(), console.listening(quiet=quiet) as callback:
+            report = run(
+                job,
+                output,
+                engine=engine,
+                workers=workers,
+                address=address,
+                restart=restart,
+                callback=callback,
+            )
+    except KeyboardInterrupt:
+        raise CancelledError(
+            f"cancelled; what is finished is in {output}, and the same command goes on"
+        ) from None
+    if not quiet:
+        before = f" ({report.kept} more were there)" if report.kept else ""
+        pace = report.painted / report.seconds if report.painted else 0
+        typer.echo(
+            f"{output}  {report.painted} pictures{before}  {report.seconds:.1f} s, "
+            f"{pace:.2f} pictures/s",
+            err=True,
+        )
+    over = in_words(report.passed)
+    serious = report.passed.keys() - {HIDDEN}
+    if over and (report.failures or not serious) and not quiet:
+        print(f"impasto: passed over: {over}", file=sys.stderr)
+    for one in report.failures[:_LISTED]:
+        print(f"impasto: {one.picture}, {one.style}: {one.error}", file=sys.stderr)
+    if report.failures:
+        failed = f"{len(report.failures)} of {report.total} pictures failed"
+        raise ImpastoError(f"{failed}: see {output / 'manifest.jsonl'}")
+    if serious:
+        raise PassedOverError(f"all pictures are painted; passed over: {over}")

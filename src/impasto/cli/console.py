@@ -1,0 +1,294 @@
+"""What the command line needs of a terminal: a bar, previews, Ctrl-C, tables, targets."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto.core.interrupts import in_words, interruptible
+from impasto.core.progress import Callback, Progress, chain
+from impasto.errors import CancelledError, InputError, InterruptedRun
+
+if TYPE_CHECKING:
+    from impasto.api.train import Trained
+    from impasto.image import Picture
+
+STREAM = Path("-")
+
+
+def target(
+    output: Path | None,
+    photo: str,
+    suffix: str,
+    *others: str,
+    overwrite: bool = False,
+    depth: int = 8,
+) -> Path:
+    """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
+
+    Args:
+        output: What the user has named.
+        photo: What is read.
+        suffix: What is done to it, or a second thing that is read.
+        others: More that is read.
+        overwrite: Whether something that is read may be replaced.
+        depth: Bits a channel that the target must be able to hold.
+
+    Raises:
+        InputError: The target cannot be written, or is something that is read; found out before
+            hours of work.
+    """
+    from impasto import image
+
+    if output is None:
+        output = Path(f"{stem(photo)}-{stem(suffix)}.png")
+    image.check_target(output, depth=depth)
+    if not overwrite and output != STREAM and output.exists():
+        for source in (photo, suffix, *others):
+            if os.path.exists(source) and os.path.samefile(source, output):
+                raise InputError(
+                    f"{output} is read as well: --overwrite replaces it, or give another name"
+                )
+    return output
+
+
+def stem(picture: str) -> str:
+    """What a picture is called in the names of files made of it."""
+    return "picture" if picture == "-" else Path(picture.removeprefix("sample:")).stem
+
+
+@dataclass
+class Job:
+    """One long job of the command line, from its first step to its file.
+
+    Attributes:
+        callback: What the job reports to.
+    """
+
+    target: Path
+    quiet: bool
+    json: bool
+    callback: Callback
+    started: float = field(default_factory=time.perf_counter)
+    last: Progress | None = None
+    interrupted: bool = False
+
+    def finish(self, picture: Picture, *, depth: int = 8, keep_metadata: bool = False) -> None:
+        """Write the picture, as :func:`impasto.image.save` does, and say where it is."""
+        from impasto.image import flattening
+
+        target = "-" if self.target == STREAM else self.target
+        picture.save(target, depth=depth, keep_metadata=keep_metadata)
+        seconds = time.perf_counter() - self.started
+        if self.json:
+            print(
+                json_format.dumps(
+                    {
+                        "output": str(self.target),
+                        "width": picture.width,
+                        "height": picture.height,
+                        "seconds": round(seconds, 2),
+                        "cancelled": self.interrupted,
+                    }
+                ),
+                file=self.lines,
+            )
+        elif not (self.quiet or self.interrupted):
+            size = f"{picture.width}x{picture.height}"
+            print(f"{self.target}  {size}  {seconds:.1f} s", file=sys.stderr)
+        for note in filter(None, (picture.note, flattening(picture, self.target))):
+            if not self.quiet:
+                print(f"impasto: {note}", file=sys.stderr)
+
+    @property
+    def lines(self) -> Any:
+        """Where lines of JSON go: standard output, unless the picture itself goes there."""
+        return sys.stderr if self.target == STREAM else sys.stdout
+
+
+@contextmanager
+def job(
+    target: Path, *, quiet: bool = False, json: bool = False, save_every: int = 0
+) -> Iterator[Job]:
+    """Run a job under a bar, with previews and Ctrl-C: the first keeps what there is.
+
+    A run that diverges leaves its last good picture beside the target.
+    """
+    this = Job(target, quiet, json, callback=lambda _: None)
+
+    def note(progress: Progress) -> None:
+        this.last = progress
+
+    with interruptible(this) as patience, listening(quiet=quiet or json) as bar, in_words():
+        lines = _json_lines(this) if json else None
+        this.callback = chain(note, patience, bar, lines, _previews(target, save_every))
+        try:
+            yield this
+        except InterruptedRun as error:
+            raise type(error)(f"{error}{_rescue(error, target)}") from error
+    if this.interrupted:
+        raise CancelledError(f"cancelled; what there was is in {target}")
+
+
+@dataclass
+class Measuring:
+    """Something of the command line that measures many things: Ctrl-C keeps what is finished.
+
+    Attributes:
+        callback: What it reports to.
+        kept: Where that is, in words, once it is written.
+    """
+
+    callback: Callback
+    kept: str = ""
+    interrupted: bool = False
+
+
+@contextmanager
+def measuring(*, quiet: bool = False) -> Iterator[Measuring]:
+    """Run it under a bar; the first Ctrl-C cancels it, the second ends it at once."""
+    this = Measuring(callback=lambda _: None)
+    with interruptible(this) as patience, in_words(), listening(quiet=quiet) as bar:
+        this.callback = chain(patience, bar)
+        yield this
+    if this.interrupted:
+        kept = f"; what was finished is in {this.kept}" if this.kept else ", nothing written"
+        raise CancelledError(f"cancelled{kept}")
+
+
+@dataclass
+class Training:
+    """A training of the command line: Ctrl-C ends it in order, its model written as it is."""
+
+    quiet: bool
+    callback: Callback
+    interrupted: bool = False
+    finished: bool = False
+
+    def finish(self, trained: Trained) -> None:
+        """Say what was made, and what is left to do."""
+        self.finished = trained.result.finished
+        from impasto.training import sources
+
+        result = trained.result
+        pace = f"{result.seconds / max(1, result.steps):.2f} s a step"
+        lines = [f"{trained.path}  {result.steps} steps, {pace}"]
+        if result.skipped:
+            names = ", ".join(result.skipped[:3]) + (" ..." if len(result.skipped) > 3 else "")
+            lines.append(f"impasto: {len(result.skipped)} pictures could not be read: {names}")
+        if trained.passed:
+            lines.append(f"impasto: passed over: {sources.in_words(trained.passed)}")
+        if not (result.finished or self.interrupted):
+            lines.append("impasto: not all steps are done: the same command goes on")
+        if not self.quiet:
+            print(*lines, sep="\n", file=sys.stderr)
+
+
+@contextmanager
+def training(*, quiet: bool = False) -> Iterator[Training]:
+    """Run a training under a bar; the first Ctrl-C stops it after its step, with a checkpoint."""
+    this = Training(quiet, callback=lambda _: None)
+    with interruptible(this) as patience, listening(quiet=quiet) as bar:
+        this.callback = chain(patience, bar)
+        try:
+            yield this
+        except KeyboardInterrupt:
+            raise CancelledError("cancelled; the last checkpoint is kept") from None
+    if this.interrupted and not this.finished:
+        raise CancelledError("cancelled; the checkpoint is kept, and the same command goes on")
+
+
+@contextmanager
+def listening(*, quiet: bool) -> Iterator[Callback]:
+    """A bar with the loss and the time left on standard error, unless quiet or no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None, loss="")
+
+        def show(progress: Progress) -> None:
+            loss = progress.losses.get("total")
+            bar.update(
+                task,
+                total=progress.total,
+                completed=progress.step,
+                description=progress.stage or "working",
+                loss="" if loss is None else f"loss {loss:.4g}",
+            )
+
+        yield show
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to standard output, 160 letters wide where it is no terminal.
+
+    Cells that are too wide are folded over several lines, not cut.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    grid = Table(*(Column(name, overflow="fold") for name in header), box=box.SIMPLE)
+    for row in rows:
+        grid.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+def _json_lines(this: Job) -> Callable[[Progress], None]:
+    def write(progress: Progress) -> None:
+        line = {
+            "step": progress.step,
+            "total": progress.total,
+            "stage": progress.stage,
+            "losses": dict(progress.losses),
+        }
+        print(json_format.dumps(line), file=this.lines, flush=True)
+
+    return write
+
+
+def _previews(target: Path, every: int) -> Callback | None:
+    if not every:
+        return None
+    if target == STREAM:
+        raise InputError("--save-every needs an output file to put the previews beside")
+
+    def write(progress: Progress) -> None:
+        if progress.step % every == 0 and progress.preview is not None:
+            from impasto import image
+
+            name = f"{target.stem}-{progress.step:05d}{target.suffix}"
+            image.save(progress.preview(), target.with_name(name))
+
+    return write
+
+
+def _rescue(error: InterruptedRun, target: Path) -> str:
+    """Keep the last good picture of a broken run; returns where, in words."""
+    if error.picture is None or target == STREAM:
+        return ""
+    from impasto import image
+
+    kept = target.with_name(f"{target.stem}-last-good{target.suffix}")
+    image.save(error.picture, kept)
+    return f"; the last good picture is in {kept}"

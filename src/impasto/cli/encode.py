@@ -1,0 +1,61 @@
+"""``impasto encode``: paintings in, a style file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, changes
+
+
+@app.command()
+def encode(
+    paintings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PAINTING[:WEIGHT]...",
+            help="Style pictures, or .style files of one method; several blend into one style.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The style: a .style file.")],
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="See 'impasto methods'.", show_default="that of fast"),
+    ] = None,
+    style_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Long edge to resize each painting to: the size of its strokes.",
+            show_default="its own, 512 at most",
+        ),
+    ] = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Keep what a method sees in paintings as a file, for 'stylize --style FILE'."""
+    from impasto.api import encode as encoding
+    from impasto.methods.style import check_target
+
+    paths, weights = parsing.weighted(paintings)
+    check_target(output)
+    style = encoding.encode(
+        paths,
+        method=method,
+        weights=weights,
+        size=style_size,
+        preset=preset,
+        settings=changes(settings, None),
+        device=device,
+        precision=precision,
+    )
+    style.save(output)
+    if not quiet:
+        count, size = len(style.parts), output.stat().st_size
+        kept = "1 picture" if count == 1 else f"{count} pictures"
+        typer.echo(f"{output}  {style.method}, {kept}, {max(1, round(size / 1e3))} kB", err=True)

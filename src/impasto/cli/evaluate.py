@@ -1,0 +1,163 @@
+"""``impasto evaluate`` and ``impasto compare``: methods in numbers, and side by side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from impasto.cli import app
+from impasto.cli.options import Device, Precision, Quiet, Seed
+from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from impasto.evaluation.results import Comparison
+
+
+@app.command()
+def evaluate(
+    contents: Annotated[str, typer.Argument(help="Photos: a folder, a list file or a picture.")],
+    styles: Annotated[str, typer.Argument(help="Style pictures, likewise.")],
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:SETTING=VALUE...],...",
+            help="Methods, learned styles (with their own painting among STYLES), 'photo', 'all'.",
+        ),
+    ] = "photo,gatys",
+    size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
+    json: Annotated[
+        Path | None, typer.Option(help="Where to write every number, as JSON; - prints it.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to keep the painted pictures.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Paint every photo in every style by every method; print style, content, edges and cost.
+
+    Style distance: the untouched photo is 1, the painting 0. Edges: the untouched photo is 1.
+    Ctrl-C keeps what is finished.
+    """
+    from impasto.cli import console
+    from impasto.evaluation import candidates
+    from impasto.evaluation import evaluate as evaluation
+    from impasto.image import files
+
+    if json not in {None, console.STREAM}:
+        files.check(json)
+    with console.measuring(quiet=quiet) as job:
+        found = evaluation.evaluate(
+            contents,
+            styles,
+            candidates.split(methods),
+            size=size,
+            seed=seed,
+            folder=keep,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.rows or not job.interrupted:
+            job.kept = _tell(found, json, quiet)
+
+
+@app.command()
+def compare(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    style: Annotated[
+        str, typer.Option("--style", "-s", metavar="PAINTING", help="A style picture.")
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:SETTING=VALUE...],...",
+            help="Methods, learned styles or model files; 'all' that can paint this painting.",
+        ),
+    ] = "all",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER|FILE",
+            help="A folder for all of it; or NAME.html for the page, NAME.png for the sheet.",
+            show_default="a new folder",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Long edge to paint at.", show_default="the photo's, 512 at most"),
+    ] = None,
+    quality: Annotated[
+        str,
+        typer.Option(help="What methods that optimise spend: good or best; fast leaves them out."),
+    ] = "good",
+    steps: Annotated[
+        int | None, typer.Option(help="Their steps at full size.", show_default="the quality's")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Paint PHOTO by every method: a labelled sheet, and a page with a slider for each.
+
+    A method that fails is listed, and the others go on. Ctrl-C keeps what is finished.
+    """
+    from impasto.cli import console
+
+    target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
+    with console.measuring(quiet=quiet) as job:
+        from impasto.evaluation import candidates
+        from impasto.evaluation import compare as comparing
+
+        comparing.check_target(target)
+        found = comparing.compare(
+            photo,
+            style,
+            candidates.split(methods),
+            size=size,
+            quality=quality,
+            steps=steps,
+            seed=seed,
+            device=device,
+            precision=precision,
+            callback=job.callback,
+        )
+        if found.pictures:
+            found.write(target)
+            job.kept = str(target)
+        if found.numbers.rows or not job.interrupted:
+            _tell(found.numbers, None, quiet)
+        if not (quiet or job.interrupted):
+            print(target, file=sys.stderr)
+
+
+def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
+    """Print or write the numbers, and what failed; returns where they are, in words."""
+    from impasto.cli import console
+    from impasto.evaluation import labels, results
+    from impasto.image import files
+    from impasto.training.sources import in_words
+
+    if json == console.STREAM:
+        typer.echo(found.json())
+    elif json is not None:
+        files.write(f"{found.json()}\n".encode(), json)
+    if json != console.STREAM and not quiet:
+        lines = list(found.table())
+        short = labels.shown(line[0] for line in lines)
+        console.table(results.HEADER, [(short[label], *rest) for label, *rest in lines])
+    if found.passed and not quiet:
+        print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
+    for one in found.failures:
+        print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
+    if not found.rows:
+        raise ImpastoError("nothing could be measured")
+    return "the table" if json in {None, console.STREAM} else str(json)

@@ -1,0 +1,38 @@
+"""``impasto export``: a trained model for other runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app
+from impasto.cli.options import Quiet
+from impasto.errors import CancelledError
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A model file, or a name of 'impasto styles'.")],
+    output: Annotated[Path, typer.Argument(metavar="X.onnx", help="Where the graph goes.")],
+    quiet: Quiet = False,
+) -> None:
+    """Write MODEL as an ONNX graph, for runtimes without PyTorch."""
+    from impasto.cli import console
+    from impasto.export import onnx as exporting
+
+    try:
+        with console.listening(quiet=quiet) as callback:
+            written = exporting.export(model, output, callback=callback)
+    except KeyboardInterrupt:
+        raise CancelledError("cancelled, nothing written") from None
+    for one in () if quiet else written:
+        count = len(one.names)
+        names = one.names[0] if count == 1 else f"{count} styles"
+        sizes = " and ".join("x".join(map(str, shape[-2:][::-1])) for shape in one.shapes)
+        typer.echo(
+            f"{one.path}  {names}, {one.size / 1e6:.1f} MB, largest difference from PyTorch "
+            f"{one.difference:.1e} at {sizes}",
+            err=True,
+        )

@@ -1,0 +1,61 @@
+"""``impasto specialize``: a small network for one painting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import Device, Precision, Quiet
+
+
+@app.command()
+def specialize(
+    model: Annotated[
+        str, typer.Argument(help="A model of meta-network: its file, or the name of a shipped one.")
+    ],
+    paintings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PAINTING[:WEIGHT]...",
+            help="Style pictures, or .style files of the model; several blend into one style.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The small network: a .safetensors file.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="What the style is called.", show_default="the painting's file name"),
+    ] = None,
+    style_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Long edge to resize each painting to: the size of its strokes.",
+            show_default="its own, 512 at most",
+        ),
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write the network of one painting to a file of its own, for 'stylize --style FILE'."""
+    from impasto.api import specialize as specializing
+
+    paths, weights = parsing.weighted(paintings)
+    made = specializing.specialize(
+        model,
+        paths,
+        output,
+        weights=weights,
+        size=style_size,
+        name=name,
+        device=device,
+        precision=precision,
+    )
+    if not quiet:
+        count = sum(value.numel() for value in made.state.values())
+        size = output.stat().st_size
+        typer.echo(f"{output}  {made.styles[0]}, {count:,} numbers, {size / 1e3:.0f} kB", err=True)

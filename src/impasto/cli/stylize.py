@@ -1,0 +1,270 @@
+"""``impasto stylize``, ``texture``, ``upscale``, ``invert``, ``demo``: a picture out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import (
+    Bits,
+    Colors,
+    Device,
+    Json,
+    KeepMetadata,
+    MatchHistogram,
+    Median,
+    Memory,
+    Method,
+    Output,
+    Overwrite,
+    Precision,
+    Preset,
+    Quality,
+    Quiet,
+    Runtime,
+    SaveEvery,
+    Seed,
+    Settings,
+    Size,
+    Steps,
+    Strength,
+    Styles,
+    StyleScale,
+    Transport,
+    changes,
+)
+
+
+@app.command()
+def stylize(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    style: Styles,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    method: Method = None,
+    quality: Quality = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Size = None,
+    style_scale: StyleScale = 1.0,
+    colors: Colors = "style",
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="White where a style goes, in the order of --style; or 'alpha'."),
+    ] = None,
+    strength: Strength = 1.0,
+    transport: Transport = None,
+    match_histogram: MatchHistogram = False,
+    median: Median = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    memory: Memory = None,
+    runtime: Runtime = "torch",
+    bits: Bits = 8,
+    keep_metadata: KeepMetadata = False,
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Paint PHOTO in the style of one or more paintings."""
+    from impasto.cli import console
+
+    paths, shares = parsing.weighted(style)
+    sources = (photo, *paths, *(mask or ()))
+    target = console.target(output, *sources, overwrite=overwrite, depth=bits)
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto.api import stylize as pipeline
+
+        job.finish(
+            pipeline.stylize(
+                photo,
+                paths,
+                method=method or (None if transport is None else "wct"),
+                quality=quality,
+                weights=shares,
+                masks=mask or (),
+                preset=preset,
+                settings=changes(settings, steps, transport=transport),
+                device=device,
+                precision=precision,
+                memory=parsing.memory(memory),
+                runtime=runtime,
+                callback=job.callback,
+                size=size,
+                style_scale=style_scale,
+                colors=colors,
+                strength=strength,
+                match_histogram=match_histogram,
+                median=median,
+                seed=seed,
+            ),
+            depth=bits,
+            keep_metadata=keep_metadata,
+        )
+
+
+@app.command()
+def texture(
+    sample: Annotated[
+        str,
+        typer.Argument(
+            help="A picture of the texture, - for standard input, a name of 'impasto styles' or a "
+            "model file."
+        ),
+    ],
+    output: Output = None,
+    overwrite: Overwrite = False,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="texture, cnnmrf or resample.", show_default="texture"),
+    ] = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="SIDE|WxH", help="Size of the result.")
+    ] = None,
+    sample_size: Annotated[
+        int | None, typer.Option(help="Long edge to resize the sample to first.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    runtime: Runtime = "torch",
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Make more of a texture, at any size."""
+    from impasto.cli import console
+
+    target = console.target(output, sample, "texture", overwrite=overwrite)
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto.api import stylize as pipeline
+
+        job.finish(
+            pipeline.synthesize(
+                sample,
+                size=parsing.sides(size),
+                method=method,
+                sample_size=sample_size,
+                preset=preset,
+                settings=changes(settings, steps),
+                seed=seed,
+                device=device,
+                precision=precision,
+                runtime=runtime,
+                callback=job.callback,
+            )
+        )
+
+
+@app.command()
+def invert(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    output: Output = None,
+    overwrite: Overwrite = False,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer to rebuild from; repeatable; relu4_2 if none is named."),
+    ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="One layer after another, on a labelled sheet.")
+    ] = False,
+    kind: Annotated[
+        str, typer.Option(help="content (features) or style (their Gram matrices).")
+    ] = "content",
+    settings: Settings = None,
+    steps: Steps = None,
+    size: Annotated[
+        int | None, typer.Option(help="Long edge.", show_default="the photo's, 256 at most")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    save_every: SaveEvery = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Show what a layer of the network keeps of a photo."""
+    from impasto.cli import console
+
+    suffix = "ladder" if ladder else "inverted"
+    target = console.target(output, photo, suffix, overwrite=overwrite)
+    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+        from impasto.api import invert as inspection
+
+        options: dict[str, Any] = {
+            "kind": kind,
+            "size": size,
+            "seed": seed,
+            "settings": changes(settings, steps),
+            "device": device,
+            "precision": precision,
+            "callback": job.callback,
+        }
+        if ladder:
+            job.finish(inspection.ladder(photo, layers=layer or (), **options))
+        else:
+            job.finish(inspection.invert(photo, layer or "relu4_2", **options))
+
+
+@app.command()
+def upscale(
+    photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
+    output: Output = None,
+    overwrite: Overwrite = False,
+    model: Annotated[
+        str, typer.Option("--model", help="A name of 'impasto styles' or a model file.")
+    ] = "upscale-x4",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    runtime: Runtime = "torch",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Enlarge PHOTO, four times as shipped."""
+    from impasto.cli import console
+
+    target = console.target(output, photo, "large", overwrite=overwrite)
+    with console.job(target, quiet=quiet, json=json) as job:
+        from impasto.api import stylize as pipeline
+
+        job.finish(
+            pipeline.upscale(
+                photo,
+                model=model,
+                device=device,
+                precision=precision,
+                runtime=runtime,
+                callback=job.callback,
+            )
+        )
+
+
+@app.command()
+def demo(
+    output: Output = Path("impasto-demo.png"),
+    size: Annotated[int, typer.Option(help="Long edge of the result.")] = 384,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a photo that comes with the package, and say where the picture lies."""
+    from impasto.cli import console
+
+    with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:
+        from impasto.api import stylize as pipeline
+
+        job.finish(
+            pipeline.stylize(
+                "sample:astronaut",
+                "sample:swirls",
+                method="gatys",
+                size=size,
+                callback=job.callback,
+            )
+        )

@@ -1,0 +1,80 @@
+"""``impasto train``: a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from impasto.cli import app, parsing
+from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, changes
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="A method that can 'train', or a recipe's .toml file.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model: a .safetensors file.")],
+    style: Annotated[
+        list[str] | None,
+        typer.Option("--style", "-s", help="A picture to learn from; repeatable."),
+    ] = None,
+    content: Annotated[
+        str | None,
+        typer.Option(help="Photographs: a folder, a list file, or shards (x-{000..009}.tar)."),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="What a style is called; repeatable.", show_default="its file's name"),
+    ] = None,
+    preset: Preset = "default",
+    settings: Settings = None,
+    steps: Steps = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A model of the same shape to start from.")
+    ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="90s|20m|8h", help="Stop after so long; the next run goes on."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a checkpoint would be resumed.")
+    ] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="all, fewer beside other work",
+            help="Processor threads to compute with.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on photographs and write it as a model."""
+    from impasto.cli import console
+
+    with console.training(quiet=quiet) as job:
+        from impasto.api import train as learning
+
+        job.finish(
+            learning.train(
+                recipe,
+                output,
+                style=style or (),
+                content=content,
+                names=name or (),
+                preset=preset,
+                settings=changes(settings, steps),
+                start=start,
+                resume=not restart,
+                max_seconds=parsing.seconds(max_time),
+                device=device,
+                precision=precision,
+                threads=threads,
+                callback=job.callback,
+            )
+        )

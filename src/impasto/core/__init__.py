@@ -1,0 +1,1 @@
+"""What every package uses: progress, devices, memory, interrupts."""

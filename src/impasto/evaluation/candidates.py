@@ -1,0 +1,223 @@
+"""Who takes part in a comparison of methods, and on which paintings."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from impasto import image
+from impasto.api import stylize
+from impasto.api.inputs import fit, read
+from impasto.errors import InputError
+from impasto.evaluation import labels, worker
+from impasto.image import Picture
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import methods
+from impasto.methods.spec import Ability
+from impasto.models import checkpoint as model_file
+from impasto.models import onnx_file, zoo
+
+PHOTO = "photo"  # the baseline: the photo as it is
+ALL = "all"  # see everyone()
+
+# of the root mean square of a model's thumbnail and a picture: 0.03 to 0.06 where it is of that
+# picture, 0.19 and more among sixty others
+_SAME = 0.1
+_SEEN = 512  # pixels of a picture's long edge that are enough for that
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """What takes part in a comparison.
+
+    Attributes:
+        name: A method that stylizes, a learned style, a model file, or ``photo``.
+        settings: Numbers of the method to change, as text, by name.
+        title: What to call it; empty is the name with the settings.
+    """
+
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        """What tables call it: the title, or the name with its settings."""
+        given = (f"{key}={value}" for key, value in self.settings.items())
+        return self.title or ":".join([self.name, *given])
+
+    @classmethod
+    def parse(cls, text: str) -> Entrant:
+        """Read ``gatys`` or ``gatys:steps=50:levels=2``.
+
+        Example:
+            >>> Entrant.parse("gatys:steps=50").settings
+            {'steps': '50'}
+        """
+        name, *settings = labels.SETTINGS.split(text.strip())
+        pairs = [one.partition("=") for one in settings]
+        return cls(name.strip(), {key.strip(): value.strip() for key, _, value in pairs})
+
+
+def split(text: str) -> list[str]:
+    """Split the text of ``--methods`` at those commas that separate entrants.
+
+    A part that begins with no known name belongs to the setting before it, which is a list. A part
+    ``SETTING=VALUE`` repeats the entrant before it with another value of that setting. Commas in
+    brackets separate nothing.
+
+    Raises:
+        InputError: A part is a setting that the entrant before it does not have.
+
+    Example:
+        >>> split("wct:levels=relu2_1,relu1_1,photo")
+        ['wct:levels=relu2_1,relu1_1', 'photo']
+        >>> split("adain:alpha=0.2,alpha=0.5,gatys")
+        ['adain:alpha=0.2', 'adain:alpha=0.5', 'gatys']
+    """
+    found: list[str] = []
+    for part in filter(str.strip, text.split(",")):
+        before = Entrant.parse(found[-1]) if found else Entrant("")
+        inside = bool(found) and found[-1].count("(") > found[-1].count(")")
+        if inside:
+            found[-1] += f",{part}"
+        elif not before.settings or _is_known(part.split(":")[0].strip()):
+            found.append(part.strip())
+        elif "=" in part.split(":")[0]:
+            found.append(_again(before, part.strip()))
+        else:
+            found[-1] += f",{part.strip()}"
+    return found
+
+
+def _is_known(name: str) -> bool:
+    """Check whether a name can begin an entrant: of a method, a learned style or a model file."""
+    names = {PHOTO, ALL, *(m.name for m in methods()), *(one.name for one in zoo.shipped())}
+    return name in names or name.partition("#")[0].endswith((model_file.SUFFIX, onnx_file.SUFFIX))
+
+
+def _again(before: Entrant, part: str) -> str:
+    """The text of an entrant with other values of settings that it has."""
+    changed = Entrant.parse(f":{part}").settings
+    for name in changed:
+        if name not in before.settings:
+            raise InputError(
+                f"{part!r} follows a comma, and {before.label!r} has no {name}: write "
+                f"'{before.label}:{part}' for both settings at once, or begin with a method's name"
+            )
+    return Entrant(before.name, {**before.settings, **changed}).label
+
+
+def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entrant]:
+    """Entrants by their text, ``all`` being :func:`everyone`.
+
+    Those that are the same in name and settings are one; of those that are not, no two have the
+    same label: a title that is taken gets the name and the settings added.
+
+    Raises:
+        InputError: There are none.
+    """
+    found: dict[str, Entrant] = {}
+    for one in given:
+        if isinstance(one, Entrant):
+            several = [one]
+        else:
+            several = everyone(paintings) if one.strip() == ALL else [Entrant.parse(one)]
+        for entrant in several:
+            _add(found, entrant)
+    if not found:
+        raise InputError("no methods are named: name at least one")
+    return list(found.values())
+
+
+def _add(found: dict[str, Entrant], entrant: Entrant) -> None:
+    """Add an entrant under a label of its own, unless it is there already under that label."""
+    label = entrant.label
+    while label in found:
+        other = found[label]
+        if (other.name, other.settings) == (entrant.name, entrant.settings):
+            return
+        label += f" ({replace(entrant, title='').label})"
+    found[label] = entrant if label == entrant.label else replace(entrant, title=label)
+
+
+def everyone(paintings: Sequence[str]) -> list[Entrant]:
+    """Every method that can paint in any style, and every shipped style that is of these paintings.
+
+    A method that is a network takes part with each model of it that the package ships.
+    """
+    optimizing = [
+        m.name for m in methods(Ability.STYLIZE) if not issubclass(m.build, NetworkMethod)
+    ]
+    models = [one.name for one in zoo.shipped() if one.kind == "any"]
+    small = _small(paintings)
+    styles = [one for one in zoo.shipped() if one.kind == "style"]
+    learned = [one.name for one in styles if _own(one, small)]
+    return [Entrant(name) for name in (*optimizing, *models, *learned)]
+
+
+def paintings_of(
+    entrants: Sequence[Entrant], paintings: Sequence[str], place: Mapping[str, Any]
+) -> Iterator[list[str]]:
+    """The style pictures that each entrant is measured on.
+
+    Args:
+        entrants: See above.
+        paintings: All style pictures.
+        place: Device and precision.
+
+    Yields:
+        All of them, for a method; for a learned style its own.
+
+    Raises:
+        InputError: One is unknown, or has learned none of them.
+    """
+    small = cache(lambda: _small(paintings))
+    for entrant in entrants:
+        learned = None if entrant.name == PHOTO else worker.learned(entrant.name)
+        if entrant.settings and (learned or entrant.name == PHOTO):
+            raise InputError(f"{entrant.name} has no settings: those are of methods")
+        if learned is not None:
+            if not _thumbnail(learned):
+                raise InputError(f"{learned.name} does not tell what it has learned: leave it out")
+            own = _own(learned, small())
+            if not own:
+                raise InputError(f"the painting of {learned.name} is not among the styles: add it")
+            yield own
+            continue
+        if entrant.name != PHOTO:  # what cannot be built is better known before hours of work
+            stylize.build(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
+        yield list(paintings)
+
+
+def _small(paintings: Sequence[str]) -> dict[str, Picture]:
+    """Style pictures to compare with thumbnails."""
+    found = {}
+    for path in paintings:
+        with suppress(InputError):  # an unreadable one fails in its turn, by name
+            found[path] = fit(read(path), None, _SEEN)
+    return found
+
+
+def _own(learned: zoo.Learned, paintings: Mapping[str, Picture]) -> list[str]:
+    """Those pictures that look like the thumbnail of what a model has learned."""
+    data = _thumbnail(learned)
+    if not data:
+        return []
+    small = image.load(data)
+
+    def same(picture: Picture) -> bool:
+        other = picture.resized(small.height, small.width)
+        return float((other.rgb - small.rgb).square().mean().sqrt()) < _SAME
+
+    return [path for path, picture in paintings.items() if same(picture)]
+
+
+def _thumbnail(learned: zoo.Learned) -> bytes:
+    """A small JPEG of what a model has learned; empty if it does not tell."""
+    told = model_file.load(learned.path, weights=False).card.get("thumbnails", {})
+    return base64.b64decode(told[learned.name]["jpeg"]) if learned.name in told else b""

@@ -1,0 +1,210 @@
+"""Methods compared on the same photos and paintings: metrics, seconds, memory.
+
+Each method paints in a process of its own (:mod:`impasto.evaluation.worker`); this one looks
+at the pictures afterwards, so that looking costs no method time.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, nullcontext
+from functools import lru_cache
+from pathlib import Path
+
+from impasto.api.inputs import SAMPLE, Places, alike, check_side, fit, pictures, read, would_do
+from impasto.core.device import choose
+from impasto.core.progress import Callback, Progress, silent
+from impasto.errors import ImpastoError, InputError, TooSmallError
+from impasto.evaluation import metrics, worker
+from impasto.evaluation.candidates import PHOTO, Entrant, named, paintings_of
+from impasto.evaluation.results import Comparison, Failure, Row
+from impasto.image import Picture
+from impasto.nn.vgg import Encoder
+from impasto.training.sources import together
+
+_KEPT = 64  # views of pictures in memory; 10 MB each at 384 pixels
+
+
+def evaluate(
+    contents: Places,
+    styles: Places,
+    methods: Sequence[str | Entrant],
+    *,
+    size: int = 384,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    callback: Callback = silent,
+) -> Comparison:
+    """Paint every photo in every style by every method, and measure.
+
+    Args:
+        contents: A folder, a list file, a picture or ``sample:NAME``, or several of these.
+        styles: The same.
+        methods: Entrants, or their text, see :meth:`Entrant.parse`; ``all`` is
+            :func:`~impasto.evaluation.candidates.everyone`. A learned style is measured against
+            its own painting, which must be among the styles.
+        size: Long edge to paint and measure at, in pixels.
+        seed: Of everything random.
+        folder: Where the painted pictures are kept; None keeps none.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`; metrics are float32 in any case.
+        callback: Called after every picture painted and every picture measured, and a few times a
+            second while a method paints; cancelling keeps what is finished.
+
+    Returns:
+        What was measured. A pair that fails is listed, and the others go on.
+
+    Raises:
+        InputError: There are no pictures, or something that takes part is unknown.
+    """
+    check_side("size", size)
+    (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
+    entrants = named(methods, paintings)
+    place = {"device": device, "precision": precision}
+    own = list(paintings_of(entrants, paintings, place))
+    watch = _Watch(callback, 2 * len(photos) * sum(map(len, own)))
+    gauge = _Gauge(size, device, keeping=folder is not None)
+    if folder is not None:
+        make_folder(Path(folder))
+    results: list[Row | Failure] = []
+    with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as top:
+        names = file_names(one.label for one in entrants)
+        for entrant, its, name in zip(entrants, own, names, strict=True):
+            pairs = _pairs(photos, its, Path(top) / name)
+            job = worker.Trial(entrant.name, dict(entrant.settings), pairs, size, seed, **place)
+            outcomes = _outcomes(job, watch)
+            for pair, painted in zip(pairs, outcomes, strict=False):  # fewer, if cancelled
+                results.append(gauge.result(entrant.label, pair, painted))
+                watch.step(f"{entrant.label}, measuring")
+            if watch.cancelled:
+                break
+    rows = tuple(one for one in results if isinstance(one, Row))
+    failures = tuple(one for one in results if isinstance(one, Failure))
+    return Comparison(size, seed, rows, failures, together([passed, others]))
+
+
+def _pairs(
+    photos: Sequence[str], paintings: Sequence[str], folder: Path
+) -> tuple[tuple[str, str, str], ...]:
+    """Each photo with each style picture, and where the painted picture goes."""
+    return tuple(
+        (photo, painting, str(folder / f"{i:03}-{_stem(photo)}--{j:03}-{_stem(painting)}.png"))
+        for i, photo in enumerate(photos, start=1)
+        for j, painting in enumerate(paintings, start=1)
+    )
+
+
+def safe(name: str) -> str:
+    """A label as a file's name."""
+    return re.sub(r"[^\w.=-]+", "-", name)[:80]
+
+
+def file_names(labels: Iterable[str]) -> list[str]:
+    """Labels as names of files, no two the same on any system: a number marks those that were."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for label in labels:
+        name, number = safe(label), 2
+        while name.lower() in taken:
+            name, number = f"{safe(label)}-{number}", number + 1
+        taken.add(name.lower())
+        found.append(name)
+    return found
+
+
+def _stem(path: str) -> str:
+    return safe(Path(path.removeprefix(SAMPLE)).stem)
+
+
+class _Watch:
+    """Counts steps for a callback."""
+
+    def __init__(self, callback: Callback, total: int) -> None:
+        self._callback, self._total, self._done = callback, total, 0
+        self.cancelled = False
+
+    def step(self, stage: str, steps: int = 1) -> None:
+        self._done += steps
+        progress = Progress(self._done, self._total, stage=stage)
+        self._callback(progress)
+        self.cancelled = self.cancelled or progress.cancelled
+
+
+def _outcomes(job: worker.Trial, watch: _Watch) -> list[worker.Painted]:
+    """Let a method paint all its pairs, or as many as there is patience for."""
+    outcomes = []
+    with closing(_painting(job)) as process:
+        for painted in process:
+            if painted is not None:
+                outcomes.append(painted)
+            watch.step(f"{job.name}, painting", 0 if painted is None else 1)
+            if watch.cancelled:
+                break
+    return outcomes
+
+
+def _painting(job: worker.Trial) -> Generator[worker.Painted | None, None, None]:
+    if job.name == PHOTO:
+        yield from [worker.Painted()] * len(job.pairs)
+        return
+    for folder in {Path(target).parent for _, _, target in job.pairs}:
+        make_folder(folder)
+    yield from worker.run(job)
+
+
+def make_folder(folder: Path) -> None:
+    """A folder, with those above it, if it is not there.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: choose another") from error
+
+
+class _Gauge:
+    """Measures painted pictures; looks at each photo and each style picture once."""
+
+    def __init__(self, size: int, device: str, *, keeping: bool) -> None:
+        self._size, self._keeping = size, keeping
+        self._encoder = Encoder(depth="relu5_1").place(choose(device, "float32"))
+        self._photo = lru_cache(_KEPT)(self._see_photo)
+        self._style = lru_cache(_KEPT)(self._see_style)
+
+    def result(
+        self, label: str, pair: tuple[str, str, str], painted: worker.Painted
+    ) -> Row | Failure:
+        """The row of a pair, or why there is none."""
+        content, style, target = pair
+        if painted.error:
+            return Failure(label, content, style, painted.error)
+        try:
+            photo, seen = self._photo(content)
+            view = seen if label == PHOTO else metrics.look(self._encoder, read(target).rgb)
+            scores = metrics.measure(view, seen, self._style(style, photo.height, photo.width))
+        except ImpastoError as error:
+            return Failure(label, content, style, str(error))
+        layers = {"style": scores.moments, "gram": scores.gram, "content": scores.content}
+        cost = (painted.seconds, painted.memory, painted.device_memory)
+        kept = target if self._keeping and label != PHOTO else ""
+        return Row(label, content, style, scores.means(), layers, *cost, kept)
+
+    def _see_photo(self, path: str) -> tuple[Picture, metrics.View]:
+        whole = read(path)
+        photo = fit(whole, self._size, None)
+        try:
+            return photo, metrics.look(self._encoder, photo.rgb)
+        except TooSmallError as error:
+            raise InputError(f"{error}; {would_do(error.least, whole)}") from error
+
+    def _see_style(self, path: str, height: int, width: int) -> metrics.View:
+        """A style picture as large as the photo, as the pipeline paints with it."""
+        blank = Picture(self._encoder.mean.new_zeros(1, 3, height, width))
+        painting = alike(read(path), blank)
+        return metrics.look(self._encoder, painting.rgb, content=())

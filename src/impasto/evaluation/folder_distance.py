@@ -1,0 +1,293 @@
+"""How far apart two sets of pictures are, layer by layer: the domain gap that a style is.
+
+Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, read style transfer as domain
+adaptation: photos are one distribution, paintings another. There the samples are the features of
+one picture; here a sample is a picture, as the means and standard deviations of its channels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from impasto.api.inputs import Places, check_side, fit, pictures, read, would_do
+from impasto.core.device import choose
+from impasto.core.progress import Callback, Progress, silent
+from impasto.errors import CancelledError, ImpastoError, InputError
+from impasto.evaluation.metrics import STYLE_LAYERS
+from impasto.losses.mmd import Gaussian, Kernel, Linear, Polynomial
+from impasto.losses.moments import moments
+from impasto.losses.two_sample import frechet_distance, median_bandwidth, permutation_test
+from impasto.nn.vgg import Encoder, layer_names, smallest_side
+from impasto.training.sources import together
+
+KERNELS = ("linear", "polynomial", "gaussian")
+
+_BATCH = 1 << 19  # pixels of one pass: eight pictures of 256x256
+_WAITING = 1 << 23  # pixels that wait for others of their shape: 100 MB
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far one set is from the other at a layer.
+
+    Attributes:
+        mmd2: The unbiased estimate of MMD², in units of the layer.
+        p: Of the permutation test: how often chance gives as much.
+        frechet: The squared Fréchet distance of the Gaussians that fit the sets, in those units.
+    """
+
+    mmd2: float
+    p: float
+    frechet: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What was found at a layer.
+
+    Attributes:
+        name: Such as ``relu3_1``.
+        unit: The root mean square distance of the pictures of both sets from their common mean, in
+            features: what the vectors were divided by.
+        before: From the first set to the second.
+        after: From the third set to the second, in the same units and with the same kernel.
+    """
+
+    name: str
+    unit: float
+    before: Distance
+    after: Distance | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The gap between two sets of pictures.
+
+    Attributes:
+        layers: From the first to the deepest.
+        counts: How many pictures of each set were looked at: the first, the second, the third.
+        skipped: Pictures that could not be used, and why.
+        kernel: ``linear``, ``polynomial`` or ``gaussian``.
+        permutations: Of the tests.
+        size: Long edge of the pictures, in pixels.
+        seed: Of the tests.
+        passed: How many files of the folders were passed over, by kind.
+    """
+
+    layers: tuple[Layer, ...]
+    counts: tuple[int, ...]
+    skipped: Mapping[str, str]
+    kernel: str
+    permutations: int
+    size: int
+    seed: int
+    passed: Mapping[str, int] = field(default_factory=dict)
+
+    def json(self) -> str:
+        """Everything as JSON."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Names of the table's columns."""
+        names = ("MMD²", "p", "Fréchet")
+        third = (*(f"{name} after" for name in names), "MMD² left") if len(self.counts) > 2 else ()
+        return ("layer", *names, *third)
+
+    def table(self) -> Iterator[tuple[str, ...]]:
+        """The layers as lines of text under :attr:`header`."""
+        for layer in self.layers:
+            cells = _cells(layer.before)
+            if layer.after is not None:
+                left = layer.after.mmd2 / layer.before.mmd2 if layer.before.mmd2 > 0 else None
+                cells += [*_cells(layer.after), "" if left is None else f"{left:.0%}"]
+            yield (layer.name, *cells)
+
+
+def gap(
+    first: Places,
+    second: Places,
+    after: Places | None = None,
+    *,
+    layers: Sequence[str] = STYLE_LAYERS,
+    kernel: str = "gaussian",
+    permutations: int = 1000,
+    size: int = 256,
+    seed: int = 0,
+    device: str = "auto",
+    callback: Callback = silent,
+) -> Gap:
+    """Measure how far one set of pictures is from another, at each layer of VGG-19.
+
+    A picture is one vector of a layer: the means and the standard deviations of its channels,
+    (2C,). The vectors are centred and divided by one number, so that those of both sets together
+    have mean 0 and mean square 1: layers can be compared, and kernels need no tuning. These are
+
+    ==============  ===========================  ===============================================
+    ``linear``      x·y                          compares means
+    ``polynomial``  (x·y + 1)²                   compares means and covariances
+    ``gaussian``    exp(-|x - y|² / 2σ²)         compares everything; σ is the median distance
+    ==============  ===========================  ===============================================
+
+    Args:
+        first: A folder, a list file, a picture or ``sample:NAME``, or several of these.
+        second: The same.
+        after: A third set, such as the first stylized: how far it is from the second. It is
+            measured as the first is: centre, unit and σ are of the first and the second set alone,
+            so that several third sets can be compared.
+        layers: Of VGG-19, in float32.
+        kernel: One of the table above.
+        permutations: Of the test, see :func:`impasto.losses.two_sample.permutation_test`.
+        size: Long edge that every picture is resized to; strokes count as large as they are then.
+        seed: Of the permutations.
+        device: See :func:`impasto.core.device.choose`.
+        callback: Called after every picture; cancelling ends in CancelledError.
+
+    Raises:
+        InputError: There are no pictures in a set, or fewer than two that can be used, or an
+            option is unknown.
+        CancelledError: The callback asked to stop.
+    """
+    check_side("size", size)
+    if kernel not in KERNELS:
+        raise InputError(f"unknown kernel {kernel!r}: choose {', '.join(KERNELS)}")
+    if permutations < 1:
+        raise InputError(f"permutations is {permutations}: it must be 1 or more")
+    places = [first, second] if after is None else [first, second, after]
+    found = [pictures(place) for place in places]
+    total = sum(len(one.files) for one in found)
+    look = _Look(list(dict.fromkeys(layers)), size, device, callback, total)
+    seen = [look.at(one.files, place) for one, place in zip(found, places, strict=True)]
+    measured = [
+        _measure(name, [one[name] for one in seen], kernel, permutations, seed)
+        for name in look.layers
+    ]
+    counts = tuple(len(one[look.layers[0]]) for one in seen)
+    passed = together(one.passed for one in found)
+    return Gap(tuple(measured), counts, look.skipped, kernel, permutations, size, seed, passed)
+
+
+def _measure(name: str, sets: Sequence[Tensor], kernel: str, permutations: int, seed: int) -> Layer:
+    """Two or three sets of vectors (N, 2C) at one layer."""
+    both = torch.cat(list(sets[:2]))
+    centre = both.mean(0)
+    unit = float((both - centre).square().sum(1).mean().sqrt())
+    if not unit > 1e-6:  # pictures that differ in rounding and nothing else
+        raise InputError(f"all pictures are the same at {name}: there is nothing to compare")
+    x, y, *rest = ((one - centre) / unit for one in sets)
+    chosen = _kernel(kernel, torch.cat([x, y]))
+
+    def distance(one: Tensor) -> Distance:
+        mmd2, p = permutation_test(one, y, chosen, permutations, seed=seed)
+        return Distance(mmd2, p, frechet_distance(one, y))
+
+    return Layer(name, unit, distance(x), distance(rest[0]) if rest else None)
+
+
+def _kernel(name: str, both: Tensor) -> Kernel:
+    if name == "linear":
+        return Linear()
+    return (
+        Polynomial(2, 1.0) if name == "polynomial" else Gaussian(bandwidth=median_bandwidth(both))
+    )
+
+
+class _Look:
+    """Sends pictures through the encoder, those of one shape together, and keeps their vectors."""
+
+    def __init__(
+        self, layers: list[str], size: int, device: str, callback: Callback, total: int
+    ) -> None:
+        known = layer_names("vgg19")
+        unknown = [layer for layer in layers if layer not in known]
+        if unknown or not layers:
+            raise InputError(f"unknown layer {''.join(unknown[:1])!r}: names are like relu4_1")
+        self.layers = sorted(layers, key=known.index)
+        self.skipped: dict[str, str] = {}
+        self._size, self._least = size, smallest_side(self.layers[-1])
+        self._encoder = Encoder(depth=self.layers[-1]).place(choose(device, "float32"))
+        self._callback, self._done, self._total = callback, 0, total
+
+    def at(self, paths: Sequence[str], place: Places) -> dict[str, Tensor]:
+        """The vectors of each layer, (N, 2C) in float64, in the order of the pictures.
+
+        Raises:
+            InputError: Fewer than two of the pictures can be used.
+            CancelledError: The callback asked to stop.
+        """
+        vectors: dict[int, list[Tensor]] = {}
+        for indices, batch in self._batches(paths):
+            kept = self._vectors(batch)
+            for row, index in enumerate(indices):
+                vectors[index] = [one[row] for one in kept]
+        if len(vectors) < 2:
+            why = next((f": {self.skipped[one]}" for one in paths if one in self.skipped), "")
+            raise InputError(
+                f"{place} has {len(vectors)} pictures that can be used, and needs 2 at least{why}"
+            )
+        ordered = [vectors[index] for index in sorted(vectors)]
+        return {
+            name: torch.stack([one[i] for one in ordered]) for i, name in enumerate(self.layers)
+        }
+
+    @torch.inference_mode()
+    def _vectors(self, batch: Tensor) -> list[Tensor]:
+        """For each layer (B, 2C)."""
+        features = self._encoder(batch.to(self._encoder.mean.device), self.layers)
+        found = (moments(features[name]) for name in self.layers)
+        return [torch.cat([one.mean, one.std], 1).double().cpu() for one in found]
+
+    def _batches(self, paths: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
+        """Pictures of one shape together, as they come; the largest group where too many wait."""
+        waiting: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
+        for index, path in enumerate(paths):
+            picture = self._picture(path)
+            if picture is not None:
+                shape = tuple(picture.shape)
+                waiting.setdefault(shape, []).append((index, picture))
+                if _pixels(waiting[shape]) >= _BATCH:
+                    yield _batch(waiting.pop(shape))
+                elif sum(map(_pixels, waiting.values())) >= _WAITING:
+                    yield _batch(waiting.pop(max(waiting, key=lambda one: _pixels(waiting[one]))))
+            self._step()
+        for group in waiting.values():
+            yield _batch(group)
+
+    def _picture(self, path: str) -> Tensor | None:
+        try:
+            whole = read(path)
+            picture = fit(whole, self._size, None)
+            if min(picture.size) < self._least:
+                raise InputError(
+                    f"{path} is {picture.width}x{picture.height} then, too small for "
+                    f"{self.layers[-1]}: its sides must be at least {self._least} pixels; "
+                    f"{would_do(self._least, whole)}"
+                )
+        except ImpastoError as error:
+            self.skipped[path] = str(error)
+            return None
+        return picture.rgb
+
+    def _step(self) -> None:
+        self._done += 1
+        progress = Progress(self._done, self._total, stage="looking at the pictures")
+        self._callback(progress)
+        if progress.cancelled:
+            raise CancelledError("cancelled, nothing written")
+
+
+def _pixels(group: list[tuple[int, Tensor]]) -> int:
+    return sum(picture.shape[2] * picture.shape[3] for _, picture in group)
+
+
+def _batch(group: list[tuple[int, Tensor]]) -> tuple[list[int], Tensor]:
+    return [index for index, _ in group], torch.cat([picture for _, picture in group])
+
+
+def _cells(distance: Distance) -> list[str]:
+    return [f"{distance.mmd2:.4f}", f"{distance.p:.3f}", f"{distance.frechet:.4f}"]

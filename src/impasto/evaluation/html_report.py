@@ -1,0 +1,98 @@
+"""A comparison as a page of HTML: one file that needs no other, and no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+from impasto._version import __version__
+from impasto.api.inputs import SAMPLE
+from impasto.evaluation import labels
+from impasto.evaluation.results import HEADER, Comparison
+from impasto.image import Picture, save
+
+_QUALITY = 90  # of WebP, which keeps transparency
+
+
+def render(
+    names: tuple[str, str],
+    photo: Picture,
+    painting: Picture,
+    pictures: Mapping[str, Picture],
+    numbers: Comparison,
+) -> str:
+    """The page: a slider over the photo for each picture, the numbers, and what failed.
+
+    Args:
+        names: Of the photo and of the painting.
+        photo: As large as the pictures.
+        painting: Of any size.
+        pictures: By the label of what painted them.
+        numbers: Of those.
+    """
+    short = [Path(name.removeprefix(SAMPLE)).name for name in names]
+    template = resources.files("impasto") / "data" / "comparison.html"
+    told = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    shown = labels.shown([*told, *(one.method for one in numbers.failures)])
+    figures = [
+        _figure((label, shown[label]), picture, short[0], told[label])
+        for label, picture in pictures.items()
+    ]
+    image = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
+    figures.append(f"<figure>{image}<figcaption>the painting</figcaption></figure>")
+    columns = [0, *range(2, len(HEADER))]  # each method has one picture here
+    lines = [HEADER, *((shown[label], *rest) for label, *rest in numbers.table())]
+    rows = [
+        _row([line[i] for i in columns], "td" if n else 'th scope="col"')
+        for n, line in enumerate(lines)
+    ]
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{short[0]} in the style of {short[1]}"),
+        width=photo.width,
+        height=photo.height,
+        photo=_uri(photo),
+        figures="\n".join(figures),
+        failures=_failures(numbers),
+        table="\n".join(rows),
+        about=f"{photo.width}×{photo.height} pixels, seed {numbers.seed}, Impasto {__version__}.",
+    )
+
+
+def _figure(label: tuple[str, str], picture: Picture, photo: str, told: Mapping[str, str]) -> str:
+    """A picture over the photo with its slider; the label in full, and as it is shown."""
+    name, short = map(escape, label)
+    distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
+    cost = (f"{told['seconds']} s", told["memory"])
+    line = escape(", ".join(filter(None, (*distances, *cost))))
+    return (
+        f'<figure><div class="frame photo slides">'
+        f'<img src="{_uri(picture)}" alt="{escape(photo)} as {name} paints it" draggable="false">'
+        f'</div><input type="range" min="0" max="100" value="50" '
+        f'aria-label="{name}: how much of the photo is shown, in percent">'
+        f'<figcaption title="{name}">{short}<br><small>{line}</small></figcaption></figure>'
+    )
+
+
+def _row(cells: Sequence[str], kind: str = "td") -> str:
+    """A row of the table, all its cells of one element."""
+    name = kind.partition(" ")[0]
+    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{name}>" for cell in cells) + "</tr>"
+
+
+def _failures(numbers: Comparison) -> str:
+    if not numbers.failures:
+        return ""
+    items = (f"<li>{escape(one.method)}: {escape(one.error)}</li>" for one in numbers.failures)
+    return "<h2>What failed</h2>\n<ul>\n" + "\n".join(items) + "\n</ul>"
+
+
+def _uri(picture: Picture) -> str:
+    """A picture as an address that holds it."""
+    out = BytesIO()
+    save(picture, out, format="webp", quality=_QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode("ascii")

@@ -1,0 +1,227 @@
+"""How good a painted photo is, in numbers: style, content, edges.
+
+Numbers compare methods on the same pictures; they do not say what looks good. A method that
+minimises nearly one of them, as Gatys' does the distance of Gram matrices, plays at home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.image.color_transfer import luminance
+from impasto.losses.content import content_loss
+from impasto.losses.gram import gram_distance, gram_matrix
+from impasto.losses.moments import Moments, moments, moments_distance
+from impasto.nn.features import at_least_float32
+from impasto.nn.vgg import Encoder
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT_LAYERS = ("relu4_2",)
+KINDS = ("moments", "gram")
+
+_WINDOW = 7  # of the structural similarity, in pixels
+_FLAT = 1e-9  # deviation of an edge map that is rounding and nothing else
+
+
+class Edges(NamedTuple):
+    """How far the edges of two pictures agree; 1 is wholly.
+
+    Attributes:
+        correlation: Of the gradients' magnitudes, -1 to 1.
+        similarity: Structural similarity (SSIM) of the gradients' magnitudes, -1 to 1.
+    """
+
+    correlation: float
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """All that the metrics need of a picture, after one pass through the encoder.
+
+    Attributes:
+        moments: Of each style layer.
+        grams: Of each style layer, (1, C, C), divided by the number of positions.
+        content: The features of each content layer, (1, C, h, w).
+        edges: The magnitude of the luminance's gradient, (H, W), 0 to 1.
+    """
+
+    moments: Mapping[str, Moments]
+    grams: Mapping[str, Tensor]
+    content: Mapping[str, Tensor]
+    edges: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What was measured of one picture.
+
+    Attributes:
+        moments: Style distance of channel means and standard deviations, layer by layer.
+        gram: Style distance of Gram matrices, layer by layer.
+        content: Content distance, layer by layer.
+        edges: Agreement with the photo's edges.
+    """
+
+    moments: Mapping[str, float]
+    gram: Mapping[str, float]
+    content: Mapping[str, float]
+    edges: Edges
+
+    def means(self) -> dict[str, float]:
+        """One number for each metric; style and content are the means over their layers."""
+        return {
+            "style": fmean(self.moments.values()),
+            "gram": fmean(self.gram.values()),
+            "content": fmean(self.content.values()),
+            "edges": self.edges.correlation,
+            "edge_ssim": self.edges.similarity,
+        }
+
+
+@torch.inference_mode()
+def look(encoder: Encoder, picture: Tensor, content: Sequence[str] = CONTENT_LAYERS) -> View:
+    """Look at a picture once, for any number of comparisons.
+
+    Args:
+        encoder: VGG-19 in float32, for numbers that can be compared with others'.
+        picture: (1, 3, H, W), RGB in [0, 1], 16 pixels a side at least.
+        content: Layers whose features are kept; none for a style picture, which saves memory.
+
+    Raises:
+        InputError: The picture is too small, or a layer is unknown.
+    """
+    device = encoder.mean.device
+    features = encoder(picture.to(device), [*STYLE_LAYERS, *content])
+    return View(
+        {layer: moments(features[layer]) for layer in STYLE_LAYERS},
+        {layer: gram_matrix(features[layer]) for layer in STYLE_LAYERS},
+        {layer: features[layer] for layer in content},
+        edge_map(picture),
+    )
+
+
+def edge_map(picture: Tensor) -> NDArray[np.float64]:
+    """The magnitude of the gradient of a picture's luminance, by Sobel's filter.
+
+    Args:
+        picture: (1, 3, H, W) in [0, 1].
+
+    Returns:
+        (H, W), 0 to 1; of a step from black to white, 2^-1/2.
+    """
+    from skimage.filters import sobel
+
+    light = luminance(picture.cpu().double())[0, 0].numpy()
+    edges: NDArray[np.float64] = sobel(light)  # type: ignore[no-untyped-call]
+    return edges
+
+
+def style_distance(view: View, style: View, photo: View, kind: str = "moments") -> dict[str, float]:
+    """How far a picture is from a style, the untouched photo being at 1 and the style at 0.
+
+    For each layer |m(picture) - m(style)|² / |m(photo) - m(style)|², where m are the means and
+    standard deviations of the channels, or the entries of the Gram matrix.
+
+    Args:
+        view: The picture.
+        style: The style picture, at the scale at which it was painted with.
+        photo: The photo that the picture was painted over.
+        kind: ``moments`` or ``gram``.
+
+    Raises:
+        InputError: The kind is unknown, or photo and style are one at some layer: there is no
+            distance to measure by.
+    """
+    if kind not in KINDS:
+        raise InputError(f"unknown kind {kind!r} of style distance: choose {', '.join(KINDS)}")
+    distances = {}
+    for layer in STYLE_LAYERS:
+        unit = _distance(photo, style, layer, kind)
+        if not unit > 0:
+            raise InputError(f"photo and style are the same at {layer}: choose another style")
+        distances[layer] = _distance(view, style, layer, kind) / unit
+    return distances
+
+
+def _distance(one: View, other: View, layer: str, kind: str) -> float:
+    if kind == "gram":
+        return float(gram_distance(one.grams[layer], other.grams[layer]))
+    return float(moments_distance(one.moments[layer], other.moments[layer]))
+
+
+def content_distance(view: View, photo: View) -> dict[str, float]:
+    """How far a picture's features are from the photo's, in units of the photo's mean square.
+
+    Args:
+        view: The picture.
+        photo: The photo, of the same size.
+
+    Returns:
+        For each content layer of the photo, 0 for the photo itself; 1 is as far as a picture with
+        no features at all.
+
+    Raises:
+        InputError: The sizes differ.
+    """
+    distances = {}
+    for layer, target in photo.content.items():
+        power = float(at_least_float32(target).square().mean())
+        distance = float(content_loss(view.content[layer], target))
+        distances[layer] = distance / max(power, torch.finfo(torch.float32).tiny)
+    return distances
+
+
+def edge_agreement(view: View, photo: View) -> Edges:
+    """How far the edges of a picture lie where the photo's do.
+
+    Args:
+        view: The picture.
+        photo: The photo, of the same size, 7 pixels a side at least.
+
+    Returns:
+        Where one of the two has no edges at all the correlation is 0; 1 if neither has.
+
+    Raises:
+        InputError: The sizes differ, or are too small.
+    """
+    from skimage.metrics import structural_similarity
+
+    one, other = view.edges, photo.edges
+    if one.shape != other.shape:
+        sizes = ["x".join(map(str, edges.shape[::-1])) for edges in (one, other)]
+        raise InputError(f"a picture of {sizes[0]} cannot be compared with a photo of {sizes[1]}")
+    if min(one.shape) < _WINDOW:
+        raise InputError(f"edges are compared from {_WINDOW} pixels a side on: give larger ones")
+    similarity = structural_similarity(  # type: ignore[no-untyped-call]
+        one, other, win_size=_WINDOW, data_range=1.0
+    )
+    flat = [edges.std() < _FLAT for edges in (one, other)]
+    if any(flat):  # nothing to correlate
+        correlation = float(all(flat))
+    else:
+        correlation = float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+    return Edges(correlation, float(similarity))
+
+
+def measure(view: View, photo: View, style: View) -> Scores:
+    """All metrics of a picture that was painted over a photo in a style.
+
+    Raises:
+        InputError: Picture and photo differ in size, or photo and style do not differ.
+    """
+    return Scores(
+        style_distance(view, style, photo, "moments"),
+        style_distance(view, style, photo, "gram"),
+        content_distance(view, photo),
+        edge_agreement(view, photo),
+    )

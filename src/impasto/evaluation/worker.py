@@ -1,0 +1,231 @@
+"""One method in a process of its own: its pictures, their seconds, and its own peak of memory.
+
+The caller's process measures nothing here, since a peak that is read in it would hold whatever else
+it has done. ``python -m impasto.evaluation.worker`` reads a trial as JSON from standard input and
+writes a line of JSON for each pair.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from impasto.errors import ImpastoError, InputError
+
+if TYPE_CHECKING:
+    from impasto.models.zoo import Learned
+
+BEAT = 0.25  # seconds
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Pairs of pictures for one method.
+
+    Attributes:
+        name: Of a method that stylizes, of a learned style, or of a model.
+        settings: Numbers of the method to change, as text, by name.
+        pairs: Photo, style picture and where the painted picture goes (PNG).
+        size: Long edge of the painted pictures, in pixels.
+        seed: Of everything random.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`.
+    """
+
+    name: str
+    settings: Mapping[str, str]
+    pairs: tuple[tuple[str, str, str], ...]
+    size: int
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What became of one pair.
+
+    Attributes:
+        seconds: From the two files to the picture; the first pair of a method also loads its
+            networks.
+        memory: The most main memory that the process has held so far, in bytes; None where the
+            system does not tell.
+        device_memory: The same of a CUDA device.
+        error: Why there is no picture; empty if there is one.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+    device_memory: int | None = None
+    error: str = ""
+
+
+def run(trial: Trial) -> Generator[Painted | None, None, None]:
+    """Paint the pairs of a trial in another process, one after another.
+
+    Yields:
+        One outcome for each pair, in order; also if the process dies on the way. While nothing
+        happens, None every :data:`BEAT`, so that a job can be cancelled. Closing the iterator ends
+        the process.
+    """
+    left = len(trial.pairs)
+    command = [sys.executable, "-m", "impasto.evaluation.worker"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        assert process.stdin is not None and process.stdout is not None  # noqa: PT018 (no test)
+        try:
+            with suppress(BrokenPipeError):  # it died at once: the log says why
+                process.stdin.write(json.dumps(asdict(trial)))
+                process.stdin.close()
+            for line in _lines(process.stdout):
+                if line is None:
+                    yield None
+                    continue
+                left -= 1
+                yield Painted(**json.loads(line))
+            if left:
+                why = last_words(process.wait(), log)
+                yield from [Painted(error=why)] * left
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _lines(stream: IO[str]) -> Iterator[str | None]:
+    """The lines of a pipe; None whenever there was none for a while.
+
+    A thread waits for them, since a pipe cannot be asked on every system whether it has more.
+    """
+    found: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        with suppress(ValueError):  # closed in the middle: nobody listens any more
+            for line in stream:
+                found.put(line)
+        found.put("")
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    while True:
+        try:
+            line = found.get(timeout=BEAT)
+        except queue.Empty:
+            yield None
+            continue
+        if not line:
+            break
+        yield line
+    reader.join()
+
+
+def last_words(code: int, log: Any) -> str:
+    """Why a process ended before its time.
+
+    Args:
+        code: Its exit code; below 0 the signal that ended it.
+        log: The open file that it wrote its errors to.
+    """
+    log.seek(0)
+    lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    hint = " (out of memory?)" if code == -9 else ""
+    return f"its process {ended}{hint}" + (f": {lines[-1].strip()}" if lines else "")
+
+
+def work(trial: Trial, report: Callable[[Painted], None]) -> None:
+    """Paint the pairs of a trial in this process; a pair that fails is reported as such."""
+    from impasto.api import stylize
+    from impasto.methods.spec import Ability
+
+    place: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
+    try:
+        method, known = None, learned(trial.name)
+        if known is None:
+            method = stylize.build(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
+    except ImpastoError as error:
+        for _ in trial.pairs:
+            report(Painted(error=str(error)))
+        return
+    options = {"method": method, "size": trial.size, "seed": trial.seed, **place}
+    for photo, style, target in trial.pairs:
+        start = time.perf_counter()
+        try:
+            picture = stylize.stylize(photo, trial.name if known else style, **options)
+            seconds = time.perf_counter() - start
+            picture.save(target)
+        except Exception as error:  # the other pairs shall have their turn
+            words = str(error) if isinstance(error, ImpastoError) else repr(error)
+            report(Painted(error=" ".join(words.split())))
+        else:
+            report(Painted(seconds, memory(), device_memory()))
+
+
+def learned(name: str) -> Learned | None:
+    """What a model has learned, by its name or file; None for what stands for a method, or nothing.
+
+    Raises:
+        InputError: It is a model for something else than stylizing.
+    """
+    from impasto.methods.registry import methods
+    from impasto.models import zoo
+
+    if name in {entry.name for entry in methods()}:
+        return None
+    with suppress(InputError):  # a model, but of one style: the next line finds it
+        if zoo.for_any_style(name) is not None:
+            return None
+    return zoo.find(name)
+
+
+def memory() -> int | None:
+    """The most main memory that this process has held, in bytes; None if the system won't tell.
+
+    Linux's own figure goes first: that of ``getrusage`` is handed down from a process to those that
+    it starts.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def device_memory() -> int | None:
+    """The most memory that this process has held on a CUDA device, in bytes; None without one."""
+    import torch
+
+    return (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0) or None
+
+
+def main() -> None:
+    """Be the other process: a trial from standard input, outcomes to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the caller's process decides
+    told = json.load(sys.stdin)
+    trial = Trial(**{**told, "pairs": tuple(map(tuple, told["pairs"]))})
+    # whatever else prints goes to the log, and cannot be taken for an outcome
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    work(trial, lambda painted: print(json.dumps(asdict(painted)), file=channel, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""A trained model as ONNX graphs, which other runtimes run without PyTorch and this package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from impasto._version import __version__
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, Progress, Share, silent
+from impasto.errors import CancelledError, ImpastoError, InputError
+from impasto.export.graph import TOLERANCE, compare, traced
+from impasto.image import files
+from impasto.methods.graphs import Graph, Side
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.models import checkpoint as model_file
+from impasto.models import onnx_file, zoo
+from impasto.nn import vgg_weights
+
+
+@dataclass(frozen=True)
+class Written:
+    """A graph that was written.
+
+    Attributes:
+        path: Of the file.
+        names: The styles that it paints; or what the model is called.
+        size: Of the file, in bytes.
+        difference: The largest between what PyTorch and ONNX Runtime make of the same numbers: of
+            colours from 0 to 1, or of other numbers relative to the largest of them.
+        shapes: Of the widest input, in the runs that were compared.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    size: int
+    difference: float
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def export(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    callback: Callback = silent,
+) -> tuple[Written, ...]:
+    """Write a trained model as ONNX, once ONNX Runtime has been seen to paint what PyTorch paints.
+
+    Args:
+        source: A model: its file, or a name of ``impasto styles``, of which all styles of the model
+            are exported.
+        output: Where the graph goes that paints: ``x.onnx``. Another graph of the method goes into
+            a file beside it, such as ``x-predictor.onnx``.
+        callback: Called after every step; nothing is written if it cancels.
+
+    Returns:
+        What was written, the graph that paints last.
+
+    Raises:
+        CancelledError: The callback cancelled.
+        ImpastoError: The graph paints otherwise than PyTorch does, or could not be made.
+        InputError: The model cannot be exported, or the file not be written.
+        MissingExtraError: The libraries of the extra ``onnx`` are not installed.
+    """
+    target = Path(output)
+    if target.suffix != onnx_file.SUFFIX:
+        raise InputError(f"{target}: the name of an export ends in {onnx_file.SUFFIX}")
+    files.check(target)
+    for library in ("onnx", "onnxruntime", "onnxscript"):
+        onnx_file.library(library)
+    path = zoo.model_of(source)
+    known = model_file.load(path)
+    build = get(known.method, Ability.EXPORT).build
+    assert issubclass(build, NetworkMethod)  # what EXPORT means
+    method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
+    graphs = method.graphs()
+    told = _told(known, method, path)
+    told |= {graph.role: _beside(target, graph).name for graph in graphs if graph.role}
+    sides = {key: side for graph in graphs for key, side in _sides(graph).items()}
+    told |= {key: side for key, side in sides.items() if key.startswith("style_")}
+    made = []
+    for index, graph in enumerate(graphs):
+        part = {"paints_with": target.name} if graph.role else {}
+        share = Share(callback, index, len(graphs))
+        names = known.styles or (target.stem,)
+        made.append(_made(graph, {**told, **part}, _beside(target, graph), names, share))
+    for content, one in made:
+        files.write(content, one.path)
+    return tuple(one for _, one in made)
+
+
+def kept(source: str | os.PathLike[str]) -> Path:
+    """An export of a model in the user's cache, made when it is first asked for.
+
+    Args:
+        source: As for :func:`export`.
+
+    Returns:
+        The graph that paints.
+
+    Raises:
+        ImpastoError: See :func:`export`.
+    """
+    path = zoo.model_of(source)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    folder = vgg_weights.cache_dir() / "onnx" / f"{digest}-{__version__}"
+    target = folder / f"{path.stem}{onnx_file.SUFFIX}"
+    if not target.is_file():  # the graph that paints is written last
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"{error.strerror}: name another place in IMPASTO_CACHE"
+            raise InputError(f"{folder} cannot be made ({reason})") from error
+        try:
+            export(path, target)
+        except ImpastoError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+    return target
+
+
+def _made(
+    graph: Graph, told: Mapping[str, Any], place: Path, names: tuple[str, ...], callback: Share
+) -> tuple[bytes, Written]:
+    """A graph's file, and what is to be said of it once it is written."""
+    _report(callback, 0, f"tracing {place.name}")
+    content = traced(graph, {**told, **_sides(graph), **graph.facts}, place.name)
+    _report(callback, 1, f"checking {place.name}")
+    difference, shapes = compare(graph, content)
+    if not difference < TOLERANCE:
+        raise ImpastoError(
+            f"{place.name} would paint otherwise than PyTorch does: they differ by "
+            f"{difference:.1e}, and {TOLERANCE:.0e} is the most; nothing was written"
+        )
+    _report(callback, 2, f"checked {place.name}")
+    return content, Written(place, names, len(content), difference, shapes)
+
+
+def _report(callback: Share, step: int, stage: str) -> None:
+    callback(Progress(step, 2, stage=stage))
+    if callback.cancelled:
+        raise CancelledError("cancelled, nothing written")
+
+
+def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[str, Any]:
+    """What all files of an export tell of the model."""
+    card = {key: value for key, value in known.card.items() if key != "thumbnails"}
+    told: dict[str, Any] = {
+        "impasto": onnx_file.FORMAT,
+        "version": __version__,
+        "method": known.method,
+        "kind": str(known.card.get("kind", method.kind)),
+        "styles": list(known.styles),
+        "card": card,
+    }
+    if path.parent == zoo.folder():
+        told["licence"] = zoo.LICENCE
+    elif "licence" in card:
+        told["licence"] = str(card["licence"])
+    if method.default_size is not None:
+        told["default_size"] = method.default_size
+    return {"factor": 1, "multiple": method.multiple, "smallest": 1, **told}
+
+
+def _sides(graph: Graph) -> dict[str, int]:
+    """What the sides of a graph's pictures must be."""
+    told = {}
+    for one in graph.inputs:
+        side = one.shape[-1]
+        if one.name in {"content", "style"} and isinstance(side, Side):
+            before = "" if one.name == "content" else "style_"
+            told[f"{before}multiple"] = side.unit
+            told[f"{before}smallest"] = side.unit * side.least
+    return told
+
+
+def _beside(target: Path, graph: Graph) -> Path:
+    return target.with_stem(f"{target.stem}-{graph.role}") if graph.role else target

@@ -1,0 +1,143 @@
+"""Colours of whole pictures: histograms, linear colour matching, luminance.
+
+Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 5.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# ITU-R BT.601, the Y, I and Q of NTSC
+_RGB_TO_YIQ = (
+    (0.299, 0.587, 0.114),
+    (0.595716, -0.274453, -0.321263),
+    (0.211456, -0.522591, 0.311135),
+)
+# Ottosson 2020: from linear sRGB to cone responses, and from their cube roots to L, a, b
+_RGB_TO_LMS = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LMS_TO_OKLAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+def match_histogram(image: Tensor, reference: Tensor) -> Tensor:
+    """Give each channel of an image the histogram of a reference.
+
+    Args:
+        image: (1, 3, H, W).
+        reference: (1, 3, h, w).
+
+    Returns:
+        (1, 3, H, W) with the ranks of ``image`` and the values of ``reference``. Pixels of one
+        value keep one value, so that a flat area stays flat.
+    """
+    channels = [
+        _match_channel(one, other)
+        for one, other in zip(image.flatten(2)[0], reference.flatten(2)[0], strict=True)
+    ]
+    return torch.stack(channels).view_as(image)
+
+
+def _match_channel(image: Tensor, reference: Tensor) -> Tensor:
+    """(N,) and (M,) -> (N,): each rank reads the value at the same quantile of the reference."""
+    values = reference.sort().values
+    _, place, counts = image.unique(return_inverse=True, return_counts=True)
+    rank = 2 * counts.cumsum(0) - counts - 1  # twice the middle rank of those that share a value
+    position, steps = rank * (values.numel() - 1), 2 * max(image.numel() - 1, 1)
+    low, share = position // steps, position % steps / steps
+    high = (low + 1).clamp_max(values.numel() - 1)
+    return torch.lerp(values[low], values[high], share.to(values.dtype))[place]
+
+
+def luminance(image: Tensor) -> Tensor:
+    """The luminance of (1, 3, H, W), as (1, 1, H, W)."""
+    weights = image.new_tensor(_RGB_TO_YIQ[0]).view(1, 3, 1, 1)
+    return (image * weights).sum(1, keepdim=True)
+
+
+def with_luminance(image: Tensor, y: Tensor) -> Tensor:
+    """An image (1, 3, H, W) with its luminance replaced by (1, 1, H, W) and its I and Q kept."""
+    matrix = image.new_tensor(_RGB_TO_YIQ)
+    chroma = torch.einsum("cd,bdhw->bchw", matrix[1:], image)
+    rgb = torch.einsum("cd,bdhw->bchw", matrix.inverse(), torch.cat([y, chroma], dim=1))
+    return rgb.clamp(0, 1)
+
+
+def match_luminance(image: Tensor, reference: Tensor) -> Tensor:
+    """A luminance (1, 1, H, W) with the mean and standard deviation of another: equation 10."""
+    scale = reference.std() / image.std().clamp_min(1e-5)
+    return (image - image.mean()) * scale + reference.mean()
+
+
+def match_colors(image: Tensor, reference: Tensor) -> Tensor:
+    """Give an image the mean colour and the colour covariance of a reference: equation 11.
+
+    Of the linear maps that do so this is the symmetric one, which turns colours the least.
+
+    Args:
+        image: (1, 3, H, W).
+        reference: (1, 3, h, w).
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1].
+    """
+    x, y = image.flatten(2)[0].double(), reference.flatten(2)[0].double()  # (3, N)
+    return _transport(x, y).to(image.dtype).view_as(image).clamp(0, 1)
+
+
+def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
+    """Give an image the mean and covariance of a reference's a and b in OKLab; L stays.
+
+    Source: Ottosson, "A perceptual color space for image processing", 2020, for OKLab.
+
+    Args:
+        image: (1, 3, H, W), sRGB in [0, 1].
+        reference: (1, 3, h, w).
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1].
+    """
+    x, y = _oklab(image.double()), _oklab(reference.double())  # (3, N)
+    moved = torch.cat([x[:1], _transport(x[1:], y[1:])])
+    return _from_oklab(moved).to(image.dtype).view_as(image)
+
+
+def _oklab(image: Tensor) -> Tensor:
+    """(1, 3, H, W) of sRGB -> (3, H*W)."""
+    x = image.flatten(2)[0].clamp(0, 1)
+    linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    cones: Tensor = x.new_tensor(_RGB_TO_LMS) @ linear
+    return x.new_tensor(_LMS_TO_OKLAB) @ cones.clamp_min(0) ** (1 / 3)
+
+
+def _from_oklab(x: Tensor) -> Tensor:
+    """(3, N) -> sRGB in [0, 1], (3, N)."""
+    cones = torch.linalg.solve(x.new_tensor(_LMS_TO_OKLAB), x) ** 3
+    linear = torch.linalg.solve(x.new_tensor(_RGB_TO_LMS), cones).clamp(0, 1)
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def _transport(x: Tensor, y: Tensor) -> Tensor:
+    """Move colours (C, N) linearly to the mean and covariance of others (C, M), turning least."""
+    mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
+    root = _root(_covariance(x))
+    inverse = torch.linalg.inv(root)
+    matrix = inverse @ _root(root @ _covariance(y) @ root) @ inverse
+    return matrix @ (x - mean_x) + mean_y
+
+
+def _covariance(x: Tensor) -> Tensor:
+    """(C, N) -> (C, C), with a floor for pictures of one colour: a tenth of an 8-bit step."""
+    return torch.cov(x, correction=0) + torch.eye(len(x), dtype=x.dtype, device=x.device) * 1e-7
+
+
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ values.clamp_min(0).sqrt().diag() @ vectors.mT

@@ -1,0 +1,104 @@
+"""StyleBank's banks: what a style looks like, as filters of features.
+
+Chen, Yuan, Liao, Yu and Hua, "StyleBank: An Explicit Representation for Neural Image Style
+Transfer", CVPR 2017, section 3.2.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import instance_norm
+from impasto.nn.regions import regional_norm
+
+KERNELS = (1, 3, 5, 7)
+
+_NOISE = 0.1  # of He's initialisation, in fresh filters
+
+
+class Bank(nn.Module):
+    """Filters of styles: F̃_i = K_i ⊗ F, then instance norm with the style's own scales, and ReLU.
+
+    Args:
+        styles: N.
+        channels: C, of the features.
+        kernel: Side of the filters, one of :data:`KERNELS`; larger ones hold larger strokes.
+        layers: L, convolutions one after the other.
+
+    Attributes:
+        kernels: (N, L, C, C, k, k).
+        gamma: (N, L, C), the scales.
+        beta: (N, L, C), the shifts.
+    """
+
+    def __init__(self, styles: int, channels: int, kernel: int = 3, layers: int = 1) -> None:
+        super().__init__()
+        if styles < 1 or channels < 1 or layers < 1 or kernel not in KERNELS:
+            sides = ", ".join(map(str, KERNELS))
+            raise InputError(f"styles and layers must be 1 or more, kernel one of {sides}")
+        shape = (styles, layers, channels, channels, kernel, kernel)
+        spread = _NOISE * (2 / (channels * kernel * kernel)) ** 0.5
+        self.kernels = nn.Parameter(spread * torch.randn(shape))
+        with torch.no_grad():  # a style begins as the photo itself: content first, then paint
+            middle = self.kernels[..., kernel // 2, kernel // 2]  # (N, L, C, C)
+            middle.diagonal(dim1=2, dim2=3).add_(1)
+        self.gamma = nn.Parameter(torch.ones(shape[:3]))
+        self.beta = nn.Parameter(torch.zeros(shape[:3]))
+
+    def forward(self, features: Tensor, weights: Tensor, regions: Tensor | None = None) -> Tensor:
+        """Give features a style.
+
+        Filters are blended, not pictures: K = Σ w_i K_i. Where regions meet, each style's filters
+        see the features that lie inside its own: F̃ = Σ K_i ⊗ (M_i × F).
+
+        Args:
+            features: (B, C, h, w); with regions (1, C, h, w).
+            weights: (B, N), how much of each style; or with regions (P, N). 1 for one style and 0
+                for the others gives that style to the bit.
+            regions: M, (1, P, H, W), sums of 1 at each position; taken as means over the areas that
+                become one position here.
+
+        Returns:
+            (B, C, h, w); with regions (1 + P, C, h, w): the picture in its regions, then in each
+            style as a whole.
+        """
+        with torch.autocast(features.device.type, enabled=False):  # exact sums: see the weights
+            kernels = torch.tensordot(weights, self.kernels, 1)  # (B or P, L, C, C, k, k)
+            gamma = torch.tensordot(weights, self.gamma, 1)  # (B or P, L, C)
+            beta = torch.tensordot(weights, self.beta, 1)
+        if regions is not None:
+            features = features.expand(1 + len(weights), -1, -1, -1)
+        for one, scale, shift in zip(
+            kernels.unbind(1), gamma.unbind(1), beta.unbind(1), strict=True
+        ):
+            if regions is None:
+                features = instance_norm(convolve(features, one), scale, shift)
+            else:
+                size = (features.shape[2], features.shape[3])
+                masks = F.adaptive_avg_pool2d(regions, size).transpose(0, 1)  # (P, 1, h, w)
+                parts = convolve(features[:1] * masks, one)  # (P, C, h, w)
+                wholes = convolve(features[1:], one)
+                both = torch.cat([parts.sum(0, keepdim=True), wholes])
+                features = regional_norm(both, regions, scale, shift)
+            features = F.relu_(features)
+        return features
+
+
+def convolve(features: Tensor, kernels: Tensor) -> Tensor:
+    """Convolve each picture's features with filters of its own, borders mirrored.
+
+    Args:
+        features: (B, C, h, w).
+        kernels: (B, C', C, k, k), k odd.
+
+    Returns:
+        (B, C', h, w).
+    """
+    border = kernels.shape[-1] // 2
+    padded = F.pad(features, (border,) * 4, mode="reflect")
+    # one after the other: a grouped convolution of all takes a third longer on a processor
+    each = zip(padded.split(1), kernels, strict=True)
+    return torch.cat([F.conv2d(picture, kernel) for picture, kernel in each])

@@ -1,0 +1,273 @@
+"""One network for many styles: conditional instance normalisation.
+
+Dumoulin, Shlens and Kudlur, "A Learned Representation for Artistic Style", ICLR 2017: all styles
+share the convolutions, and each has a scale γ and a shift β of its own for every normalised channel
+(section 2.2, equation 5). A style is a row of two tables, and any weighted sum of rows is a style.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm, leaky
+from impasto.nn.johnson import TransformNet
+from impasto.nn.links import Chain, link
+from impasto.nn.regions import regional_norm
+from impasto.nn.upsampling import INTERPOLATIONS, doubled, one_of
+
+Norm = Callable[[Tensor], Tensor]
+
+
+def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """Normalise each picture's channels, then scale and shift them as a sum of styles says.
+
+    Args:
+        x: (B, C, H, W) in any float format.
+        weights: (B, N), how much of each style. 1 for one style and 0 for the others gives that
+            style to the bit.
+        gamma: (N, C), the scales of the styles.
+        beta: (N, C), the shifts.
+
+    Returns:
+        (B, C, H, W) in the format of ``x``.
+    """
+    # in float32: reduced formats would round the styles themselves, those of weight 1 too
+    with torch.autocast(x.device.type, enabled=False):
+        return instance_norm(x, weights @ gamma, weights @ beta)
+
+
+class Layer(nn.Module):
+    """Convolution with mirrored borders, a norm that is handed in, and ReLU.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        kernel: Side of the kernel; odd.
+        stride: 2 halves the size.
+        enlarge: Double the size first, by one of
+            :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+        relu: Whether a ReLU ends it.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        enlarge: str | None = None,
+        relu: bool = True,
+    ) -> None:
+        super().__init__()
+        self.enlarge, self.relu = enlarge, relu
+        # no bias: the norm would take it out again
+        self.convolution = convolution(inputs, outputs, kernel, stride=stride, bias=False)
+
+    def forward(self, x: Tensor, norm: Norm) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W')."""
+        if self.enlarge:
+            x = doubled(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
+        x = norm(self.convolution(x))
+        return F.relu_(x) if self.relu else x
+
+
+class ConditionalNet(nn.Module):
+    """Johnson's network with a conditional norm after every convolution, the last one too.
+
+    The appendix of the paper; its sigmoid is the (tanh(x/2) + 1) / 2 of Johnson et al.
+
+    Args:
+        styles: N.
+        width: Channels of the first convolution; the paper's 32, less for speed.
+        blocks: Residual blocks.
+        inner: Channels of the residual blocks; four times the width when None. They work on a
+            sixteenth of the positions, so a narrow network can be wide there at little cost.
+        upsampling: ``nearest``, as in the paper (section 2.2: no checkerboards), or another of
+            :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+
+    Attributes:
+        gamma: (N, S), all scales of each style, the layers one after the other. S is 1,603 at full
+            width: 3,206 numbers a style.
+        beta: (N, S), the shifts.
+    """
+
+    def __init__(
+        self,
+        styles: int,
+        width: int = 32,
+        blocks: int = 5,
+        *,
+        inner: int | None = None,
+        upsampling: str = "nearest",
+    ) -> None:
+        super().__init__()
+        full = 4 * width if inner is None else inner
+        if min(styles, width, full) < 1 or blocks < 0:
+            raise InputError("styles, width and inner must be 1 or more, blocks 0 or more")
+        self.upsampling = one_of(INTERPOLATIONS, upsampling)
+        self.encoder = nn.ModuleList(
+            (
+                Layer(3, width, 9),
+                Layer(width, 2 * width, stride=2),
+                Layer(2 * width, full, stride=2),
+            )
+        )
+        self.residual = nn.ModuleList(
+            nn.ModuleList((Layer(full, full), Layer(full, full, relu=False))) for _ in range(blocks)
+        )
+        self.decoder = nn.ModuleList(
+            (
+                Layer(full, 2 * width, enlarge=upsampling),
+                Layer(2 * width, width, enlarge=upsampling),
+                Layer(width, 3, 9, relu=False),
+            )
+        )
+        self.gamma = nn.Parameter(torch.ones(styles, sum(self.channels)))
+        self.beta = nn.Parameter(torch.zeros(styles, sum(self.channels)))
+        initialize(self)
+
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        """All convolutions, in the order of their norms in the tables."""
+        return [part for part in self.modules() if isinstance(part, nn.Conv2d)]
+
+    @property
+    def channels(self) -> list[int]:
+        """Of each norm: how a row of the tables divides among the layers."""
+        return [convolution.out_channels for convolution in self.convolutions]
+
+    def forward(self, image: Tensor, weights: Tensor, regions: Tensor | None = None) -> Tensor:
+        """Paint pictures in sums of the styles.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
+            weights: (B, N), a sum for each picture; or with regions (P, N), one for each of them.
+            regions: (1, P, H, W) of a single picture, sums of 1 at each position. It is painted as
+                a whole in each style beside, see :func:`regional_norm`.
+
+        Returns:
+            (B, 3, H, W), float32 in [0, 1].
+        """
+        return self.paint(image, weights, self.gamma, self.beta, regions)
+
+    def paint(
+        self,
+        image: Tensor,
+        weights: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        regions: Tensor | None = None,
+    ) -> Tensor:
+        """As :meth:`forward`, with tables from elsewhere: (N, S) each."""
+        if regions is None:
+            return self._run(image, partial(conditional_norm, weights=weights), gamma, beta)
+        with torch.autocast(image.device.type, enabled=False):
+            rows = (weights @ gamma, weights @ beta)  # (P, S) each
+        batch = image.expand(1 + len(weights), -1, -1, -1)
+        return self._run(batch, partial(regional_norm, regions=regions), *rows)[:1]
+
+    def _run(
+        self, image: Tensor, norm: Callable[..., Tensor], gamma: Tensor, beta: Tensor
+    ) -> Tensor:
+        """All layers, each with its own columns of the tables."""
+        columns = zip(gamma.split(self.channels, 1), beta.split(self.channels, 1), strict=True)
+        norms = (partial(norm, gamma=scale, beta=shift) for scale, shift in columns)
+        x = image * 2 - 1
+        for layer in self.encoder:
+            x = layer(x, next(norms))  # in the end (B, 4*width, H/4, W/4)
+        for block in self.residual:
+            first, second = block.children()
+            x = x + second(first(x, next(norms)), next(norms))
+        for layer in self.decoder:
+            x = layer(x, next(norms))  # in the end (B, 3, H, W)
+        return leaky(torch.sigmoid(x.float()), x.float())
+
+    def chain(self, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
+        """The same network link by link, for one picture; None where it has regions."""
+        return (
+            None if regions is not None else self.linked(weights @ self.gamma, weights @ self.beta)
+        )
+
+    def linked(self, gamma: Tensor, beta: Tensor) -> Chain:
+        """The same network link by link, with the scales and shifts (1, S) of one style."""
+        rows = zip(gamma[0].split(self.channels), beta[0].split(self.channels), strict=True)
+        blocks = [layer for block in self.residual for layer in block.children()]
+        layers = (*self.encoder, *blocks, *self.decoder)
+        ends = set(blocks[1::2])
+        links = [
+            link(
+                layer.convolution,
+                row,
+                relu=layer.relu,
+                enlarge=layer.enlarge,
+                shortcut=2 if layer in ends else 0,
+            )
+            for layer, row in zip(layers, rows, strict=True)
+            if isinstance(layer, Layer)
+        ]
+        return Chain(links, torch.sigmoid)
+
+    def take_over(self, other: TransformNet) -> None:
+        """Start from a network of one style: its convolutions, and its norms for every style.
+
+        The last norm, which that network lacks, stays as it is.
+
+        Raises:
+            InputError: It has another shape, or no instance norms.
+        """
+        convolutions = [part for part in other.modules() if isinstance(part, nn.Conv2d)]
+        norms = [part for part in other.modules() if isinstance(part, InstanceNorm)]
+        shapes = [convolution.weight.shape for convolution in convolutions]
+        fits = shapes == [own.weight.shape for own in self.convolutions]
+        if not fits or len(norms) != len(shapes) - 1:
+            raise InputError(
+                "the network to start from has another shape: train with its width and blocks"
+            )
+        row = sum(self.channels[:-1])
+        with torch.no_grad():
+            for own, convolution in zip(self.convolutions, convolutions, strict=True):
+                own.weight.copy_(convolution.weight)
+            self.gamma[:, :row] = torch.cat([norm.weight for norm in norms])
+            self.beta[:, :row] = torch.cat([norm.bias for norm in norms])
+
+
+class NewStyle(nn.Module):
+    """A network of many styles that learns one more: two new rows, and nothing else.
+
+    Section 3.2 of the paper: with the convolutions as they are, a style is learned in an eighth of
+    the steps.
+
+    Args:
+        network: Copied and frozen; the new rows start from the means of its own.
+    """
+
+    def __init__(self, network: ConditionalNet) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.gamma = nn.Parameter(network.gamma.detach().mean(0, keepdim=True))  # (1, S)
+        self.beta = nn.Parameter(network.beta.detach().mean(0, keepdim=True))
+
+    def forward(self, image: Tensor, weights: Tensor) -> Tensor:
+        """(B, 3, H, W) in the new style; ``weights`` (B, 1) are those of a table of one style."""
+        return self.network.paint(image, weights, self.gamma, self.beta)
+
+    def joined(self) -> ConditionalNet:
+        """A network with the new rows below the old, which are the same to the bit."""
+        old = self.network
+        width, _, inner = old.channels[:3]
+        grown = ConditionalNet(
+            len(old.gamma) + 1, width, len(old.residual), inner=inner, upsampling=old.upsampling
+        )
+        state = dict(old.state_dict())
+        for name, row in (("gamma", self.gamma), ("beta", self.beta)):
+            state[name] = torch.cat([state[name], row.detach()])  # (N + 1, S)
+        grown.load_state_dict(state)
+        return grown.eval()

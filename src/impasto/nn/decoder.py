@@ -1,0 +1,137 @@
+"""A picture from features of VGG-19: the encoder's mirror image, which is learned.
+
+Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+ICCV 2017, section 6.1, for relu4_1; Li et al., "Universal Style Transfer via Feature Transforms",
+NIPS 2017, section 3.1, for the first layer of every block.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import convolution, initialize
+from impasto.nn.features import feature_vectors
+from impasto.nn.upsampling import Doubled
+from impasto.nn.vgg import WIDTHS, Encoder, block_of, layer_names
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+_FLOOR = 0.25  # of a layer's mean scale
+
+
+class Decoder(nn.Module):
+    """Each convolution up to a layer the other way round, and interpolation for pooling.
+
+    3x3 convolutions with a reflected border and ReLU, but for the last, which is linear. No norms:
+    an instance norm would give every picture the same style again (section 6.1 of AdaIN).
+
+    Args:
+        layer: What it begins from, one of :data:`LAYERS`.
+        upsampling: One of :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+
+    Raises:
+        InputError: There is no decoder from there.
+    """
+
+    def __init__(self, layer: str = "relu4_1", upsampling: str = "nearest") -> None:
+        super().__init__()
+        if layer not in LAYERS:
+            raise InputError(f"no decoder from {layer!r}: choose {', '.join(LAYERS)}")
+        names = layer_names("vgg19")
+        parts: list[nn.Module] = []
+        for name in reversed(names[: names.index(layer) + 1]):
+            if name.startswith("pool"):
+                parts.append(Doubled(upsampling))
+            elif name.startswith("conv"):
+                parts += [convolution(*_mirrored(name), 3), nn.ReLU(inplace=True)]
+        self.body = nn.Sequential(*parts[:-1])  # nothing after the last convolution
+        initialize(self, last=0.1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) with sides of 2 or more to (B, 3, H, W), about [0, 1], in float32.
+
+        H and W are h and w times 1, 2, 4, 8 or 16 for relu1_1 to relu5_1.
+        """
+        # Around 0 a 16-bit number tells more shades apart than around 0.5.
+        return self.body(features).float() + 0.5
+
+    @torch.no_grad()
+    def take_over(self, other: Decoder) -> None:
+        """Begin with the weights of another, as far from the picture back as both go."""
+        own, theirs = (
+            [part for part in decoder.body if isinstance(part, nn.Conv2d)]
+            for decoder in (self, other)
+        )
+        for mine, donor in zip(reversed(own), reversed(theirs), strict=False):
+            mine.load_state_dict(donor.state_dict())
+
+
+def _mirrored(name: str) -> tuple[int, int]:
+    """Channels in and out of the mirror image of a convolution."""
+    block, index = int(name[4]), int(name[6])
+    before = 3 if block == 1 else WIDTHS[block - 2]
+    return WIDTHS[block - 1], WIDTHS[block - 1] if index > 1 else before
+
+
+class Scales(nn.Module):
+    """The root mean square of each channel of some layers over a set of pictures.
+
+    In units of it all channels count alike, in the features that a decoder reads and in the losses
+    that it learns from. The numbers are buffers, so that they go with the decoder into its model.
+
+    Args:
+        layers: Of VGG-19, each the first of its block.
+    """
+
+    def __init__(self, layers: tuple[str, ...]) -> None:
+        super().__init__()
+        self.layers = layers
+        for layer in layers:
+            self.register_buffer(layer, torch.ones(WIDTHS[block_of(layer) - 1]))
+
+    @torch.no_grad()
+    def measure(self, encoder: Encoder, pictures: list[Tensor]) -> None:
+        """Take the scales of pictures (1, 3, H, W); every picture counts alike.
+
+        A channel that hardly ever fires on them would be blown up without limit on others, so none
+        is taken to be below a quarter of its layer's mean.
+        """
+        squares = {layer: torch.zeros(()) for layer in self.layers}
+        for picture in pictures:
+            features = encoder(picture, self.layers)
+            for layer in self.layers:
+                mean = feature_vectors(features[layer]).square().mean(dim=(0, 1))  # (C,)
+                squares[layer] = squares[layer] + mean.cpu() / len(pictures)
+        for layer in self.layers:
+            scale = squares[layer].sqrt()
+            self.get_buffer(layer).copy_(scale.clamp_min(_FLOOR * float(scale.mean())))
+
+    def applied_to(self, encoder: Encoder) -> Encoder:
+        """Rescale an encoder's filters so that its features come out in these units.
+
+        ReLU and max pooling commute with a positive factor for each channel. What a layer is
+        divided by, the next convolution multiplies by, so other layers stay as they were.
+
+        Args:
+            encoder: With ``max`` or ``average`` pooling; changed, in tensors of its own.
+
+        Returns:
+            The same encoder.
+        """
+        for layer in self.layers:
+            scale = self.get_buffer(layer).detach().to(encoder.mean.device, encoder.dtype)
+            name = layer.replace("relu", "conv")
+            following = f"{name[:-1]}2"
+            _rescale(encoder.convolutions[name], 1 / scale.view(-1, 1, 1, 1), 1 / scale)
+            if following in encoder.convolutions:
+                _rescale(encoder.convolutions[following], scale.view(1, -1, 1, 1))
+        return encoder
+
+
+def _rescale(part: nn.Module, weight: Tensor, bias: Tensor | float = 1.0) -> None:
+    for name, factor in (("weight", weight), ("bias", bias)):
+        # new tensors: those that are there belong to all encoders of this process
+        new = part.get_parameter(name).detach() * factor
+        setattr(part, name, nn.Parameter(new, requires_grad=False))

@@ -1,0 +1,223 @@
+"""Johnson's network with bare convolutions: small, and made to have its weights written by another.
+
+Shen, Yan and Zeng, "Neural Style Transfer via Meta Networks", CVPR 2018: the image transformation
+network of the paper's table and of the authors' released prototxt files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import InstanceNorm, convolution, initialize
+from impasto.nn.johnson import TransformNet, squash
+from impasto.nn.links import Chain, link
+from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, doubled, one_of
+
+
+class GeneratedLayer(nn.Module):
+    """A convolution without bias, instance norm, and perhaps ReLU: what is generated at one go.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        stride: 2 halves the size.
+        enlarge: Double the size instead, with a 4x4: one of :data:`UPSAMPLINGS`, or None.
+        unpadded: Lose two pixels of each axis instead of mirroring the border.
+        affine: Whether the norm has a scale and a shift for each channel.
+        relu: Whether a ReLU ends it.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        stride: int = 1,
+        enlarge: str | None = None,
+        unpadded: bool = False,
+        affine: bool = True,
+        relu: bool = True,
+    ) -> None:
+        super().__init__()
+        self.relu, self.enlarge = relu, enlarge
+        self.convolution: nn.Conv2d | nn.ConvTranspose2d
+        if enlarge == "transposed":
+            self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
+        elif enlarge:
+            self.convolution = nn.Conv2d(inputs, outputs, 4, bias=False)
+        else:
+            padding = 0 if unpadded else 1
+            self.convolution = nn.Conv2d(
+                inputs, outputs, 3, stride, padding, bias=False, padding_mode="reflect"
+            )
+        self.norm = InstanceNorm(outputs)
+        if not affine:
+            for name in ("weight", "bias"):
+                fixed = self.norm.get_parameter(name).detach()
+                delattr(self.norm, name)
+                self.norm.register_buffer(name, fixed, persistent=False)
+
+    @property
+    def taps(self) -> int:
+        """Numbers that make up one number of the convolution's result."""
+        height, width = self.convolution.kernel_size
+        stride = self.convolution.stride[0] if self.enlarge == "transposed" else 1
+        return self.convolution.in_channels * height * width // stride**2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W')."""
+        if self.enlarge in INTERPOLATIONS:
+            x = doubled(x, self.enlarge, training=self.training)
+            x = F.pad(x, (1, 2, 1, 2), mode="reflect")
+        x = self.norm(self.convolution(x))
+        return F.relu_(x) if self.relu else x
+
+
+class GeneratedNet(nn.Module):
+    """9x9, two strided 3x3, ten 3x3, two 4x4 that enlarge, 9x9.
+
+    The first and the last are ordinary layers with a bias, without a norm; all others are a
+    :class:`GeneratedLayer`. A width of 8 has 112,048 weights in its convolutions, 448,192 bytes in
+    float32.
+
+    Args:
+        width: Channels of the first convolution.
+        blocks: Pairs of 3x3.
+        shortcuts: Whether what goes into a pair is added to what comes out, as in the residual
+            blocks of the paper's table; the authors' prototxt has none.
+        upsampling: ``transposed`` for the paper's transposed convolutions of 4x4; or ``nearest``
+            and ``bilinear`` for that interpolation and a plain 4x4, of as many weights. Only the
+            last leaves no grid: a kernel of an even size sees other neighbours from even pixels
+            than from odd ones.
+        unpadded: The pairs without padding, inside a mirrored border.
+        affine: Whether norms have a scale and a shift; not in the paper.
+    """
+
+    def __init__(
+        self,
+        width: int = 8,
+        blocks: int = 5,
+        *,
+        shortcuts: bool = True,
+        upsampling: str = "nearest",
+        unpadded: bool = False,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        one_of(UPSAMPLINGS, upsampling)
+        self.shortcuts, self.border = shortcuts, 8 * blocks if unpadded else 0
+        full = 4 * width
+        layers = [
+            GeneratedLayer(width, 2 * width, stride=2, affine=affine),
+            GeneratedLayer(2 * width, full, stride=2, affine=affine),
+        ]
+        for _ in range(blocks):
+            for relu in (True, not shortcuts):  # no ReLU after a sum
+                layers.append(
+                    GeneratedLayer(full, full, unpadded=unpadded, affine=affine, relu=relu)
+                )
+        layers += [
+            GeneratedLayer(full, 2 * width, enlarge=upsampling, affine=affine),
+            GeneratedLayer(2 * width, width, enlarge=upsampling, affine=affine),
+        ]
+        self.first = convolution(3, width, 9)
+        self.layers = nn.ModuleList(layers)
+        self.last = convolution(width, 3, 9)
+        initialize(self, last=0.1)
+
+    @property
+    def convolutions(self) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+        """All of them, in the order in which they run."""
+        return [self.first, *(layer.convolution for layer in self._generated()), self.last]
+
+    def _generated(self) -> list[GeneratedLayer]:
+        return cast("list[GeneratedLayer]", list(self.layers))
+
+    @property
+    def weights(self) -> int:
+        """Of all convolutions, biases apart."""
+        return sum(part.weight.numel() for part in self.convolutions)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to the same in float32, H and W multiples of 4."""
+        x = image * 2 - 1
+        if self.border:
+            # a border wider than the picture has nothing to mirror: its last pixels go on instead
+            wide = all(self.border < side for side in x.shape[-2:])
+            mode = "reflect" if wide else "replicate"
+            x = F.pad(x, (self.border,) * 4, mode=mode)
+        x = F.relu_(self.first(x))  # (B, width, H, W)
+        layers = self._generated()
+        for layer in layers[:2]:
+            x = layer(x)  # in the end (B, 4*width, H/4, W/4)
+        for first, second in zip(layers[2:-2:2], layers[3:-2:2], strict=True):
+            made = second(first(x))
+            crop = (x.shape[-1] - made.shape[-1]) // 2  # 2 without padding, else 0
+            inner = x[..., crop : x.shape[-2] - crop, crop : x.shape[-1] - crop]
+            x = inner + made if self.shortcuts else made
+        for layer in layers[-2:]:
+            x = layer(x)  # in the end (B, width, H, W)
+        return squash(self.last(x).float(), "tanh")
+
+    def chain(self) -> Chain | None:
+        """The same network link by link; None for its unpadded and transposed variants."""
+        layers = self._generated()
+        if self.border or any(layer.enlarge == "transposed" for layer in layers):
+            return None
+        links = [link(self.first)]
+        for index, layer in enumerate(layers):
+            ends = self.shortcuts and 2 < index < len(layers) - 2 and index % 2 == 1
+            links.append(
+                link(
+                    cast("nn.Conv2d", layer.convolution),
+                    (layer.norm.weight, layer.norm.bias),
+                    relu=layer.relu,
+                    enlarge=layer.enlarge,
+                    shortcut=2 if ends else 0,
+                )
+            )
+        links.append(link(self.last, relu=False))
+        return Chain(links, lambda x: squash(x, "tanh"))
+
+    @torch.no_grad()
+    def take_over(self, other: TransformNet, photos: Sequence[Tensor]) -> None:
+        """Start from Johnson's network: its convolutions, and of its norms what has a place here.
+
+        Its first norm, which has none, becomes what it does on average.
+
+        Args:
+            other: With instance norms and interpolation, as this one.
+            photos: Some of them, (1, 3, H, W) each, to take that average over.
+
+        Raises:
+            InputError: It has another shape.
+        """
+        theirs = [part for part in other.modules() if isinstance(part, nn.Conv2d)]
+        norms = [part for part in other.modules() if isinstance(part, InstanceNorm)]
+        weights = [part.weight for part in theirs]
+        weights[-3:-1] = [F.pad(weight, (0, 1, 0, 1)) for weight in weights[-3:-1]]  # to 4x4
+        shapes = [part.weight.shape for part in self.convolutions]
+        if [weight.shape for weight in weights] != shapes or len(norms) != len(shapes) - 1:
+            raise InputError(
+                "the network to start from has another shape: train with its width and blocks"
+            )
+        for own, weight in zip(self.convolutions, weights, strict=True):
+            own.weight.copy_(weight)
+        for layer, norm in zip(self._generated(), norms[1:], strict=True):
+            layer.norm.load_state_dict(norm.state_dict(), strict=False)
+        _bias(self.last).copy_(_bias(theirs[-1]))
+        seen = torch.cat([theirs[0](photo * 2 - 1).flatten(2) for photo in photos], 2)[0]  # (C, N)
+        slope = norms[0].weight / seen.std(1)
+        self.first.weight.mul_(slope.view(-1, 1, 1, 1))
+        _bias(self.first).copy_((_bias(theirs[0]) - seen.mean(1)) * slope + norms[0].bias)
+
+
+def _bias(part: nn.Conv2d) -> Tensor:
+    assert part.bias is not None  # of an ordinary layer
+    return part.bias

@@ -1,0 +1,109 @@
+"""The image transformation network of Johnson et al. 2016: one pass from photo to painting.
+
+Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+ECCV 2016, section 3.1 and the table of its supplementary material.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import ConvNorm, InstanceNorm, Residual, convolution, initialize, leaky
+from impasto.nn.links import Chain, link
+from impasto.nn.upsampling import UpConvNorm
+
+OUTPUTS = ("tanh", "tanh150")
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the ImageNet photographs, RGB, 0 to 255
+
+
+class TransformNet(nn.Module):
+    """9x9, two strided 3x3, residual blocks, two upsampling 3x3, 9x9.
+
+    Args:
+        width: Channels of the first convolution; the paper's 32.
+        blocks: Residual blocks.
+        norm: ``instance``, ``batch`` or ``none``.
+        upsampling: One of :data:`~impasto.nn.upsampling.UPSAMPLINGS`.
+        padding: Of all convolutions.
+        unpadded: Residual blocks without padding after a reflected border of 40 pixels, as the
+            paper's table has it.
+        output: ``tanh`` for (tanh + 1) / 2, the paper's; ``tanh150`` for 150 tanh around the mean
+            photograph, the authors' code, which reaches a little beyond [0, 1].
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        blocks: int = 5,
+        *,
+        norm: str = "instance",
+        upsampling: str = "nearest",
+        padding: str = "reflect",
+        unpadded: bool = False,
+        output: str = "tanh",
+    ) -> None:
+        super().__init__()
+        if output not in OUTPUTS:
+            raise InputError(f"unknown output {output!r}: choose {', '.join(OUTPUTS)}")
+        inner = "none" if unpadded else padding
+        self.border = 8 * blocks if unpadded else 0
+        self.output, self.upsampling = output, upsampling
+        self.encoder = nn.Sequential(
+            ConvNorm(3, width, 9, norm=norm, padding=padding),
+            ConvNorm(width, 2 * width, 3, stride=2, norm=norm, padding=padding),
+            ConvNorm(2 * width, 4 * width, 3, stride=2, norm=norm, padding=padding),
+        )
+        self.residual = nn.Sequential(
+            *(Residual(4 * width, norm=norm, padding=inner) for _ in range(blocks))
+        )
+        self.decoder = nn.Sequential(
+            UpConvNorm(4 * width, 2 * width, upsampling=upsampling, norm=norm, padding=padding),
+            UpConvNorm(2 * width, width, upsampling=upsampling, norm=norm, padding=padding),
+        )
+        self.last = convolution(width, 3, 9, padding=padding)
+        initialize(self, last=0.1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to the same, H and W multiples of 4."""
+        x = image * 2 - 1
+        if self.border:
+            # a border wider than the picture has nothing to mirror: its last pixels go on instead
+            wide = all(self.border < side for side in x.shape[-2:])
+            mode = "reflect" if wide else "replicate"
+            x = F.pad(x, (self.border,) * 4, mode=mode)  # (B, 3, H + 2*border, W + 2*border)
+        x = self.encoder(x)  # (B, 4*width, (H + 2*border)/4, ...)
+        x = self.residual(x)  # (B, 4*width, H/4, W/4)
+        x = self.decoder(x)  # (B, width, H, W)
+        return squash(self.last(x).float(), self.output)
+
+    def chain(self) -> Chain | None:
+        """The same network link by link; None where its norms or borders are others."""
+        norms = [part for part in self.modules() if isinstance(part, InstanceNorm)]
+        convolutions = [part for part in self.modules() if isinstance(part, nn.Conv2d)]
+        mirrored = all(part.padding_mode == "reflect" for part in convolutions)
+        if self.border or not mirrored or len(norms) != len(convolutions) - 1:
+            return None
+        inner = len(convolutions) - 3
+        links = [
+            link(
+                part,
+                norm,
+                relu=not 3 <= index < inner or index % 2 == 1,
+                enlarge=self.upsampling if index >= inner else None,
+                shortcut=2 if 3 <= index < inner and index % 2 == 0 else 0,
+            )
+            for index, (part, norm) in enumerate(zip(convolutions, norms, strict=False))
+        ]
+        links.append(link(self.last, relu=False))
+        return Chain(links, lambda x: squash(x, self.output))
+
+
+def squash(x: Tensor, output: str) -> Tensor:
+    """The last convolution's numbers as colours, by one of :data:`OUTPUTS`."""
+    if output == "tanh":
+        return leaky((torch.tanh(x) + 1) / 2, x)
+    mean = torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1)
+    return leaky((150 * torch.tanh(x) + mean) / 255, x)

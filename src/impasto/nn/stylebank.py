@@ -1,0 +1,252 @@
+"""The network of StyleBank: an encoder, a bank of filters for each style, a decoder.
+
+Chen, Yuan, Liao, Yu and Hua, "StyleBank: An Explicit Representation for Neural Image Style
+Transfer", CVPR 2017. What a picture shows lies in the features between encoder and decoder, which
+give the picture back; what a style looks like lies in the filters that the features are convolved
+with on the way, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.bank import Bank
+from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm
+from impasto.nn.cin import Layer
+from impasto.nn.johnson import TransformNet, squash
+from impasto.nn.links import Chain, Link, link
+from impasto.nn.regions import regional_norm
+from impasto.nn.upsampling import INTERPOLATIONS, one_of
+
+Norm = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_AT_ONCE = 4  # filters whose elements are drawn in one pass
+
+
+class Stage(nn.Module):
+    """Convolution with mirrored borders, instance norm, ReLU; of all styles.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        kernel: Side of the kernel; odd.
+        stride: 2 halves the size.
+        enlarge: Double the size first, by one of
+            :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        enlarge: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.layer = Layer(inputs, outputs, kernel, stride=stride, enlarge=enlarge)
+        self.norm = InstanceNorm(outputs)
+
+    def forward(self, x: Tensor, norm: Norm = instance_norm) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W').
+
+        Args:
+            x: Pictures or features.
+            norm: Takes what is normalised, and the scales and shifts (C',).
+        """
+        found: Tensor = self.layer(x, lambda one: norm(one, self.norm.weight, self.norm.bias))
+        return found
+
+    def link(self) -> Link:
+        """The same as a link of a chain."""
+        return link(self.layer.convolution, self.norm, enlarge=self.layer.enlarge)
+
+
+def norm_as_first(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Normalise all pictures by the statistics of the first: instance norm, for that one.
+
+    Args:
+        x: (B, C, H, W) in any float format.
+        weight: (C,), the scales.
+        bias: (C,), the shifts.
+        eps: Added to the variance.
+
+    Returns:
+        (B, C, H, W) in the format of ``x``.
+    """
+    first = x[:1].float()
+    variance, mean = torch.var_mean(first, (2, 3), correction=0, keepdim=True)  # (1, C, 1, 1)
+    scale = weight.view(1, -1, 1, 1) / (variance + eps).sqrt()
+    return ((x.float() - mean) * scale + bias.view(1, -1, 1, 1)).to(x.dtype)
+
+
+class StyleBankNet(nn.Module):
+    """Encoder, bank, decoder; without the bank, an auto-encoder.
+
+    Args:
+        styles: N.
+        width: Channels of the first convolution; 32, less for speed.
+        kernel: Side of the banks' filters.
+        layers: Convolutions of a bank.
+        upsampling: One of :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+    """
+
+    def __init__(
+        self,
+        styles: int,
+        width: int = 32,
+        kernel: int = 3,
+        layers: int = 1,
+        *,
+        upsampling: str = "nearest",
+    ) -> None:
+        super().__init__()
+        if width < 1:
+            raise InputError("width must be 1 or more")
+        self.upsampling = one_of(INTERPOLATIONS, upsampling)
+        self.encoder = nn.Sequential(
+            Stage(3, width, 9),
+            Stage(width, 2 * width, stride=2),
+            Stage(2 * width, 4 * width, stride=2),
+        )
+        self.decoder = nn.ModuleList(
+            (
+                Stage(4 * width, 2 * width, enlarge=upsampling),
+                Stage(2 * width, width, enlarge=upsampling),
+            )
+        )
+        self.last = convolution(width, 3, 9)
+        initialize(self, last=0.1)
+        self.bank = Bank(styles, 4 * width, kernel, layers)
+
+    def forward(
+        self, image: Tensor, weights: Tensor | None = None, regions: Tensor | None = None
+    ) -> Tensor:
+        """Paint pictures in blends of the styles, or give them back.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
+            weights: (B, N), a blend for each picture, or with regions (P, N), one for each of
+                them; None is the auto-encoder's branch.
+            regions: (1, P, H, W) of a single picture, sums of 1 at each position.
+
+        Returns:
+            (B, 3, H, W), float32 in [0, 1].
+        """
+        features = self.encode(image)
+        if weights is None:
+            return self.decode(features)
+        features = self.bank(features, weights, regions)
+        if regions is None:
+            return self.decode(features)
+        return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
+
+    def chain(self, weights: Tensor | None = None, regions: Tensor | None = None) -> Chain | None:
+        """The same network link by link, for one picture; None for regions and without a bank."""
+        if weights is None or regions is not None:
+            return None
+        tables = (self.bank.kernels, self.bank.gamma, self.bank.beta)
+        banks = zip(*(torch.tensordot(weights[0], one, 1) for one in tables), strict=True)
+        links = [
+            *(stage.link() for stage in self.encoder if isinstance(stage, Stage)),
+            *(Link(kernel, scale=scale, shift=shift) for kernel, scale, shift in banks),
+            *(stage.link() for stage in self.decoder if isinstance(stage, Stage)),
+            link(self.last, relu=False),
+        ]
+        return Chain(links, lambda x: squash(x, "tanh"))
+
+    def encode(self, image: Tensor) -> Tensor:
+        """F = E(I): (B, 3, H, W) in [0, 1] to (B, 4*width, H/4, W/4)."""
+        features: Tensor = self.encoder(image * 2 - 1)
+        return features
+
+    def decode(self, features: Tensor, norm: Norm = instance_norm) -> Tensor:
+        """O = D(F): (B, 4*width, h, w) to (B, 3, 4*h, 4*w), float32 in [0, 1]."""
+        for stage in self.decoder:
+            features = stage(features, norm)
+        return squash(self.last(features).float(), "tanh")
+
+    def elements(self, image: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """What each filter of a bank adds to a picture: the style elements.
+
+        The response of one filter is painted as if no other responded. Norms are those of the whole
+        picture, or else a faint response would be blown up to a strong one.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], H and W multiples of 4.
+            weights: (1, N), a blend of the styles.
+
+        Yields:
+            For each filter its response (h, w), not negative, and the colours (1, 3, H, W) that it
+            adds to those of no response at all, in [-1, 1].
+        """
+        styled = self.bank(self.encode(image), weights)  # (1, C, h, w)
+        nothing = self.decode(torch.cat([styled, torch.zeros_like(styled)]), norm_as_first)[1:]
+        for some in torch.arange(styled.shape[1]).split(_AT_ONCE):
+            alone = torch.zeros_like(styled).repeat(len(some), 1, 1, 1)  # (some, C, h, w)
+            places = torch.arange(len(some))
+            alone[places, some] = styled[0, some]
+            painted = self.decode(torch.cat([styled, alone]), norm_as_first)[1:]
+            yield from zip(styled[0, some], (painted - nothing).split(1), strict=True)
+
+    def take_over(self, other: TransformNet) -> None:
+        """Start from a network of one style: its encoder and its decoder, not what lies between.
+
+        Raises:
+            InputError: It has another width, or no instance norms.
+        """
+        outer = [part for room in (other.encoder, other.decoder) for part in room.modules()]
+        convolutions = [part for part in outer if isinstance(part, nn.Conv2d)]
+        norms = [part for part in outer if isinstance(part, InstanceNorm)]
+        stages = [part for part in self.modules() if isinstance(part, Stage)]
+        shapes = [stage.layer.convolution.weight.shape for stage in stages]
+        fits = shapes == [convolution.weight.shape for convolution in convolutions]
+        if not fits or len(norms) != len(stages):
+            raise InputError("the network to start from has another shape: train with its width")
+        with torch.no_grad():
+            for stage, convolution, norm in zip(stages, convolutions, norms, strict=True):
+                stage.layer.convolution.weight.copy_(convolution.weight)
+                stage.norm.load_state_dict(norm.state_dict())
+        self.last.load_state_dict(other.last.state_dict())
+
+
+class NewBank(nn.Module):
+    """A network that learns one style more: a bank of its own, and nothing else.
+
+    The paper's incremental learning: encoder and decoder stay as they are, and so do the other
+    banks.
+
+    Args:
+        network: Copied and frozen; the new bank starts from the mean of its own.
+    """
+
+    def __init__(self, network: StyleBankNet) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        _, layers, channels, _, kernel, _ = network.bank.kernels.shape
+        self.bank = Bank(1, channels, kernel, layers)
+        with torch.no_grad():
+            for own, known in zip(self.bank.parameters(), network.bank.parameters(), strict=True):
+                own.copy_(known.mean(0, keepdim=True))
+
+    def forward(self, image: Tensor, weights: Tensor) -> Tensor:
+        """(B, 3, H, W) in the new style; ``weights`` (B, 1) are those of a single bank."""
+        features = self.network.encode(image)
+        return self.network.decode(self.bank(features, weights))
+
+    def joined(self) -> StyleBankNet:
+        """A network with the new bank behind the old, which are the same to the bit."""
+        state, new = dict(self.network.state_dict()), self.bank.state_dict()
+        for name, value in new.items():
+            state[f"bank.{name}"] = torch.cat([state[f"bank.{name}"], value])
+        styles, layers, channels, _, kernel, _ = state["bank.kernels"].shape
+        upsampling = self.network.upsampling
+        grown = StyleBankNet(styles, channels // 4, kernel, layers, upsampling=upsampling)
+        grown.load_state_dict(state)
+        return grown.eval()

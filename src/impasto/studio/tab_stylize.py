@@ -1,0 +1,203 @@
+"""The tab that paints a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto.api.controls import COLORS
+from impasto.api.inputs import SAMPLE
+from impasto.api.presets import QUALITIES
+from impasto.studio import jobs, options, strokes, widgets
+from impasto.studio.limits import PAINTINGS
+from impasto.studio.painting import HINT, Painter
+from impasto.studio.widgets import PICTURES, Studio, status
+
+_COLORS = {
+    "style": "the painting's",
+    "luminance": "the photo's: only light and dark are painted",
+    "match": "the photo's, given to the painting first",
+}
+# on a phone the result is far below the button
+_SHOW = """(...inputs) => {
+  if (innerWidth < 700) document.getElementById("result")?.scrollIntoView({block: "center"});
+  return inputs;
+}"""
+_SIZES = (
+    ("automatic", jobs.AUTO),
+    *((f"{side} pixels", str(side)) for side in (256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)),
+    ("as large as the photo", jobs.FULL),
+)
+
+
+def tab(
+    studio: Studio, thumbnails: Sequence[tuple[str, str]], example: tuple[str, str] | None
+) -> None:
+    """Build the tab.
+
+    Args:
+        studio: What it works with.
+        thumbnails: Of the styles in the gallery, as files with captions.
+        example: A photo before and after, to begin with.
+    """
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            photo = widgets.photo("Photo", height=200, elem_id="photo")
+            gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
+            gallery = gr.Gallery(
+                list(thumbnails),
+                label="Paintings: press one to take it, again to leave it",
+                show_label=False,
+                columns=4,
+                height=230,
+                object_fit="cover",
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+                elem_id="styles",
+                elem_classes="gallery-of-styles",
+            )
+            names = gr.Dropdown(
+                [(one.label, one.name) for one in options.styles()],
+                value=[],
+                multiselect=True,
+                max_choices=PAINTINGS,
+                label="Chosen",
+                info="press the pictures above, or search here",
+                elem_id="names",
+            )
+            own = gr.File(
+                label="Your own paintings",
+                file_count="multiple",
+                file_types=PICTURES,
+                height=112,
+                elem_id="own",
+            )
+            weights = [
+                gr.Slider(0, 1, 1, step=0.05, label=f"Weight {n + 1}", visible=False)
+                for n in range(PAINTINGS)
+            ]
+            quality = gr.Radio(
+                [(name.capitalize(), name) for name in QUALITIES],
+                value="fast",
+                label="Quality",
+                info=_efforts(),
+                elem_id="quality",
+            )
+            with gr.Row():
+                go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint")
+                stop = gr.Button("Stop, and keep it", interactive=False, elem_id="stop")
+            asked = _controls()
+            with gr.Accordion("Paint only a part", open=False, elem_id="part"):
+                gr.Markdown(
+                    "Brush over the photo where the painting goes; of two paintings, where the "
+                    "first one goes."
+                )
+                editor = gr.ImageEditor(
+                    type="pil",
+                    label="Where to paint",
+                    sources=[],
+                    transforms=[],
+                    layers=False,
+                    buttons=[],
+                    brush=gr.Brush(default_size=40, colors=["#e0561b"], color_mode="fixed"),
+                    height=340,
+                    elem_id="mask",
+                )
+                strokes.bound(editor)
+        with gr.Column(scale=3, min_width=300, elem_classes="result"):
+            shown = gr.ImageSlider(
+                example,
+                type="filepath",
+                label="Before and after",
+                show_label=False,
+                interactive=False,
+                max_height=720,
+                buttons=["fullscreen"],
+                elem_id="result",
+                elem_classes="result-view",
+            )
+            line = gr.HTML(status(HINT), elem_id="status", elem_classes="status")
+            reach = gr.Slider(
+                0, 100, 50, step=1, label="How much is shown of before", buttons=[], elem_id="reach"
+            )
+            file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
+
+    does = Painter(studio)
+    quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    photo.input(
+        does.look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
+    )
+    # the handle on the picture can only be dragged; this one has the arrow keys
+    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
+    gallery.select(_toggle, names, names, queue=False, **quick)
+    gr.on([names.change, own.change], _rows, [names, own], weights, queue=False, **quick)
+    go.click(
+        does.paint,
+        [photo, names, own, editor, quality, *asked, *weights],
+        [shown, line, file, stop],
+        js=_SHOW,
+        api_visibility="private",
+        **studio.long,
+    )
+    stop.click(does.halt, None, line, queue=False, **quick)
+
+
+def _controls() -> list[Any]:
+    """What is seldom changed: method, settings, size, and the controls, in the order of Order."""
+    with gr.Accordion("Strength, colours, size, method", open=False, elem_id="more"):
+        strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photo")
+        scale = gr.Slider(0.25, 4, 1, step=0.05, label="Style scale", info="2 is larger strokes")
+        colors = gr.Radio(
+            [(_COLORS.get(name, name), name) for name in COLORS], value="style", label="Colours"
+        )
+        size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge")
+        method = gr.Dropdown(
+            [("what the quality says", ""), *((e.name, e.name) for e in options.painters())],
+            value="",
+            label="Method",
+            info="for paintings that no network knows by heart",
+        )
+        settings = gr.Textbox(
+            label="Numbers of the method",
+            placeholder="steps=50; content_weight=20",
+            info="NAME=VALUE, as in the method's page of the documentation",
+        )
+        histogram = gr.Checkbox(label="Take the painting's histogram at the end")
+        median = gr.Checkbox(label="3×3 median at the end, against specks")
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53)
+    return [method, settings, size, strength, scale, colors, seed, histogram, median]
+
+
+def _efforts() -> str:
+    """What the qualities take, shortly."""
+    takes = (f"{name} {one.about.rpartition(': ')[2]}" for name, one in QUALITIES.items())
+    return f"{', '.join(takes)}; a style that a network knows by heart is always fast"
+
+
+def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
+    """Take a style, or leave it."""
+    offers = options.gallery()
+    index = event.index if isinstance(event.index, int) else -1
+    if not 0 <= index < len(offers):
+        return names
+    name = offers[index].name
+    if name in names:
+        return [one for one in names if one != name]
+    return [*names, name][-PAINTINGS:]
+
+
+def _rows(names: list[str] | None, files: list[str] | None) -> list[Any]:
+    """A slider for each painting, where there are several."""
+    words = [str(name).removeprefix(SAMPLE) for name in names or ()]
+    words += [Path(str(one)).name for one in files or ()]
+    several = len(words) > 1
+    return [
+        gr.Slider(visible=several, label=f"Weight of {words[n][:40]}")
+        if n < len(words)
+        else gr.Slider(visible=False, value=1)
+        for n in range(PAINTINGS)
+    ]

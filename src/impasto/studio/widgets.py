@@ -1,0 +1,204 @@
+"""Pieces that several tabs of the page share."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from html import escape, unescape
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from impasto.core.progress import Callback
+from impasto.errors import ImpastoError
+from impasto.image import READ_SUFFIXES, Picture
+from impasto.studio import files, middleware
+from impasto.studio.asgi import client
+from impasto.studio.disk import Disk
+from impasto.studio.job_queue import Bench, Desk, Done, Report
+from impasto.studio.limits import Limits, told
+
+T = TypeVar("T")
+
+QUEUE = "paint"  # the queue that all long jobs share
+PICTURES = list(READ_SUFFIXES)
+
+_PREVIEWS = 10  # of one job, kept for pages that fetch slowly
+
+log = logging.getLogger("impasto.studio")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who a job belongs to.
+
+    Attributes:
+        session: A page that is open in a browser.
+        what: Its tab.
+        client: Who has opened it, see :func:`impasto.studio.asgi.client`.
+    """
+
+    session: str | None
+    what: str
+    client: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What every tab works with.
+
+    Attributes:
+        desk: Runs the jobs.
+        limits: Of this server.
+        folder: Where results go.
+        disk: Counts the files there.
+        jobs: How many at a time.
+    """
+
+    desk: Desk
+    limits: Limits
+    folder: Path
+    disk: Disk
+    jobs: int = 1
+
+    @property
+    def long(self) -> dict[str, Any]:
+        """Options of every event that starts a long job."""
+        return {
+            "concurrency_id": QUEUE,
+            "concurrency_limit": self.jobs,
+            "show_progress": "hidden",
+        }
+
+    def work(
+        self,
+        key: Owner,
+        what: Callable[[Bench, Callback], T],
+        show: Callable[[Report], Any],
+    ) -> Generator[Any, None, Done[T]]:
+        """Run a job; whatever it fails with becomes words, and the log has the rest.
+
+        Args:
+            key: Whose it is.
+            what: The job.
+            show: Makes of a report what the page gets.
+
+        Raises:
+            gr.Error: In words.
+        """
+        reports = self.desk.run(key, what)
+        try:
+            self.disk.check(key.client)
+            while True:
+                yield show(next(reports))
+        except StopIteration as end:
+            done: Done[T] = end.value
+            return done
+        except ImpastoError as error:
+            raise middleware.refusal(error) from None
+        except Exception as error:
+            log.error("a job failed", exc_info=error)
+            raise middleware.refusal(error) from None
+        finally:
+            reports.close()
+
+    def keep(self, owner: Owner, picture: Picture, name: str, *, small: bool = False) -> Path:
+        """Write a picture and count it: see :func:`impasto.studio.files.keep`."""
+        path = files.keep(picture, self.folder, name, small=small)
+        self.disk.count(owner.client, path)
+        return path
+
+    def previews(self, name: str) -> Callable[[Picture], str]:
+        """What writes the previews of one job as files, of which few are kept.
+
+        Args:
+            name: Of the files.
+        """
+        made: deque[Path] = deque()
+
+        def keep(picture: Picture) -> str:
+            made.append(files.keep(picture, self.folder, name))
+            while len(made) > _PREVIEWS:
+                old = made.popleft()
+                old.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    old.parent.rmdir()
+            return str(made[-1])
+
+        return keep
+
+
+def photo(label: str, **options: Any) -> gr.Image:
+    """A place for a picture that somebody uploads.
+
+    It comes in as the file it is: our own room reads it, within limits, and Gradio does not.
+    """
+    made = gr.Image(
+        label=label,
+        type="filepath",
+        sources=["upload", "clipboard"],
+        buttons=["fullscreen"],
+        **options,
+    )
+    # not a subclass: Gradio would write a .pyi beside this file
+    made.preprocess = _path  # type: ignore[method-assign]
+    return made
+
+
+def _path(payload: ImageData | None) -> str | None:
+    if payload is None:
+        return None
+    if not payload.path:
+        raise gr.Error("upload a file", print_exception=False)
+    return str(payload.path)
+
+
+def status(words: str = "", share: float | None = None, *, wrong: bool = False) -> str:
+    """A line under the picture, and a bar where something is under way."""
+    role = "alert" if wrong else "status"
+    bar = ""
+    if share is not None:
+        percent = round(100 * min(1.0, max(0.0, share)))
+        bar = f'<span class="bar"><i style="width:{percent}%"></i></span>'
+    kind = "words wrong" if wrong else "words"
+    said = escape(_sentence(words), quote=False)
+    return f'<span class="{kind}" role="{role}">{said}</span>{bar}'
+
+
+def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
+    """What the line says at the end."""
+    what = "stopped: kept as it stood" if done.stopped else "done"
+    words = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
+    return status(f"{words}. {note}" if note else words)
+
+
+def complain(error: Exception) -> str:
+    """Say what went wrong: the line under the picture, and a note on top of the page.
+
+    It is no failure to Gradio, which would write "Error" over everything that was to change.
+    """
+    if not isinstance(error, (ImpastoError, gr.Error)):
+        log.error("the page met an error", exc_info=error)
+    words = unescape(error.message) if isinstance(error, gr.Error) else told(error)
+    stopped = words.startswith("stopped")
+    if not stopped:
+        gr.Warning(escape(_sentence(words), quote=False))
+    return status(words, wrong=not stopped)
+
+
+def whose(request: gr.Request | None, what: str) -> Owner:
+    """Who a job belongs to: a page that is open in a browser, and its tab."""
+    sender = getattr(request, "client", None)
+    host = getattr(sender, "host", None)
+    return Owner(getattr(request, "session_hash", None), what, client(host))
+
+
+def _sentence(words: str) -> str:
+    """With a capital letter, unless it begins with a name."""
+    first = words.partition(" ")[0]
+    return words[:1].upper() + words[1:] if first.strip(",:").isalpha() else words

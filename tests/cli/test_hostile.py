@@ -1,0 +1,117 @@
+"""Two hundred hostile inputs: no traceback, no hang, no half of a result."""
+
+import io
+import json
+import os
+import resource
+import signal
+import threading
+
+import pytest
+import torch
+
+import hostile
+from impasto import image
+from impasto.core.device import choose
+from impasto.image import files
+from impasto.methods.registry import get
+from impasto.models import checkpoint
+
+SECONDS = 20  # for one input; they take hundredths
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A network of johnson's that has learned nothing and is quick."""
+    torch.manual_seed(0)
+    build = get("johnson").build
+    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
+    path = tmp_path_factory.mktemp("network") / "quick.safetensors"
+    checkpoint.save(method.model(method.module, ["quick"], {"kind": "style"}), path)
+    return path
+
+
+class Hangs(BaseException):
+    """None that a program would catch."""
+
+
+@pytest.fixture
+def hurry(monkeypatch):
+    """Whoever hangs is interrupted."""
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+
+    def late(*_):
+        raise Hangs
+
+    before = signal.signal(signal.SIGALRM, late)
+    yield lambda seconds=SECONDS: signal.alarm(seconds)
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB
+
+
+def check(path, code, err, out):
+    words = f"{path.name!r}: {err[-500:]}"
+    assert code in {0, 2}, words
+    assert "Traceback" not in err, words
+    assert (path.parent / "pwned").exists() is False
+    if code == 0:
+        image.load(out)  # whole
+    else:
+        assert err.startswith("impasto: "), words
+        assert len(err.strip().splitlines()) == 1, words
+        assert not out.exists(), words
+
+
+def test_stylize_each(impasto, tmp_path, network, hurry):
+    before, results, refused = memory(), tmp_path / "out", 0
+    results.mkdir()
+    for number, path in enumerate(hostile.write(tmp_path / "in")):
+        hurry()
+        out = results / f"{number}.png"
+        found = impasto("stylize", path, "-s", network, "--size", 32, "-o", out, "--quiet")
+        check(path, found.code, found.err, out)
+        refused += found.code == 2
+        assert {p.suffix for p in results.iterdir()} <= {".png"}  # nothing half written
+    assert 60 < refused < 180  # neither all nor none of them
+    assert memory() - before < 1.5
+
+
+def test_each_as_a_style(impasto, tmp_path, hurry):
+    out = tmp_path / "out.png"
+    for path in hostile.write(tmp_path / "in")[::5]:
+        hurry()
+        out.unlink(missing_ok=True)
+        options = ("--method", "adain", "--size", 32, "-o", out, "--quiet")
+        found = impasto("stylize", "sample:astronaut", "-s", path, *options)
+        check(path, found.code, found.err, out)
+
+
+def test_batch_of_all(impasto, tmp_path, network, hurry):
+    made, out = hostile.write(tmp_path / "in"), tmp_path / "out"
+    hurry(8 * SECONDS)
+    found = impasto("batch", tmp_path / "in", "-s", network, "--size", 32, "-o", out, "--quiet")
+    assert found.code in {1, 2}
+    assert "Traceback" not in found.err
+    lines = (out / "manifest.jsonl").read_text().splitlines()
+    outcomes = [json.loads(line) for line in lines]
+    assert len(outcomes) > hostile.COUNT / 2
+    for path in (p for p in out.rglob("*") if p.is_file() and p.suffix in {".png", ".jpg", ".tif"}):
+        image.load(path)
+    assert len(made) == hostile.COUNT
+
+
+def test_a_pipe_that_is_filled_is_a_picture(impasto, tmp_path, network, photo, hurry):
+    hurry()
+    pipe, out = tmp_path / "pipe", tmp_path / "out.png"
+    os.mkfifo(pipe)
+    image.save(image.Picture(photo(24, 32)), buffer := io.BytesIO(), format="PNG")
+    writer = threading.Thread(target=pipe.write_bytes, args=(buffer.getvalue(),))
+    writer.start()
+    found = impasto("stylize", pipe, "-s", network, "--size", 32, "-o", out, "--quiet")
+    writer.join()
+    assert found.code == 0, found.err
+    assert image.load(out).size == (32, 24)

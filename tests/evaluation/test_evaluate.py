@@ -1,0 +1,365 @@
+"""Comparisons: processes of their own, failing pairs, learned styles, tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from impasto.api import stylize as pipeline
+from impasto.api.inputs import alike, fit, pictures, read
+from impasto.api.train import thumbnail
+from impasto.core.device import choose
+from impasto.errors import InputError
+from impasto.evaluation import candidates, evaluate, metrics, worker
+from impasto.evaluation.candidates import Entrant
+from impasto.evaluation.results import HEADER, Comparison, Failure, Row
+from impasto.image import load
+from impasto.methods.registry import get
+from impasto.models import checkpoint, zoo
+
+QUICK = "gatys:steps=2:levels=1"
+SIZE = 48
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two photos and a file that is none; one painting."""
+    photos, paintings = tmp_path / "photos", tmp_path / "paintings"
+    photos.mkdir()
+    paintings.mkdir()
+    for name in ("astronaut", "coffee"):
+        Image.fromarray(getattr(data, name)()).resize((90, 60)).save(photos / f"{name}.png")
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff, and nothing more")
+    read("sample:chelsea").resized(60, 80).save(paintings / "cat.png")
+    return str(photos), str(paintings)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A johnson that learned nothing, and says it learned the cat."""
+    torch.manual_seed(0)
+    build = get("johnson").build
+    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
+    card = {"kind": "style", "thumbnails": {"cat": thumbnail(read("sample:chelsea"))}}
+    path = tmp_path / "cat.safetensors"
+    checkpoint.save(method.model(method.module, ["cat"], card), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "settings"),
+    [
+        ("gatys", "gatys", {}),
+        (" gatys : steps = 5 :levels=2", "gatys", {"steps": "5", "levels": "2"}),
+        ("C:/x/y.safetensors", "C:/x/y.safetensors", {}),
+        ("mmd:losses=0.5 gram + moments", "mmd", {"losses": "0.5 gram + moments"}),
+    ],
+)
+def test_entrants_are_read(text, name, settings):
+    entrant = Entrant.parse(text)
+    assert (entrant.name, dict(entrant.settings)) == (name, settings)
+    assert Entrant.parse(entrant.label) == entrant
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("photo, gatys,all", ["photo", "gatys", "all"]),
+        (
+            "wct:levels=relu2_1, relu1_1:alpha=1,adain",
+            ["wct:levels=relu2_1,relu1_1:alpha=1", "adain"],
+        ),
+        (
+            "adain:alpha=0.2,alpha=0.5,adain:alpha=1",
+            ["adain:alpha=0.2", "adain:alpha=0.5", "adain:alpha=1"],
+        ),
+        (
+            "wct:alpha=1:levels=relu2_1,relu1_1,levels=relu1_1",
+            ["wct:alpha=1:levels=relu2_1,relu1_1", "wct:alpha=1:levels=relu1_1"],
+        ),
+        (
+            "mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1,gatys",
+            ["mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1", "gatys"],
+        ),
+        (
+            "gatys:steps=5,my/x.safetensors#b,y.onnx",
+            ["gatys:steps=5", "my/x.safetensors#b", "y.onnx"],
+        ),
+        ("gatys:steps=5,great-wave,", ["gatys:steps=5", "great-wave"]),
+        ("gatys,gatyss", ["gatys", "gatyss"]),  # no setting before it: a name, to be refused later
+        (",", []),
+    ],
+)
+def test_a_list_of_entrants_may_have_lists_as_settings(text, parts):
+    assert candidates.split(text) == parts
+
+
+def test_a_setting_after_a_comma_must_be_one_that_was_given():
+    with pytest.raises(InputError, match="'gatys:steps=5:levels=2' for both"):
+        candidates.split("gatys:steps=5,levels=2")
+
+
+def test_entrants_of_one_label_stay_apart():
+    same, other = Entrant("gatys", {"steps": "3"}, "mine"), Entrant("gatys", {"steps": "4"}, "mine")
+    found = candidates.named([same, other, same, Entrant("mmd", {}, "mine"), "gatys", "gatys"], [])
+    assert [(one.label, one.name, dict(one.settings)) for one in found] == [
+        ("mine", "gatys", {"steps": "3"}),
+        ("mine (gatys:steps=4)", "gatys", {"steps": "4"}),
+        ("mine (mmd)", "mmd", {}),
+        ("gatys", "gatys", {}),
+    ]
+
+
+def test_files_of_labels_stay_apart():
+    """Signs that no file's name may have, long labels, and systems that know no capitals."""
+    long = "gatys:style_layers=" + ",".join(f"relu{n}_1" for n in range(1, 6)) * 2
+    labels = ["mmd:losses=a+b", "mmd:losses=a b", f"{long},x", f"{long},y", "A", "a"]
+    names = evaluate.file_names(labels)
+    assert names[:2] == ["mmd-losses=a-b", "mmd-losses=a-b-2"]
+    assert len({name.lower() for name in names}) == len(labels)
+
+
+def test_a_comparison(folders, network, tmp_path, encoder):
+    seen = []
+    found = evaluate.evaluate(
+        *folders,
+        ["photo", QUICK, network],
+        size=SIZE,
+        folder=tmp_path / "out",
+        precision="float32",
+        callback=lambda p: seen.append((p.step, p.total)),
+    )
+    assert list(dict.fromkeys(seen)) == [(step, 18) for step in range(1, 19)]
+    assert [(row.method, row.content.split("/")[-1]) for row in found.rows] == [
+        (name, photo)
+        for name in ("photo", QUICK, network)
+        for photo in ("astronaut.png", "coffee.png")
+    ]
+    assert [(one.method, one.content.split("/")[-1]) for one in found.failures] == [
+        (name, "broken.jpg") for name in ("photo", QUICK, network)
+    ]
+    assert all("broken.jpg" in one.error for one in found.failures)
+    _check_photo(found.rows[0])
+    _check_painted(found.rows[2], folders, tmp_path, encoder)
+    told = json.loads(found.json())
+    assert [line["method"] for line in told["summary"]] == ["photo", QUICK, network]
+    assert told["rows"][2]["metrics"] == found.rows[2].metrics
+
+
+def _check_photo(row):
+    expected = {"style": 1, "gram": 1, "content": 0, "edges": 1, "edge_ssim": 1}
+    assert row.metrics == pytest.approx(expected, abs=1e-9)
+    assert (row.seconds, row.memory) == (None, None)
+
+
+def _check_painted(row, folders, tmp_path, encoder):
+    """What was measured is what the pipeline makes and the metrics say, up to 8 bits a pixel."""
+    photo, style = f"{folders[0]}/astronaut.png", f"{folders[1]}/cat.png"
+    (kept,) = tmp_path.glob("out/gatys-*/001-astronaut--*cat.png")
+    again = pipeline.stylize(
+        photo, style, settings={"steps": 2, "levels": 1}, size=SIZE, precision="float32"
+    )
+    assert (load(kept).rgb - again.rgb).abs().max() < 1.01 / 255
+    shown = fit(read(photo), SIZE, None)
+    views = [
+        metrics.look(encoder, one.rgb) for one in (load(kept), shown, alike(read(style), shown))
+    ]
+    scores = metrics.measure(*views)
+    assert row.metrics == pytest.approx(scores.means(), rel=1e-4)
+    assert row.layers["gram"] == pytest.approx(scores.gram, rel=1e-4)
+    assert row.metrics["style"] < 1
+    assert row.seconds > 0
+    assert row.memory is None or 1e8 < row.memory < 1e10
+
+
+def test_a_process_that_dies_is_told_of_and_leaves_its_pairs(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    job = worker.Trial("gatys", {}, (("a", "b", "c"), ("d", "e", "f")), 32)
+    outcomes = [one for one in worker.run(job) if one is not None]
+    assert [one.error for one in outcomes] == ["its process ended with exit code 1"] * 2
+
+
+def test_last_words(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"Traceback\n  in torch\nMemoryError\n\n")
+    with log.open("rb") as file:
+        assert worker.last_words(1, file) == "its process ended with exit code 1: MemoryError"
+        assert "signal 9 (out of memory?)" in worker.last_words(-9, file)
+
+
+def test_what_goes_wrong_inside_a_method_costs_one_pair(monkeypatch, tmp_path):
+    calls = []
+
+    def stylize(photo, style, **options):
+        calls.append(photo)
+        if len(calls) == 1:
+            raise ZeroDivisionError("by zero\nin one line")
+        return read("sample:chelsea").resized(8, 8)
+
+    monkeypatch.setattr(pipeline, "stylize", stylize)
+    pairs = tuple((name, "s", str(tmp_path / f"{name}.png")) for name in "ab")
+    outcomes = []
+    worker.work(worker.Trial("gatys", {}, pairs, 32), outcomes.append)
+    assert outcomes[0].error == r"ZeroDivisionError('by zero\nin one line')"
+    assert not outcomes[1].error
+    assert (tmp_path / "b.png").is_file()
+    worker.work(worker.Trial("gatys", {"stepps": "1"}, pairs, 32), outcomes.append)
+    assert [one.error[:24] for one in outcomes[2:]] == ["unknown setting 'stepps'"] * 2
+
+
+def test_memory_is_the_processs_own():
+    own = worker.memory()
+    assert own is None or 1e8 < own < 1e11
+
+
+def test_cancelling_keeps_what_there_is(folders):
+    found = evaluate.evaluate(*folders, ["photo", QUICK], size=SIZE, callback=lambda p: p.cancel())
+    assert {row.method for row in found.rows} == {"photo"}
+    assert len(found.rows) + len(found.failures) == 1
+
+
+def test_a_job_is_cancelled_while_a_method_paints(folders):
+    """Not only between its pictures: this one would take an hour."""
+
+    def impatient(progress):
+        if progress.step == 2 and progress.stage == "gatys, painting":  # a beat
+            progress.cancel()
+
+    photo = f"{folders[0]}/coffee.png"
+    methods = ["photo", "gatys:steps=100000:levels=1"]
+    found = evaluate.evaluate(photo, folders[1], methods, size=SIZE, callback=impatient)
+    assert [row.method for row in found.rows] == ["photo"]
+    assert not found.failures
+
+
+def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, network):
+    (learned,) = zoo.inside(network)
+    shipped = (learned, *zoo.shipped())
+    monkeypatch.setattr(zoo, "shipped", lambda: shipped)
+    cat = pictures(folders[1]).files
+    found = [one.name for one in candidates.everyone(cat)]
+    models = [one.name for one in shipped if one.kind == "any"]
+    assert {"adain", "wct"} <= set(models)
+    assert found == ["cnnmrf", "gatys", "mmd", "nnst", *models, "cat"]
+    assert "cat" not in [one.name for one in candidates.everyone(["sample:rocket"])]
+    given = ["photo", "gatys", "all", Entrant("gatys", {"steps": "3"})]
+    both = [one.label for one in candidates.named(given, cat)]
+    assert both == ["photo", "gatys", "cnnmrf", "mmd", "nnst", *models, "cat", "gatys:steps=3"]
+
+
+def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):
+    read("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
+    (learned,) = zoo.inside(network)
+    paintings = list(pictures(folders[1]).files)
+    assert [path.split("/")[-1] for path in paintings] == ["cat.png", "rocket.png"]
+    small = candidates._small([*paintings, f"{folders[0]}/broken.jpg"])
+    assert list(small) == paintings
+    assert candidates._own(learned, small) == paintings[:1]
+    with pytest.raises(InputError, match="painting of cat is not among the styles"):
+        evaluate.evaluate(folders[0], paintings[1:], [network], size=SIZE)
+    known = checkpoint.load(network)
+    checkpoint.save(
+        checkpoint.Model(known.method, known.config, known.state, known.styles), network
+    )
+    with pytest.raises(InputError, match="does not tell what it has learned"):
+        evaluate.evaluate(folders[0], paintings, [network], size=SIZE)
+
+
+def test_what_cannot_be_is_known_before_the_work(folders, network, tmp_path):
+    wrong = {
+        "gatyss": "unknown method 'gatyss'",
+        "gatys:stepps=1": "unknown setting 'stepps'",
+        "texture": "texture cannot stylize",
+        "johnson": "name a style",
+        "photo:x=1": "photo has no settings",
+        f"{network}:x=1": "has no settings",
+    }
+    for entrant, words in wrong.items():
+        with pytest.raises(InputError, match=words):
+            evaluate.evaluate(*folders, ["photo", entrant], size=SIZE)
+    with pytest.raises(InputError, match="no methods are named"):
+        evaluate.evaluate(*folders, [])
+    with pytest.raises(InputError, match="no pictures are named"):
+        evaluate.evaluate([], folders[1], ["photo"])
+    with pytest.raises(InputError, match="no such folder"):
+        evaluate.evaluate("nowhere", folders[1], ["photo"])
+    with pytest.raises(InputError, match="size is 0"):
+        evaluate.evaluate(*folders, ["photo"], size=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot make the folder"):
+        evaluate.evaluate(*folders, ["photo"], size=SIZE, folder=tmp_path / "file")
+
+
+def test_a_photo_in_its_own_style_has_no_unit(folders):
+    photo = f"{folders[0]}/coffee.png"
+    found = evaluate.evaluate(photo, photo, ["photo"], size=SIZE)
+    assert not found.rows
+    assert "photo and style are the same" in found.failures[0].error
+
+
+def test_pictures_of_several_places(folders):
+    found = pictures(["sample:astronaut", folders[0]]).files
+    assert [name.split("/")[-1] for name in found] == [
+        "sample:astronaut",
+        "astronaut.png",
+        "broken.jpg",
+        "coffee.png",
+    ]
+
+
+def row(method="m", style=1.0, seconds=None, memory=None):
+    names = ("gram", "content", "edges", "edge_ssim")
+    numbers = {"style": style, **dict.fromkeys(names, 0.5)}
+    return Row(method, "c", "s", numbers, {}, seconds, memory)
+
+
+def test_summary_and_table():
+    rows = (
+        row(style=0.2, seconds=1.0, memory=10**9),
+        row(style=0.4, seconds=3.0, memory=2 * 10**9),
+    )
+    found = Comparison(384, 0, (row("photo"), *rows), (Failure("m", "c", "t", "why"),))
+    photo, line = found.summary()
+    assert line["style"] == {"mean": pytest.approx(0.3), "std": pytest.approx(0.1)}
+    assert line["seconds"] == {"mean": 2.0, "std": 1.0}
+    assert (line["pictures"], line["memory"], line["device_memory"]) == (2, 2 * 10**9, None)
+    assert photo["seconds"] is photo["memory"] is None
+    table = list(found.table())
+    assert all(len(cells) == len(HEADER) for cells in table)
+    assert table[0][-2:] == ("", "")
+    assert table[1][2] == "0.30 ± 0.10"
+    assert table[1][-1] == "2000 MB"
+    assert json.loads(found.json())["failures"] == [
+        {"method": "m", "content": "c", "style": "t", "error": "why"}
+    ]
+
+
+def test_on_the_command_line(impasto, folders, tmp_path):
+    line = ["evaluate", *folders, "--methods", f"photo,{QUICK}", "--size", SIZE]
+    done = impasto(*line, "--json", "out.json", "--keep", "kept")
+    assert done.code == 0, done.err
+    assert "0.00 ± 0.00" in done.out.decode()
+    assert QUICK in done.out.decode()
+    assert done.err.count("broken.jpg") >= 2
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert len(told["rows"]) == 4
+    assert len(list(tmp_path.glob("kept/*/*.png"))) == 2
+
+
+def test_the_command_line_prints_json_and_errors(impasto, folders):
+    done = impasto("evaluate", *folders, "--methods", "photo", "--size", SIZE, "--json", "-")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["size"] == SIZE
+    nothing = impasto("evaluate", f"{folders[0]}/broken.jpg", folders[1], "--methods", "photo")
+    assert nothing.code == 1
+    assert "nothing could be measured" in nothing.err
+    wrong = impasto("evaluate", *folders, "--methods", "gatyss")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    place = impasto("evaluate", *folders, "--methods", "photo", "--json", "none/out.json")
+    assert place.code == 2
+    assert "does not exist" in place.err

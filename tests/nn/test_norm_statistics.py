@@ -1,0 +1,144 @@
+"""Statistics that are fixed over a shot, wherever networks and transports measure a photo."""
+
+import pytest
+import torch
+
+from impasto.alignment.adain import adain
+from impasto.api.resolve import Brushes
+from impasto.api.stylize import paint
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.nn import norm_statistics
+from impasto.nn.blocks import instance_norm
+from impasto.nn.norm_statistics import Shot, settled
+
+
+def test_outside_of_a_shot_a_photo_has_its_own_statistics():
+    own = torch.rand(3)
+    assert settled(own)[0] is own
+    assert not norm_statistics.inside()
+    assert norm_statistics.start() is None
+
+
+def test_the_first_frame_is_as_it_is_alone_and_fixes_the_others():
+    one, other = torch.rand(1, 16, 9, 9), 3 * torch.rand(1, 16, 9, 9) + 2
+    weight, bias = torch.rand(16), torch.rand(16)
+    steady = Shot(drift=0.0)
+    with steady.frame():
+        first = instance_norm(one, weight, bias)
+    with steady.frame():
+        second = instance_norm(other, weight, bias)
+    torch.testing.assert_close(first, instance_norm(one, weight, bias), rtol=1e-4, atol=1e-5)
+    mean, std = one.mean((2, 3), keepdim=True), one.var((2, 3), keepdim=True, correction=0).sqrt()
+    wanted = (other - mean) / std * weight.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
+    torch.testing.assert_close(second, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_shot_that_drifts_all_the_way_has_each_frames_own():
+    loose, frames = Shot(drift=1.0), torch.rand(3, 1, 8, 7, 7)
+    for frame in frames:
+        with loose.frame():
+            found = adain(frame, torch.zeros(1, 8), torch.ones(1, 8))
+        torch.testing.assert_close(found, adain(frame, torch.zeros(1, 8), torch.ones(1, 8)))
+
+
+def test_a_frame_that_breaks_off_leaves_no_trace():
+    steady = Shot(drift=0.5)
+    with steady.frame():
+        settled(torch.zeros(2))
+    with pytest.raises(RuntimeError), steady.frame():  # noqa: PT012
+        settled(torch.ones(2))
+        raise RuntimeError
+    assert not norm_statistics.inside()
+    assert float(steady.state()["0000.0"].sum()) == 0
+
+
+def test_a_state_goes_on_where_it_was():
+    whole, halves = Shot(drift=0.3), Shot(drift=0.3)
+    rows = torch.rand(6, 4)
+    for index, row in enumerate(rows):
+        if index == 3:
+            state, halves = halves.state(), Shot(drift=0.3)
+            halves.restore(state)
+        for one in (whole, halves):
+            with one.frame():
+                found = settled(row, 2 * row)
+    assert torch.equal(whole.state()["0000.1"], halves.state()["0000.1"])
+    torch.testing.assert_close(found[1], 2 * found[0])
+
+
+def test_statistics_of_another_shape_start_anew():
+    steady = Shot(drift=0.0)
+    for size in (2, 3):
+        with steady.frame():
+            (found,) = settled(torch.full((size,), float(size)))
+    assert found.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("drift", [-0.1, 1.1])
+def test_a_drift_is_a_share(drift):
+    with pytest.raises(InputError, match="drift"):
+        Shot(drift)
+
+
+@pytest.mark.parametrize(
+    ("style", "method"),
+    [
+        ("joyfulness-lite", None),
+        ("starry-night", None),
+        ("olive-trees", None),
+        ("sample:swirls", "adain"),
+        ("sample:swirls", "wct"),
+        ("sample:swirls", "style-prediction"),
+        ("sample:swirls", "meta-network"),
+    ],
+)
+def test_what_enters_a_picture_does_not_change_the_rest(style, method):
+    # a white thing comes in on the right: far from it, the painting stays nearer to what it was
+    brushes = Brushes(method, precision="float32")(style)
+    torch.manual_seed(0)
+    photo = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 12), (64, 128), mode="bicubic")
+    photo = (0.5 * photo).clamp(0, 1)
+    later = photo.clone()
+    later[..., 80:] = 1.0
+    apart = {}
+    for kind in ("steady", "alone"):
+        together, painted = Shot(drift=0.0), []
+        for frame in (photo, later):
+            if kind == "alone":
+                painted.append(paint(Picture(frame), brushes).rgb)
+                continue
+            with together.frame():
+                painted.append(paint(Picture(frame), brushes).rgb)
+        apart[kind] = float((painted[0] - painted[1])[..., :32].abs().mean())
+    assert apart["steady"] < 0.6 * apart["alone"]
+
+
+def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
+    photos = torch.rand(2, 1, 3, 64, 96) * torch.tensor([0.5, 1.0]).view(2, 1, 1, 1, 1)
+    painted = []
+    for memory in (None, 1):
+        brushes = Brushes(None, precision="float32", memory=memory)("joyfulness-lite")
+        together = Shot(drift=0.1)
+        for photo in photos:
+            with together.frame():
+                last = paint(Picture(photo), brushes).rgb
+        painted.append(last)
+    torch.testing.assert_close(painted[0], painted[1], rtol=0, atol=2e-3)
+
+
+def test_an_optimisation_begins_where_the_frame_before_ended():
+    settings = {"style_layers": "relu1_1", "style_weights": "1e3", "levels": 2, "steps": 20}
+    brushes = Brushes("gatys", precision="float32", settings=settings)("sample:swirls")
+    photo, losses, together = torch.rand(1, 3, 40, 40), {}, Shot()
+
+    def painted(name, start):
+        found = losses.setdefault(name, [])
+        with together.frame(start):
+            listen = lambda progress: found.append(progress.losses["total"])  # noqa: E731
+            return paint(Picture(photo), brushes, callback=listen).rgb
+
+    before = painted("alone", None)
+    painted("on", before)
+    assert losses["on"][0] < 0.5 * losses["alone"][0]
+    assert len(losses["on"]) == 20
