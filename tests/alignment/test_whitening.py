@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from impasto.alignment import whitening
-from impasto.alignment.adain import adain
 from impasto.alignment.whitening import (
     Gaussian,
     blend,
@@ -16,7 +15,6 @@ from impasto.alignment.whitening import (
     merged,
     monge,
     part_way,
-    rescaling,
     roots,
     wct,
 )
@@ -277,10 +275,3 @@ def test_parts_make_up_the_statistics_of_the_whole():
     found = merged([gaussian(part) for part in parts], [part.shape[2] * 7 for part in parts])
     for one, whole in zip(found, gaussian(x), strict=True):
         torch.testing.assert_close(one, whole)
-
-
-def test_rescaling_is_adain():
-    x, mean, std = features(1, 4, 6, 9), torch.randn(1, 4).double(), torch.rand(1, 4).double()
-    x[:, 2] = 1.5  # a channel that never varies
-    found = rescaling(gaussian(x), mean, std)(x)
-    torch.testing.assert_close(found, adain(x, mean, std))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.nn import norm_statistics
 from impasto.nn.features import at_least_float32
+from impasto.nn.lazy_map import LazyMap, Measured, NotInStripsError, in_strips
+from impasto.nn.tiled_inference import ChannelStatistics
 
 _POSITIONS = (2, 3)
 _EMPTY = 1e-12  # the mean of a mask that covers nothing
@@ -42,6 +45,11 @@ def adain(
         >>> adain(x, torch.tensor([[10.0]]), torch.tensor([[2.0]]))
         tensor([[[[ 8., 12.]]]])
     """
+    if has_torch_function_unary(content):  # a map in strips
+        made: Tensor = handle_torch_function(
+            adain, (content,), content, mean, std, guide=guide, eps=eps
+        )
+        return made
     x = at_least_float32(content)
     weight = 1.0 if guide is None else position_weights(guide).to(x.dtype)
     centre = (x * weight).mean(_POSITIONS)  # (B, C)
@@ -52,6 +60,24 @@ def adain(
         centred = x - centre[..., None, None]
     normal = centred * variance.clamp_min(eps).rsqrt()[..., None, None]
     return std.to(x.dtype)[..., None, None] * normal + mean.to(x.dtype)[..., None, None]
+
+
+@in_strips(adain)
+def _adain(
+    content: LazyMap, mean: Tensor, std: Tensor, *, guide: Tensor | None = None, eps: float = 1e-5
+) -> LazyMap:
+    if guide is not None:
+        raise NotInStripsError("statistics of a region")
+
+    def apply(rows: Tensor, centre: Tensor, variance: Tensor) -> Tensor:
+        x = at_least_float32(rows)
+        slope = std.to(variance) * variance.clamp_min(eps).rsqrt()  # (1, C)
+        shift = mean.to(variance) - centre * slope
+        scale, bias = (one.to(x.dtype)[..., None, None] for one in (slope, shift))
+        return torch.addcmul(bias, x, scale)
+
+    like = at_least_float32(content.like)
+    return Measured(content, lambda: ChannelStatistics(apply), like)
 
 
 def position_weights(guide: Tensor) -> Tensor:

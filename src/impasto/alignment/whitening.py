@@ -12,14 +12,15 @@ mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.alignment.adain import position_weights
-from impasto.nn import norm_statistics
+from impasto.nn.lazy_map import LazyMap, Measured, in_strips
 
 _SHORT = (torch.bfloat16, torch.float16)
 _BLOCK = 1 << 20  # numbers that are worked on at a time: they stay in the processor's cache
@@ -165,20 +166,42 @@ def monge(content: Roots, style: Roots) -> Transport:
     return Transport(content.inverse @ middle @ content.inverse, content.mean, style.mean)
 
 
-def rescaling(own: Gaussian, mean: Tensor, std: Tensor, *, eps: float = 1e-5) -> Transport:
-    """AdaIN, equation 8, as such a map: each channel by itself.
+def transported(features: Tensor, settle: Callable[[Gaussian], Transport]) -> Tensor:
+    """Move features by a map that depends on their own mean and covariance.
 
     Args:
-        own: μ(x), and σ(x) in the diagonal of the covariance.
-        mean: μ(y), (B or 1, C).
-        std: σ(y), (B or 1, C).
-        eps: The least variance that is divided by, see :func:`impasto.alignment.adain.adain`.
+        features: (1, C, H, W) in any float format.
+        settle: Returns the map.
+
+    Returns:
+        The same shape and format.
     """
-    centre, variance = norm_statistics.settled(
-        own.mean, own.covariance.diagonal(dim1=1, dim2=2)
-    )  # (B, C)
-    slope = std.to(variance) * variance.clamp_min(eps).rsqrt()
-    return Transport(torch.diag_embed(slope), centre, mean.to(variance))
+    if has_torch_function_unary(features):  # a map in strips
+        made: Tensor = handle_torch_function(transported, (features,), features, settle)
+        return made
+    return settle(gaussian(features))(features, features.dtype)
+
+
+@in_strips(transported)
+def _transported(features: LazyMap, settle: Callable[[Gaussian], Transport]) -> LazyMap:
+    return Measured(features, lambda: _GaussianOfStrips(settle))
+
+
+class _GaussianOfStrips:
+    """The mean and the covariance of a map, gathered from its strips."""
+
+    def __init__(self, settle: Callable[[Gaussian], Transport]) -> None:
+        self._settle = settle
+        self._parts: list[Gaussian] = []
+        self._counts: list[int] = []
+
+    def add(self, rows: Tensor) -> None:
+        self._parts.append(gaussian(rows))
+        self._counts.append(rows.shape[2] * rows.shape[3])
+
+    def finish(self) -> Callable[[Tensor], Tensor]:
+        moved = self._settle(merged(self._parts, self._counts))
+        return lambda rows: moved(rows, rows.dtype)
 
 
 def part_way(transport: Transport, amount: float) -> Transport:

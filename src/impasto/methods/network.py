@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import textwrap
 from abc import abstractmethod
@@ -24,7 +25,7 @@ from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
 from impasto.nn import tiled_inference
-from impasto.nn.links import Chain, Linked
+from impasto.nn.lazy_map import NotInStripsError
 from impasto.training.task import Task
 
 _AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
@@ -224,26 +225,27 @@ class NetworkMethod(Method):
         height, width = batch.shape[-2:]
         x = pad_to(batch.to(self.runtime.device), self.multiple)
         more = tuple(one.to(x.device) for one in more)
-        chain = self._chain(x, *more)
-        if chain is not None:
-            painted = tiled_inference.paint(x, chain, dtype=self.runtime.dtype)
-        else:
-            x = x.contiguous(memory_format=torch.channels_last)
-            reduced = self.runtime.dtype is not torch.float32
-            with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
-                painted = self.module(x, *more)
+        if self._is_large(x):
+            with contextlib.suppress(NotInStripsError):
+                painted = tiled_inference.run(
+                    lambda image: self.module(image, *more), x, dtype=self.runtime.dtype
+                )
+                return painted[..., : factor * height, : factor * width].clamp_(0, 1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        reduced = self.runtime.dtype is not torch.float32
+        with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
+            painted = self.module(x, *more)
         return painted[..., : factor * height, : factor * width].float().clamp_(0, 1)
 
-    def _chain(self, picture: Tensor, *more: Tensor) -> Chain | None:
-        """The network link by link, where it has such a form and a picture is too large for it."""
-        if len(picture) > 1 or not isinstance(self.module, Linked):
-            return None
-        chain = self.module.chain(*more)
-        if chain is None:
-            return None
-        bytes_each = _AT_ONCE * chain.links[0].weight.shape[0] * self.runtime.dtype.itemsize
-        positions = picture.shape[-2] * picture.shape[-1]
-        return chain if positions * bytes_each > self.runtime.room() else None
+    def _is_large(self, batch: Tensor) -> bool:
+        """Check whether the maps of an image take more than the memory budget."""
+        first = next(
+            part
+            for part in self.module.modules()
+            if isinstance(part, nn.Conv2d) and part.in_channels == batch.shape[1]
+        )
+        bytes_each = _AT_ONCE * first.out_channels * self.runtime.dtype.itemsize
+        return batch.shape[-2] * batch.shape[-1] * bytes_each > self.runtime.room()
 
     @staticmethod
     def done(picture: Tensor, callback: Callback) -> Tensor:

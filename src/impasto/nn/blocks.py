@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.errors import InputError
 from impasto.nn import norm_statistics
@@ -53,6 +54,9 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     Returns:
         (B, C, H, W) in the format of ``x``, in memory of its own.
     """
+    if has_torch_function_unary(x):  # a map in strips
+        made: Tensor = handle_torch_function(instance_norm, (x,), x, weight, bias, eps)
+        return made
     if x.dtype is torch.float64:  # its kernels want all in one format; those of 16 bits do not
         weight, bias = weight.double(), bias.double()
     if x.shape[-1] * x.shape[-2] == 1:  # a single position has no variance: nothing but the shift
@@ -162,6 +166,9 @@ def valid_convolution(
     Returns:
         (B, C', (H - k) / stride + 1, (W - k) / stride + 1), rounded down.
     """
+    if has_torch_function_unary(x):  # a map in strips
+        made: Tensor = handle_torch_function(valid_convolution, (x,), x, weight, bias, stride)
+        return made
     if weight.shape[1] == 3 and x.device.type == "cpu":
         x, weight = (F.pad(one, (0, 0, 0, 0, 0, 1)) for one in (x, weight))
     even = all((side - weight.shape[2] + 1) % 2 == 0 for side in x.shape[2:])

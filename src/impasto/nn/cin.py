@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm, leaky
 from impasto.nn.johnson import TransformNet
-from impasto.nn.links import Chain, link
 from impasto.nn.regions import regional_norm
 from impasto.nn.upsampling import INTERPOLATIONS, doubled, one_of
 
@@ -189,31 +188,6 @@ class ConditionalNet(nn.Module):
         for layer in self.decoder:
             x = layer(x, next(norms))  # in the end (B, 3, H, W)
         return leaky(torch.sigmoid(x.float()), x.float())
-
-    def chain(self, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
-        """The same network link by link, for one picture; None where it has regions."""
-        return (
-            None if regions is not None else self.linked(weights @ self.gamma, weights @ self.beta)
-        )
-
-    def linked(self, gamma: Tensor, beta: Tensor) -> Chain:
-        """The same network link by link, with the scales and shifts (1, S) of one style."""
-        rows = zip(gamma[0].split(self.channels), beta[0].split(self.channels), strict=True)
-        blocks = [layer for block in self.residual for layer in block.children()]
-        layers = (*self.encoder, *blocks, *self.decoder)
-        ends = set(blocks[1::2])
-        links = [
-            link(
-                layer.convolution,
-                row,
-                relu=layer.relu,
-                enlarge=layer.enlarge,
-                shortcut=2 if layer in ends else 0,
-            )
-            for layer, row in zip(layers, rows, strict=True)
-            if isinstance(layer, Layer)
-        ]
-        return Chain(links, torch.sigmoid)
 
     def take_over(self, other: TransformNet) -> None:
         """Start from a network of one style: its convolutions, and its norms for every style.

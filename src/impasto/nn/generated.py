@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.blocks import InstanceNorm, convolution, initialize
 from impasto.nn.johnson import TransformNet, squash
-from impasto.nn.links import Chain, link
 from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, doubled, one_of
 
 
@@ -164,26 +163,6 @@ class GeneratedNet(nn.Module):
         for layer in layers[-2:]:
             x = layer(x)  # in the end (B, width, H, W)
         return squash(self.last(x).float(), "tanh")
-
-    def chain(self) -> Chain | None:
-        """The same network link by link; None for its unpadded and transposed variants."""
-        layers = self._generated()
-        if self.border or any(layer.enlarge == "transposed" for layer in layers):
-            return None
-        links = [link(self.first)]
-        for index, layer in enumerate(layers):
-            ends = self.shortcuts and 2 < index < len(layers) - 2 and index % 2 == 1
-            links.append(
-                link(
-                    cast("nn.Conv2d", layer.convolution),
-                    (layer.norm.weight, layer.norm.bias),
-                    relu=layer.relu,
-                    enlarge=layer.enlarge,
-                    shortcut=2 if ends else 0,
-                )
-            )
-        links.append(link(self.last, relu=False))
-        return Chain(links, lambda x: squash(x, "tanh"))
 
     @torch.no_grad()
     def take_over(self, other: TransformNet, photos: Sequence[Tensor]) -> None:

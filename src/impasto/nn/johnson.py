@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.nn.blocks import ConvNorm, InstanceNorm, Residual, convolution, initialize, leaky
-from impasto.nn.links import Chain, link
+from impasto.nn.blocks import ConvNorm, Residual, convolution, initialize, leaky
 from impasto.nn.upsampling import UpConvNorm
 
 OUTPUTS = ("tanh", "tanh150")
@@ -78,27 +77,6 @@ class TransformNet(nn.Module):
         x = self.residual(x)  # (B, 4*width, H/4, W/4)
         x = self.decoder(x)  # (B, width, H, W)
         return squash(self.last(x).float(), self.output)
-
-    def chain(self) -> Chain | None:
-        """The same network link by link; None where its norms or borders are others."""
-        norms = [part for part in self.modules() if isinstance(part, InstanceNorm)]
-        convolutions = [part for part in self.modules() if isinstance(part, nn.Conv2d)]
-        mirrored = all(part.padding_mode == "reflect" for part in convolutions)
-        if self.border or not mirrored or len(norms) != len(convolutions) - 1:
-            return None
-        inner = len(convolutions) - 3
-        links = [
-            link(
-                part,
-                norm,
-                relu=not 3 <= index < inner or index % 2 == 1,
-                enlarge=self.upsampling if index >= inner else None,
-                shortcut=2 if 3 <= index < inner and index % 2 == 0 else 0,
-            )
-            for index, (part, norm) in enumerate(zip(convolutions, norms, strict=False))
-        ]
-        links.append(link(self.last, relu=False))
-        return Chain(links, lambda x: squash(x, self.output))
 
 
 def squash(x: Tensor, output: str) -> Tensor:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from impasto.nn.generated import GeneratedLayer, GeneratedNet
-from impasto.nn.links import Chain
 
 _FARTHEST = 3.0  # deviations from the mean of pictures that a moment is taken to have at most
 _FLOOR = 0.25  # of the mean deviation of a group
@@ -132,10 +131,6 @@ class MetaNet(nn.Module):
             for weights, photos in zip(self.generate(hidden), groups, strict=True)
         ]
         return torch.cat(painted)
-
-    def chain(self, moments: Tensor, shares: Tensor) -> Chain | None:
-        """The network of one style, link by link."""
-        return self.network(moments, shares).chain()
 
     @torch.no_grad()
     def network(self, moments: Tensor, shares: Tensor) -> GeneratedNet:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.cin import ConditionalNet
 from impasto.nn.johnson import TransformNet
-from impasto.nn.links import Chain
 
 PREDICTORS = ("statistics", "cnn")
 
@@ -194,12 +193,6 @@ class PredictionNet(nn.Module):
             gamma, beta = self.norms(weights @ self.predictor.embed(seen))
             each = torch.eye(len(gamma), device=gamma.device)
         return self.painter.paint(image, each, gamma, beta, regions)
-
-    def chain(self, seen: Tensor, weights: Tensor, regions: Tensor | None = None) -> Chain | None:
-        """The painter link by link, for one picture; None where it has regions."""
-        if regions is not None:
-            return None
-        return self.painter.linked(*self.norms(weights @ self.predictor.embed(seen)))
 
     def norms(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
         """All scales and shifts for embeddings (B, embedding): tables of (B, S) each."""

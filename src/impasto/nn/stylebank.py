@@ -19,7 +19,6 @@ from impasto.nn.bank import Bank
 from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm
 from impasto.nn.cin import Layer
 from impasto.nn.johnson import TransformNet, squash
-from impasto.nn.links import Chain, Link, link
 from impasto.nn.regions import regional_norm
 from impasto.nn.upsampling import INTERPOLATIONS, one_of
 
@@ -62,10 +61,6 @@ class Stage(nn.Module):
         """
         found: Tensor = self.layer(x, lambda one: norm(one, self.norm.weight, self.norm.bias))
         return found
-
-    def link(self) -> Link:
-        """The same as a link of a chain."""
-        return link(self.layer.convolution, self.norm, enlarge=self.layer.enlarge)
 
 
 def norm_as_first(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
@@ -146,20 +141,6 @@ class StyleBankNet(nn.Module):
         if regions is None:
             return self.decode(features)
         return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
-
-    def chain(self, weights: Tensor | None = None, regions: Tensor | None = None) -> Chain | None:
-        """The same network link by link, for one picture; None for regions and without a bank."""
-        if weights is None or regions is not None:
-            return None
-        tables = (self.bank.kernels, self.bank.gamma, self.bank.beta)
-        banks = zip(*(torch.tensordot(weights[0], one, 1) for one in tables), strict=True)
-        links = [
-            *(stage.link() for stage in self.encoder if isinstance(stage, Stage)),
-            *(Link(kernel, scale=scale, shift=shift) for kernel, scale, shift in banks),
-            *(stage.link() for stage in self.decoder if isinstance(stage, Stage)),
-            link(self.last, relu=False),
-        ]
-        return Chain(links, lambda x: squash(x, "tanh"))
 
     def encode(self, image: Tensor) -> Tensor:
         """F = E(I): (B, 3, H, W) in [0, 1] to (B, 4*width, H/4, W/4)."""

@@ -1,250 +1,199 @@
-"""A network over strips of a picture, with the instance norms of the whole: the same, in less room.
+"""Run a network on an image in strips of rows, with the normalisation statistics of the whole.
 
-An instance norm needs the statistics of a whole map before the next convolution can begin. So the
-network runs link by link: over all strips of rows of a link's map, sums for its norm are gathered,
-and then the next link begins. Maps of a quarter of the picture's sides or less are kept; larger
-ones are made anew from the last that was kept, for each link that wants them, which costs half as
-much again as one pass. No map of the picture's own size is ever there, but for the result.
+``forward`` is called once, on a :class:`~impasto.nn.lazy_map.LazyMap`, and notes its operations.
+Then every norm, in the order of the operations, reads all strips of its input for its statistics.
+Maps that are small, and read by a norm or more than once, are stored. Larger ones are computed
+again by everything that reads them, which costs half as much again as one pass of the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.core.memory import spare_memory
-from impasto.nn import norm_statistics
-from impasto.nn.blocks import valid_convolution
-from impasto.nn.links import Chain, Link
+from impasto.nn import norm_statistics, strip_forms  # noqa: F401 (registers forms)
+from impasto.nn.blocks import instance_norm, valid_convolution
+from impasto.nn.lazy_map import LEAST, LazyMap, Measured, NotInStripsError, in_strips
 from impasto.nn.upsampling import doubled
 
-_KEPT = 4  # times smaller than the picture: maps that are kept
-_ROWS = 1 << 18  # positions of a strip
+_FEW = 4  # numbers for each pixel of the image: maps of no more are stored
+_SMALL = 16  # times fewer positions than the image has: maps of no more are stored
 
 
-def paint(
-    image: Tensor,
-    chain: Chain,
-    *,
-    dtype: torch.dtype,
-    eps: float = 1e-5,
+def run(
+    function: Callable[[Any], Any], image: Tensor, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Send one picture through a chain of links, strip by strip.
+    """Call a function on an image in strips.
 
     Args:
-        image: (1, 3, H, W), sides that all strides divide.
-        chain: The links.
-        dtype: Of the convolutions and of the maps that are kept.
-        eps: Added to the variances.
+        function: From an image to an image, by one or several networks.
+        image: (B, 3, H, W).
+        dtype: Of the convolutions, by autocast.
 
     Returns:
-        (1, 3, H, W), float32.
+        (B, 3, H', W'), float32: ``function(image)``, up to rounding.
+
+    Raises:
+        NotInStripsError: Some operation has no form for strips.
     """
-    plain = torch.autocast(image.device.type, enabled=False)
-    with torch.inference_mode(), plain, spare_memory():
-        return _Strips(image, chain.links, dtype, eps).run(chain.finish)
+    cast = torch.autocast(image.device.type, dtype, enabled=dtype is not torch.float32)
+    with torch.inference_mode(), cast, spare_memory():
+
+        def rows(start: int, stop: int) -> Tensor:
+            return image[..., start:stop, :].contiguous(memory_format=torch.channels_last)
+
+        result = function(LazyMap(image.to("meta"), rows, device=image.device))
+        return _evaluate(result, image.shape[-2] * image.shape[-1])
 
 
-class _Strips:
-    """The maps and statistics of one picture on its way through the links."""
-
-    def __init__(
-        self, image: Tensor, links: Sequence[Link], dtype: torch.dtype, eps: float
-    ) -> None:
-        self.image, self.links, self.dtype, self.eps = image, links, dtype, eps
-        self.kernels = [_laid_out(link.weight, dtype) for link in links]
-        self.sizes = _sizes(links, image.shape[-2], image.shape[-1])
-        self.norms: dict[int, list[Tensor]] = {}  # mean, variance, scale, shift, (C',) each
-        self.kept: dict[int, Tensor] = {}
-        self.lent: tuple[int, int, Tensor] | None = None  # rows that were overwritten
-
-    def run(self, finish: Callable[[Tensor], Tensor]) -> Tensor:
-        last = len(self.links) - 1
-        for index in range(last):
-            self._measure(index)
-            self._forget(index)
-        made = torch.empty(self.image.shape, dtype=torch.float32, device=self.image.device)
-        statistics = _Statistics()
-        for start, stop, rows in self._strips(last):
-            made[..., start:stop, :] = rows
-            statistics.add(rows)
-        self._settle(last, statistics)
-        for part in made.split(self._height(last), 2):
-            part.copy_(finish(self._followed(last, part)))
-        return made
-
-    def _measure(self, index: int) -> None:
-        """Gather a link's statistics, and keep its map if it is small."""
-        height, width = self.sizes[index]
-        statistics = _Statistics()
-        small = self.image.shape[-1] >= _KEPT * width
-        inside = small and self._last_use(index - 1) == index and self._fits(index)
-        if small:
-            shape = (1, self.links[index].weight.shape[0], height, width)
-            device, last = self.image.device, torch.channels_last
-            room = self.kept[index - 1] if inside else None
-            if room is None:
-                room = torch.empty(shape, dtype=self.dtype, device=device, memory_format=last)
-        for start, stop, rows in self._strips(index):
-            statistics.add(rows)
-            if small:
-                assert room is not None
-                if inside:  # what the next strip still needs of what lies here now
-                    before = self.links[index].borders[0]
-                    keep = max(start, stop - before)
-                    self.lent = keep, stop, room[..., keep:stop, :].clone()
-                room[..., start:stop, :] = rows
-        self._settle(index, statistics)
-        self.lent = None
-        if small:
-            assert room is not None
-            for start, stop in self._spans(index):
-                part = self._followed(index, room[..., start:stop, :])
-                back = self.links[index].shortcut
-                if back:
-                    part = part + self._rows(index - back, start, stop)
-                room[..., start:stop, :] = part
-            self.kept.pop(index - 1, None) if inside else None
-            self.kept[index] = room
-
-    def _fits(self, index: int) -> bool:
-        """Whether a link's map may take the place of the one before."""
-        link = self.links[index]
-        plain = link.stride == 1 and link.enlarge is None
-        return plain and index - 1 in self.kept and link.weight.shape[0] == link.weight.shape[1]
-
-    def _last_use(self, index: int) -> int:
-        """The last link that reads the map of another."""
-        uses = [index + 1]
-        for later, link in enumerate(self.links):
-            if link.shortcut and later - link.shortcut == index:
-                uses.append(later)
-        if not self._stays(index + 1):  # which is made anew, whenever one after it is
-            following = next(
-                (i for i in range(index + 1, len(self.links)) if self._stays(i)), len(self.links)
-            )
-            uses.append(following)
-        return max(uses)
-
-    def _stays(self, index: int) -> bool:
-        return index < len(self.links) and self.image.shape[-1] >= _KEPT * self.sizes[index][1]
-
-    def _forget(self, index: int) -> None:
-        for old in [old for old in self.kept if old < index and self._last_use(old) <= index]:
-            del self.kept[old]
-
-    def _settle(self, index: int, statistics: _Statistics) -> None:
-        """Turn a norm into a scale and a shift of each channel, now that all is known."""
-        link = self.links[index]
-        if link.scale is None:
-            return
-        assert link.shift is not None
-        mean, variance = (
-            one[0] for one in norm_statistics.settled(*(m[None] for m in statistics.moments()))
-        )
-        parts = (mean, variance, link.scale, link.shift)
-        self.norms[index] = [part.detach().float() for part in parts]
-
-    def _height(self, index: int) -> int:
-        """Of a strip: even, so that every strip begins on a row of the smaller map."""
-        return max(16, _ROWS // self.sizes[index][1] // 16 * 16)
-
-    def _spans(self, index: int) -> Iterator[tuple[int, int]]:
-        height, step = self.sizes[index][0], self._height(index)
-        for start in range(0, height, step):
-            yield start, min(start + step, height)
-
-    def _strips(self, index: int) -> Iterator[tuple[int, int, Tensor]]:
-        for start, stop in self._spans(index):
-            yield start, stop, self._convolved(index, start, stop)
-
-    def _convolved(self, index: int, start: int, stop: int) -> Tensor:
-        """Rows of a link's convolution, before its norm."""
-        link = self.links[index]
-        before, after = link.borders
-        first, end = start * link.stride - before, (stop - 1) * link.stride + 1 + after
-        height = (2 if link.enlarge else 1) * self._size(index - 1)
-        top, bottom = max(0, -first), max(0, end - height)
-        x = self._source(index - 1, first + top, end - bottom, link.enlarge)
-        x = F.pad(x, (before, after, top, bottom), mode="reflect")
-        bias = None if link.bias is None else link.bias.to(x.dtype)
-        return valid_convolution(x, self.kernels[index], bias, link.stride)
-
-    def _size(self, index: int) -> int:
-        """The height of a map, or of the picture for -1."""
-        return self.image.shape[2] if index < 0 else self.sizes[index][0]
-
-    def _source(self, index: int, first: int, end: int, enlarge: str | None) -> Tensor:
-        """Rows of a map, or of it at twice its size."""
-        if enlarge is None:
-            return self._rows(index, first, end)
-        margin = 0 if enlarge == "nearest" else 1
-        top = max(0, first // 2 - margin)
-        bottom = min(self._size(index), (end + 1) // 2 + margin)
-        x = doubled(self._rows(index, top, bottom), enlarge)
-        return x[..., first - 2 * top : end - 2 * top, :]
-
-    def _rows(self, index: int, start: int, stop: int) -> Tensor:
-        """Rows of a map, after norm, ReLU and shortcut; of the picture itself for -1."""
-        if index < 0:
-            x = (self.image[..., start:stop, :] * 2 - 1).to(self.dtype)
-            return x.contiguous(memory_format=torch.channels_last)
-        if index in self.kept:
-            rows = self.kept[index][..., start:stop, :]
-            if self.lent is None or start >= self.lent[1]:
-                return rows
-            low, high, old = self.lent
-            return torch.cat([old[..., start - low :, :], self.kept[index][..., high:stop, :]], 2)
-        made = self._followed(index, self._convolved(index, start, stop))
-        back = self.links[index].shortcut
-        return made + self._rows(index - back, start, stop) if back else made
-
-    def _followed(self, index: int, rows: Tensor) -> Tensor:
-        """Norm and ReLU of a link's rows, in their own format."""
-        if index in self.norms:
-            mean, variance, scale, shift = self.norms[index]
-            rows = F.batch_norm(rows, mean, variance, scale, shift, eps=self.eps)
-        return F.relu(rows) if self.links[index].relu else rows
+def _evaluate(result: LazyMap, pixels: int) -> Tensor:
+    """Compute a map and all that it depends on."""
+    result.readers += 1
+    for one in result.maps:
+        if isinstance(one, Measured):
+            _measure(one, pixels)
+        elif one.readers > 1 and one.operands and _is_small(one, pixels):
+            _store(one)
+    made = torch.empty(result.shape, dtype=torch.float32, device=result.device)
+    for start, stop in result.strips():
+        made[..., start:stop, :] = result.rows(start, stop)
+    return made
 
 
-class _Statistics:
-    """Means and variances of channels, gathered strip by strip in float64."""
+def _is_small(one: LazyMap, pixels: int) -> bool:
+    positions, numbers = one.shape[-2] * one.shape[-1], one.like.numel()
+    return bool(numbers <= _FEW * pixels or positions * _SMALL <= pixels)
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(())
-        self.squares = torch.zeros(())
+
+def _measure(norm: Measured, pixels: int) -> None:
+    """Read all strips of a norm's input for its statistics."""
+    (source,), gathered = norm.operands, norm.gather()
+    if source.stored is None and _is_small(source, pixels):
+        _store(source, gathered.add)
+    else:
+        for start, stop in source.strips():
+            gathered.add(source.rows(start, stop))
+    norm.transform = gathered.finish()
+
+
+def _store(one: LazyMap, note: Callable[[Tensor], None] = lambda rows: None) -> None:
+    """Compute a map and keep it; it may take the memory of a map that nothing else reads.
+
+    There each strip is written after the next has been computed, which may still read its rows.
+    """
+    kept = _to_be_overwritten(one, one.shape)
+    late = slice(0, 0), torch.empty(0)
+    for start, stop in one.strips():
+        rows = one.rows(start, stop)
+        note(rows)
+        if kept is None or kept.dtype is not rows.dtype:
+            layout = torch.channels_last
+            kept = torch.empty(one.shape, dtype=rows.dtype, device=one.device, memory_format=layout)
+        elif start:
+            kept[..., late[0], :] = late[1]
+        late = slice(start, stop), rows
+    assert kept is not None
+    kept[..., late[0], :] = late[1]
+    one.stored = kept
+    _release(one)
+
+
+def _to_be_overwritten(one: LazyMap, shape: torch.Size, above: int = 0) -> Tensor | None:
+    """Find a stored map of a shape that this one alone reads, row for row or almost so."""
+    if one.above is None or above + one.above > LEAST:
+        return None
+    for operand in one.operands:
+        if operand.readers > 1:
+            continue
+        if operand.stored is not None:
+            if operand.shape == shape:
+                return operand.stored
+        elif (found := _to_be_overwritten(operand, shape, above + one.above)) is not None:
+            return found
+    return None
+
+
+def _release(one: LazyMap) -> None:
+    """Forget what a stored map was computed from, where nothing else reads it."""
+    operands, one.operands = one.operands, ()
+    for operand in operands:
+        operand.readers -= 1
+        if operand.readers == 0:
+            operand.stored = None
+            _release(operand)
+
+
+class ChannelStatistics:
+    """Mean and variance of each channel, gathered in float64.
+
+    Args:
+        apply: Returns what becomes of rows, by the mean and the variance, (1, C) each.
+    """
+
+    def __init__(self, apply: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        self._apply = apply
+        self._count = 0
+        self._mean = self._squares = torch.zeros(())
 
     def add(self, rows: Tensor) -> None:
-        """Take in (1, C, h, w)."""
+        """Take in (1, C, h, W)."""
         count, channels = rows.shape[2] * rows.shape[3], rows.shape[1]
         mean, variance = rows.new_zeros(2, channels, dtype=torch.float32)
         # of all that computes these, the kernel of batch norm is by far the fastest
         torch.batch_norm_update_stats(rows, mean, variance, 1.0)
         mean, variance = mean.double(), variance.double() * ((count - 1) / count)  # (C,)
-        total = self.count + count
-        apart = mean - self.mean
-        self.squares = self.squares + count * (variance + apart.square() * self.count / total)
-        self.mean = self.mean + apart * count / total
-        self.count = total
+        total = self._count + count
+        apart = mean - self._mean
+        self._squares = self._squares + count * (variance + apart.square() * self._count / total)
+        self._mean = self._mean + apart * count / total
+        self._count = total
 
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance, (C,) each."""
-        return self.mean, self.squares / self.count
-
-
-def _laid_out(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    return weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+    def finish(self) -> Callable[[Tensor], Tensor]:
+        """Return the function of rows."""
+        mean, variance = self._mean[None], self._squares[None] / self._count
+        mean, variance = norm_statistics.settled(mean, variance)
+        return lambda rows: self._apply(rows, mean, variance)
 
 
-def _sizes(links: Sequence[Link], height: int, width: int) -> list[tuple[int, int]]:
-    """Rows and columns of each link's map."""
-    sizes = []
-    for link in links:
-        factor = 2 if link.enlarge else 1
-        height, width = (side * factor // link.stride for side in (height, width))
-        sizes.append((height, width))
-    return sizes
+@in_strips(instance_norm)
+def _instance_norm(x: LazyMap, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> LazyMap:
+    if len(x) > 1:
+        raise NotInStripsError("a batch of several images")
+    scale, shift = (one.reshape(-1, x.shape[1])[0].float() for one in (weight, bias))
+
+    def apply(rows: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        return F.batch_norm(rows, mean[0].float(), variance[0].float(), scale, shift, eps=eps)
+
+    return Measured(x, lambda: ChannelStatistics(apply))
+
+
+@in_strips(valid_convolution)
+def _valid_convolution(
+    x: LazyMap, weight: Tensor, bias: Tensor | None = None, stride: int = 1
+) -> LazyMap:
+    def compute(start: int, stop: int) -> Tensor:
+        rows = x.rows(start * stride, (stop - 1) * stride + weight.shape[2])
+        return valid_convolution(rows, weight, bias, stride)
+
+    height, width = ((side - weight.shape[2]) // stride + 1 for side in x.shape[2:])
+    like = x.like.new_empty(len(x), weight.shape[0], height, width)
+    return LazyMap(like, compute, (x,), above=0 if stride == 1 else None)
+
+
+@in_strips(doubled)
+def _doubled(x: LazyMap, upsampling: str, *, training: bool = False) -> LazyMap:
+    margin = 0 if upsampling == "nearest" else 1
+
+    def compute(start: int, stop: int) -> Tensor:
+        first = max(0, start // 2 - margin)
+        last = min(x.shape[2], (stop + 1) // 2 + margin)
+        rows = doubled(x.rows(first, last), upsampling)
+        return rows[..., start - 2 * first : stop - 2 * first, :]
+
+    height, width = (2 * side for side in x.shape[2:])
+    return LazyMap(x.like.new_empty(*x.shape[:2], height, width), compute, (x,))

@@ -43,10 +43,6 @@ class Span(NamedTuple):
         first = (self.start - self.low) // scale
         return slice(first, first + (self.stop - self.start) // scale)
 
-    def inner(self, made: Tensor, scale: int = 1) -> Tensor:
-        """Of what was made of all rows, a ``scale``-th as high, the part that is wanted."""
-        return made[..., self.within(scale), :]
-
 
 class Tile(NamedTuple):
     """A rectangle of a picture."""
@@ -67,12 +63,11 @@ class Tile(NamedTuple):
         return made[..., self.rows.within(scale), self.columns.within(scale)]
 
 
-def reach(layer: str, *, smooth: bool = False) -> int:
-    """How far a feature of VGG-19 sees, in pixels, or a pixel of the decoder's: the same bound.
+def reach(layer: str) -> int:
+    """Return how far a feature of VGG-19 sees, in pixels.
 
     Args:
         layer: Of VGG-19.
-        smooth: For a decoder that interpolates where the encoder pools: it sees a little further.
 
     Example:
         >>> reach("relu1_1"), reach("relu2_1"), reach("relu4_1")
@@ -83,7 +78,7 @@ def reach(layer: str, *, smooth: bool = False) -> int:
         if name.startswith("conv"):
             seen += stride
         elif name.startswith("pool"):
-            seen += 2 * stride if smooth else stride
+            seen += stride
             stride *= 2
     return seen
 

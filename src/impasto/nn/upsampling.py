@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.errors import InputError
 from impasto.nn.blocks import convolution, norm_layer
@@ -45,6 +46,9 @@ def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
             training the one and else the mean of the two.
         training: Whether a network learns.
     """
+    if has_torch_function_unary(x):  # a map in strips
+        made: Tensor = handle_torch_function(doubled, (x,), x, upsampling, training=training)
+        return made
     if upsampling == "nearest" or (upsampling == BOTH and training):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
     if x.dtype is torch.bfloat16:

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from impasto.api import stylize
-from impasto.methods.arbitrary import base
 from impasto.methods.optimization import memory as room
 from impasto.methods.spec import Ability
-from impasto.nn import tiled_inference, tiling
+from impasto.nn import lazy_map, tiled_inference, tiling
 
 SIZE = 144
 
@@ -24,9 +23,9 @@ def _counting(true, taken):
 def counted(monkeypatch):
     """How often the strips were taken, which are narrow ones here."""
     taken = []
-    for module, name, rows in ((tiled_inference, "_ROWS", 1), (base, "_STRIP", 64 * SIZE)):
+    for module, name, rows in ((lazy_map, "_POSITIONS", 1),):
         monkeypatch.setattr(module, name, rows)
-    for module, name in ((tiled_inference, "paint"), (base, "over_strips")):
+    for module, name in ((tiled_inference, "run"),):
         monkeypatch.setattr(module, name, _counting(getattr(module, name), taken))
     return taken
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
-from impasto.alignment.whitening import Gaussian, Transport, blend, part_way, rescaling
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
@@ -260,30 +259,36 @@ class AdaIn(AnyStyleMethod):
         """Equation 14, and 15 for several parts: decode a weighted sum of aligned features."""
         height, width = content.shape[-2:]
         photo = self.padded(content)
-        if not regions and self.too_large(photo):
-            painted = self.in_strips(photo, self.config.layer, partial(self._rescaling, style))
-            return self.done(painted[..., :height, :width].clamp_(0, 1), callback)
-        (x,) = self.features(photo, [self.config.layer])  # (1, C, h, w)
-        shares = self.shares(style, regions, *x.shape[-2:])
-        left = 1 - torch.stack(shares).sum(0)  # what no region covers
-        target = left * x
-        for part, share in zip(style, shares, strict=True):
-            guide = share if self.config.statistics == "region" and regions else None
-            mean, std = self._painting(part)
-            target = target + share * adain(x, mean, std, guide=guide)
-        painted = self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
+        if regions:
+            painted = self._in_regions(photo, style, regions)
+        else:
+            painted = self.run_on(partial(self._transfer, style), photo)
         return self.done(painted[..., :height, :width].clamp(0, 1), callback)
+
+    def _transfer(self, style: Style, photo: Tensor) -> Tensor:
+        """Equation 14; of several paintings the weighted sum of their statistics, equation 15."""
+        (x,) = self.features(photo, [self.config.layer])  # (1, C, h, w)
+        weights = style.expect(self.name).shares().to(self.runtime.device)
+        parts = [torch.stack(self._painting(part)) for part in style]  # (2, 1, C) each
+        mean, std = torch.tensordot(weights.to(parts[0]), torch.stack(parts), 1)
+        target = torch.lerp(x, adain(x, mean, std), self.config.alpha)
+        return self.decode(target, self.config.layer)
+
+    def _in_regions(self, photo: Tensor, style: Style, regions: Sequence[Tensor]) -> Tensor:
+        """Equation 15 with a weight for each position."""
+        (x,) = self.features(photo, [self.config.layer])
+        shares = self.shares(style, regions, *x.shape[-2:])
+        target = (1 - torch.stack(shares).sum(0)) * x  # what no region covers
+        for part, share in zip(style, shares, strict=True):
+            guide = share if self.config.statistics == "region" else None
+            target = target + share * adain(x, *self._painting(part), guide=guide)
+        return self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
 
     def _painting(self, part: Part) -> tuple[Tensor, Tensor]:
         """The statistics of a painting in the units of the decoder, (1, C) each."""
         units = self.units(self.config.layer)
         mean, std = (part.tensors[name].to(units) / units for name in ("mean", "std"))
         return mean, std
-
-    def _rescaling(self, style: Style, own: Gaussian) -> Transport:
-        """Equations 14 and 15 as one map of the features."""
-        maps = [rescaling(own, *self._painting(part)) for part in style.expect(self.name)]
-        return part_way(blend(maps, style.shares().tolist()), self.config.alpha)
 
     def graphs(self) -> Sequence[Graph]:
         """All of it in one graph, for one painting; regions and blends are left out."""

@@ -11,23 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.alignment.whitening import Gaussian, Transport, gaussian, merged
 from impasto.core.device import Runtime
-from impasto.core.memory import spare_memory
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.style import Style
+from impasto.nn import tiled_inference
 from impasto.nn.decoder import LAYERS, Decoder, Scales
-from impasto.nn.halo import over_strips
-from impasto.nn.tiling import reach, spans
 from impasto.nn.vgg import Encoder
 
 POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
 STATISTICS = ("whole", "region")
 
-_STRIP = 1 << 18  # positions
 _CHANNELS = 400  # at full size, that a whole pass takes the room of, measured
 _MEASURED = 192  # short side of the pictures that the units are measured on
 
@@ -179,46 +175,16 @@ class AnyStyleMethod(NetworkMethod):
             picture: Tensor = self.module(features, layer)
         return picture
 
+    def run_on(self, function: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+        """Call a function on a padded image (1, 3, H, W): in strips, if it is too large."""
+        if self.too_large(picture):
+            return tiled_inference.run(function, picture, dtype=self.runtime.dtype)
+        return function(picture)
+
     def too_large(self, picture: Tensor) -> bool:
         """Whether a picture would take more room than there is, if it went through as a whole."""
         positions = picture.shape[-2] * picture.shape[-1]
         return positions * _CHANNELS * self.runtime.dtype.itemsize > self.runtime.room()
-
-    def in_strips(
-        self, picture: Tensor, layer: str, settle: Callable[[Gaussian], Transport]
-    ) -> Tensor:
-        """Encode, move the features, decode: in strips, by the statistics of the whole picture.
-
-        Args:
-            picture: (1, 3, H, W), padded.
-            layer: From which it is decoded again.
-            settle: The map of the features, once their statistics are known.
-
-        Returns:
-            (1, 3, H, W), not clamped.
-        """
-        with spare_memory():
-            return self._in_strips(picture, layer, settle)
-
-    def _in_strips(
-        self, picture: Tensor, layer: str, settle: Callable[[Gaussian], Transport]
-    ) -> Tensor:
-        height, seen = picture.shape[-2], reach(layer)
-        rows = _STRIP // picture.shape[-1]
-        parts, counts = [], []
-        for span in spans(height, rows, seen, self.multiple):
-            (x,) = self.encoded(picture[..., span.low : span.high, :], [layer])
-            inner = span.inner(x, (span.high - span.low) // x.shape[-2])
-            parts.append(gaussian(inner))
-            counts.append(inner.shape[-2] * inner.shape[-1])
-        moved = settle(merged(parts, counts))
-
-        def paint(strip: Tensor) -> Tensor:
-            (x,) = self.encoded(strip, [layer])
-            return self.decode(moved(x, x.dtype), layer)
-
-        around = seen + reach(layer, smooth=True)
-        return over_strips(picture, paint, spans(height, rows, around, self.multiple))
 
     def units(self, layer: str) -> Tensor:
         """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.

@@ -8,7 +8,7 @@ before it has made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -25,6 +25,7 @@ from impasto.alignment.whitening import (
     monge,
     part_way,
     roots,
+    transported,
     wct,
 )
 from impasto.core.device import Runtime
@@ -265,22 +266,25 @@ class Wct(AnyStyleMethod):
         levels = self.config.levels
         for done, layer in enumerate(levels, start=1):
             settle = partial(self._map, layer, style, alpha)
-            if not regions and self.too_large(picture):
-                picture = self.in_strips(picture, layer, settle)
-            else:
+            if regions:
                 (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
-                target = (
-                    self._in_regions(x, layer, style, regions, alpha)
-                    if regions
-                    else settle(gaussian(x))(x, x.dtype)
-                )
+                target = self._in_regions(x, layer, style, regions, alpha)
                 picture = self.decode(target, layer)
+            else:
+                picture = self.run_on(partial(self._level, layer, settle), picture)
             shown = picture.clamp(0, 1)
             progress = Progress(done, len(levels), stage=layer, preview=shown.clone)
             callback(progress)
             if progress.cancelled:
                 break
         return picture
+
+    def _level(
+        self, layer: str, settle: Callable[[Gaussian], Transport], picture: Tensor
+    ) -> Tensor:
+        """Encode, transform, decode: one level of figure 1c."""
+        (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
+        return self.decode(transported(x, settle), layer)
 
     @torch.no_grad()
     def _map(self, layer: str, style: Style, alpha: float, own: Gaussian) -> Transport:
