@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.api.inputs import alike, check_side
+from impasto.api import strokes
+from impasto.api.inputs import check_side, with_pixels
 from impasto.core.progress import Callback, Progress, Share
 from impasto.errors import InputError
 from impasto.image import Picture, color_transfer, filters
@@ -30,8 +31,9 @@ class Controls:
     Attributes:
         size: Long edge of the result in pixels; None is the photo's own, or the method's default
             if that is smaller.
-        style_scale: Stroke size: the style picture's size relative to the photo's, 1 being the
-            same number of pixels.
+        style_scale: Stroke size; 2 is strokes twice as large.
+        strokes: ``relative``: strokes grow with the image, so that it looks the same at every size;
+            or ``absolute``: a network's strokes have the size in pixels that it learned.
         colors: ``style`` takes the painting's colours. ``luminance`` keeps the photo's colours and
             paints its lightness only. ``match`` gives the painting the photo's colours first.
         strength: 1 is the full result, 0 the photo.
@@ -43,6 +45,7 @@ class Controls:
 
     size: int | None = None
     style_scale: float = 1.0
+    strokes: str = "relative"
     colors: str = "style"
     strength: float = 1.0
     match_histogram: bool = False
@@ -57,8 +60,10 @@ class Controls:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         if not 0 <= self.strength <= 1:
             raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        if self.colors not in COLORS:
-            raise InputError(f"unknown colors {self.colors!r}: choose {', '.join(COLORS)}")
+        for name, known in (("colors", COLORS), ("strokes", strokes.STROKES)):
+            if getattr(self, name) not in known:
+                found = getattr(self, name)
+                raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
 
 
 def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
@@ -173,24 +178,28 @@ class Job:
         """One run of one method, in the size of the photo."""
         method, content = brushes[0].method, self._content()
         style = mix(method, [b.share for b in brushes], map(self._style, brushes))
-        scale = self.controls.style_scale
-        if scale != 1 and all(isinstance(brush.source, Style) for brush in brushes):
-            # strokes that were learned have one size: the photo is what can be scaled around them
-            sides = (max(1, round(side / scale)) for side in content.shape[-2:])
-            content = Picture(content).resized(*sides).rgb
-        if self.dither and method.dithers:
-            content = dithered(content, self.controls.seed)
-        painted = method.stylize(
-            content, style, regions=regions, seed=self.controls.seed, callback=callback
-        )
-        return self._fitted(painted)
+        seed = self.controls.seed
+
+        def stylize(photo: Tensor, watch: Callback) -> Tensor:
+            size = photo.shape[-2], photo.shape[-1]
+            photo = dithered(photo, seed) if self.dither and method.dithers else photo
+            places = [strokes.resized(region, size) for region in regions]
+            return method.stylize(photo, style, regions=places, seed=seed, callback=watch)
+
+        levels = strokes.sizes(*self._strokes(method))
+        return strokes.paint(stylize, content, levels, callback)
+
+    def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
+        """Return what the stroke size depends on, see :func:`impasto.api.strokes.sizes`."""
+        size, controls = (self.photo.height, self.photo.width), self.controls
+        return size, controls.style_scale, controls.strokes, method.stroke_size
 
     def _style(self, brush: Brush) -> Style:
         if isinstance(brush.source, Style):
             return brush.source
         if self.encode is not None and self.controls.colors == "style":
             return self.encode(brush, self.photo)
-        return brush.method.encode(self._colored(brush.source))
+        return brush.method.encode(self._colored(brush.source, brush.method))
 
     def finish(self, painted: Tensor) -> Tensor:
         """From the method's picture to the user's: histogram, colours, regions."""
@@ -218,9 +227,9 @@ class Job:
             return color_transfer.luminance(photo).expand_as(photo).contiguous()
         return photo
 
-    def _colored(self, painting: Picture) -> Tensor:
+    def _colored(self, painting: Picture, method: Method) -> Tensor:
         """A style picture as its method shall see it."""
-        style = alike(painting, self.photo, self.controls.style_scale).rgb
+        style = with_pixels(painting, *strokes.style_scale(*self._strokes(method))).rgb
         content = (self.tones or self.photo).rgb
         if self.controls.colors == "match":
             return color_transfer.match_colors(style, content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,6 +75,16 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
         return picture
     factor = target / long_edge
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
+
+
+def noted(photo: Picture, whole: Picture, *, asked: bool) -> Picture:
+    """Return a photo with a note, if it was enlarged, or was shrunk and nobody asked for that."""
+    if photo.size == whole.size or (asked and photo.width <= whole.width):
+        return photo
+    change = "enlarged" if photo.width > whole.width else "shrunk"
+    sizes = " to ".join("{}x{}".format(*one.size) for one in (whole, photo))
+    words = f"{change} from {sizes} pixels" + ("" if asked else ": give a size for another")
+    return replace(photo, note="; ".join(filter(None, (whole.note, words))))
 
 
 def would_do(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from impasto.api.controls import Brush, Controls, Encode, Job, asked, mix
-from impasto.api.inputs import Source, check_side, fit, read, regions_of, would_do
+from impasto.api.inputs import Source, check_side, fit, noted, read, regions_of, would_do
 from impasto.api.load import build, open_learned, open_model
 from impasto.api.resolve import Brushes
 from impasto.core.device import Place
@@ -120,9 +120,9 @@ def paint(
         InterruptedRun: The run broke off; the error carries the last good picture.
     """
     controls = controls or Controls()
-    default = min((b.method.default_size for b in brushes if b.method.default_size), default=None)
     whole = read(content)
-    photo = fit(whole, controls.size, default)
+    default = min(brush.method.default_edge(whole.size) for brush in brushes)
+    photo = noted(fit(whole, controls.size, default), whole, asked=controls.size is not None)
     regions = regions_of(masks, photo, len(brushes))
     job = Job(photo, brushes, regions, controls, encode, tones, dither)
     try:

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from impasto.api import inputs, stylize
-from impasto.api.controls import Brush, Controls
+from impasto.api import inputs, strokes, stylize
+from impasto.api.controls import Brush
 from impasto.api.controls import Job as Way
 from impasto.api.resolve import Brushes
 from impasto.batch.job import Job
@@ -146,23 +146,27 @@ class Worker:
         """A painting as its method sees it, encoded once for all photos of about this size."""
         brush, painting = ready.brush, ready.brush.source
         assert isinstance(painting, Picture)  # the pipeline asks for no other
-        pixels = usual_pixels(photo, self._job.controls, brush.method.default_size)
+        controls, native = self._job.controls, brush.method.stroke_size
+        size = photo.height, photo.width
+        height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]
+        pixels = usual_pixels(height, width, controls.size or brush.method.default_size or native)
         if pixels not in ready.encoded:
-            scaled = inputs.with_pixels(painting, pixels, self._job.controls.style_scale)
+            scale = controls.style_scale if native is None else 1.0
+            scaled = inputs.with_pixels(painting, pixels, scale)
             ready.encoded[pixels] = brush.method.encode(scaled.rgb)
         return ready.encoded[pixels]
 
 
-def usual_pixels(photo: Picture, controls: Controls, default: int | None) -> float:
-    """How many pixels a painting gets for a photo: as many as the photo has, in steps of 2.
+def usual_pixels(height: int, width: int, long_edge: int | None) -> float:
+    """Return how many pixels a painting gets for a photo: as many as the photo, in steps of 2.
 
     A photo of 4:3 at the size of the job is one of the steps, so that its painting is exactly what
     ``stylize`` makes of it; those from 1:1 to 16:9 share it, and their strokes are within 16% of
     what they would be alone.
     """
-    long_edge = controls.size or default or _USUAL
+    long_edge = long_edge or _USUAL
     step = long_edge * round(0.75 * long_edge)
-    return step * 2.0 ** round(math.log2(photo.height * photo.width / step))
+    return step * 2.0 ** round(math.log2(height * width / step))
 
 
 def main() -> None:

@@ -62,6 +62,7 @@ class Exported(Method):
     Config = ExportedConfig
     config: ExportedConfig
     dithers = True
+    stroke_size = 512
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ class Method(ABC):
         Config: The frozen dataclass of the method's numbers.
         default_size: The long edge that the pipeline works at unless told otherwise; None is the
             photo's own.
+        stroke_size: Long edge, in pixels, of an image in which strokes have the size that the
+            network learned; None for methods that take the stroke size from the style image.
         dithers: Whether the pipeline adds noise of one 8-bit level to the photo first, see
             :mod:`impasto.image.dither`.
     """
@@ -35,11 +37,16 @@ class Method(ABC):
     abilities: Ability
     Config: ClassVar[type[Any]]
     default_size: int | None = None
+    stroke_size: int | None = None
     dithers: bool = False
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         self.config = self.Config() if config is None else config
         self.runtime = runtime or choose()
+
+    def default_edge(self, size: Sequence[int]) -> int:
+        """Return the long edge to paint an image of a size at, where the user names none."""
+        return min(max(size), self.default_size or max(size))
 
     def encode(self, picture: Tensor) -> Style:
         """What the method keeps of a style picture; dear, done once.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import textwrap
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -54,6 +56,7 @@ class NetworkMethod(Method):
     adding: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
     dithers = True
+    stroke_size = 512
     adjustable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
@@ -225,7 +228,7 @@ class NetworkMethod(Method):
         height, width = batch.shape[-2:]
         x = pad_to(batch.to(self.runtime.device), self.multiple)
         more = tuple(one.to(x.device) for one in more)
-        if self._is_large(x):
+        if self.too_large(x):
             with contextlib.suppress(NotInStripsError):
                 painted = tiled_inference.run(
                     lambda image: self.module(image, *more), x, dtype=self.runtime.dtype
@@ -237,15 +240,21 @@ class NetworkMethod(Method):
             painted = self.module(x, *more)
         return painted[..., : factor * height, : factor * width].float().clamp_(0, 1)
 
-    def _is_large(self, batch: Tensor) -> bool:
-        """Check whether the maps of an image take more than the memory budget."""
-        first = next(
-            part
-            for part in self.module.modules()
-            if isinstance(part, nn.Conv2d) and part.in_channels == batch.shape[1]
-        )
-        bytes_each = _AT_ONCE * first.out_channels * self.runtime.dtype.itemsize
-        return batch.shape[-2] * batch.shape[-1] * bytes_each > self.runtime.room()
+    def default_edge(self, size: Sequence[int]) -> int:
+        """Return the image's own long edge, or less where memory is short for all of it."""
+        fits = self.runtime.room() / (self.bytes_each * size[0] * size[1])
+        return max(1, math.floor(max(size) * min(1.0, fits) ** 0.5))
+
+    def too_large(self, batch: Tensor) -> bool:
+        """Check whether an image takes more than the memory budget, if it is painted as a whole."""
+        return batch.shape[-2] * batch.shape[-1] * self.bytes_each > self.runtime.room()
+
+    @cached_property
+    def bytes_each(self) -> int:
+        """Number of bytes that a whole pass takes for each pixel."""
+        convolutions = (part for part in self.module.modules() if isinstance(part, nn.Conv2d))
+        first = next(part for part in convolutions if part.in_channels == 3)
+        return _AT_ONCE * first.out_channels * self.runtime.dtype.itemsize
 
     @staticmethod
     def done(picture: Tensor, callback: Callback) -> Tensor:

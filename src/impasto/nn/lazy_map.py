@@ -23,7 +23,7 @@ _POINTWISE = frozenset(
         *("add", "sub", "mul", "div", "neg", "lerp", "clamp", "clamp_min", "clamp_max"),
         *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
         *("__truediv__", "__neg__", "relu", "tanh", "sigmoid", "sqrt", "square"),
-        *("float", "to", "contiguous", "flip"),
+        *("float", "contiguous", "flip"),
     )
 )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.nn.lazy_map import LazyMap, NotInStripsError, in_strips
+from impasto.nn.lazy_map import LazyMap, NotInStripsError, in_strips, pointwise
 
 
 @in_strips("conv2d")
@@ -112,6 +113,13 @@ def _pooled(
     return LazyMap(
         function(x.like), lambda start, stop: function(x.rows(2 * start, 2 * stop)), (x,)
     )
+
+
+@in_strips("to")
+def _to(x: LazyMap, *args: Any, **kwargs: Any) -> LazyMap:
+    """Change the format; the device of the rows is the image's."""
+    formats = [one for one in args if isinstance(one, torch.dtype)]
+    return pointwise(lambda rows: rows.to(*formats, **kwargs), x) if formats else x
 
 
 @in_strips("split")

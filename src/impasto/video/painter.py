@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from impasto.api import inputs
+from impasto.api import inputs, strokes
 from impasto.api.controls import Brush, Controls
 from impasto.api.inputs import Source, fit
 from impasto.api.stylize import paint
@@ -36,8 +36,7 @@ class Painter:
 
     def settle(self, first: Picture, *, even: bool) -> tuple[int, int]:
         """Fix the size of all frames, by the first: width and height."""
-        methods = [brush.method.default_size for brush in self._brushes]
-        default = min((size for size in methods if size), default=None)
+        default = min(brush.method.default_edge(first.size) for brush in self._brushes)
         width, height = fit(first, self._controls.size, default).size
         step = 2 if even else 1
         self._whole = (width, height)
@@ -84,6 +83,10 @@ class Painter:
         key = id(brush.source)  # the brushes hold it; they themselves are copied on the way
         if key not in self._styles:
             assert isinstance(brush.source, Picture)  # the pipeline asks for no other
-            painting = inputs.alike(brush.source, photo, self._controls.style_scale)
+            controls, size = self._controls, (photo.height, photo.width)
+            scaled = strokes.style_scale(
+                size, controls.style_scale, controls.strokes, brush.method.stroke_size
+            )
+            painting = inputs.with_pixels(brush.source, *scaled)
             self._styles[key] = brush.method.encode(painting.rgb)
         return self._styles[key]

@@ -145,7 +145,6 @@ class AnyStyleMethod(NetworkMethod):
     """
 
     kind = "any"
-    default_size = 512  # of the test pictures of both papers
     config: AnyStyleConfig
     module: Decoders
     adjustable: ClassVar[tuple[str, ...]]
@@ -181,10 +180,10 @@ class AnyStyleMethod(NetworkMethod):
             return tiled_inference.run(function, picture, dtype=self.runtime.dtype)
         return function(picture)
 
-    def too_large(self, picture: Tensor) -> bool:
-        """Whether a picture would take more room than there is, if it went through as a whole."""
-        positions = picture.shape[-2] * picture.shape[-1]
-        return positions * _CHANNELS * self.runtime.dtype.itemsize > self.runtime.room()
+    @cached_property
+    def bytes_each(self) -> int:
+        """Number of bytes that a whole pass takes for each pixel."""
+        return _CHANNELS * self.runtime.dtype.itemsize
 
     def units(self, layer: str) -> Tensor:
         """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.

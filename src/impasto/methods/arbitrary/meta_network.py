@@ -230,7 +230,6 @@ class MetaNetwork(NetworkMethod):
     config: MetaNetworkConfig
     module: MetaNet | GeneratedNet
     kind = "any"
-    default_size = 512
 
     @classmethod
     def network(cls, config: MetaNetworkConfig) -> MetaNet | GeneratedNet:

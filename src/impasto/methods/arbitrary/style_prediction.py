@@ -124,7 +124,6 @@ class StylePrediction(NetworkMethod):
     config: StylePredictionConfig
     module: PredictionNet
     kind = "any"
-    default_size = 512
     adjustable = ("alpha", "upsampling")
 
     @classmethod

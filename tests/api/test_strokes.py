@@ -1,0 +1,85 @@
+"""The size of strokes: in proportion to what is asked, at every size of the image."""
+
+import pytest
+import torch
+
+import impasto
+from impasto.api import strokes
+from impasto.errors import InputError
+from impasto.image import Picture
+from impasto.methods.base import Method
+from impasto.methods.spec import Ability
+
+PERIOD = 8
+
+
+class Stripes(Method):
+    """Paints stripes of eight pixels, whatever it is shown."""
+
+    name, abilities, Config = "stripes", Ability.STYLIZE, dict
+    stroke_size = 64
+
+    def __init__(self):
+        super().__init__()
+        self.painted = []
+
+    def stylize(self, content, style, *, regions=(), seed=0, callback=None):
+        self.painted.append(tuple(content.shape[-2:]))
+        columns = torch.arange(content.shape[-1]) * (2 * torch.pi / PERIOD)
+        return (0.5 + 0.4 * columns.sin()).expand_as(content).clone()
+
+
+def wavelength(image):
+    """The period, in pixels, of the strongest wave along the rows."""
+    rows = image.mean((0, 1, 2)) - image.mean()
+    power = torch.fft.rfft(rows * torch.hann_window(len(rows)), 8 * len(rows)).abs()
+    return 8 * len(rows) / float(power.argmax())
+
+
+def stylized(width=128, **options):
+    photo = Picture(torch.full((1, 3, width // 2, width), 0.5))
+    method = Stripes()
+    return impasto.stylize(photo, photo, method=method, **options).rgb, method.painted
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.5, 2.0, 4.0])
+def test_strokes_have_the_size_that_is_asked(scale):
+    image, _ = stylized(256, style_scale=scale, strokes="absolute")
+    assert image.shape[-1] == 256
+    assert wavelength(image) == pytest.approx(PERIOD * scale, rel=0.1)
+
+
+@pytest.mark.parametrize("width", [64, 128, 256])
+def test_they_grow_with_the_image(width):
+    image, painted = stylized(width)
+    assert wavelength(image) / width == pytest.approx(PERIOD / 64, rel=0.1)
+    assert painted[-1] == (width // 2, width)  # where its finest detail is from
+
+
+def test_small_images_are_painted_as_they_are():
+    assert stylized(40)[1] == [(20, 40)]
+
+
+def test_a_network_paints_the_whole_photo_and_says_what_it_enlarges():
+    photo = torch.rand(1, 3, 40, 60)
+    painted = impasto.stylize(Picture(photo), "starry-night")
+    assert (painted.size, painted.note) == ((60, 40), "")
+    large = impasto.stylize(Picture(photo), "starry-night", size=72)
+    assert "enlarged from 60x40 to 72x48" in large.note
+    little = impasto.stylize(Picture(photo), "starry-night", memory=1 << 20)
+    assert max(little.size) < 60
+    assert f"shrunk from 60x40 to {little.width}x{little.height}" in little.note
+
+
+def test_detail_is_taken_from_the_larger_paintings():
+    """Of one image, painted alike at all sizes, the image is what comes out."""
+    image = torch.rand(1, 3, 64, 96)
+    levels = strokes.sizes((64, 96), 4.0, "absolute", 512)
+    assert levels == [(16, 24), (32, 48), (64, 96)]
+    found = strokes.paint(lambda photo, watch: photo, image, levels, lambda progress: None)
+    assert (found - image).abs().max() < 0.1
+
+
+def test_other_words_are_refused():
+    with pytest.raises(InputError, match="unknown strokes 'large': choose relative, absolute"):
+        stylized(strokes="large")
