@@ -13,6 +13,10 @@ from impasto._version import __version__
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("tests", "docs", "tools", "examples", "benchmarks")
+TOP = {
+    *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile"),
+    *("README.md", "SECURITY.md", "constraints.txt", "mkdocs.yml", "pyproject.toml"),
+}
 
 
 def files(folder):
@@ -21,7 +25,7 @@ def files(folder):
     return {
         path.relative_to(ROOT).as_posix()
         for path in found
-        if path.suffix != ".pyc" and ".egg-info" not in path.as_posix()
+        if path.suffix != ".pyc" and path.name[0] != "."
     }
 
 
@@ -47,8 +51,7 @@ def test_an_sdist_holds_what_its_tests_need(release, tmp_path):
     release.run_command("egg_info")
     held = set((tmp_path / "impasto.egg-info/SOURCES.txt").read_text("utf-8").splitlines())
     assert held >= files("src/impasto").union(*map(files, NEEDED))
-    top = {path.name for path in ROOT.iterdir() if path.is_file() and path.name[0] != "."}
-    assert held >= top
+    assert held >= TOP
     assert not [path for path in held if path.endswith(".pyc")]
 
 

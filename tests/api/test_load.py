@@ -160,13 +160,16 @@ def test_numbers_beside_a_painting_are_those_of_its_method(tmp_path):
     path, _ = fresh(tmp_path / "c.safetensors", "cin", width=4, blocks=0)
     half = torch.zeros(1, 3, 36, 52)
     half[..., :26] = 1
-    stylize.stylize(
+    steps = []
+    result = stylize.stylize(
         smooth(),
         [path, "sample:wave"],
-        method=None,
         masks=[Picture(half), Picture(1 - half)],
         settings={"steps": 2, "levels": 1},
+        callback=lambda p: steps.append(p.step),
     )
+    assert steps == [1, 2, 3]  # one of the network, two of gatys
+    assert is_picture(result.rgb, 36, 52)
 
 
 def test_a_network_without_a_model_says_what_to_do():
@@ -213,26 +216,29 @@ def test_a_picture_of_that_name_goes_before_a_shipped_style(tmp_path, monkeypatc
     assert zoo.find("fresh") is None
 
 
-@pytest.mark.parametrize("one", zoo.shipped(), ids=lambda one: one.name)
+def test_every_learned_style_stands_in_a_card():
+    for one in zoo.shipped():
+        assert one.title, one.name
+        card = one.path.with_suffix(".md")
+        assert card.is_file(), "a model card stands beside every model"
+        assert one.name in card.read_text(encoding="utf-8"), one.name
+
+
+FILES = {one.path: one for one in zoo.shipped()}  # the last style of each model
+
+
+@pytest.mark.parametrize("one", FILES.values(), ids=lambda one: one.name)
 def test_every_shipped_model_works(one):
-    assert one.title
-    card = one.path.with_suffix(".md")
-    assert card.is_file(), "a model card stands beside every model"
-    assert one.name in card.read_text(encoding="utf-8")
     if one.kind == "style":
         result = stylize.stylize(smooth(), one.name).rgb
         assert is_picture(result, 36, 52)
         assert not torch.allclose(result, smooth().rgb, atol=0.05)
     elif one.kind == "any":
-        result = stylize.stylize(smooth(), smooth(40, 40, seed=3), method=one.method).rgb
+        result = stylize.stylize(smooth(), smooth(40, 40, seed=3), method=one.name).rgb
         assert is_picture(result, 36, 52)
         assert not torch.allclose(result, smooth().rgb, atol=0.05)
     elif one.kind == "texture":
         assert is_picture(stylize.synthesize(one.name, size=64).rgb, 64, 64)
-    elif one.kind == "any":
-        for method in (one.name, one.method):
-            result = stylize.stylize(smooth(), smooth(seed=1), method=method).rgb
-            assert is_picture(result, 36, 52)
     else:
         large = stylize.upscale(smooth(), model=one.name)
         assert large.width == 52 * (large.height // 36)

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import resource
 import signal
 import threading
 
@@ -16,6 +15,8 @@ from impasto.core.device import choose
 from impasto.image import files
 from impasto.methods.registry import get
 from impasto.models import checkpoint
+
+resource = pytest.importorskip("resource")  # of POSIX, as are the signals
 
 SECONDS = 20  # for one input; they take hundredths
 

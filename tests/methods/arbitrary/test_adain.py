@@ -193,7 +193,7 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
     torch.testing.assert_close(part.tensors["std"], expected.std * unit)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (16, 16), (17, 33), (64, 40), (45, 51)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(size):
     method = fresh(layer="relu4_1")
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

@@ -92,18 +92,22 @@ def learn(sources, plan=PLAN, **options):
     return train(task, plan, sources=sources, runtime=FLOAT32)
 
 
-def test_the_loss_falls(sources):
-    result = learn(sources)
+@pytest.fixture(scope="module")
+def result(sources):
+    return learn(sources)
+
+
+def test_the_loss_falls(result):
     assert result.finished
     assert set(result.losses) == {"total", "content", "style", "palette"}
     assert result.losses["total"][-1] < 0.6 * result.losses["total"][0]
     assert result.losses["style"][-1] < 0.6 * result.losses["style"][0]
 
 
-def test_each_painting_gets_its_own_style(sources):
+def test_each_painting_gets_its_own_style(result):
     """A photo with either painting is nearer to that painting than with the other."""
     method = fresh()
-    method.module.load_state_dict(learn(sources).module.state_dict())
+    method.module.load_state_dict(result.module.state_dict())
     loss = PerceptualLoss(method.encoder, Weights(style=dict.fromkeys(LAYERS, 1.0)))
     photo = samples.photo("coffee").resized(64, 64).rgb
     paintings = [samples.painting(name, 128).resized(80, 80).rgb for name in ("wave", "gold")]
@@ -200,8 +204,10 @@ def test_styles_belong_to_no_training():
         first.stylize(x, other)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (17, 33), (64, 40), (45, 51)])
-@pytest.mark.parametrize("unpadded", [False, True])
+@pytest.mark.parametrize(
+    ("size", "unpadded"),
+    [((1, 1), False), ((1, 50), True), ((17, 33), False), ((45, 51), True)],
+)
 def test_pictures_of_any_size_keep_it(size, unpadded):
     method = fresh(unpadded=unpadded)
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

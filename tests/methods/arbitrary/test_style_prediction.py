@@ -246,7 +246,7 @@ def test_blends_are_linear_in_the_embedding(alpha):
     torch.testing.assert_close(whole, method.stylize(x, first), **near)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_masks_put_each_style_in_its_place(alpha):
     method, x = fresh(alpha=alpha), smooth(16, 256)
     first, second = (method.encode(smooth(40, 40, seed)) for seed in (1, 2))
@@ -258,8 +258,9 @@ def test_masks_put_each_style_in_its_place(alpha):
     torch.testing.assert_close(found[..., 192:], other[..., 192:], rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 5), (17, 33), (33, 47)])
-@pytest.mark.parametrize("alpha", [0.5, 1.0])
+@pytest.mark.parametrize(
+    ("size", "alpha"), [((1, 1), 0.5), ((1, 50), 1.0), ((7, 5), 0.5), ((33, 47), 1.0)]
+)
 def test_pictures_of_any_size_keep_it(size, alpha):
     method, x = fresh(alpha=alpha), smooth(*size)
     style = method.encode(smooth(*size[::-1], seed=1))

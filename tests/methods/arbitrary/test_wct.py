@@ -248,8 +248,7 @@ def test_masks_put_each_style_in_its_place(wct, decoded):
     torch.testing.assert_close(both[..., 8:], other[..., 8:], **near)
 
 
-@pytest.mark.parametrize("statistics", ["whole", "region"])
-@pytest.mark.parametrize("transport", ["wct", "monge"])
+@pytest.mark.parametrize(("statistics", "transport"), [("whole", "wct"), ("region", "monge")])
 def test_masks_of_one_pixel_and_of_nothing(wct, statistics, transport):
     method, dot = wct(statistics=statistics, transport=transport), torch.zeros(1, 1, 33, 47)
     dot[..., 5, 7] = 1
@@ -266,7 +265,7 @@ def test_plain_and_grey_pictures_are_no_trouble(wct, transport):
         assert method.stylize(content, method.encode(style)).isfinite().all()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (16, 16), (17, 33), (64, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(wct, size):
     method = wct()
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

@@ -256,8 +256,10 @@ def test_every_preset_builds_and_paints(preset):
     assert found.shape == (1, 3, 30, 21)
 
 
-@pytest.mark.parametrize("shape", [{}, {"kernel": 7}, {"layers": 2}])
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 5), (33, 47)])
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((1, 1), {}), ((1, 50), {"kernel": 7}), ((7, 5), {"layers": 2}), ((33, 47), {})],
+)
 def test_pictures_of_odd_sizes_keep_them(size, shape):
     method, photo = fresh(**shape), torch.rand(1, 3, *size)
     regions = [torch.ones(1, 1, *size), torch.zeros(1, 1, *size)]

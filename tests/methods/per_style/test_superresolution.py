@@ -68,8 +68,7 @@ def lively(numbers=SMALL, **options):
     return method
 
 
-@pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("loss", "residual"), zip(LOSSES, (True, False), strict=True))
 def test_the_loss_falls(photos, held_out, loss, residual):
     features = {"layers": ("relu2_2",), "pooling": "max"}  # the falls below were measured on these
     numbers = dataclasses.replace(SMALL, loss=loss, residual=residual, **features)
@@ -195,8 +194,9 @@ def test_the_blur_and_the_filter_can_be_left_out_or_put_in():
     assert blurred < 0.3 * sharp
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8])
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5), (17, 23)])
+@pytest.mark.parametrize(
+    ("size", "factor"), [((1, 1), 2), ((1, 40), 4), ((7, 5), 8), ((17, 23), 2)]
+)
 def test_pictures_of_any_size_become_exactly_so_many_times_as_large(size, factor):
     found = lively(factor=factor).upscale(pictures(1, 3, *size))
     assert found.shape == (1, 3, factor * size[0], factor * size[1])
@@ -204,8 +204,10 @@ def test_pictures_of_any_size_become_exactly_so_many_times_as_large(size, factor
     assert 0 <= found.min() <= found.max() <= 1
 
 
-@pytest.mark.parametrize("norm", ["batch", "none", "instance"])
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize(
+    ("norm", "upsampling"),
+    [("batch", "nearest"), ("none", "transposed"), ("instance", "nearest")],
+)
 def test_tiles_show_nowhere(monkeypatch, norm, upsampling):
     method = lively(norm=norm, upsampling=upsampling, match_histogram=False)
     x = pictures(1, 3, 61, 47)
@@ -268,8 +270,7 @@ def test_every_preset_builds_and_enlarges(preset):
     assert SuperResolution(numbers, FLOAT32).upscale(pictures(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
 
-@pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("bits", [32, 16])
+@pytest.mark.parametrize(("norm", "bits"), [("batch", 32), ("none", 16)])
 def test_a_model_enlarges_the_same_from_its_file(tmp_path, norm, bits):
     method = lively(norm=norm)
     made = method.model(method.module, ["x2"], {"losses": {"total": [1.0]}})
