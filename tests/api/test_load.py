@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from helpers import FLOAT32, is_picture
+from helpers import smooth_picture as smooth
 from impasto.api import stylize
-from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
 from impasto.image import Picture, color_transfer, filters
 from impasto.methods import config
@@ -22,32 +23,16 @@ NETWORKS = [
 ]
 
 
-def smooth(height=36, width=52, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 5, 5, generator=random)
-    image = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-    return Picture(image.clamp(0, 1))
-
-
 def fresh(path, name, preset="default", kind=None, styles=("fresh",), seed=0, **settings):
     """A model file with weights that learned nothing."""
     build = get(name).build
     numbers = config.change(config.preset(build.Config, preset), settings)
     torch.manual_seed(seed)
-    method = build(numbers, choose("cpu", "float32"))
+    method = build(numbers, FLOAT32)
     card = {"kind": kind or method.kind, "titles": {styles[0]: "A model of this test"}}
     made = method.model(method.module, styles, card)
     checkpoint.save(made, path)
     return str(path), card["kind"]
-
-
-def is_picture(image, height, width):
-    return (
-        image.shape == (1, 3, height, width)
-        and image.dtype == torch.float32
-        and bool(image.isfinite().all())
-        and 0 <= float(image.min()) <= float(image.max()) <= 1
-    )
 
 
 @pytest.mark.parametrize(("entry", "preset"), NETWORKS)

@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from helpers import chunk
 from impasto._version import __version__
 from impasto.losses.objective import Objective
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
@@ -54,10 +55,6 @@ def pixels(width, height, seed=0):
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def png_chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
     """A folder of good and bad files, beside the folder that commands run in."""
@@ -74,9 +71,9 @@ def shelf(tmp_path_factory):
     bomb = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     (folder / "bomb.png").write_bytes(
         b"\x89PNG\r\n\x1a\n"
-        + png_chunk(b"IHDR", bomb)
-        + png_chunk(b"IDAT", zlib.compress(bytes(1000)))
-        + png_chunk(b"IEND", b"")
+        + chunk(b"IHDR", bomb)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
     )
     Image.new("L", (64, 48), 0).save(folder / "black.png")
     Image.new("L", (64, 48), 255).save(folder / "white.png")

@@ -7,14 +7,11 @@ import signal
 import threading
 
 import pytest
-import torch
 
 import hostile
+from helpers import fresh_johnson
 from impasto import image
-from impasto.core.device import choose
 from impasto.image import files
-from impasto.methods.registry import get
-from impasto.models import checkpoint
 
 resource = pytest.importorskip("resource")  # of POSIX, as are the signals
 
@@ -24,12 +21,7 @@ SECONDS = 20  # for one input; they take hundredths
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """A network of johnson's that has learned nothing and is quick."""
-    torch.manual_seed(0)
-    build = get("johnson").build
-    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-    path = tmp_path_factory.mktemp("network") / "quick.safetensors"
-    checkpoint.save(method.model(method.module, ["quick"], {"kind": "style"}), path)
-    return path
+    return fresh_johnson(tmp_path_factory.mktemp("network") / "quick.safetensors", "quick")
 
 
 class Hangs(BaseException):

@@ -9,14 +9,12 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from helpers import fresh_johnson
 from impasto.batch import local
 from impasto.batch.worker import Worker
 from impasto.core import interrupts
-from impasto.core.device import choose
-from impasto.methods.registry import get
 from impasto.models import checkpoint
 from impasto.training.learner import Learner
 from impasto.video.painter import Painter
@@ -112,12 +110,7 @@ def test_a_signal_that_is_ignored_stays_so():
 @pytest.fixture
 def network(tmp_path):
     """A network of johnson's that has learned nothing."""
-    torch.manual_seed(0)
-    build = get("johnson").build
-    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-    path = tmp_path / "none.safetensors"
-    checkpoint.save(method.model(method.module, ["none"], {"kind": "style"}), path)
-    return path
+    return fresh_johnson(tmp_path / "none.safetensors", "none")
 
 
 def after(count, number, call):

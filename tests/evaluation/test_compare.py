@@ -277,10 +277,10 @@ def test_control_c_writes_what_is_finished(shelf, tmp_path, command):
     methods = ["--methods", f"{first},{long}", "--size", "48"]
     code = """
 import signal, sys
-from impasto import trial
+from impasto.evaluation import worker
 from impasto.__main__ import main
 
-run = trial.run
+run = worker.run
 
 def interrupted(job):
     for painted in run(job):
@@ -288,7 +288,7 @@ def interrupted(job):
             signal.raise_signal(signal.SIGINT)
         yield painted
 
-trial.run = interrupted
+worker.run = interrupted
 main()
 """
     done = subprocess.run(

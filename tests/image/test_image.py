@@ -18,6 +18,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms, ImageOps
 
+from helpers import chunk
 from impasto import image
 from impasto.errors import ImpastoError, InputError
 from impasto.image import Picture, color, files, load, save
@@ -44,10 +45,6 @@ def tiff_of(array, **options):
     out = io.BytesIO()
     tifffile.imwrite(out, array, **options)
     return out.getvalue()
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png16(array, color_type, extra=b"", tail=b""):

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers import normal
 from impasto.errors import InputError
 from impasto.nn.blocks import (
     NORMS,
@@ -24,15 +25,10 @@ CLOSE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 4e-2}
 BORDERED = [name for name in PADDINGS if name != "none"]
 
 
-def numbers(*shape, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-
-
 def tables(batch, channels):
     """A scale and a shift: (C,) for a batch of None, (B, C) else."""
     shape = (channels,) if batch is None else (batch, channels)
-    return numbers(*shape, seed=1) + 2, numbers(*shape, seed=2)
+    return normal(*shape, seed=1) + 2, normal(*shape, seed=2)
 
 
 def reference(x, weight, bias):
@@ -45,7 +41,7 @@ def reference(x, weight, bias):
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("batch", [None, 3], ids=["C", "BxC"])
 def test_instance_norm_is_that_of_torch(batch, dtype):
-    x = numbers(3, 4, 6, 5, dtype=dtype) * 3 + 1
+    x = normal(3, 4, 6, 5, dtype=dtype) * 3 + 1
     weight, bias = tables(batch, 4)
     found = instance_norm(x, weight.float(), bias.float())
     assert found.dtype is dtype
@@ -56,10 +52,10 @@ def test_instance_norm_is_that_of_torch(batch, dtype):
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("batch", [None, 3], ids=["C", "BxC"])
 def test_its_gradients_are_those_of_torch(batch, dtype):
-    pull = numbers(3, 4, 6, 5, seed=3)
+    pull = normal(3, 4, 6, 5, seed=3)
     gradients = []
     for function, kind in ((instance_norm, dtype), (reference, torch.float64)):
-        x = numbers(3, 4, 6, 5, dtype=dtype).to(kind).requires_grad_()
+        x = normal(3, 4, 6, 5, dtype=dtype).to(kind).requires_grad_()
         kept = torch.float64 if kind is torch.float64 else torch.float32
         weight, bias = (t.to(kept).requires_grad_() for t in tables(batch, 4))
         (function(x, weight, bias).double() * pull).sum().backward()
@@ -70,7 +66,7 @@ def test_its_gradients_are_those_of_torch(batch, dtype):
 
 
 def test_each_channel_of_each_picture_gets_mean_0_and_variance_1():
-    x = numbers(3, 4, 9, 8) * 5 + 7
+    x = normal(3, 4, 9, 8) * 5 + 7
     found = InstanceNorm(4)(x)
     torch.testing.assert_close(found.mean((2, 3)), torch.zeros(3, 4).double(), atol=1e-9, rtol=0)
     torch.testing.assert_close(
@@ -79,7 +75,7 @@ def test_each_channel_of_each_picture_gets_mean_0_and_variance_1():
 
 
 def test_contrast_and_brightness_are_normalised_away():
-    x, norm = numbers(2, 4, 9, 8), InstanceNorm(4)
+    x, norm = normal(2, 4, 9, 8), InstanceNorm(4)
     torch.testing.assert_close(norm(0.3 * x + 0.5), norm(x), rtol=1e-3, atol=1e-3)
 
 
@@ -87,7 +83,7 @@ def test_contrast_and_brightness_are_normalised_away():
 @pytest.mark.parametrize("batch", [None, 2], ids=["C", "BxC"])
 def test_a_single_position_becomes_the_shift(batch, dtype):
     weight, bias = (table.float().requires_grad_() for table in tables(batch, 4))
-    x = numbers(2, 4, 1, 1, dtype=dtype).requires_grad_()
+    x = normal(2, 4, 1, 1, dtype=dtype).requires_grad_()
     found = instance_norm(x, weight, bias)
     assert found.dtype is dtype
     torch.testing.assert_close(found, bias.view(-1, 4, 1, 1).to(dtype).expand(2, 4, 1, 1))
@@ -111,7 +107,7 @@ def test_a_relu_in_place_does_not_reach_the_shift_of_a_single_position(training,
 
 
 def test_the_channels_stay_last_in_memory():
-    x = numbers(2, 4, 6, 6, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
+    x = normal(2, 4, 6, 6, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
     found = InstanceNorm(4)(x)
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found, InstanceNorm(4)(x.contiguous()))
@@ -145,7 +141,7 @@ def test_without_padding_it_loses_a_border():
 @pytest.mark.parametrize("padding", BORDERED)
 def test_what_lies_beyond_the_edge(padding):
     layer = convolution(1, 1, 5, padding=padding).double()
-    x = numbers(1, 1, 7, 6)
+    x = normal(1, 1, 7, 6)
     mode = {"zeros": "constant"}.get(padding, padding)
     expected = F.conv2d(F.pad(x, (2,) * 4, mode=mode), layer.weight, layer.bias)
     torch.testing.assert_close(layer(x), expected)
@@ -154,7 +150,7 @@ def test_what_lies_beyond_the_edge(padding):
 def test_circular_padding_makes_tiles():
     """Rolling what goes in rolls what comes out, and nothing else happens."""
     block = ConvNorm(3, 4, 5, padding="circular").double()
-    x = numbers(1, 3, 8, 8)
+    x = normal(1, 3, 8, 8)
     rolled = block(x.roll((3, -2), (2, 3)))
     torch.testing.assert_close(rolled, block(x).roll((3, -2), (2, 3)))
 
@@ -165,7 +161,7 @@ def test_unknown_padding_is_refused():
 
 
 def test_a_block_ends_with_a_relu_unless_told():
-    x = numbers(1, 3, 8, 8, dtype=torch.float32)
+    x = normal(1, 3, 8, 8, dtype=torch.float32)
     with torch.no_grad():
         assert ConvNorm(3, 4, 3)(x).min() == 0
         assert ConvNorm(3, 4, 3, relu=False)(x).min() < 0
@@ -211,12 +207,12 @@ def test_without_padding_the_shortcut_is_cropped():
     block = Residual(4, norm="none", padding="none").double()
     for parameter in block.parameters():
         nn.init.zeros_(parameter)
-    x = numbers(2, 4, 11, 9)
+    x = normal(2, 4, 11, 9)
     assert torch.equal(block(x), x[..., 2:-2, 2:-2])
 
 
 def test_the_shortcut_is_added_and_no_relu_follows():
-    block, x = Residual(4), numbers(1, 4, 8, 8, dtype=torch.float32)
+    block, x = Residual(4), normal(1, 4, 8, 8, dtype=torch.float32)
     with torch.no_grad():
         found = block(x)
         torch.testing.assert_close(found - x, block.body(x))
@@ -227,7 +223,7 @@ def test_the_middle_of_an_unpadded_block_is_that_of_a_padded_one():
     torch.manual_seed(0)
     padded, bare = Residual(4, norm="none"), Residual(4, norm="none", padding="none")
     bare.load_state_dict(padded.state_dict())
-    x = numbers(1, 4, 12, 12, dtype=torch.float32)
+    x = normal(1, 4, 12, 12, dtype=torch.float32)
     torch.testing.assert_close(bare(x), padded(x)[..., 2:-2, 2:-2])
 
 

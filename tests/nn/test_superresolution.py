@@ -6,14 +6,11 @@ import torch
 from scipy.ndimage import correlate1d
 from torch import nn
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.blocks import NORMS, Residual
 from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
 from impasto.nn.upsampling import UPSAMPLINGS
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(factor=2, **options):

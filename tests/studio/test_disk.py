@@ -106,12 +106,12 @@ def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path):
     noise = Picture(torch.rand(1, 3, 200, 200))  # 120 kB as a PNG
     for _ in range(3):
         assert (
-            next(studio.work(greedy, lambda *_: time.sleep(2), lambda report: "begun")) == "begun"
+            next(studio.work(greedy, lambda *_: time.sleep(0.3), lambda report: "begun")) == "begun"
         )
         studio.keep(greedy, noise, "result.png")
     with pytest.raises(gr.Error, match="the most for one client"):
         next(studio.work(greedy, lambda *_: None, lambda report: "begun"))
-    assert next(studio.work(other, lambda *_: time.sleep(2), lambda report: "begun")) == "begun"
+    assert next(studio.work(other, lambda *_: time.sleep(0.3), lambda report: "begun")) == "begun"
 
 
 def test_of_previews_few_are_kept(tmp_path):
@@ -123,7 +123,7 @@ def test_of_previews_few_are_kept(tmp_path):
 
 def test_uploads_that_break_off_leave_nothing_and_do_not_count(studio):
     url, folder = studio
-    for _ in range(10):
+    for _ in range(4):
         broken_off(url)
     assert left(folder) == []
     for end in (b"", b"--", b"--x"):  # bodies that are whole and yet have no end

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
+from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.alignment.adain import adain
 from impasto.api import stylize
 from impasto.api import train as learning
-from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -27,15 +27,8 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import rounding
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = AdaInConfig(layer="relu3_1")
 PLAN = Plan(steps=24, batch=2, learning_rate=1e-3, warmup=4, clip=2.0, report_every=6, workers=0)
-
-
-def smooth(height, width, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 5, 5, generator=random)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def fresh(seed=0, **options):

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.api import stylize
 from impasto.api import train as learning
-from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -32,18 +32,11 @@ from impasto.training.shift import paired
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1")
 SMALL = MetaNetworkConfig(
     width=4, blocks=1, slice_width=16, style_layers=LAYERS, content_layer="relu2_1", paintings=2
 )
 PLAN = Plan(steps=60, batch=4, learning_rate=3e-3, report_every=12, workers=0)
-
-
-def smooth(height=36, width=52, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 5, 5, generator=random)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def fresh(seed=0, **options):

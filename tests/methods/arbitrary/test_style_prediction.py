@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
+from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.api import recipes, stylize
 from impasto.api import train as learning
 from impasto.api.encode import encode
-from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -33,19 +33,12 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 INPUTS = 2 * (64 + 128 + 256)
 SMALL = StylePredictionConfig(
     embedding=10, width=8, blocks=1, content_layer="relu2_1", style_layers=LAYERS
 )
 PLAN = Plan(steps=48, batch=2, learning_rate=1e-2, clip=1.0, report_every=8, workers=0)
-
-
-def smooth(height, width, seed=0):
-    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
-    shaped = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-    return shaped.clamp(0, 1)
 
 
 def fresh(seed=0, **options):

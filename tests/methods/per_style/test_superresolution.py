@@ -11,8 +11,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from impasto import image
-from impasto.core.device import choose
+from helpers import FLOAT32, photos_in, pictures
 from impasto.core.progress import Progress
 from impasto.errors import InputError, WeightsError
 from impasto.image import samples
@@ -36,16 +35,13 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = SuperResolutionConfig(factor=2, width=8, blocks=1)
 PLAN = Plan(steps=15, batch=2, learning_rate=2e-3, report_every=5, workers=0)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        image.save(samples.photo(name).resized(96, 112), folder / f"{name}.png")
+    folder = photos_in(tmp_path_factory.mktemp("photos"), 112, 96)
     return Source(tuple(sorted(map(str, folder.iterdir()))), crop=64)
 
 
@@ -56,10 +52,6 @@ def held_out():
     return torch.cat([samples.photo(name).resized(64, 64).rgb for name in names])
 
 
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def lively(numbers=SMALL, **options):
     """A network whose correction is not 0, as a trained one's."""
     torch.manual_seed(0)
@@ -68,7 +60,7 @@ def lively(numbers=SMALL, **options):
     return method
 
 
-@pytest.mark.parametrize(("loss", "residual"), zip(LOSSES, (True, False), strict=True))
+@pytest.mark.parametrize(("loss", "residual"), list(zip(LOSSES, (True, False), strict=True)))
 def test_the_loss_falls(photos, held_out, loss, residual):
     features = {"layers": ("relu2_2",), "pooling": "max"}  # the falls below were measured on these
     numbers = dataclasses.replace(SMALL, loss=loss, residual=residual, **features)
