@@ -549,19 +549,21 @@ def test_a_mistake_of_ours_is_not_hidden(impasto, shelf, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
-def test_control_c_keeps_what_there_is(shelf, tmp_path):
-    command = [sys.executable, "-m", "impasto", "stylize", str(shelf / "photo.png")]
-    command += ["-s", str(shelf / "painting.png"), "--json", "-o", "out.png", *SHALLOW]
-    command += ["--steps", "5000"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert json.loads(process.stdout.readline())["step"] == 1
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "impasto: cancelled; what there was is in out.png\n"
-    assert json.loads(out.splitlines()[-1])["cancelled"] is True
+def test_control_c_keeps_what_there_is(impasto, shelf, tmp_path, monkeypatch):
+    whole, calls = Objective.__call__, []
+
+    def interrupted(self, image):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return whole(self, image)
+
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    line = ("stylize", shelf / "photo.png", "-s", shelf / "painting.png", "--json", *SHALLOW)
+    done = impasto(*line, "-o", "out.png", "--steps", "5000")
+    assert done.code == 130
+    assert done.err == "impasto: cancelled; what there was is in out.png\n"
+    assert json.loads(done.out.splitlines()[-1])["cancelled"] is True
     assert os.listdir(tmp_path) == ["out.png"]
     with Image.open(tmp_path / "out.png") as picture:
         picture.load()
