@@ -332,7 +332,13 @@ def test_summary_and_table():
     ]
 
 
-def test_on_the_command_line(impasto, folders, tmp_path):
+def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
+    def inline(job):
+        outcomes = []
+        worker.work(job, outcomes.append)
+        yield from outcomes
+
+    monkeypatch.setattr(worker, "run", inline)
     line = ["evaluate", *folders, "--methods", f"photo,{QUICK}", "--size", SIZE]
     done = impasto(*line, "--json", "out.json", "--keep", "kept")
     assert done.code == 0, done.err

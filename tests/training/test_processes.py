@@ -20,8 +20,8 @@ from impasto.training.processes import Processes, Reduced, local
 
 NUMBERS = {"steps": 12, "batch": 8, "learning_rate": 0.02, "report_every": 3, "ema": 0.9}
 
-# of this file, and of what it imports
-PLACES = os.pathsep.join(map(str, Path(__file__).parents[:2]))
+# of this file, of what it imports, and wherever the package was found
+PLACES = os.pathsep.join([*map(str, Path(__file__).parents[:2]), os.environ.get("PYTHONPATH", "")])
 
 
 def run(photos, folder, callback):

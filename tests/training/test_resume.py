@@ -20,8 +20,8 @@ from impasto.training.plan import Plan
 # Neither divides the other, so that a checkpoint falls between two reports.
 NUMBERS = {"steps": 30, "learning_rate": 0.02, "report_every": 4, "checkpoint_every": 5, "ema": 0.9}
 
-# of this file, and of what it imports
-PLACES = os.pathsep.join(map(str, Path(__file__).parents[:2]))
+# of this file, of what it imports, and wherever the package was found
+PLACES = os.pathsep.join([*map(str, Path(__file__).parents[:2]), os.environ.get("PYTHONPATH", "")])
 
 
 def run(photos, folder, stop=None, **numbers):
