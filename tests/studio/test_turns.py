@@ -60,7 +60,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
     refused = [told["detail"] for status, told in answers if status == 503]
     assert len(refused) == 18
     assert "3 jobs of yours wait or run here" in refused[0]
-    monkeypatch.setattr(turns, "UNHEARD", 1.0)
+    monkeypatch.setattr(turns, "UNHEARD", 2.0)
     # the other client's turn is the next one, before the two that wait
     words = (
         listening(studio, OTHER)
@@ -80,7 +80,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
 
 
 def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
-    monkeypatch.setattr(turns, "UNHEARD", 0.5)
+    monkeypatch.setattr(turns, "UNHEARD", 1.0)
     job = listening(studio, GREEDY).submit(
         photo=handle_file(pictures / "photo.jpg"),
         styles=["sample:wave"],
@@ -93,6 +93,6 @@ def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
         assert not job.done()
         heard = " ".join(output[1] or "" for output in job.outputs())
         time.sleep(0.1)
-    time.sleep(1.5)
+    time.sleep(3)
     assert not job.done()
     job.cancel()
