@@ -10,11 +10,14 @@ import random
 import socket
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image
+
+from helpers import chunk
 
 COUNT = 200
 
@@ -46,8 +49,8 @@ def write(folder):
     """Fill an empty folder; the list of what lies in it, COUNT paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    dice = random.Random(0)
-    made = [folder / name for name, data in _plain(dice) if _put(folder / name, data)]
+    dice = random.Random(1)
+    made = [folder / name for name, data in _plain() if _put(folder / name, data)]
     made += _of_the_system(folder)
     sound = _sound()
     while len(made) < COUNT:  # bits turned in what was a picture
@@ -67,7 +70,13 @@ def _put(path, data):
     return True
 
 
-def _plain(dice):
+@cache
+def _plain():
+    """Names and contents, made once: the bombs take a second to pack."""
+    return tuple(_made(random.Random(0)))
+
+
+def _made(dice):
     sound = _sound()
     for name, data in sound.items():
         for share in (0.05, 0.4, 0.95):
@@ -110,29 +119,25 @@ def _sound():
     return files
 
 
-def _chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def _png(width, height, *chunks, depth=8, color=2):
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + _chunk(b"IEND", b"")
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def _bombs():
     """Small files that ask for gigabytes."""
     zeros = zlib.compress(bytes(64 << 20), 9)
     row = zlib.compress(bytes(20 * (24 * 3 + 1)))
-    yield "bomb-of-pixels.png", _png(20000, 20000, _chunk(b"IDAT", zeros), depth=1, color=0)
-    yield "bomb-of-nothing.png", _png(65000, 65000, _chunk(b"IDAT", row))
-    yield "bomb-of-lies.png", _png(2**31 - 1, 2**31 - 1, _chunk(b"IDAT", row))
-    yield "bomb-no-width.png", _png(0, 20, _chunk(b"IDAT", row))
-    yield "bomb-of-text.png", _png(24, 20, _chunk(b"zTXt", b"a\0\0" + zeros), _chunk(b"IDAT", row))
+    yield "bomb-of-pixels.png", _png(20000, 20000, chunk(b"IDAT", zeros), depth=1, color=0)
+    yield "bomb-of-nothing.png", _png(65000, 65000, chunk(b"IDAT", row))
+    yield "bomb-of-lies.png", _png(2**31 - 1, 2**31 - 1, chunk(b"IDAT", row))
+    yield "bomb-no-width.png", _png(0, 20, chunk(b"IDAT", row))
+    yield "bomb-of-text.png", _png(24, 20, chunk(b"zTXt", b"a\0\0" + zeros), chunk(b"IDAT", row))
     yield (
         "bomb-of-profile.png",
-        _png(24, 20, _chunk(b"iCCP", b"a\0\0" + zeros), _chunk(b"IDAT", row)),
+        _png(24, 20, chunk(b"iCCP", b"a\0\0" + zeros), chunk(b"IDAT", row)),
     )
-    yield "bomb-of-chunks.png", _png(24, 20, *[_chunk(b"tEXt", b"a\0b")] * 50_000)
+    yield "bomb-of-chunks.png", _png(24, 20, *[chunk(b"tEXt", b"a\0b")] * 50_000)
     yield (
         "bomb.gif",
         b"GIF89a\xff\xff\xff\xff\xf7\0\0" + bytes(768) + b",\0\0\0\0\xff\xff\xff\xff\0",

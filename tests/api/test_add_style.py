@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from PIL import Image
-from skimage import data
 
+from helpers import TINY, photos_in, pictures
 from impasto.api import add_style, stylize, train
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.models import checkpoint, zoo
 
-SMALL = {
-    "batch": "2",
-    "crop": "32",
-    "width": "4",
-    "blocks": "1",
-    "workers": "0",
-    "style_size": "48",
-    "style_layers": "relu1_1,relu2_1",
-    "content_layer": "relu2_1",
-}
+SMALL = {**TINY, "blocks": "1"}
 QUICK = {"steps": "4", "batch": "2", "workers": "0", "report_every": "2", "warmup": "0"}
+PHOTO = Picture(pictures(1, 3, 37, 45))
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(data, name)()).resize((60, 50)).save(folder / f"{name}.jpg")
-    return folder
+    return photos_in(tmp_path_factory.mktemp("photos"), 60, 50, ".jpg")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +29,7 @@ def base(photos, tmp_path_factory):
         tmp_path_factory.mktemp("base") / "two.safetensors",
         style=["sample:wave", "sample:gold"],
         content=photos,
-        settings={**SMALL, "steps": "4"},
+        settings=SMALL,
         precision="float32",
     ).path
 
@@ -52,12 +40,7 @@ def add(base, photos, output, painting="sample:fjord", **options):
     return add_style.add_style(base, painting, output, content=photos, settings=settings, **options)
 
 
-def photo(height=37, width=45):
-    return Picture(torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)))
-
-
-@pytest.mark.parametrize("precision", ["float32", "auto"])
-@pytest.mark.parametrize("bits", [32, 16, 8])
+@pytest.mark.parametrize(("bits", "precision"), [(32, "float32"), (16, "auto"), (8, "float32")])
 def test_nothing_that_was_there_changes(base, photos, tmp_path, bits, precision):
     known = checkpoint.load(base)
     path, larger = tmp_path / "two.safetensors", tmp_path / "three.safetensors"
@@ -75,12 +58,12 @@ def test_nothing_that_was_there_changes(base, photos, tmp_path, bits, precision)
         assert torch.equal(kept, value), name
     for name in before.styles:
         pictures = [
-            stylize.stylize(photo(), f"{file}#{name}", precision=precision).rgb
+            stylize.stylize(PHOTO, f"{file}#{name}", precision=precision).rgb
             for file in (path, larger)
         ]
         assert torch.equal(*pictures)
     assert trained.result.finished
-    new = stylize.stylize(photo(), f"{larger}#fjord", precision=precision).rgb
+    new = stylize.stylize(PHOTO, f"{larger}#fjord", precision=precision).rgb
     assert not torch.allclose(new, pictures[0], atol=1e-3)
     assert [one.index for one in zoo.inside(larger)] == [0, 1, 2]
 
@@ -139,7 +122,7 @@ def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
         ({"output": "three.jpg"}, "ends in .safetensors"),
         ({"painting": "sample:gold"}, "has a style 'gold' already"),
         ({"name": "wave"}, "has a style 'wave' already"),
-        ({"painting": __file__}, "test_adding.py"),
+        ({"painting": __file__}, "test_add_style.py"),
         ({"photos": None}, "give --content"),
         ({"settings": {"width": "8"}}, "the network stays as it was trained"),
         ({"settings": {"stepps": "8"}}, "unknown setting 'stepps'"),

@@ -18,6 +18,7 @@ from PIL import Image
 from skimage import color
 
 import impasto
+from helpers import is_picture, smooth_picture
 from impasto import video
 from impasto.api import controls, inputs
 from impasto.api import stylize as pipeline
@@ -42,9 +43,7 @@ def flat(value, height=12, width=16):
 
 
 def smooth(height=48, width=64, seed=0):
-    """Coarse coloured noise, which is picture enough for a network."""
-    image = torch.nn.functional.interpolate(noise(5, 5, seed), (height, width), mode="bicubic")
-    return Picture(image.clamp(0, 1))
+    return smooth_picture(height, width, seed)
 
 
 def mask(left, right, width=16, height=12):
@@ -614,20 +613,10 @@ def cases(ability):
     return [
         pytest.param(entry, preset, id=f"{entry.name}-{preset}")
         for entry in methods(ability)
-        if Ability.TRAIN not in entry.abilities  # those are in test_learned.py
+        if Ability.TRAIN not in entry.abilities  # those are in test_load.py
         for preset in config.PRESETS
         if preset == "default" or hasattr(entry.build.Config, preset)
     ]
-
-
-def is_picture(image, height, width):
-    return (
-        image.shape == (1, 3, height, width)
-        and image.dtype == torch.float32
-        and image.device.type == "cpu"
-        and bool(image.isfinite().all())
-        and 0 <= float(image.min()) < float(image.max()) <= 1
-    )
 
 
 @pytest.mark.parametrize(("entry", "preset"), cases(Ability.STYLIZE))

@@ -9,35 +9,20 @@ import io
 import pytest
 import torch
 from PIL import Image
-from skimage import data
 
+from helpers import TINY, photos_in
 from impasto.api import recipes, stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.models import checkpoint
 
-SMALL = {
-    "steps": "4",
-    "batch": "2",
-    "crop": "32",
-    "width": "4",
-    "blocks": "1",
-    "workers": "0",
-    "style_size": "48",
-    "style_layers": "relu1_1,relu2_1",
-    "content_layer": "relu2_1",
-    "report_every": "2",
-}
+SMALL = {**TINY, "blocks": "1", "report_every": "2"}
 
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(data, name)()).resize((60, 50)).save(folder / f"{name}.jpg")
-    return folder
+    return photos_in(tmp_path / "photos", 60, 50, ".jpg")
 
 
 def train(photos, output, style="sample:wave", **options):
@@ -136,7 +121,7 @@ def test_names(photos, tmp_path):
         ({"content": "nowhere"}, "nowhere"),
         ({"style": ()}, "learns one style, not 0"),
         ({"style": ["sample:wave", "sample:gold"]}, "learns one style, not 2"),
-        ({"style": __file__}, "test_learning.py"),
+        ({"style": __file__}, "test_train.py"),
         ({"recipe": "gatys"}, "gatys cannot train"),
         ({"start": "nowhere.safetensors"}, "no such model"),
     ],

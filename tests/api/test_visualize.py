@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image
-from skimage import data
 
+from helpers import TINY, photos_in, pictures
 from impasto.api import add_style, stylize, train, visualize
 from impasto.core.device import choose
 from impasto.errors import InputError
@@ -14,25 +14,13 @@ from impasto.image import Picture
 from impasto.methods.multi_style.stylebank import StyleBank
 from impasto.models import checkpoint
 
-SMALL = {
-    "batch": "2",
-    "crop": "32",
-    "width": "4",
-    "workers": "0",
-    "style_size": "48",
-    "style_layers": "relu1_1,relu2_1",
-    "content_layer": "relu2_1",
-    "steps": "4",
-}
 QUICK = {"steps": "4", "batch": "2", "workers": "0", "report_every": "2", "warmup": "0"}
+PHOTO = Picture(pictures(1, 3, 37, 45))
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(data, name)()).resize((60, 50)).save(folder / f"{name}.jpg")
-    return folder
+    return photos_in(tmp_path_factory.mktemp("photos"), 60, 50, ".jpg")
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +31,9 @@ def base(photos, tmp_path_factory):
         tmp_path_factory.mktemp("base") / "two.safetensors",
         style=["sample:wave", "sample:gold"],
         content=photos,
-        settings=SMALL,
+        settings=TINY,
         precision="float32",
     ).path
-
-
-def photo(height=37, width=45):
-    return Picture(torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)))
 
 
 @pytest.mark.parametrize("precision", ["float32", "auto"])
@@ -68,16 +52,18 @@ def test_a_style_more_changes_nothing_that_was_there(base, photos, tmp_path, pre
         assert torch.equal(kept, value), name
     assert not torch.equal(after.state["bank.kernels"][2], after.state["bank.kernels"][1])
     runtime = choose("cpu", precision)
-    given_back = [StyleBank.open(one, runtime).run(photo(36, 44).rgb) for one in (before, after)]
+    given_back = [
+        StyleBank.open(one, runtime).run(pictures(1, 3, 36, 44)) for one in (before, after)
+    ]
     assert torch.equal(*given_back), "the auto-encoder"
     for name in before.styles:
         pictures = [
-            stylize.stylize(photo(), f"{file}#{name}", precision=precision).rgb
+            stylize.stylize(PHOTO, f"{file}#{name}", precision=precision).rgb
             for file in (base, larger)
         ]
         assert torch.equal(*pictures)
     assert len(set(trained.result.losses) & {"pixel"}) == 0
-    new = stylize.stylize(photo(), f"{larger}#fjord", precision=precision).rgb
+    new = stylize.stylize(PHOTO, f"{larger}#fjord", precision=precision).rgb
     assert not torch.allclose(new, pictures[0], atol=1e-3)
 
 
@@ -86,16 +72,16 @@ def test_a_sheet_of_elements(base):
     sheet = visualize.inspect(base, "gold", columns=4, callback=steps.append)
     assert len(steps) == steps[-1].step == steps[-1].total == 16
     assert sheet.width < sheet.height
-    first = visualize.inspect(base, "wave", photo=photo(70, 70), columns=4)
-    unnamed = visualize.inspect(str(base), photo=photo(70, 70), columns=4)
+    first = visualize.inspect(base, "wave", photo=Picture(pictures(1, 3, 70, 70)), columns=4)
+    unnamed = visualize.inspect(str(base), photo=Picture(pictures(1, 3, 70, 70)), columns=4)
     assert torch.equal(first.rgb, unnamed.rgb)
-    other = visualize.inspect(base, "gold", photo=photo(70, 70), columns=4)
+    other = visualize.inspect(base, "gold", photo=Picture(pictures(1, 3, 70, 70)), columns=4)
     assert not torch.equal(first.rgb, other.rgb)
 
 
 def test_what_cannot_be_inspected(base, photos, tmp_path):
     cin = tmp_path / "wave.safetensors"
-    settings = {**SMALL, "steps": "1", "blocks": "0"}
+    settings = {**TINY, "steps": "1", "blocks": "0"}
     train.train("cin", cin, style="sample:wave", content=photos, settings=settings)
     for options, said in (
         ({"model": cin}, "cin cannot inspect: choose .*stylebank"),

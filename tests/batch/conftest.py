@@ -4,12 +4,10 @@ import pytest
 import torch
 
 from batch_pictures import draw
+from helpers import fresh_johnson
 from impasto.api.controls import Controls
 from impasto.batch import Job, local, runner, styles
 from impasto.batch.worker import Worker
-from impasto.core.device import choose
-from impasto.methods.registry import get
-from impasto.models import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +22,9 @@ def one_thread():
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory):
     """Small networks that have learned nothing, in files with the names of shipped ones."""
-    torch.manual_seed(0)
-    shelf, build = tmp_path_factory.mktemp("networks"), get("johnson").build
-    paths = {}
-    for name in ("starry-night", "great-wave"):
-        method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-        paths[name] = str(shelf / f"{name}.safetensors")
-        checkpoint.save(method.model(method.module, [name], {"kind": "style"}), paths[name])
-    return paths
+    shelf = tmp_path_factory.mktemp("networks")
+    names = ("starry-night", "great-wave")
+    return {name: str(fresh_johnson(shelf / f"{name}.safetensors", name)) for name in names}
 
 
 @pytest.fixture

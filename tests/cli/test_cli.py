@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from helpers import chunk
 from impasto._version import __version__
 from impasto.losses.objective import Objective
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
@@ -54,10 +55,6 @@ def pixels(width, height, seed=0):
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def png_chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
     """A folder of good and bad files, beside the folder that commands run in."""
@@ -74,9 +71,9 @@ def shelf(tmp_path_factory):
     bomb = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     (folder / "bomb.png").write_bytes(
         b"\x89PNG\r\n\x1a\n"
-        + png_chunk(b"IHDR", bomb)
-        + png_chunk(b"IDAT", zlib.compress(bytes(1000)))
-        + png_chunk(b"IEND", b"")
+        + chunk(b"IHDR", bomb)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
     )
     Image.new("L", (64, 48), 0).save(folder / "black.png")
     Image.new("L", (64, 48), 255).save(folder / "white.png")
@@ -92,11 +89,9 @@ BAD = [
     "stylize missing.jpg -s painting.png",
     "stylize photo.png -s missing.jpg",
     "stylize text.jpg -s painting.png",
-    "stylize photo.png -s text.jpg",
     "stylize cut.jpg -s painting.png",
     "stylize empty.png -s painting.png",
     "stylize folder -s painting.png",
-    "stylize photo.png -s folder",
     "stylize dot.png -s painting.png -m gatys",
     "stylize photo.png -s dot.png --style-scale 0.01 -m gatys",
     "stylize bomb.png -s painting.png",
@@ -104,15 +99,11 @@ BAD = [
     "stylize http://example.org/photo.jpg -s painting.png",
     "stylize sample:nobody -s painting.png",
     "stylize photo.png -s sample:nobody",
-    "stylize sample: -s painting.png",
     "texture missing.png",
-    "texture text.jpg",
     "invert missing.png",
-    "invert text.jpg",
     # places that cannot be written
     f"{STYLIZE} -o nowhere/out.png",
     f"{STYLIZE} -o out.xyz",
-    f"{STYLIZE} -o out",
     f"{STYLIZE} -o folder",
     f"{STYLIZE} -o - --save-every 1",
     f"{STYLIZE} --save-every -1",
@@ -130,42 +121,31 @@ BAD = [
     f"{STYLIZE} --set levels",
     f"{STYLIZE} --set levels=many",
     f"{STYLIZE} --set levels=0",
-    f"{STYLIZE} --set levels=",
     f"{STYLIZE} --set coarse_steps=0",
-    f"{STYLIZE} --set history=0",
     f"{STYLIZE} --set style_weight=nan",
-    f"{STYLIZE} --set content_weight=inf",
     f"{STYLIZE} --set learning_rate=-1",
     f"{STYLIZE} --set optimizer=sgd",
     f"{STYLIZE} --set start=middle",
     f"{STYLIZE} --set style_weights=1,2",
-    f"{STYLIZE} --set style_weights=1,2,3,4,x",
     f"{STYLIZE} --set style_layers=relu9_9,relu1_1,relu2_1,relu3_1,relu4_1",
     f"{STYLIZE} --set content_layers=eyes",
     f"{STYLIZE} --set content_reduction=product",
     f"{STYLIZE} --set gram_reduction=product",
     f"{STYLIZE} --set pooling=median",
-    f"{STYLIZE} --set padding=none_such",
     f"{STYLIZE} --set arch=vgg11",
-    f"{STYLIZE} --set flavor=vanilla",
     f"{STYLIZE} --set weights=vgg20",
     f"{STYLIZE} --set weights=weights.pth",
     f"{STYLIZE} --set weights=missing.pth",
     f"{STYLIZE} --set flavor=torchvision",
     f"{STYLIZE} --set arch=vgg16",
     f"{STYLIZE} --steps 0",
-    f"{STYLIZE} --steps -3",
     f"{STYLIZE} --steps many",
     f"{STYLIZE} -m mmd --set losses=gram+",
     f"{STYLIZE} -m mmd --set losses=magic",
-    f"{STYLIZE} -m mmd --set losses=gram(colour=1)",
     f"{STYLIZE} -m mmd --set losses=gaussian(scale=0)",
     f"{STYLIZE} -m mmd --set losses=gram@relu9_1",
-    f"{STYLIZE} -m mmd --set losses=",
     f"{STYLIZE} -m mmd --set scaling=huge",
     f"{STYLIZE} -m cnnmrf --set patch_size=0",
-    f"{STYLIZE} -m cnnmrf --set patch_stride=0",
-    f"{STYLIZE} -m cnnmrf --set style_stride=0",
     f"{STYLIZE} -m cnnmrf --set scales=-1",
     f"{STYLIZE} -m cnnmrf -s other.png",
     "texture painting.png -m resample --set algorithm=magic",
@@ -176,26 +156,20 @@ BAD = [
     "texture painting.png --set histogram=maybe",
     # controls
     f"{STYLIZE} --size 0",
-    f"{STYLIZE} --size -64",
     f"{STYLIZE} --size 1000000",
     f"{STYLIZE} --size big",
     f"{STYLIZE} --size 8",
     f"{STYLIZE} --strength 2",
-    f"{STYLIZE} --strength -0.1",
     f"{STYLIZE} --strength nan",
     f"{STYLIZE} --style-scale 0",
-    f"{STYLIZE} --style-scale -1",
     f"{STYLIZE} --style-scale 100",
-    f"{STYLIZE} --style-scale nan",
     f"{STYLIZE} --colors rainbow",
     f"{STYLIZE} --seed 99999999999999999999999",
     f"{STYLIZE} --seed -1",
     f"{STYLIZE} --device abacus",
-    f"{STYLIZE} --device meta",
     f"{STYLIZE} --device cuda:99",
     f"{STYLIZE} --precision float7",
     "stylize photo.png -s painting.png:-1",
-    "stylize photo.png -s painting.png:0",
     "stylize photo.png -s painting.png:0 -s other.png:0",
     "stylize photo.png -s painting.png:1 -s other.png:-1",
     "stylize photo.png -s painting.png:",
@@ -208,34 +182,24 @@ BAD = [
     f"{STYLIZE} --mask text.jpg",
     "texture painting.png --size 12y",
     "texture painting.png --size 0",
-    "texture painting.png --size 0x64",
-    "texture painting.png --size 1x2x3",
-    "texture painting.png --size x",
     "texture painting.png --size ²",
-    "texture painting.png --size -5",
     "texture painting.png --size 99999",
     "texture painting.png --size 16",
     "texture painting.png --sample-size 0",
-    "texture painting.png --sample-size -1",
-    "texture painting.png --sample-size 99999",
     "texture painting.png --size 64 --sample-size 8",
     "texture painting.png -m cnnmrf --size 4",
     "texture painting.png -m resample --size 0",
     "invert photo.png --layer relu9_9",
-    "invert photo.png --layer nose",
     "invert photo.png --layer relu1_1 --layer nose --ladder --json --steps 2",
     "invert photo.png --kind essence",
     "invert photo.png --size 0",
-    "invert photo.png --size -1",
     "invert photo.png --size 99999",
     "invert photo.png --size 8 --ladder",
     "demo --size 0",
     # weights
     "weights path vgg20",
     "weights path vgg16-caffe",
-    "weights verify vgg20",
     "weights verify vgg16-caffe",
-    "weights fetch vgg20",
     # networks
     "stylize photo.png -s missing.safetensors",
     "stylize photo.png -s painting.png -m johnson",
@@ -585,19 +549,21 @@ def test_a_mistake_of_ours_is_not_hidden(impasto, shelf, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
-def test_control_c_keeps_what_there_is(shelf, tmp_path):
-    command = [sys.executable, "-m", "impasto", "stylize", str(shelf / "photo.png")]
-    command += ["-s", str(shelf / "painting.png"), "--json", "-o", "out.png", *SHALLOW]
-    command += ["--steps", "5000"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert json.loads(process.stdout.readline())["step"] == 1
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "impasto: cancelled; what there was is in out.png\n"
-    assert json.loads(out.splitlines()[-1])["cancelled"] is True
+def test_control_c_keeps_what_there_is(impasto, shelf, tmp_path, monkeypatch):
+    whole, calls = Objective.__call__, []
+
+    def interrupted(self, image):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return whole(self, image)
+
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    line = ("stylize", shelf / "photo.png", "-s", shelf / "painting.png", "--json", *SHALLOW)
+    done = impasto(*line, "-o", "out.png", "--steps", "5000")
+    assert done.code == 130
+    assert done.err == "impasto: cancelled; what there was is in out.png\n"
+    assert json.loads(done.out.splitlines()[-1])["cancelled"] is True
     assert os.listdir(tmp_path) == ["out.png"]
     with Image.open(tmp_path / "out.png") as picture:
         picture.load()

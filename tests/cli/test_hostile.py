@@ -3,19 +3,17 @@
 import io
 import json
 import os
-import resource
 import signal
 import threading
 
 import pytest
-import torch
 
 import hostile
+from helpers import fresh_johnson
 from impasto import image
-from impasto.core.device import choose
 from impasto.image import files
-from impasto.methods.registry import get
-from impasto.models import checkpoint
+
+resource = pytest.importorskip("resource")  # of POSIX, as are the signals
 
 SECONDS = 20  # for one input; they take hundredths
 
@@ -23,12 +21,7 @@ SECONDS = 20  # for one input; they take hundredths
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """A network of johnson's that has learned nothing and is quick."""
-    torch.manual_seed(0)
-    build = get("johnson").build
-    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-    path = tmp_path_factory.mktemp("network") / "quick.safetensors"
-    checkpoint.save(method.model(method.module, ["quick"], {"kind": "style"}), path)
-    return path
+    return fresh_johnson(tmp_path_factory.mktemp("network") / "quick.safetensors", "quick")
 
 
 class Hangs(BaseException):
@@ -90,15 +83,19 @@ def test_each_as_a_style(impasto, tmp_path, hurry):
         check(path, found.code, found.err, out)
 
 
-def test_batch_of_all(impasto, tmp_path, network, hurry):
+def test_batch_of_some(impasto, tmp_path, network, hurry):
+    """A quarter of them: each by itself is tested above."""
     made, out = hostile.write(tmp_path / "in"), tmp_path / "out"
+    for number, path in enumerate(made):
+        if number % 4:
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     hurry(8 * SECONDS)
     found = impasto("batch", tmp_path / "in", "-s", network, "--size", 32, "-o", out, "--quiet")
     assert found.code in {1, 2}
     assert "Traceback" not in found.err
     lines = (out / "manifest.jsonl").read_text().splitlines()
     outcomes = [json.loads(line) for line in lines]
-    assert len(outcomes) > hostile.COUNT / 2
+    assert len(outcomes) > hostile.COUNT / 10
     for path in (p for p in out.rglob("*") if p.is_file() and p.suffix in {".png", ".jpg", ".tif"}):
         image.load(path)
     assert len(made) == hostile.COUNT

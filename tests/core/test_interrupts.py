@@ -9,14 +9,12 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from helpers import fresh_johnson
 from impasto.batch import local
 from impasto.batch.worker import Worker
 from impasto.core import interrupts
-from impasto.core.device import choose
-from impasto.methods.registry import get
 from impasto.models import checkpoint
 from impasto.training.learner import Learner
 from impasto.video.painter import Painter
@@ -55,8 +53,8 @@ def command(tmp_path):
     return [*words, "-o", str(tmp_path / "out.png")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_the_picture_is_kept(command, tmp_path, number):
+def test_the_picture_is_kept(command, tmp_path):
+    """At SIGTERM by a process of its own; SIGHUP below, and Ctrl-C among the command line's."""
     with subprocess.Popen(
         [*command, "--json"],
         stdout=subprocess.PIPE,
@@ -64,7 +62,7 @@ def test_the_picture_is_kept(command, tmp_path, number):
         text=True,
     ) as process:
         assert json.loads(process.stdout.readline())["step"] == 1
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         err = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert err == f"impasto: cancelled; what there was is in {tmp_path / 'out.png'}\n"
@@ -112,12 +110,7 @@ def test_a_signal_that_is_ignored_stays_so():
 @pytest.fixture
 def network(tmp_path):
     """A network of johnson's that has learned nothing."""
-    torch.manual_seed(0)
-    build = get("johnson").build
-    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-    path = tmp_path / "none.safetensors"
-    checkpoint.save(method.model(method.module, ["none"], {"kind": "style"}), path)
-    return path
+    return fresh_johnson(tmp_path / "none.safetensors", "none")
 
 
 def after(count, number, call):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
+import signal
 import sys
 from html.parser import HTMLParser
 
@@ -19,6 +19,7 @@ from impasto.api import stylize, visualize
 from impasto.api.inputs import read
 from impasto.errors import InputError
 from impasto.evaluation import compare as comparing
+from impasto.evaluation import worker
 from impasto.evaluation.candidates import Entrant
 from impasto.evaluation.compare import SideBySide, compare
 from impasto.evaluation.results import Comparison, Failure, Row
@@ -37,10 +38,21 @@ def shelf(tmp_path_factory):
     return folder
 
 
+def inline(job):
+    """Paint in this process; that there is another one is tested with evaluations."""
+    outcomes = []
+    worker.work(job, outcomes.append)
+    yield from outcomes
+
+
 @pytest.fixture(scope="module")
 def found(shelf):
-    methods = [QUICK, BROKEN, "photo"]
-    return compare(str(shelf / "cup.png"), shelf / "cat.png", methods, size=48, precision="float32")
+    options = {"size": 48, "precision": "float32"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "run", inline)
+        return compare(
+            str(shelf / "cup.png"), shelf / "cat.png", [QUICK, BROKEN, "photo"], **options
+        )
 
 
 def side(labels=("gatys", "wct"), failures=()):
@@ -266,41 +278,26 @@ def test_on_the_command_line(impasto, shelf, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 @pytest.mark.parametrize("command", ["compare", "evaluate"])
-def test_control_c_writes_what_is_finished(shelf, tmp_path, command):
+def test_control_c_writes_what_is_finished(impasto, shelf, tmp_path, monkeypatch, command):
     """The second method would take an hour; the first is in the file."""
     long = "gatys:steps=1000000:levels=1"
+    photo, painting = shelf / "cup.png", shelf / "cat.png"
     given = {
-        "compare": ["cup.png", "-s", "cat.png", "-o", str(tmp_path / "out")],
-        "evaluate": ["cup.png", "cat.png", "--json", str(tmp_path / "out.json")],
+        "compare": [photo, "-s", painting, "-o", tmp_path / "out"],
+        "evaluate": [photo, painting, "--json", tmp_path / "out.json"],
     }[command]
     first = {"compare": QUICK, "evaluate": "photo"}[command]
-    methods = ["--methods", f"{first},{long}", "--size", "48"]
-    code = """
-import signal, sys
-from impasto import trial
-from impasto.__main__ import main
 
-run = trial.run
-
-def interrupted(job):
-    for painted in run(job):
+    def interrupted(job):
         if job.settings["steps"] == "1000000":
             signal.raise_signal(signal.SIGINT)
-        yield painted
+            yield None  # a beat, at which the job looks up
+        yield from inline(job)
 
-trial.run = interrupted
-main()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, command, *given, *methods],
-        cwd=shelf,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 130, done.stderr
-    assert "impasto: cancelled; what was finished is in " in done.stderr
+    monkeypatch.setattr(worker, "run", interrupted)
+    done = impasto(command, *given, "--methods", f"{first},{long}", "--size", 48)
+    assert done.code == 130, done.err
+    assert "impasto: cancelled; what was finished is in " in done.err
     told = tmp_path / ("out.json" if command == "evaluate" else "out/comparison.json")
     assert [row["method"] for row in json.loads(told.read_text())["rows"]] == [first]
 

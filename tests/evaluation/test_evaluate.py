@@ -6,20 +6,18 @@ import json
 import sys
 
 import pytest
-import torch
 from PIL import Image
 from skimage import data
 
+from helpers import fresh_johnson
 from impasto.api import stylize as pipeline
 from impasto.api.inputs import alike, fit, pictures, read
 from impasto.api.train import thumbnail
-from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.evaluation import candidates, evaluate, metrics, worker
 from impasto.evaluation.candidates import Entrant
 from impasto.evaluation.results import HEADER, Comparison, Failure, Row
 from impasto.image import load
-from impasto.methods.registry import get
 from impasto.models import checkpoint, zoo
 
 QUICK = "gatys:steps=2:levels=1"
@@ -42,13 +40,8 @@ def folders(tmp_path):
 @pytest.fixture
 def network(tmp_path):
     """A johnson that learned nothing, and says it learned the cat."""
-    torch.manual_seed(0)
-    build = get("johnson").build
-    method = build(build.Config(width=4, blocks=1), choose("cpu", "float32"))
-    card = {"kind": "style", "thumbnails": {"cat": thumbnail(read("sample:chelsea"))}}
-    path = tmp_path / "cat.safetensors"
-    checkpoint.save(method.model(method.module, ["cat"], card), path)
-    return str(path)
+    shown = {"cat": thumbnail(read("sample:chelsea"))}
+    return str(fresh_johnson(tmp_path / "cat.safetensors", "cat", thumbnails=shown))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +332,13 @@ def test_summary_and_table():
     ]
 
 
-def test_on_the_command_line(impasto, folders, tmp_path):
+def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
+    def inline(job):
+        outcomes = []
+        worker.work(job, outcomes.append)
+        yield from outcomes
+
+    monkeypatch.setattr(worker, "run", inline)
     line = ["evaluate", *folders, "--methods", f"photo,{QUICK}", "--size", SIZE]
     done = impasto(*line, "--json", "out.json", "--keep", "kept")
     assert done.code == 0, done.err

@@ -10,6 +10,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
+from helpers import chunk
 from impasto.image import Picture, colorspace, hdr, load, save
 
 # RGB of Display P3 and of BT.2020 to sRGB in linear light, as published (CSS Color 4; BT.2087)
@@ -18,10 +19,6 @@ BT2020 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
 )
 COLOUR = np.array([0.4, 0.5, 0.45])  # linear light, within sRGB for all of them
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def gama(value):

@@ -80,14 +80,14 @@ def plain_mmd2(x, y, kernel, estimator, order=None):
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=name)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize(("n", "m"), [(12, 9), (7, 7), (2, 5)])
-def test_brute_force_agrees(kernel, estimator, n, m):
-    x, y = sets(n, m)
-    generator = seeded(5)
-    order = [torch.randperm(k, generator=generator).numpy() for k in (n, m)]
-    expected = plain_mmd2(x, y, kernel, estimator, order)
-    found = mmd2(x, y, kernel, estimator=estimator, generator=seeded(5)).item()
-    assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)
+def test_brute_force_agrees(kernel, estimator):
+    for n, m in ((12, 9), (7, 7), (2, 5)):
+        x, y = sets(n, m)
+        generator = seeded(5)
+        order = [torch.randperm(k, generator=generator).numpy() for k in (n, m)]
+        expected = plain_mmd2(x, y, kernel, estimator, order)
+        found = mmd2(x, y, kernel, estimator=estimator, generator=seeded(5)).item()
+        assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
 
 @pytest.mark.parametrize("kernel", FIXED, ids=name)
@@ -153,7 +153,7 @@ def test_biased_is_a_distance(kernel):
     assert mmd2(x, x + 1e-3, kernel) >= -1e-12
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+@pytest.mark.parametrize("kernel", [Polynomial(3, 0.5), Gaussian(scale=2.0)], ids=name)
 @pytest.mark.parametrize("estimator", ["biased", "unbiased"])
 def test_the_order_of_a_set_does_not_matter(kernel, estimator):
     x, y = sets()
@@ -163,7 +163,7 @@ def test_the_order_of_a_set_does_not_matter(kernel, estimator):
     )
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+@pytest.mark.parametrize("kernel", [Polynomial(), Gaussian(scale=2.0)], ids=name)
 def test_positions_of_a_feature_map_may_be_permuted(kernel):
     f, g = (torch.randn(1, 3, 4, 5, generator=seeded(s), dtype=torch.float64) for s in (0, 1))
     order = torch.randperm(20, generator=seeded(2))
@@ -210,9 +210,10 @@ def test_the_bandwidth_is_a_constant_for_the_gradient(estimator):
 
 
 @pytest.mark.parametrize(
-    "kernel", [Polynomial(3, 0.5), Gaussian(), Gaussian(bandwidth=0.3)], ids=name
+    ("kernel", "estimator"),
+    [(Polynomial(3, 0.5), "biased"), (Gaussian(), "unbiased"), (Gaussian(bandwidth=0.3), "biased")],
+    ids=str,
 )
-@pytest.mark.parametrize("estimator", ["biased", "unbiased"])
 @pytest.mark.parametrize("block", [1, 20, 37, 64])
 def test_blocks_are_the_whole(kernel, estimator, block, monkeypatch):
     x, y = sets(13, 10)
@@ -237,7 +238,7 @@ def test_gradient(kernel, estimator):
     assert torch.autograd.gradcheck(loss, (x.requires_grad_(), y.requires_grad_()))
 
 
-@pytest.mark.parametrize("kernel", FIXED, ids=name)
+@pytest.mark.parametrize("kernel", [Polynomial(2, 1.5), Gaussian(bandwidth=0.3)], ids=name)
 @pytest.mark.parametrize("estimator", ["unbiased", "linear"])
 def test_the_expectation_is_exact(kernel, estimator):
     """All draws of 2 and 3 vectors out of two distributions on three points, by probability."""
@@ -261,9 +262,10 @@ def test_the_expectation_is_exact(kernel, estimator):
 
 
 @pytest.mark.parametrize(
-    "kernel", [Polynomial(), Polynomial(3, 1.0), Gaussian(bandwidth=0.3)], ids=name
+    ("kernel", "estimator"),
+    [(Polynomial(3, 1.0), "unbiased"), (Gaussian(bandwidth=0.3), "linear")],
+    ids=str,
 )
-@pytest.mark.parametrize("estimator", ["unbiased", "linear"])
 def test_draws_average_to_the_truth(kernel, estimator):
     """Subsamples without replacement: their expectation is the unbiased value of all vectors."""
     x, y = (0.6 * z for z in sets(40, 30, 2, shift=1.2))

@@ -55,17 +55,17 @@ def picture(*size, seed=0):
     return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("multiple", [4, 32])
-def test_padding_reaches_multiples_and_keeps_the_picture(size, multiple):
-    x = picture(*size)
-    found = pad_to(x, multiple)
-    for side, given in zip(found.shape[-2:], size, strict=True):
-        assert side % multiple == 0 or side == 16
-        assert given <= side < max(given + multiple, 17)
-    assert torch.equal(found[..., : size[0], : size[1]], x)
-    assert found.min() >= x.min()
-    assert found.max() <= x.max()
+def test_padding_reaches_multiples_and_keeps_the_picture(multiple):
+    for size in SIZES:
+        x = picture(*size)
+        found = pad_to(x, multiple)
+        for side, given in zip(found.shape[-2:], size, strict=True):
+            assert side % multiple == 0 or side == 16
+            assert given <= side < max(given + multiple, 17)
+        assert torch.equal(found[..., : size[0], : size[1]], x)
+        assert found.min() >= x.min()
+        assert found.max() <= x.max()
 
 
 def test_padding_mirrors_where_there_is_something_to_mirror():
@@ -106,8 +106,10 @@ def test_any_size_goes_in_and_the_same_comes_out(size):
     assert all(side % 4 == 0 and side >= 16 for side in method.module.size[-2:])
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("unpadded", [True, False])
+@pytest.mark.parametrize(
+    ("size", "unpadded"),
+    [((1, 1), True), ((1, 50), False), ((3, 2), True), ((17, 33), False), ((45, 127), True)],
+)
 def test_a_real_network_takes_any_size(size, unpadded):
     found = small(unpadded=unpadded).run(picture(*size))
     assert found.shape == (1, 3, *size)

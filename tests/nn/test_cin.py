@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.cin import (
     ConditionalNet,
@@ -15,10 +16,6 @@ from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import regional_norm
 from impasto.nn.upsampling import INTERPOLATIONS
 from rounding import products, rounding
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def net(styles=3, width=4, blocks=2):

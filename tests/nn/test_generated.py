@@ -4,14 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.generated import GeneratedLayer, GeneratedNet
 from impasto.nn.johnson import TransformNet
 from impasto.nn.upsampling import UPSAMPLINGS
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def net(**options):

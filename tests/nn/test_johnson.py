@@ -1,11 +1,10 @@
 """Johnson's network: the table of the paper, sizes, ranges."""
 
-import itertools
-
 import pytest
 import torch
 from torch import nn
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.blocks import Residual
 from impasto.nn.johnson import CAFFE_MEAN, OUTPUTS, TransformNet, squash
@@ -16,10 +15,6 @@ from rounding import products, rounding
 def small(**options):
     torch.manual_seed(0)
     return TransformNet(4, 2, **options).eval()
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def convolutions(module):
@@ -59,7 +54,7 @@ def test_the_border_grows_with_the_blocks():
 @pytest.mark.parametrize("unpadded", [True, False])
 def test_multiples_of_four_keep_their_size(unpadded, upsampling):
     module = small(unpadded=unpadded, upsampling=upsampling)
-    for height, width in itertools.product((16, 20, 36, 64), repeat=2):
+    for height, width in ((16, 20), (36, 16), (64, 64)):
         assert module(pictures(1, 3, height, width)).shape == (1, 3, height, width)
 
 

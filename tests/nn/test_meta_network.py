@@ -4,12 +4,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from helpers import pictures
 from impasto.nn.generated import GeneratedNet
 from impasto.nn.meta_network import MetaNet
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def net(moments=12, slice_width=6, **options):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.cin import ConditionalNet
 from impasto.nn.johnson import TransformNet
@@ -10,10 +11,6 @@ from impasto.nn.regions import region_maps
 from impasto.nn.style_prediction import PredictionNet, Predictor
 from impasto.nn.superresolution import UpscaleNet
 from rounding import products, rounding
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def net(**options):

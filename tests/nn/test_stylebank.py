@@ -4,16 +4,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.bank import Bank, convolve
 from impasto.nn.blocks import instance_norm
 from impasto.nn.johnson import TransformNet
 from impasto.nn.stylebank import NewBank, Stage, StyleBankNet, norm_as_first
 from rounding import products, rounding
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def net(styles=3, width=4, **shape):

@@ -6,14 +6,11 @@ import torch
 from scipy.ndimage import correlate1d
 from torch import nn
 
+from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.blocks import NORMS, Residual
 from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
 from impasto.nn.upsampling import UPSAMPLINGS
-
-
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(factor=2, **options):
@@ -33,9 +30,14 @@ def weights_of(width, blocks, doublings, *, norms):
     return first + middle + last + (norms * 2 * width * (1 + inner))
 
 
-@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(("factor", "doublings"), [(2, 1), (4, 2), (8, 3)])
+@pytest.mark.parametrize(
+    ("factor", "doublings", "norm", "upsampling"),
+    [
+        (2, 1, "instance", "transposed"),
+        (4, 2, "batch", "nearest"),
+        (8, 3, "none", "bilinear"),
+    ],
+)
 def test_it_has_as_many_weights_as_the_table(factor, doublings, norm, upsampling):
     module = UpscaleNet(factor, norm=norm, upsampling=upsampling)
     expected = weights_of(64, 4, doublings, norms=norm != "none")
@@ -48,10 +50,15 @@ def test_the_papers_network_of_factor_four_has_402_000_weights():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
-@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize(
+    ("factor", "upsampling", "norm", "residual"),
+    [
+        *[(2, upsampling, "batch", True) for upsampling in UPSAMPLINGS],
+        *[(2, "nearest", norm, False) for norm in NORMS],
+        (4, "nearest", "batch", True),
+        (8, "transposed", "batch", True),
+    ],
+)
 def test_the_size_is_exactly_the_factors_multiple(factor, upsampling, norm, residual):
     module = small(factor, upsampling=upsampling, norm=norm, residual=residual)
     for height, width in ((SMALLEST, SMALLEST), (7, 12), (13, 9)):
@@ -89,11 +96,10 @@ def test_only_in_training_does_it_leave_the_range():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("norm", ["batch", "none"])
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize(("factor", "blocks"), [(2, 1), (4, 0), (8, 2)])
-def test_a_pixel_acts_no_further_than_the_reach(factor, blocks, upsampling, norm):
-    module = small(factor, blocks=blocks, upsampling=upsampling, norm=norm).double()
+def test_a_pixel_acts_no_further_than_the_reach(factor, blocks, upsampling):
+    module = small(factor, blocks=blocks, upsampling=upsampling, norm="batch").double()
     side = 2 * module.reach + 9
     x = pictures(1, 3, side, side).double()
     other = x.clone()
@@ -152,15 +158,14 @@ def test_a_flat_picture_stays_flat():
     )
 
 
-@pytest.mark.parametrize("factor", [-4, 0, 1, 3, 6, 12])
+@pytest.mark.parametrize("factor", [-4, 0, 1, 6])
 def test_other_factors_are_refused(factor):
     with pytest.raises(InputError, match=f"factor is {factor}: it must be 2, 4, 8"):
         UpscaleNet(factor)
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8, 16])
-def test_powers_of_two_are_factors(factor):
-    assert check_factor(factor) == factor
+def test_powers_of_two_are_factors():
+    assert [check_factor(factor) for factor in (2, 4, 8, 16)] == [2, 4, 8, 16]
 
 
 def test_unknown_options_are_refused():

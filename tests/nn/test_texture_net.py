@@ -58,8 +58,9 @@ def test_units_and_scales_have_the_papers_widths():
     assert kernels == [3, 3, 1]
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-@pytest.mark.parametrize("size", [(16, 16), (48, 32)])
+@pytest.mark.parametrize(
+    ("norm", "size"), [("batch", (48, 32)), ("instance", (16, 16)), ("none", (48, 32))]
+)
 def test_sizes_and_range(norm, size):
     torch.manual_seed(0)
     net = PyramidNet(5, norm=norm).eval()
@@ -79,8 +80,9 @@ def test_range_holds_for_huge_weights():
     assert picture.max() == 1
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-@pytest.mark.parametrize(("down", "right"), [(16, 0), (0, 32), (-16, 48)])
+@pytest.mark.parametrize(
+    ("norm", "down", "right"), [("batch", 16, 0), ("instance", -16, 48), ("none", 0, 32)]
+)
 def test_rolled_noise_rolls_the_picture(norm, down, right):
     torch.manual_seed(1)
     net = PyramidNet(5, norm=norm).double().eval()

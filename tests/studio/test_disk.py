@@ -14,7 +14,7 @@ import torch
 from impasto.errors import InputError
 from impasto.image import Picture
 from impasto.studio import disk as disk_module
-from impasto.studio import serve
+from impasto.studio import job_queue, serve
 from impasto.studio.disk import Disk
 from impasto.studio.job_queue import Desk
 from impasto.studio.limits import Limits
@@ -99,19 +99,20 @@ def test_many_small_files_count(studio):
     assert statuses[-1] == 413  # 400 files of a byte take three megabytes
 
 
-def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path):
+def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(job_queue, "BEAT", 0.05)  # seconds to the first report of a silent job
     disk = Disk(tmp_path, most=10**6, each=300_000)
     studio = Studio(Desk(), LIMITS, tmp_path, disk)
     greedy, other = Owner("a", "stylize", GREEDY), Owner("b", "stylize", OTHER)
     noise = Picture(torch.rand(1, 3, 200, 200))  # 120 kB as a PNG
     for _ in range(3):
         assert (
-            next(studio.work(greedy, lambda *_: time.sleep(2), lambda report: "begun")) == "begun"
+            next(studio.work(greedy, lambda *_: time.sleep(0.5), lambda report: "begun")) == "begun"
         )
         studio.keep(greedy, noise, "result.png")
     with pytest.raises(gr.Error, match="the most for one client"):
         next(studio.work(greedy, lambda *_: None, lambda report: "begun"))
-    assert next(studio.work(other, lambda *_: time.sleep(2), lambda report: "begun")) == "begun"
+    assert next(studio.work(other, lambda *_: time.sleep(0.5), lambda report: "begun")) == "begun"
 
 
 def test_of_previews_few_are_kept(tmp_path):
@@ -123,7 +124,7 @@ def test_of_previews_few_are_kept(tmp_path):
 
 def test_uploads_that_break_off_leave_nothing_and_do_not_count(studio):
     url, folder = studio
-    for _ in range(10):
+    for _ in range(4):
         broken_off(url)
     assert left(folder) == []
     for end in (b"", b"--", b"--x"):  # bodies that are whole and yet have no end

@@ -1,4 +1,10 @@
-"""The hostile inputs, uploaded: words or a picture for each, and the studio goes on serving."""
+"""Hostile inputs, uploaded: words or a picture for each, and the studio goes on serving.
+
+How each of the two hundred is decoded is tested on the command line. What the studio adds is the
+way to it: names that stand in addresses, and words without paths.
+"""
+
+import os
 
 import pytest
 from gradio_client import Client, handle_file
@@ -6,6 +12,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import hostile
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and sockets of POSIX")
 
 SECONDS = 30  # for one input; they take tenths
 
@@ -17,8 +25,10 @@ def client(studio, tmp_path_factory):
 
 def test_every_hostile_upload_is_answered(client, pictures, tmp_path, capfd):
     found = [path for path in hostile.write(tmp_path / "in") if path.is_file()]
-    uploads = [path for path in found if path.name.isprintable() or path.name.isascii()]
-    assert len(uploads) > hostile.COUNT - 12  # no pipes, devices, names that are no text
+    sayable = [path for path in found if path.name.isprintable() or path.name.isascii()]
+    named = [path for path in sayable if path.name in hostile.NAMES]
+    uploads = named + [path for path in sayable if path not in named][::6]
+    assert len(named) > 15
     painted, refused = 0, 0
     for path in uploads:
         job = client.submit(
@@ -36,8 +46,8 @@ def test_every_hostile_upload_is_answered(client, pictures, tmp_path, capfd):
         assert words, path.name
         assert "Traceback" not in words, path.name
         assert "\n" not in words, path.name
-    assert painted > 20
-    assert refused > 60
+    assert painted > 15
+    assert refused > 10
     photo = handle_file(pictures / "photo.jpg")
     picture, _ = client.predict(photo=photo, styles=["adele"], size="32", api_name="/stylize")
     assert Image.open(picture).size == (32, 21)

@@ -96,7 +96,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(
     ("end", "during"),
-    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    [(signal.SIGINT, False), (signal.SIGTERM, True)],
 )
 def test_the_command_serves_and_ends_quietly(tmp_path, pictures, end, during):
     # what runs in the background of a shell is started deaf to Ctrl-C

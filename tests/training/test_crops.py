@@ -39,8 +39,17 @@ def ramp(width, height):
     return Image.fromarray(pixels)
 
 
-@pytest.mark.parametrize("zoom", [1.0, 1.5, 4.0])
-@pytest.mark.parametrize("size", [(100, 80), (80, 100), (17, 300), (16, 16), (5, 7), (1, 1)])
+@pytest.mark.parametrize(
+    ("size", "zoom"),
+    [
+        ((100, 80), 1.0),
+        ((80, 100), 1.5),
+        ((17, 300), 4.0),
+        ((16, 16), 4.0),
+        ((5, 7), 1.5),
+        ((1, 1), 1.0),
+    ],
+)
 def test_the_square_lies_in_the_picture_and_shows_what_zoom_says(size, zoom):
     short, side = min(size), 16
     shown = []
@@ -79,17 +88,19 @@ def test_half_are_mirrored():
     assert upright[0, 0, 0] < upright[0, 0, -1]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
-@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "RGBA", "LA", "I;16"])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *[(kind, "RGB") for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP")],
+        *[("PNG", mode) for mode in ("L", "1", "P", "RGBA", "LA", "I;16")],
+        *[("TIFF", "CMYK"), ("TIFF", "I;16"), ("JPEG", "L"), ("GIF", "P"), ("WEBP", "RGBA")],
+    ],
+)
 def test_every_kind_and_mode_keeps_its_colour(kind, mode):
     picture = plain((255, 255, 255), mode="I" if mode == "I;16" else mode)
     if mode == "I;16":
         picture = Image.fromarray(np.full((30, 40), 65535, np.uint16))
-    try:
-        data = packed(picture, kind)
-    except (OSError, ValueError):
-        pytest.skip(f"no {kind} holds {mode}")
-    out = crop(data, "a", source(), random())
+    out = crop(packed(picture, kind), "a", source(), random())
     assert (out.dtype, out.shape) == (torch.uint8, (3, 16, 16))
     assert out.min() >= 250
 

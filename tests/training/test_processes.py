@@ -20,6 +20,9 @@ from impasto.training.processes import Processes, Reduced, local
 
 NUMBERS = {"steps": 12, "batch": 8, "learning_rate": 0.02, "report_every": 3, "ema": 0.9}
 
+# of this file, of what it imports, and wherever the package was found
+PLACES = os.pathsep.join([*map(str, Path(__file__).parents[:2]), os.environ.get("PYTHONPATH", "")])
+
 
 def run(photos, folder, callback):
     return train(
@@ -89,7 +92,7 @@ def launched(tmp_path, folder):
         "-m torch.distributed.run --nproc-per-node 2 --rdzv-backend c10d --local-addr 127.0.0.1"
     )
     command = [sys.executable, *launch.split(), "--rdzv-endpoint", "127.0.0.1:0", script]
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    here = {**os.environ, "PYTHONPATH": PLACES, "OMP_NUM_THREADS": "1"}
     words = [str(word) for word in (*command, folder, tmp_path)]
     done = subprocess.run(words, env=here, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

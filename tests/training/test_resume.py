@@ -20,6 +20,9 @@ from impasto.training.plan import Plan
 # Neither divides the other, so that a checkpoint falls between two reports.
 NUMBERS = {"steps": 30, "learning_rate": 0.02, "report_every": 4, "checkpoint_every": 5, "ema": 0.9}
 
+# of this file, of what it imports, and wherever the package was found
+PLACES = os.pathsep.join([*map(str, Path(__file__).parents[:2]), os.environ.get("PYTHONPATH", "")])
+
 
 def run(photos, folder, stop=None, **numbers):
     """The toy with noise, stopped by a callback at some step."""
@@ -73,7 +76,7 @@ def test_killed_and_gone_on_equals_unbroken(tmp_path, folder):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     command = [sys.executable, script, folder, tmp_path / "broken", str(torch.get_num_threads())]
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = {**os.environ, "PYTHONPATH": PLACES}
     killed = subprocess.run([str(word) for word in command], env=here, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert checkpoint.load(tmp_path / "broken" / "checkpoint.pt")["step"] == 20

@@ -85,7 +85,7 @@ def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     code = (
         "import sys, time; from impasto.video import job, stylize_video; job._EVERY = 0;"
         "stylize_video(sys.argv[1], sys.argv[2], 'joyfulness-lite', precision='float32',"
-        "callback=lambda p: time.sleep(0.5 if p.step > 3 else 0))"
+        "callback=lambda p: time.sleep(9 if p.step > 4 else 0))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(clip), str(folder)])
     until = time.monotonic() + 120
@@ -228,7 +228,7 @@ def test_a_target_that_is_the_source_or_nowhere(clip, tmp_path, paint):
 
 def test_flicker_with_and_without(clip, tmp_path, paint):
     report = paint(clip, tmp_path / "frames", flicker=True)
-    # half is for larger frames (test_steady_frames): of these, rims are a large part
+    # half is for larger frames (test_temporal): of these, rims are a large part
     assert report.flicker < 0.6 * report.flicker_plain
     assert "painted by itself" in report.in_words()
     assert jobs.Report is video.Report

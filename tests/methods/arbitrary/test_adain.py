@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
+from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.alignment.adain import adain
 from impasto.api import stylize
 from impasto.api import train as learning
-from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -27,15 +27,8 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import rounding
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = AdaInConfig(layer="relu3_1")
 PLAN = Plan(steps=24, batch=2, learning_rate=1e-3, warmup=4, clip=2.0, report_every=6, workers=0)
-
-
-def smooth(height, width, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 5, 5, generator=random)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def fresh(seed=0, **options):
@@ -193,7 +186,7 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
     torch.testing.assert_close(part.tensors["std"], expected.std * unit)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (16, 16), (17, 33), (64, 40), (45, 51)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(size):
     method = fresh(layer="relu4_1")
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

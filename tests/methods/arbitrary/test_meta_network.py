@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.api import stylize
 from impasto.api import train as learning
-from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -32,18 +32,11 @@ from impasto.training.shift import paired
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1")
 SMALL = MetaNetworkConfig(
     width=4, blocks=1, slice_width=16, style_layers=LAYERS, content_layer="relu2_1", paintings=2
 )
 PLAN = Plan(steps=60, batch=4, learning_rate=3e-3, report_every=12, workers=0)
-
-
-def smooth(height=36, width=52, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 5, 5, generator=random)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def fresh(seed=0, **options):
@@ -92,18 +85,22 @@ def learn(sources, plan=PLAN, **options):
     return train(task, plan, sources=sources, runtime=FLOAT32)
 
 
-def test_the_loss_falls(sources):
-    result = learn(sources)
+@pytest.fixture(scope="module")
+def result(sources):
+    return learn(sources)
+
+
+def test_the_loss_falls(result):
     assert result.finished
     assert set(result.losses) == {"total", "content", "style", "palette"}
     assert result.losses["total"][-1] < 0.6 * result.losses["total"][0]
     assert result.losses["style"][-1] < 0.6 * result.losses["style"][0]
 
 
-def test_each_painting_gets_its_own_style(sources):
+def test_each_painting_gets_its_own_style(result):
     """A photo with either painting is nearer to that painting than with the other."""
     method = fresh()
-    method.module.load_state_dict(learn(sources).module.state_dict())
+    method.module.load_state_dict(result.module.state_dict())
     loss = PerceptualLoss(method.encoder, Weights(style=dict.fromkeys(LAYERS, 1.0)))
     photo = samples.photo("coffee").resized(64, 64).rgb
     paintings = [samples.painting(name, 128).resized(80, 80).rgb for name in ("wave", "gold")]
@@ -200,8 +197,10 @@ def test_styles_belong_to_no_training():
         first.stylize(x, other)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (17, 33), (64, 40), (45, 51)])
-@pytest.mark.parametrize("unpadded", [False, True])
+@pytest.mark.parametrize(
+    ("size", "unpadded"),
+    [((1, 1), False), ((1, 50), True), ((17, 33), False), ((45, 51), True)],
+)
 def test_pictures_of_any_size_keep_it(size, unpadded):
     method = fresh(unpadded=unpadded)
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

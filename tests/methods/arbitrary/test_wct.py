@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from impasto import image
+from helpers import FLOAT32, photos_in
+from helpers import smooth as smooth_of
 from impasto.alignment.whitening import gaussian
 from impasto.api import stylize
 from impasto.api import train as learning
-from impasto.core.device import choose
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Picture
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
 from impasto.methods.registry import get
@@ -26,15 +26,13 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import rounding
 
-FLOAT32 = choose("cpu", "float32")
 ONE = {"levels": ("relu3_1",), "alpha": 1.0}
 PLAN = Plan(steps=16, batch=2, learning_rate=1e-3, warmup=4, clip=2.0, report_every=4, workers=0)
 
 
 def smooth(height, width, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 9, 9, generator=random)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+    """With more in it than others need: covariances want many directions."""
+    return smooth_of(height, width, seed, coarse=9)
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +76,7 @@ def decoded(monkeypatch):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        image.save(samples.photo(name).resized(72, 80), folder / f"{name}.png")
-    return folder
+    return photos_in(tmp_path_factory.mktemp("photos"), 80, 72)
 
 
 def learn(photos, plan=PLAN, **options):
@@ -248,8 +243,7 @@ def test_masks_put_each_style_in_its_place(wct, decoded):
     torch.testing.assert_close(both[..., 8:], other[..., 8:], **near)
 
 
-@pytest.mark.parametrize("statistics", ["whole", "region"])
-@pytest.mark.parametrize("transport", ["wct", "monge"])
+@pytest.mark.parametrize(("statistics", "transport"), [("whole", "wct"), ("region", "monge")])
 def test_masks_of_one_pixel_and_of_nothing(wct, statistics, transport):
     method, dot = wct(statistics=statistics, transport=transport), torch.zeros(1, 1, 33, 47)
     dot[..., 5, 7] = 1
@@ -266,7 +260,7 @@ def test_plain_and_grey_pictures_are_no_trouble(wct, transport):
         assert method.stylize(content, method.encode(style)).isfinite().all()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (16, 16), (17, 33), (64, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(wct, size):
     method = wct()
     found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))

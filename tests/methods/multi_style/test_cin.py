@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from impasto import image
+from helpers import FLOAT32, photos_in
+from helpers import smooth_picture as smooth
 from impasto.api import stylize
-from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.image.dither import dithered
@@ -26,7 +26,6 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = CinConfig(
     width=8,
     blocks=1,
@@ -45,12 +44,7 @@ def paintings():
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        picture = samples.photo(name)
-        factor = 80 / min(picture.height, picture.width)
-        size = (round(side * factor) for side in (picture.height, picture.width))
-        image.save(picture.resized(*size), folder / f"{name}.png")
+    folder = photos_in(tmp_path_factory.mktemp("photos"), 108, 80)
     return Source(tuple(sorted(map(str, folder.iterdir()))), crop=48)
 
 
@@ -77,12 +71,6 @@ def path(tmp_path):
     made = method.model(method.module, NAMES, {"kind": "style"})
     checkpoint.save(made, tmp_path / "mine.safetensors", bits=32)
     return str(tmp_path / "mine.safetensors")
-
-
-def smooth(height=36, width=52, seed=0):
-    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
-    shaped = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-    return Picture(shaped.clamp(0, 1))
 
 
 def test_the_loss_falls(result):

@@ -55,11 +55,9 @@ def falls(method, picture, style=None):
     return losses[0] / losses[-1]
 
 
-@pytest.mark.parametrize(
-    "losses", ["polynomial", "moments", "linear", "0.5 linear + 0.5 moments", "sliced"]
-)
+@pytest.mark.parametrize("losses", ["polynomial", "0.5 linear + 0.5 moments", "sliced"])
 def test_mmd_lowers_its_objective(losses):
-    config = MMDConfig(losses=losses, steps=40, levels=1)
+    config = MMDConfig(losses=losses, steps=10, levels=1)
     assert falls(MMD(config, FLOAT32), photo(), painting()) > 3
 
 
@@ -68,7 +66,7 @@ def test_gaussian_mmd_lowers_its_objective():
         losses="gaussian(subsample=512)",
         optimizer="adam",
         learning_rate=0.02,
-        steps=40,
+        steps=10,
         levels=1,
         style_layers=("relu1_1", "relu2_1", "relu3_1"),
     )
@@ -96,7 +94,7 @@ def test_the_authors_gaussian_mmd_falls_with_lbfgs():
     numbers = dataclasses.replace(
         MMDConfig.authors(),
         losses="gaussian(subsample=256)",
-        steps=30,
+        steps=20,
         style_layers=("relu2_1", "relu3_1"),
     )
     method = MMD(numbers, FLOAT32)
@@ -116,21 +114,21 @@ def test_the_authors_gaussian_mmd_falls_with_lbfgs():
 
 
 def test_gatys_lowers_its_objective():
-    assert falls(Gatys(GatysConfig(steps=40, levels=1), FLOAT32), photo(), painting()) > 10
+    assert falls(Gatys(GatysConfig(steps=10, levels=1), FLOAT32), photo(), painting()) > 10
 
 
 def test_cnnmrf_lowers_its_objective():
-    config = CNNMRFConfig(steps=40, levels=1)
+    config = CNNMRFConfig(steps=8, levels=1)
     assert falls(CNNMRF(config, FLOAT32), photo(), painting()) > 1.2
 
 
 def test_texture_lowers_its_objective():
-    config = TextureConfig(steps=40, levels=1)
-    assert falls(Texture(config, FLOAT32), None, painting()) > 8
+    config = TextureConfig(steps=14, levels=1)
+    assert falls(Texture(config, FLOAT32), None, painting()) > 3
 
 
 def test_inversion_lowers_its_objective():
-    config = InversionConfig(steps=40, layers=("relu2_2",))
+    config = InversionConfig(steps=10, layers=("relu2_2",))
     assert falls(Inversion(config, FLOAT32), photo()) > 5
 
 
@@ -262,7 +260,7 @@ def test_texture_by_sorted_projections():
         losses="sliced(directions=16)",
         optimizer="adam",
         learning_rate=0.02,
-        steps=30,
+        steps=14,
         levels=1,
         histogram=False,
     )

@@ -37,14 +37,13 @@ def painted(style, method=None, precision="float32", **options):
     return made.rgb
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
-    ("style", "method", "times"),
+    ("style", "method", "times", "precision"),
     [
-        ("starry-night", None, 1),
-        (["adele", "gray-tree"], None, 1),
-        ("sample:wave", "adain", 1),
-        (["sample:wave", "sample:ink"], "wct", 4),
+        ("starry-night", None, 1, "float32"),
+        (["adele", "gray-tree"], None, 1, "bfloat16"),
+        (["sample:wave", "sample:ink"], "adain", 1, "float32"),
+        ("sample:wave", "wct", 4, "float32"),
     ],
 )
 def test_the_picture_is_the_same(counted, style, method, times, precision):
@@ -67,16 +66,18 @@ def test_with_regions_a_picture_goes_as_a_whole(counted):
 
 @pytest.mark.parametrize("method", ["gatys", "mmd"])
 def test_an_optimised_picture_is_the_same_in_tiles(monkeypatch, method):
-    """So near that four steps of a quasi-Newton descent do not tell."""
+    """So near that three steps of a quasi-Newton descent do not tell."""
     monkeypatch.setattr(room, "_SIDES", (64,))
-    settings = {"steps": 4, "levels": 1, "history": 4}
+    settings = {"steps": 3, "levels": 1, "history": 4, "content_layers": ("relu2_1",)}
+    settings |= {"style_layers": ("relu1_1", "relu3_1")}
+    settings |= {"style_weights": (1.0, 1.0)} if method == "gatys" else {}
     reports = []
     whole, tiled = (
         painted("sample:wave", method, settings=settings, memory=memory, callback=reports.append)
         for memory in (None, 1)
     )
     stages = [report.stage for report in reports]
-    assert stages == ["level 1 of 1, 144x144"] * 4 + ["level 1 of 1, 144x144 in tiles of 64"] * 4
+    assert stages == ["level 1 of 1, 144x144"] * 3 + ["level 1 of 1, 144x144 in tiles of 64"] * 3
     assert float((tiled - whole).abs().max()) * 255 < 0.5
     photo = stylize.read("sample:astronaut").rgb
     small = torch.nn.functional.interpolate(photo, (SIZE, SIZE), mode="area")

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from impasto import image
-from impasto.core.device import Runtime, choose
+from helpers import FLOAT32, photos_in
+from impasto.core.device import Runtime
 from impasto.errors import InputError
 from impasto.image import Picture, samples
 from impasto.losses.content import content_loss
@@ -22,7 +22,6 @@ from impasto.training.plan import Plan
 from impasto.training.shift import paired
 from impasto.training.task import Batch
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = JohnsonConfig(
     width=8,
     blocks=1,
@@ -40,13 +39,8 @@ def painting():
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        picture = samples.photo(name)
-        factor = 80 / min(picture.height, picture.width)
-        size = (round(side * factor) for side in (picture.height, picture.width))
-        image.save(picture.resized(*size), folder / f"{name}.png")
-    return Source(tuple(sorted(map(str, folder.iterdir()))), crop=64)
+    folder = photos_in(tmp_path_factory.mktemp("photos"), 108, 80)
+    return Source(tuple(sorted(map(str, folder.iterdir()))), crop=48)
 
 
 def learn(painting, photos, plan=PLAN, **options):
@@ -57,8 +51,7 @@ def learn(painting, photos, plan=PLAN, **options):
     return train(task, plan, sources={"content": photos}, runtime=FLOAT32)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize(("loss", "norm"), list(zip(LOSSES, ("instance", "batch"), strict=True)))
 def test_the_loss_falls(painting, photos, norm, loss):
     result = learn(painting, photos, norm=norm, loss=loss)
     assert result.finished
@@ -77,7 +70,7 @@ def test_the_same_seed_gives_the_same_network(painting, photos):
 
 def test_content_alone_leads_back_to_the_photo(painting, photos):
     """Compared on pixels with no style, the network learns to give the photo back."""
-    plan = dataclasses.replace(PLAN, steps=60)
+    plan = dataclasses.replace(PLAN, steps=45)
     result = learn(painting, photos, plan, loss="pixel", style_weight=0.0)
     assert result.losses["pixel"][-1] < 0.25 * result.losses["pixel"][0]
     x = samples.photo("coffee").resized(64, 64).rgb

@@ -11,8 +11,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from impasto import image
-from impasto.core.device import choose
+from helpers import FLOAT32, photos_in, pictures
 from impasto.core.progress import Progress
 from impasto.errors import InputError, WeightsError
 from impasto.image import samples
@@ -36,16 +35,13 @@ from impasto.training.plan import Plan
 from impasto.training.task import Batch
 from rounding import products, rounding
 
-FLOAT32 = choose("cpu", "float32")
 SMALL = SuperResolutionConfig(factor=2, width=8, blocks=1)
 PLAN = Plan(steps=15, batch=2, learning_rate=2e-3, report_every=5, workers=0)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        image.save(samples.photo(name).resized(96, 112), folder / f"{name}.png")
+    folder = photos_in(tmp_path_factory.mktemp("photos"), 112, 96)
     return Source(tuple(sorted(map(str, folder.iterdir()))), crop=64)
 
 
@@ -56,10 +52,6 @@ def held_out():
     return torch.cat([samples.photo(name).resized(64, 64).rgb for name in names])
 
 
-def pictures(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def lively(numbers=SMALL, **options):
     """A network whose correction is not 0, as a trained one's."""
     torch.manual_seed(0)
@@ -68,8 +60,7 @@ def lively(numbers=SMALL, **options):
     return method
 
 
-@pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("loss", "residual"), list(zip(LOSSES, (True, False), strict=True)))
 def test_the_loss_falls(photos, held_out, loss, residual):
     features = {"layers": ("relu2_2",), "pooling": "max"}  # the falls below were measured on these
     numbers = dataclasses.replace(SMALL, loss=loss, residual=residual, **features)
@@ -195,8 +186,9 @@ def test_the_blur_and_the_filter_can_be_left_out_or_put_in():
     assert blurred < 0.3 * sharp
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8])
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5), (17, 23)])
+@pytest.mark.parametrize(
+    ("size", "factor"), [((1, 1), 2), ((1, 40), 4), ((7, 5), 8), ((17, 23), 2)]
+)
 def test_pictures_of_any_size_become_exactly_so_many_times_as_large(size, factor):
     found = lively(factor=factor).upscale(pictures(1, 3, *size))
     assert found.shape == (1, 3, factor * size[0], factor * size[1])
@@ -204,8 +196,10 @@ def test_pictures_of_any_size_become_exactly_so_many_times_as_large(size, factor
     assert 0 <= found.min() <= found.max() <= 1
 
 
-@pytest.mark.parametrize("norm", ["batch", "none", "instance"])
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
+@pytest.mark.parametrize(
+    ("norm", "upsampling"),
+    [("batch", "nearest"), ("none", "transposed"), ("instance", "nearest")],
+)
 def test_tiles_show_nowhere(monkeypatch, norm, upsampling):
     method = lively(norm=norm, upsampling=upsampling, match_histogram=False)
     x = pictures(1, 3, 61, 47)
@@ -268,8 +262,7 @@ def test_every_preset_builds_and_enlarges(preset):
     assert SuperResolution(numbers, FLOAT32).upscale(pictures(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
 
-@pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("bits", [32, 16])
+@pytest.mark.parametrize(("norm", "bits"), [("batch", 32), ("none", 16)])
 def test_a_model_enlarges_the_same_from_its_file(tmp_path, norm, bits):
     method = lively(norm=norm)
     made = method.model(method.module, ["x2"], {"losses": {"total": [1.0]}})

@@ -205,8 +205,12 @@ def test_entropy_pushes_neighbours_apart():
     assert (pictures.grad[1] > 0).all()
 
 
-def test_learns_a_texture(gravel):
-    result = trained(gravel, SMALL)
+@pytest.fixture(scope="module")
+def result(gravel):
+    return trained(gravel, SMALL)
+
+
+def test_learns_a_texture(result):
     totals = result.losses["total"]
     assert result.finished
     assert result.pictures == 0
@@ -220,14 +224,12 @@ def test_learns_with_batch_norm(gravel):
     assert result.module.branches[0][1].running_mean.abs().max() > 0
 
 
-def test_diversity_moves_samples_apart(gravel):
-    spread = []
-    for weight in (0.0, 5.0):
-        config = dataclasses.replace(SMALL, diversity=weight)
-        result = trained(gravel, config, PLAN)
-        assert ("diversity" in result.losses) == bool(weight)
+def test_diversity_moves_samples_apart(gravel, result):
+    spread, apart = [], dataclasses.replace(SMALL, diversity=5.0)
+    for config, made in ((SMALL, result), (apart, trained(gravel, apart))):
+        assert ("diversity" in made.losses) == bool(config.diversity)
         net = TextureNet(config, CPU)
-        net.module.load_state_dict(result.module.state_dict())
+        net.module.load_state_dict(made.module.state_dict())
         drawn = [net.synthesize(net.own_style(), 64, 64, seed=seed) for seed in range(4)]
         spread.append(entropy(torch.cat(drawn)).item())
     assert spread[1] > spread[0] + 0.1

@@ -1,0 +1,88 @@
+"""What tests share: random and smooth images, folders of photos, models that learned nothing."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import torch
+from PIL import Image
+from skimage import data
+from torch import Tensor
+
+from impasto.core.device import choose
+from impasto.image import Picture
+from impasto.methods.registry import get
+from impasto.models import checkpoint
+
+FLOAT32 = choose("cpu", "float32")
+PHOTOS = ("astronaut", "coffee", "chelsea")
+
+# Settings of a training that takes a moment, as the command line gives them.
+TINY = {
+    "steps": "4",
+    "batch": "2",
+    "crop": "32",
+    "width": "4",
+    "workers": "0",
+    "style_size": "48",
+    "style_layers": "relu1_1,relu2_1",
+    "content_layer": "relu2_1",
+}
+
+
+def pictures(*shape: int, seed: int = 0) -> Tensor:
+    """Uniform noise of this shape, float32 in [0, 1)."""
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Numbers of mean 0 and variance 1, the same in every format up to its rounding."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def smooth(height: int = 36, width: int = 52, seed: int = 0, coarse: int = 5) -> Tensor:
+    """Coarse coloured noise, enlarged: (1, 3, H, W) in [0, 1], picture enough for a network."""
+    small = pictures(1, 3, coarse, coarse, seed=seed)
+    shaped = torch.nn.functional.interpolate(small, (height, width), mode="bicubic")
+    return shaped.clamp(0, 1)
+
+
+def smooth_picture(height: int = 36, width: int = 52, seed: int = 0) -> Picture:
+    """The same as a Picture."""
+    return Picture(smooth(height, width, seed))
+
+
+def is_picture(image: Tensor, height: int, width: int) -> bool:
+    """Whether an image is float32 (1, 3, H, W) on the processor, finite and in [0, 1]."""
+    return (
+        image.shape == (1, 3, height, width)
+        and image.dtype == torch.float32
+        and image.device.type == "cpu"
+        and bool(image.isfinite().all())
+        and 0 <= float(image.min()) <= float(image.max()) <= 1
+    )
+
+
+def photos_in(folder: Path, width: int, height: int, ending: str = ".png") -> Path:
+    """Write three photographs of scikit-image into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name in PHOTOS:
+        pixels = Image.fromarray(getattr(data, name)())
+        pixels.resize((width, height)).save(folder / f"{name}{ending}")
+    return folder
+
+
+def fresh_johnson(path: Path, name: str, **card: object) -> Path:
+    """Save a small network of johnson's that has learned nothing."""
+    torch.manual_seed(0)
+    build = get("johnson").build
+    method = build(build.Config(width=4, blocks=1), FLOAT32)
+    checkpoint.save(method.model(method.module, [name], {"kind": "style", **card}), path)
+    return path
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
