@@ -30,7 +30,7 @@ class Entry:
     Attributes:
         name: What the command line calls it.
         arch: ``vgg16`` or ``vgg19``.
-        flavor: The preprocessing that these weights were trained with, see ``encoder.FLAVORS``.
+        flavor: The preprocessing that these weights were trained with, see ``nn.vgg.FLAVORS``.
         file: File name in the cache, or inside the package ``package``.
         sha256: Of the file, in hex. Eight digits where only the prefix is published.
         size: Bytes; 0 where the source does not say.
