@@ -262,7 +262,7 @@ def test_no_style(stub):
 
 
 def test_a_named_method_can_be_built_once_and_used_again():
-    method = pipeline.build("gatys", Ability.STYLIZE, settings={"steps": "7"})
+    method = pipeline.get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
     assert method.config.steps == 7
 
 

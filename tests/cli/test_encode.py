@@ -34,7 +34,7 @@ def pictures(tmp_path):
 @pytest.fixture
 def exact():
     """Gatys in float32 with two steps."""
-    return stylize.build("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
+    return stylize.get_method("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
 
 
 def painted(photo, of, **options):

@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.api.inputs import alike, check_side
 from impasto.core.progress import Callback, Progress, Share
 from impasto.errors import InputError
-from impasto.image import Picture, color_transfer, filters
+from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
 from impasto.methods.base import Method
 from impasto.methods.registry import methods
@@ -90,11 +90,11 @@ class Brush:
     """
 
     method: Method
-    source: Picture | Style
+    source: Image | Style
     share: float = 1.0
 
 
-Encode = Callable[[Brush, Picture], Style]
+Encode = Callable[[Brush, Image], Style]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +114,12 @@ class Job:
             the noise would stand still while a camera pans over a clean sky, and be seen.
     """
 
-    photo: Picture
+    photo: Image
     brushes: Sequence[Brush]
     regions: tuple[Tensor, ...]
     controls: Controls
     encode: Encode | None = None
-    tones: Picture | None = None
+    tones: Image | None = None
     dither: bool = True
 
     def __post_init__(self) -> None:
@@ -140,7 +140,7 @@ class Job:
         # a region is one part's; a blend that was encoded as one style has several
         alone = all(
             brush.method is method
-            and (isinstance(brush.source, Picture) or len(brush.source.parts) == 1)
+            and (isinstance(brush.source, Image) or len(brush.source.parts) == 1)
             for brush in self.brushes
         )
         if not self.regions or (alone and Ability.MASKS in method.abilities):
@@ -177,7 +177,7 @@ class Job:
         if scale != 1 and all(isinstance(brush.source, Style) for brush in brushes):
             # strokes that were learned have one size: the photo is what can be scaled around them
             sides = (max(1, round(side / scale)) for side in content.shape[-2:])
-            content = Picture(content).resized(*sides).rgb
+            content = Image(content).resized(*sides).rgb
         if self.dither and method.dithers:
             content = dithered(content, self.controls.seed)
         painted = method.stylize(
@@ -196,7 +196,7 @@ class Job:
         """From the method's picture to the user's: histogram, colours, regions."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
         first = self.brushes[0].source
-        if controls.match_histogram and controls.colors == "style" and isinstance(first, Picture):
+        if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
             painted = color_transfer.match_histogram(painted, first.rgb)
         if controls.median:
             painted = filters.median(painted)
@@ -218,7 +218,7 @@ class Job:
             return color_transfer.luminance(photo).expand_as(photo).contiguous()
         return photo
 
-    def _colored(self, painting: Picture) -> Tensor:
+    def _colored(self, painting: Image) -> Tensor:
         """A style picture as its method shall see it."""
         style = alike(painting, self.photo, self.controls.style_scale).rgb
         content = (self.tones or self.photo).rgb
@@ -235,7 +235,7 @@ class Job:
         return self.finish(self._fitted(raw))
 
     def _fitted(self, raw: Tensor) -> Tensor:
-        return Picture(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
+        return Image(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
 
 
 def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:

@@ -22,7 +22,7 @@ from impasto.api.inputs import SAMPLE, Source, read
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -217,7 +217,7 @@ def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod
     }
 
 
-def thumbnail(picture: Picture) -> dict[str, str]:
+def thumbnail(picture: Image) -> dict[str, str]:
     """A style picture small enough for a model's header, and the hash of its pixels."""
     factor = _THUMBNAIL / max(picture.size)
     small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))

@@ -58,7 +58,7 @@ class Job:
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
         memory: See :class:`impasto.core.device.Runtime`; it may be another when a job goes on.
-        runtime: See :func:`impasto.api.load.build`.
+        runtime: See :func:`impasto.get_method`.
         bits: A channel of the painted files: 8, or 16 for PNG and TIFF.
         keep_metadata: See :func:`impasto.image.save`.
 

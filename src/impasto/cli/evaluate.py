@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Quiet, Seed
 from impasto.errors import ImpastoError
@@ -46,13 +47,12 @@ def evaluate(
     """
     from impasto.cli import console
     from impasto.evaluation import candidates
-    from impasto.evaluation import evaluate as evaluation
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
         files.check(json)
     with console.measuring(quiet=quiet) as job:
-        found = evaluation.evaluate(
+        found = impasto.evaluate(
             contents,
             styles,
             candidates.split(methods),
@@ -115,10 +115,10 @@ def compare(
     target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
     with console.measuring(quiet=quiet) as job:
         from impasto.evaluation import candidates
-        from impasto.evaluation import compare as comparing
+        from impasto.evaluation.compare import check_target
 
-        comparing.check_target(target)
-        found = comparing.compare(
+        check_target(target)
+        found = impasto.compare(
             photo,
             style,
             candidates.split(methods),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import (
     Bits,
@@ -78,10 +79,8 @@ def stylize(
     sources = (photo, *paths, *(mask or ()))
     target = console.target(output, *sources, overwrite=overwrite, depth=bits)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.stylize(
+            impasto.stylize(
                 photo,
                 paths,
                 method=method or (None if transport is None else "wct"),
@@ -145,10 +144,8 @@ def texture(
 
     target = console.target(output, sample, "texture", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.synthesize(
+            impasto.synthesize(
                 sample,
                 size=parsing.sides(size),
                 method=method,
@@ -197,8 +194,6 @@ def invert(
     suffix = "ladder" if ladder else "inverted"
     target = console.target(output, photo, suffix, overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import invert as inspection
-
         options: dict[str, Any] = {
             "kind": kind,
             "size": size,
@@ -209,9 +204,9 @@ def invert(
             "callback": job.callback,
         }
         if ladder:
-            job.finish(inspection.ladder(photo, layers=layer or (), **options))
+            job.finish(impasto.ladder(photo, layers=layer or (), **options))
         else:
-            job.finish(inspection.invert(photo, layer or "relu4_2", **options))
+            job.finish(impasto.invert(photo, layer or "relu4_2", **options))
 
 
 @app.command()
@@ -233,10 +228,8 @@ def upscale(
 
     target = console.target(output, photo, "large", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.upscale(
+            impasto.upscale(
                 photo,
                 model=model,
                 device=device,
@@ -257,10 +250,8 @@ def demo(
     from impasto.cli import console
 
     with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.stylize(
+            impasto.stylize(
                 "sample:astronaut",
                 "sample:swirls",
                 method="gatys",

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import (
     Colors,
@@ -105,12 +106,11 @@ def video(
     """
     from impasto.cli import console
     from impasto.errors import CancelledError
-    from impasto.video import stylize_video
 
     paths, shares = parsing.weighted(style)
     with console.measuring(quiet=quiet) as measuring:
         try:
-            report = stylize_video(
+            report = impasto.stylize_video(
                 source,
                 target,
                 paths,

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from impasto import image
-from impasto.api import stylize
 from impasto.api.inputs import fit, read
+from impasto.api.load import get_method
 from impasto.errors import InputError
 from impasto.evaluation import labels, worker
 from impasto.image import Picture
@@ -190,7 +190,7 @@ def paintings_of(
             yield own
             continue
         if entrant.name != PHOTO:  # what cannot be built is better known before hours of work
-            stylize.build(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
+            get_method(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
         yield list(paintings)
 
 

@@ -51,7 +51,7 @@ class Input:
 class Graph:
     """A network as other runtimes shall run it, a batch of one, in float32.
 
-    :mod:`impasto.export.runtime` knows what to feed to these names: ``content``, the photo;
+    :mod:`impasto.onnx.runtime` knows what to feed to these names: ``content``, the photo;
     ``style``, a painting; ``weights`` (1, N), how much of each style that was learned; ``noise0``,
     ``noise1`` and so on, see :func:`impasto.nn.texture_net.draw_noise`; ``alpha`` (1,), how much
     of the style; and what another graph of the method puts out, by the name of its output.

@@ -67,13 +67,13 @@ def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
     )
 
 
-def find(source: object, kind: str = "style") -> Learned | None:
+def find(source: object, kind: str | None = "style") -> Learned | None:
     """What a user means by a name or by a path of a model; None if it is neither.
 
     Args:
         source: ``wave``, ``mine.safetensors``, ``mine.onnx`` or, of a model with several styles,
             ``mine.safetensors#name``.
-        kind: What is wanted of it.
+        kind: What is wanted of it; None is anything.
 
     Raises:
         InputError: It is a model, but not of this kind, or has no such style.
@@ -93,7 +93,7 @@ def find(source: object, kind: str = "style") -> Learned | None:
         named = [one for one in shipped() if one.name == text]
     if not named:
         return None
-    if named[0].kind != kind:
+    if kind is not None and named[0].kind != kind:
         raise InputError(f"{text} is a model for {_USES[named[0].kind]}, not for {_USES[kind]}")
     return named[0]
 

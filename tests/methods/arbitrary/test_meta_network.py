@@ -396,10 +396,10 @@ def test_a_style_in_a_file(tmp_path):
 def test_a_shipped_model_goes_by_the_name_of_its_method(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"meta-network needs a model.*impasto train meta-network"):
-        stylize.build("meta-network", Ability.STYLIZE)
+        stylize.get_method("meta-network", Ability.STYLIZE)
     path = saved(fresh(), tmp_path / "mine.safetensors")
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(path))
-    assert stylize.build("meta-network", Ability.STYLIZE).name == "meta-network"
+    assert stylize.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
 
 
 def test_training_by_name(places, tmp_path):

@@ -428,15 +428,15 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
     with pytest.raises(InputError, match=r"style_weight was settled.*change alpha"):
-        stylize.build(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
+        stylize.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"needs a model.*impasto train style-prediction"):
-        stylize.build("style-prediction", Ability.STYLIZE)
+        stylize.get_method("style-prediction", Ability.STYLIZE)
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(saved[1]))
-    built = stylize.build("style-prediction", Ability.STYLIZE, precision="float32")
+    built = stylize.get_method("style-prediction", Ability.STYLIZE, precision="float32")
     assert built.name == "style-prediction"
 
 

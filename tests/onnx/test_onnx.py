@@ -22,9 +22,6 @@ from impasto.errors import (
     MissingExtraError,
     WeightsError,
 )
-from impasto.export import graph as tracing
-from impasto.export import onnx as export
-from impasto.export.runtime import Exported
 from impasto.image import Picture, load
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config
@@ -35,6 +32,9 @@ from impasto.methods.registry import get, methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, onnx_file, zoo
 from impasto.nn.blocks import instance_norm
+from impasto.onnx import exporter as export
+from impasto.onnx import graph as tracing
+from impasto.onnx.runtime import Exported
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
