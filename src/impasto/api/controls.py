@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.api.inputs import alike, check_side
+from impasto.api.inputs import alike
+from impasto.api.options import COLORS, Controls
 from impasto.core.progress import Callback, Progress, Share
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
@@ -20,45 +21,7 @@ from impasto.methods.registry import methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
-COLORS = ("style", "luminance", "match")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Controls:
-    """What a user may ask for, whatever the method.
-
-    Attributes:
-        size: Long edge of the result in pixels; None is the photo's own, or the method's default
-            if that is smaller.
-        style_scale: Stroke size: the style picture's size relative to the photo's, 1 being the
-            same number of pixels.
-        colors: ``style`` takes the painting's colours. ``luminance`` keeps the photo's colours and
-            paints its lightness only. ``match`` gives the painting the photo's colours first.
-        strength: 1 is the full result, 0 the photo.
-        match_histogram: Give the result the colour histogram of the (first) style at the end.
-        median: Take the median of each pixel and its eight neighbours at the end, against specks.
-        seed: Of everything random, also of the noise that networks get
-            (:mod:`impasto.image.dither`).
-    """
-
-    size: int | None = None
-    style_scale: float = 1.0
-    colors: str = "style"
-    strength: float = 1.0
-    match_histogram: bool = False
-    median: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        if self.size is not None:
-            check_side("size", self.size)
-        if not 0 < self.style_scale <= 8:
-            raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        if self.colors not in COLORS:
-            raise InputError(f"unknown colors {self.colors!r}: choose {', '.join(COLORS)}")
+__all__ = ["COLORS", "Brush", "Controls", "Encode", "Job", "asked", "mix"]
 
 
 def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto import image
+from impasto.api.options import LARGEST, check_side
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, samples
 from impasto.training.sources import Found, look, together
@@ -21,8 +22,6 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | Image | Any
 Places = str | Path | Sequence[str | Path]  # of many pictures
 
 SAMPLE = "sample:"  # a picture that the package draws or brings
-
-_LARGEST = 16384  # a side beyond which no method here can work on one machine
 
 
 def read(source: Source) -> Image:
@@ -90,7 +89,7 @@ def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: f
     # half a pixel more, since sides are rounded before their product is taken
     long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
     size = math.ceil(max(long_edges))
-    return f"--size {size} would do" if size <= _LARGEST else "it is too narrow: crop it"
+    return f"--size {size} would do" if size <= LARGEST else "it is too narrow: crop it"
 
 
 def _narrow(picture: Image) -> float:
@@ -181,9 +180,3 @@ def _mask(source: Source, photo: Image) -> Tensor:
         mask, (photo.height, photo.width), mode="bilinear", antialias=True
     )
     return mask.clamp(0, 1)
-
-
-def check_side(name: str, side: int) -> None:
-    """Refuse a side that no picture has; ``name`` is what the user calls it."""
-    if not 1 <= side <= _LARGEST:
-        raise InputError(f"{name} is {side}: it must be 1 to {_LARGEST} pixels")

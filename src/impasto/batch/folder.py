@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from impasto.api.controls import Controls, asked
@@ -50,7 +51,7 @@ def stylize_folder(
     own = {name: options.pop(name) for name in tuple(options) if name in Job.__dataclass_fields__}
     sources = [style] if isinstance(style, (str, os.PathLike)) else style
     job = Job(
-        folder=os.path.abspath(folder),
+        folder=str(Path(folder).absolute()),
         styles=styles(sources),
         controls=asked(controls, options),
         **own,

@@ -76,16 +76,7 @@ class Worker:
 
     def __init__(self, job: Job, out: Path) -> None:
         self._job, self._out = job, out
-        self._brushes = Brushes(
-            job.method,
-            quality=job.quality,
-            preset=job.preset,
-            settings=job.settings,
-            device=job.device,
-            precision=job.precision,
-            memory=job.memory,
-            runtime=job.runtime,
-        )
+        self._brushes = Brushes(**job.arguments("controls"))
         self._styles: OrderedDict[int, _Ready] = OrderedDict()
 
     def paint(self, item: Item) -> Outcome:
