@@ -14,14 +14,13 @@ from torch import Tensor
 
 from impasto import image
 from impasto.api.options import LARGEST, check_side
+from impasto.core.schemes import FILE, MODEL, SAMPLE
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, samples
 from impasto.training.sources import Found, look, together
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image | Any
 Places = str | Path | Sequence[str | Path]  # of many pictures
-
-SAMPLE = "sample:"  # a picture that the package draws or brings
 
 
 def read(source: Source) -> Image:
@@ -34,6 +33,10 @@ def read(source: Source) -> Image:
         return source
     if isinstance(source, str) and source.startswith(SAMPLE):
         return samples.load(source.removeprefix(SAMPLE))
+    if isinstance(source, str) and source.startswith(MODEL):
+        raise InputError(f"{source} is what a model has learned, no image: give a picture file")
+    if isinstance(source, str):
+        source = source.removeprefix(FILE)
     if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
         return image.load(source)
     other: Any = source
@@ -76,7 +79,7 @@ def fit(picture: Image, size: int | None, default: int | None, name: str = "size
 
 
 def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: float = 1.0) -> str:
-    """Name the ``--size`` at which no side is too small, for the end of a message.
+    """Name the ``size`` at which no side is too small, for the end of a message.
 
     Args:
         least: What sides must be at least, in pixels.
@@ -89,7 +92,7 @@ def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: f
     # half a pixel more, since sides are rounded before their product is taken
     long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
     size = math.ceil(max(long_edges))
-    return f"--size {size} would do" if size <= LARGEST else "it is too narrow: crop it"
+    return f"`size={size}` would do" if size <= LARGEST else "it is too narrow: crop it"
 
 
 def _narrow(picture: Image) -> float:

@@ -12,8 +12,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from impasto.api.inputs import SAMPLE
 from impasto.api.options import Controls, StylizeOptions
+from impasto.core.schemes import FILE, MODEL, SAMPLE, bare
 from impasto.errors import InputError
 from impasto.image import WRITE_SUFFIXES, check_target
 from impasto.methods.style import SUFFIX
@@ -91,6 +91,8 @@ class Job(StylizeOptions):
             told["styles"] = tuple(Chosen(**one) for one in told["styles"])
             told["controls"] = Controls(**told["controls"])
             return cls(**told)
+        except InputError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError("it is damaged, or of another version of Impasto") from error
 
@@ -136,6 +138,10 @@ def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
 
 def _expanded(source: str) -> list[tuple[str, str, str]]:
     """(source, stem of its label, digest) of each style that is meant."""
+    if source.startswith(MODEL):
+        zoo.find(source)  # or it raises
+        return [(source, bare(source), "")]
+    source = source.removeprefix(FILE)
     path, hash_mark, wanted = source.partition("#")
     if path.endswith(checkpoint.SUFFIX):
         learned = zoo.find(source)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.core.interrupts import in_words, interruptible
 from impasto.core.progress import Callback, Progress, chain
+from impasto.core.schemes import FILE, bare
 from impasto.errors import CancelledError, InputError, InterruptedRun
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def target(
         output = Path(f"{stem(photo)}-{stem(suffix)}.png")
     image.check_target(output, depth=depth)
     if not overwrite and output != STREAM and output.exists():
-        for source in (photo, suffix, *others):
+        for source in (one.removeprefix(FILE) for one in (photo, suffix, *others)):
             if os.path.exists(source) and os.path.samefile(source, output):
                 raise InputError(
                     f"{output} is read as well: --overwrite replaces it, or give another name"
@@ -61,7 +62,7 @@ def target(
 
 def stem(picture: str) -> str:
     """What a picture is called in the names of files made of it."""
-    return "picture" if picture == "-" else Path(picture.removeprefix("sample:")).stem
+    return "picture" if picture == "-" else Path(bare(picture)).stem
 
 
 @dataclass

@@ -41,7 +41,8 @@ Styles = Annotated[
         "--style",
         "-s",
         metavar="PAINTING|NAME[:WEIGHT]",
-        help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
+        help="A style picture, a name of 'impasto styles', a .style or model file; repeatable. "
+        "model:NAME, sample:NAME and file:PATH say which.",
     ),
 ]
 Transport = Annotated[

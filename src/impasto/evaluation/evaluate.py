@@ -13,9 +13,11 @@ from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from impasto.api.inputs import SAMPLE, Places, alike, check_side, fit, pictures, read, would_do
+from impasto.api.inputs import Places, alike, fit, pictures, read, would_do
+from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
+from impasto.core.schemes import SAMPLE
 from impasto.errors import ImpastoError, InputError, TooSmallError
 from impasto.evaluation import metrics, worker
 from impasto.evaluation.candidates import PHOTO, Entrant, named, paintings_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from impasto._version import __version__
-from impasto.api.inputs import SAMPLE
+from impasto.core.schemes import SAMPLE
 from impasto.evaluation import labels
 from impasto.evaluation.results import HEADER, Comparison
 from impasto.image import Picture, save

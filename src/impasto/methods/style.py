@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from impasto.core.schemes import FILE
 from impasto.errors import InputError
 from impasto.image import Picture, files
 
@@ -165,7 +166,7 @@ def ready(source: object) -> Style | None:
     if isinstance(source, Style):
         return source
     if isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).suffix == SUFFIX:
-        return load(os.fsdecode(source))
+        return load(os.fsdecode(source).removeprefix(FILE))
     return None
 
 

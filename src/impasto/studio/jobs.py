@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from impasto.api.inputs import SAMPLE, fit, read, shares_of
+from impasto.api.inputs import fit, read, shares_of
 from impasto.api.options import StylizeOptions
 from impasto.api.presets import choose as choose_quality
 from impasto.api.resolve import Brushes
 from impasto.api.stylize import paint, synthesize
 from impasto.core.progress import Callback
+from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError, InterruptedRun
 from impasto.evaluation import compare
 from impasto.image import Picture
