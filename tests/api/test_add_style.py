@@ -140,7 +140,7 @@ def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
         ({"painting": "sample:gold"}, "has a style 'gold' already"),
         ({"name": "wave"}, "has a style 'wave' already"),
         ({"painting": __file__}, "test_adding.py"),
-        ({"photos": None}, "give --content"),
+        ({"photos": None}, "give a folder as `content`"),
         ({"settings": {"width": "8"}}, "the network stays as it was trained"),
         ({"settings": {"stepps": "8"}}, "unknown setting 'stepps'"),
         ({"base": "nowhere.safetensors"}, "no such model"),

@@ -762,7 +762,7 @@ def test_what_is_too_small_says_which_size_would_do(photo, painting, scale, size
     settings |= {"style_weights": "1"}
     pictures = [Image.new("RGB", sides, (200, 100, 50)) for sides in (photo, painting)]
     options = {"method": "gatys", "settings": settings, "style_scale": scale}
-    with pytest.raises(InputError, match=f"; --size {size} would do$"):
+    with pytest.raises(InputError, match=f"; `size={size}` would do$"):
         pipeline.stylize(*pictures, size=15, **options)
     assert max(pipeline.stylize(*pictures, size=size, **options).size) == size
 

@@ -132,7 +132,7 @@ def test_names(photos, tmp_path):
     ("options", "said"),
     [
         ({"output": "wave.jpg"}, "ends in .safetensors"),
-        ({"content": None}, "give --content"),
+        ({"content": None}, "give a folder as `content`"),
         ({"content": "nowhere"}, "nowhere"),
         ({"style": ()}, "learns one style, not 0"),
         ({"style": ["sample:wave", "sample:gold"]}, "learns one style, not 2"),

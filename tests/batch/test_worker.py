@@ -132,7 +132,7 @@ def test_an_error_is_told_in_a_line(make, folder, tmp_path):
 @pytest.mark.parametrize(
     ("named", "options", "words"),
     [
-        (["starry-night"], {"method": "adain"}, "leave --method out"),
+        (["starry-night"], {"method": "adain"}, "leave `method` out"),
         (["starry-night"], {"quality": "good"}, "leave the quality good out"),
         (["starry-night"], {"match_histogram": True}, "no picture to take the histogram of"),
         (["sample:wave"], {"method": "nothing"}, "nothing"),

@@ -141,7 +141,7 @@ def test_styles_of_two_methods_need_masks(pictures, exact):
     mask[..., :30] = 1
     both = painted(pictures[0], [one, other], masks=[Picture(mask)])
     assert torch.allclose(both[..., :29], painted(pictures[0], one)[..., :29], atol=1e-5)
-    with pytest.raises(InputError, match="was encoded by mmd: leave --method out"):
+    with pytest.raises(InputError, match="was encoded by mmd: leave `method` out"):
         stylize.stylize(pictures[0], other, method=exact)
 
 

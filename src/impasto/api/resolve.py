@@ -96,7 +96,7 @@ class Brushes:
             source = style if isinstance(style, Style) else read(style)
             return Brush(self._painter(source, default), source, share)
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
-            raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
+            raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
             self._opened[learned.path, alone] = open_learned(
                 learned,
@@ -114,7 +114,7 @@ class Brushes:
         if isinstance(source, Style):
             name = method.name if isinstance(method, Method) else method
             if name is not None and zoo.method_of(name) != source.method:
-                raise InputError(f"this style was encoded by {source.method}: leave --method out")
+                raise InputError(f"this style was encoded by {source.method}: leave `method` out")
             default = source.method
         return method if isinstance(method, Method) else self._make(method or default)
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from impasto.api.controls import Brush, Controls, Encode, Job, asked, mix
-from impasto.api.inputs import Source, check_side, fit, read, regions_of, would_do
+from impasto.api.inputs import Source, fit, read, regions_of, would_do
 from impasto.api.load import get_method, open_learned, open_model
+from impasto.api.options import check_side
 from impasto.api.resolve import Brushes
 from impasto.core.device import Place
 from impasto.core.progress import Callback, silent

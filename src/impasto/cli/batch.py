@@ -10,7 +10,7 @@ import typer
 
 import impasto
 from impasto.api.options import StylizeOptions
-from impasto.cli import app
+from impasto.cli import app, parsing
 from impasto.cli.options import UNCHANGED, Bits, KeepMetadata, Quiet, with_stylize_options
 from impasto.errors import CancelledError, ImpastoError, PassedOverError
 
@@ -95,7 +95,9 @@ def batch(
     if over and (report.failures or not serious) and not quiet:
         print(f"impasto: passed over: {over}", file=sys.stderr)
     for one in report.failures[:_LISTED]:
-        print(f"impasto: {one.picture}, {one.style}: {one.error}", file=sys.stderr)
+        print(
+            f"impasto: {one.picture}, {one.style}: {parsing.as_options(one.error)}", file=sys.stderr
+        )
     if report.failures:
         failed = f"{len(report.failures)} of {report.total} pictures failed"
         raise ImpastoError(f"{failed}: see {output / 'manifest.jsonl'}")

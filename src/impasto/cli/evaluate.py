@@ -142,6 +142,7 @@ def compare(
 def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the numbers, and what failed; returns where they are, in words."""
     from impasto.cli import console
+    from impasto.cli.parsing import as_options
     from impasto.evaluation import labels, results
     from impasto.image import files
     from impasto.training.sources import in_words
@@ -157,7 +158,8 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     if found.passed and not quiet:
         print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
     for one in found.failures:
-        print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
+        why = as_options(one.error)
+        print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
     if not found.rows:
         raise ImpastoError("nothing could be measured")
     return "the table" if json in {None, console.STREAM} else str(json)

@@ -72,7 +72,7 @@ class Exported(Method):
         precision: str = "auto",
     ) -> None:
         if precision not in PRECISIONS[:2]:
-            raise InputError(f"{path.name} runs in float32: leave --precision out")
+            raise InputError(f"{path.name} runs in float32: leave `precision` out")
         self.facts = onnx_file.facts(path)
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
             free = "alpha" if "alpha" in self.facts else "none of its numbers"

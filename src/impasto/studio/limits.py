@@ -104,7 +104,7 @@ def optimizes(method: str) -> bool:
 def told(error: BaseException) -> str:
     """An error in one line that is fit for a page: no traceback, no path of the server."""
     if isinstance(error, ImpastoError):
-        return pathless(str(error))
+        return pathless(str(error)).replace("`", "")  # around parameters
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: choose a smaller size"
     return f"something went wrong: {type(error).__name__}. The server's log says more"

@@ -86,7 +86,7 @@ def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None
     if not path.is_file():
         raise InputError(f"{text} does not exist: name a video, or a folder of frames")
     if fps is not None:
-        raise InputError("--fps is for a folder of frames: a video has its own")
+        raise InputError("`fps` is for a folder of frames: a video has its own")
     return Animation(path) if is_animated_webp(path) else Video(path)
 
 

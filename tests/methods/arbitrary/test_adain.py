@@ -412,7 +412,7 @@ def test_a_style_in_a_file_wants_a_model_of_the_method(saved, tmp_path):
     kept = style_file.load(tmp_path / "y.style")
     found = stylize.stylize(x, kept, method=str(path), precision="float32").rgb
     torch.testing.assert_close(found, method.stylize(dithered(x.rgb, 0), method.encode(y)))
-    with pytest.raises(InputError, match="encoded by adain: leave --method out"):
+    with pytest.raises(InputError, match="encoded by adain: leave `method` out"):
         stylize.stylize(x, kept, method="gatys")
 
 
@@ -437,7 +437,7 @@ def test_training_by_name(photos, paintings, tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "adain learns from paintings: give --style FOLDER"),
+        ({}, "adain learns from paintings: give a folder as `style`"),
         ({"style": ["a", "b"]}, "learns no single style: give one folder"),
         ({"style": "nowhere"}, "nowhere: there is no such folder"),
     ],

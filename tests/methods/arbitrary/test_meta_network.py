@@ -389,7 +389,7 @@ def test_a_style_in_a_file(tmp_path):
     assert kept.parts[0].weight == 0.5
     found = stylize.stylize(x, kept, method=path, precision="float32").rgb
     torch.testing.assert_close(found, method.stylize(dithered(x.rgb, 0), method.encode(y)))
-    with pytest.raises(InputError, match="encoded by meta-network: leave --method out"):
+    with pytest.raises(InputError, match="encoded by meta-network: leave `method` out"):
         stylize.stylize(x, kept, method="gatys")
 
 
