@@ -15,10 +15,10 @@ from impasto.core.lazy import exports
 
 if TYPE_CHECKING:
     from impasto.api.add_style import add_style
-    from impasto.api.controls import Controls
     from impasto.api.encode import encode
     from impasto.api.invert import invert, ladder
     from impasto.api.load import get_method, list_models, load_model
+    from impasto.api.options import Controls
     from impasto.api.specialize import specialize
     from impasto.api.stylize import stylize, synthesize, upscale
     from impasto.api.train import train
@@ -87,7 +87,7 @@ __all__ = [
 
 _HOMES = {
     "CancelledError": "errors",
-    "Controls": "api.controls",
+    "Controls": "api.options",
     "DivergedError": "errors",
     "Encoder": "nn.vgg",
     "Image": "image",
