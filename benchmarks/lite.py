@@ -36,7 +36,7 @@ def main(which: str, side: int, style: str = STYLE) -> None:
 
 def _ours(style: str) -> Callable[[Image.Image], Image.Image]:
     from impasto.api import load
-    from impasto.image import Picture
+    from impasto.image import Image as Picture
     from impasto.models import zoo
 
     found = zoo.find(style)

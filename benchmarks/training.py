@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from impasto import image
 from impasto.core.device import choose
 from impasto.core.progress import Progress
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.nn.blocks import InstanceNorm
 from impasto.nn.vgg import Encoder
@@ -34,10 +34,10 @@ BATCH, CROP, WARM = 4, 256, 3  # steps that are not timed
 def photographs(folder: str) -> None:
     """Fill a folder with crops of scikit-image's photographs, as JPEG of training size."""
     for name in ("astronaut", "coffee", "chelsea", "rocket"):
-        picture = Picture.from_numpy(getattr(data, name)())
+        picture = Image.from_numpy(getattr(data, name)())
         for index, flipped in enumerate((False, True)):
             pixels = picture.rgb.flip(-1) if flipped else picture.rgb
-            image.save(Picture(pixels.contiguous()), f"{folder}/{name}-{index}.jpg")
+            image.save(Image(pixels.contiguous()), f"{folder}/{name}-{index}.jpg")
 
 
 def ours(folder: str, steps: int) -> float:

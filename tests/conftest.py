@@ -12,6 +12,8 @@ from skimage import data
 from impasto.__main__ import main
 from impasto.nn.vgg import Encoder
 
+collect_ignore = ["plugin"]  # a package that tests install
+
 
 def pytest_configure(config):
     """One thread for each of several processes: more of them only wait for each other."""

@@ -10,7 +10,7 @@ from skimage import data
 from torch import Tensor
 
 from impasto.core.device import choose
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.methods.registry import get
 from impasto.models import checkpoint
 

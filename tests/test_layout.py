@@ -16,7 +16,7 @@ ORDER = [
     "models",
     "training",
     "methods",
-    "export",
+    "onnx",
     "api",
     "evaluation",
     "batch",

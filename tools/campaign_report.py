@@ -15,7 +15,7 @@ from impasto import image
 from impasto.api import recipes, stylize, train
 from impasto.core.device import choose
 from impasto.evaluation import artifacts
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -71,13 +71,13 @@ def spread(files: Sequence[Path], number: int) -> list[Path]:
     return [files[len(files) * i // number] for i in range(min(number, len(files)))]
 
 
-Row = list[tuple[str, Picture]]
+Row = list[tuple[str, Image]]
 
 
 def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[Path]) -> list[Row]:
     """Return a row for each photo: what the model is given, then its results, with their labels."""
     if kind == "texture":
-        blank = Picture(torch.ones(1, 3, SIZE, SIZE))
+        blank = Image(torch.ones(1, 3, SIZE, SIZE))
         return [[("", blank), ("texture", stylize.synthesize(str(path), size=(SIZE, SIZE)))]]
     rows = []
     for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
@@ -107,7 +107,7 @@ def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> fl
     _, arguments = styles_of(path, kind, [painting])[0]
 
     def paint(photo: Tensor) -> Tensor:
-        return stylize.stylize(Picture(photo), **arguments).rgb
+        return stylize.stylize(Image(photo), **arguments).rgb
 
     fitted = [stylize.fit(stylize.read(photo), SIZE, None).rgb for photo in photos]
     return fmean(artifacts.flicker(paint, one) for one in fitted)

@@ -39,26 +39,26 @@ class Falls:
         return min((losses[0] / losses[-1] for losses in self.stages.values()), default=None)
 
 
-def stylized(photo: str, painting: str, **options: object) -> Callable[..., impasto.Picture]:
+def stylized(photo: str, painting: str, **options: object) -> Callable[..., impasto.Image]:
     """A photo in the style of a painting, of the samples."""
     return lambda callback: impasto.stylize(
         f"sample:{photo}", f"sample:{painting}", size=SIDE, callback=callback, **options
     )
 
 
-def texture(sample: str, **options: object) -> Callable[..., impasto.Picture]:
+def texture(sample: str, **options: object) -> Callable[..., impasto.Image]:
     """More of a sample texture."""
     return lambda callback: impasto.synthesize(f"sample:{sample}", callback=callback, **options)
 
 
-def ladder(photo: str, kind: str) -> Callable[..., impasto.Picture]:
+def ladder(photo: str, kind: str) -> Callable[..., impasto.Image]:
     """What the layers keep of a photo."""
     return lambda callback: impasto.ladder(
         f"sample:{photo}", kind=kind, size=160, settings={"steps": 80}, callback=callback
     )
 
 
-ENTRIES: dict[str, Callable[..., impasto.Picture]] = {
+ENTRIES: dict[str, Callable[..., impasto.Image]] = {
     "gatys-astronaut-swirls": stylized("astronaut", "swirls"),
     "gatys-chelsea-fjord": stylized("chelsea", "fjord"),
     "gatys-coffee-mosaic": stylized("coffee", "mosaic"),

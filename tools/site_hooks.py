@@ -34,6 +34,7 @@ FAMILIES = {
     "per_style": "One network, one style",
     "multi_style": "One network, many styles",
     "arbitrary": "One network, any style",
+    "other": "Of other packages",
 }
 # files that lie elsewhere in the repository, and where the site has them
 MOVED = {
@@ -94,11 +95,16 @@ def mathml(tex: str, tag: str = "span") -> str:
 def table_of_methods() -> str:
     """Every method by family, with its papers and what it can do."""
     lines = []
+    families = {entry.family for entry in methods()}
     for family, title in FAMILIES.items():
+        if family not in families:
+            continue
         lines += [f"## {title}", "", "| name | what it does | papers | can |", "|---|---|---|---|"]
         for entry in methods():
             if entry.family == family:
-                name = f"[`{entry.name}`]({entry.name}.md)"
+                page = f"{entry.name}.md"
+                there = (ROOT / "docs" / "methods" / page).exists()
+                name = f"[`{entry.name}`]({page})" if there else f"`{entry.name}`"
                 papers = "; ".join(f"{p.authors}, {p.venue} {p.year}" for p in entry.papers)
                 can = entry.abilities.words()
                 lines.append(f"| {name} | {entry.summary} | {papers} | {can} |")

@@ -1,4 +1,9 @@
-"""The package's own errors: each says what was wrong and what to do about it, in one line."""
+"""The package's own errors: each says what was wrong and what to do about it, in one line.
+
+A message names a parameter in backticks, with a value where one is advised: ```size```,
+```precision="float32"```. The command line shows the option instead, see
+:func:`impasto.cli.parsing.as_options`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ class ImpastoError(Exception):
         super().__init__(" ".join(message.split()))
 
 
-class InputError(ImpastoError):
+class InputError(ImpastoError, ValueError):
     """The caller gave something that cannot be used: a file, an option, a size."""
 
     exit_code = 2

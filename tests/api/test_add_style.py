@@ -8,12 +8,12 @@ import torch
 from helpers import TINY, photos_in, pictures
 from impasto.api import add_style, stylize, train
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.models import checkpoint, zoo
 
 SMALL = {**TINY, "blocks": "1"}
 QUICK = {"steps": "4", "batch": "2", "workers": "0", "report_every": "2", "warmup": "0"}
-PHOTO = Picture(pictures(1, 3, 37, 45))
+PHOTO = Image(pictures(1, 3, 37, 45))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
         ({"painting": "sample:gold"}, "has a style 'gold' already"),
         ({"name": "wave"}, "has a style 'wave' already"),
         ({"painting": __file__}, "test_add_style.py"),
-        ({"photos": None}, "give --content"),
+        ({"photos": None}, "give a folder as `content`"),
         ({"settings": {"width": "8"}}, "the network stays as it was trained"),
         ({"settings": {"stepps": "8"}}, "unknown setting 'stepps'"),
         ({"base": "nowhere.safetensors"}, "no such model"),

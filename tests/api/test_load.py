@@ -9,7 +9,7 @@ from helpers import FLOAT32, is_picture
 from helpers import smooth_picture as smooth
 from impasto.api import stylize
 from impasto.errors import InputError, WeightsError
-from impasto.image import Picture, color_transfer, filters
+from impasto.image import Image, color_transfer, filters
 from impasto.methods import config
 from impasto.methods.registry import get, methods
 from impasto.methods.spec import Ability
@@ -72,7 +72,7 @@ def test_masks_put_two_networks_side_by_side(two):
     photo, mask = smooth(), torch.zeros(1, 3, 36, 52)
     mask[..., :26] = 1
     alone = [stylize.stylize(photo, one).rgb for one in two]
-    result = stylize.stylize(photo, two, masks=[Picture(mask)]).rgb
+    result = stylize.stylize(photo, two, masks=[Image(mask)]).rgb
     assert torch.allclose(result[..., :26], alone[0][..., :26], atol=1e-6)
     assert torch.allclose(result[..., 26:], alone[1][..., 26:], atol=1e-6)
 
@@ -149,7 +149,7 @@ def test_numbers_beside_a_painting_are_those_of_its_method(tmp_path):
     result = stylize.stylize(
         smooth(),
         [path, "sample:wave"],
-        masks=[Picture(half), Picture(1 - half)],
+        masks=[Image(half), Image(1 - half)],
         settings={"steps": 2, "levels": 1},
         callback=lambda p: steps.append(p.step),
     )

@@ -5,14 +5,14 @@ import torch
 
 from impasto.api import presets, resolve, stylize
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import zoo
 
-PHOTO = Picture(torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(1)))
+PHOTO = Image(torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(1)))
 
 
 @pytest.fixture

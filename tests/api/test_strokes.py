@@ -6,7 +6,7 @@ import torch
 import impasto
 from impasto.api import strokes
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.base import Method
 from impasto.methods.spec import Ability
 
@@ -37,7 +37,7 @@ def wavelength(image):
 
 
 def stylized(width=128, **options):
-    photo = Picture(torch.full((1, 3, width // 2, width), 0.5))
+    photo = Image(torch.full((1, 3, width // 2, width), 0.5))
     method = Stripes()
     return impasto.stylize(photo, photo, method=method, **options).rgb, method.painted
 
@@ -62,11 +62,11 @@ def test_small_images_are_painted_as_they_are():
 
 def test_a_network_paints_the_whole_photo_and_says_what_it_enlarges():
     photo = torch.rand(1, 3, 40, 60)
-    painted = impasto.stylize(Picture(photo), "starry-night")
+    painted = impasto.stylize(Image(photo), "starry-night")
     assert (painted.size, painted.note) == ((60, 40), "")
-    large = impasto.stylize(Picture(photo), "starry-night", size=72)
+    large = impasto.stylize(Image(photo), "starry-night", size=72)
     assert "enlarged from 60x40 to 72x48" in large.note
-    little = impasto.stylize(Picture(photo), "starry-night", memory=1 << 20)
+    little = impasto.stylize(Image(photo), "starry-night", memory=1 << 20)
     assert max(little.size) < 60
     assert f"shrunk from 60x40 to {little.width}x{little.height}" in little.note
 

@@ -24,7 +24,8 @@ from impasto.api import controls, inputs
 from impasto.api import stylize as pipeline
 from impasto.core.progress import Progress
 from impasto.errors import DivergedError, InputError
-from impasto.image import Picture, color_transfer
+from impasto.image import Image as Picture
+from impasto.image import color_transfer
 from impasto.methods import config, registry
 from impasto.methods.base import Method
 from impasto.methods.registry import methods
@@ -261,7 +262,7 @@ def test_no_style(stub):
 
 
 def test_a_named_method_can_be_built_once_and_used_again():
-    method = pipeline.build("gatys", Ability.STYLIZE, settings={"steps": "7"})
+    method = pipeline.get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
     assert method.config.steps == 7
 
 
@@ -751,7 +752,7 @@ def test_what_is_too_small_says_which_size_would_do(photo, painting, scale, size
     settings |= {"style_weights": "1"}
     pictures = [Image.new("RGB", sides, (200, 100, 50)) for sides in (photo, painting)]
     options = {"method": "gatys", "settings": settings, "style_scale": scale}
-    with pytest.raises(InputError, match=f"; --size {size} would do$"):
+    with pytest.raises(InputError, match=f"; `size={size}` would do$"):
         pipeline.stylize(*pictures, size=15, **options)
     assert max(pipeline.stylize(*pictures, size=size, **options).size) == size
 

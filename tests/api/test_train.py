@@ -14,7 +14,7 @@ from helpers import TINY, photos_in
 from impasto.api import recipes, stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.models import checkpoint
 
 SMALL = {**TINY, "blocks": "1", "report_every": "2"}
@@ -117,7 +117,7 @@ def test_names(photos, tmp_path):
     ("options", "said"),
     [
         ({"output": "wave.jpg"}, "ends in .safetensors"),
-        ({"content": None}, "give --content"),
+        ({"content": None}, "give a folder as `content`"),
         ({"content": "nowhere"}, "nowhere"),
         ({"style": ()}, "learns one style, not 0"),
         ({"style": ["sample:wave", "sample:gold"]}, "learns one style, not 2"),

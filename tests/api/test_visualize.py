@@ -10,7 +10,7 @@ from helpers import TINY, photos_in, pictures
 from impasto.api import add_style, stylize, train, visualize
 from impasto.core.device import choose
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.methods.multi_style.stylebank import StyleBank
 from impasto.models import checkpoint
 

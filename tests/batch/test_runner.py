@@ -79,9 +79,11 @@ def test_a_result_that_was_lost_is_made_again_and_one_without_a_line_gets_it(mak
 def test_another_job_is_refused_in_words_unless_it_begins_anew(make, out, inline):
     run(make(), out)
     before = results(out)
-    with pytest.raises(InputError, match=r"another job \(strength was 1\.0, is 0\.5\).*--restart"):
+    with pytest.raises(
+        InputError, match=r"another job \(strength was 1\.0, is 0\.5\).*`restart=True`"
+    ):
         run(make(strength=0.5), out)
-    with pytest.raises(InputError, match="leave --method out"):
+    with pytest.raises(InputError, match="leave `method` out"):
         run(make(method="adain"), out, restart=True)  # makes no sense: nothing is thrown away
     assert results(out) == before
     draw(out / "mine.png")
@@ -153,7 +155,7 @@ def test_progress_counts_what_is_left(make, out, inline):
     [
         ({"engine": "slurm"}, "unknown engine 'slurm'"),
         ({"workers": 0}, "workers is 0"),
-        ({"address": "auto"}, "needs --engine ray"),
+        ({"address": "auto"}, 'needs `engine="ray"`'),
     ],
 )
 def test_what_makes_no_sense(make, out, options, words):

@@ -14,7 +14,8 @@ from impasto.api.controls import Controls
 from impasto.batch.plan import plan
 from impasto.batch.worker import Worker, usual_pixels
 from impasto.errors import InputError
-from impasto.image import Picture, load
+from impasto.image import Image as Picture
+from impasto.image import load
 from impasto.methods.arbitrary.adain import AdaIn
 
 
@@ -132,7 +133,7 @@ def test_an_error_is_told_in_a_line(make, folder, tmp_path):
 @pytest.mark.parametrize(
     ("named", "options", "words"),
     [
-        (["starry-night"], {"method": "adain"}, "leave --method out"),
+        (["starry-night"], {"method": "adain"}, "leave `method` out"),
         (["starry-night"], {"quality": "good"}, "leave the quality good out"),
         (["starry-night"], {"match_histogram": True}, "no picture to take the histogram of"),
         (["sample:wave"], {"method": "nothing"}, "nothing"),

@@ -11,7 +11,7 @@ import torch
 from impasto.cli import console
 from impasto.core.progress import Progress
 from impasto.errors import CancelledError, DivergedError, InputError
-from impasto.image import Picture
+from impasto.image import Image
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_target_is_checked():
 
 
 def picture(height=4, width=6):
-    return Picture(torch.full((1, 3, height, width), 0.5))
+    return Image(torch.full((1, 3, height, width), 0.5))
 
 
 def test_job_tells_listeners_and_writes(capsys):

@@ -13,7 +13,8 @@ from impasto.api.resolve import Brushes
 from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.evaluation import worker
-from impasto.image import Picture, load
+from impasto.image import Image as Picture
+from impasto.image import load
 from impasto.methods import style
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -34,7 +35,7 @@ def pictures(tmp_path):
 @pytest.fixture
 def exact():
     """Gatys in float32 with two steps."""
-    return stylize.build("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
+    return stylize.get_method("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
 
 
 def painted(photo, of, **options):
@@ -141,7 +142,7 @@ def test_styles_of_two_methods_need_masks(pictures, exact):
     mask[..., :30] = 1
     both = painted(pictures[0], [one, other], masks=[Picture(mask)])
     assert torch.allclose(both[..., :29], painted(pictures[0], one)[..., :29], atol=1e-5)
-    with pytest.raises(InputError, match="was encoded by mmd: leave --method out"):
+    with pytest.raises(InputError, match="was encoded by mmd: leave `method` out"):
         stylize.stylize(pictures[0], other, method=exact)
 
 

@@ -105,7 +105,7 @@ def test_a_pipe_that_is_filled_is_a_picture(impasto, tmp_path, network, photo, h
     hurry()
     pipe, out = tmp_path / "pipe", tmp_path / "out.png"
     os.mkfifo(pipe)
-    image.save(image.Picture(photo(24, 32)), buffer := io.BytesIO(), format="PNG")
+    image.save(image.Image(photo(24, 32)), buffer := io.BytesIO(), format="PNG")
     writer = threading.Thread(target=pipe.write_bytes, args=(buffer.getvalue(),))
     writer.start()
     found = impasto("stylize", pipe, "-s", network, "--size", 32, "-o", out, "--quiet")

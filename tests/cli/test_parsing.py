@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import impasto
 from impasto.cli import parsing
 from impasto.errors import InputError
 
@@ -67,3 +71,35 @@ def test_seconds(text, seconds):
 def test_no_seconds(text):
     with pytest.raises(InputError, match="write 90s, 20m or 8h"):
         parsing.seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("leave `method` out", "leave --method out"),
+        ("try a smaller `size`: `size=512` would do", "try a smaller --size: --size 512 would do"),
+        ("such as `size=(64, 32)`", "such as --size 64x32"),
+        ('use `precision="float32"`', "use --precision float32"),
+        ("or `restart=True` to begin anew", "or --restart to begin anew"),
+        ("or `resume=False` to begin anew", "or --restart to begin anew"),
+        ("add `auth_file`", "add --auth-file"),
+        ("a file called `A b`", "a file called `A b`"),
+    ],
+)
+def test_the_command_line_names_options(message, shown):
+    assert parsing.as_options(message) == shown
+
+
+def test_no_message_of_the_library_names_an_option():
+    source = Path(impasto.__file__).parent
+    theirs = {"cli", "methods", "models", "video/fingerprint.py", "batch/job.py", "studio/theme.py"}
+    found = [
+        f"{path.relative_to(source)}: {line.strip()}"
+        for path in source.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"[\"' ]--[a-z]", line)
+        and not theirs & {path.relative_to(source).parts[0], str(path.relative_to(source))}
+    ]
+    # help texts of options, the candidates' docstring, and what a server is started with
+    known = ("evaluation/candidates.py", "api/options.py", "studio/origins.py")
+    assert [line for line in found if not line.startswith(known)] == []

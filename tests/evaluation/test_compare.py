@@ -23,7 +23,7 @@ from impasto.evaluation import worker
 from impasto.evaluation.candidates import Entrant
 from impasto.evaluation.compare import SideBySide, compare
 from impasto.evaluation.results import Comparison, Failure, Row
-from impasto.image import Picture
+from impasto.image import Image as Picture
 
 QUICK = "gatys:steps=2:levels=1"
 BROKEN = "mmd:style_layers=relu9_1"

@@ -11,7 +11,8 @@ import torch
 from PIL import Image, ImageCms
 
 from helpers import chunk
-from impasto.image import Picture, colorspace, hdr, load, save
+from impasto.image import Image as Picture
+from impasto.image import colorspace, hdr, load, save
 
 # RGB of Display P3 and of BT.2020 to sRGB in linear light, as published (CSS Color 4; BT.2087)
 P3 = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 
 
 def flat(red, green, blue, height=20, width=30):
     color = torch.tensor([red, green, blue]).view(1, 3, 1, 1)
-    return Picture(color.expand(1, 3, height, width).contiguous())
+    return Image(color.expand(1, 3, height, width).contiguous())
 
 
 RED, GREEN, BLUE = flat(1.0, 0, 0), flat(0, 1.0, 0), flat(0, 0, 1.0)
@@ -63,7 +63,7 @@ def test_pictures_of_other_shapes():
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_alpha_is_left_out(alpha):
-    picture = Picture(RED.rgb, torch.full((1, 1, 20, 30), alpha))
+    picture = Image(RED.rgb, torch.full((1, 1, 20, 30), alpha))
     assert contact_sheet([("a", picture)]).alpha is None
 
 

@@ -6,7 +6,7 @@ import torch
 from impasto.api import stylize
 from impasto.api.controls import Brush, Controls
 from impasto.core.device import Runtime
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.dither import LEVEL, dithered
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.registry import methods
@@ -31,7 +31,7 @@ def network():
 
 
 def paint(network, photo, **options):
-    return stylize.stylize(Picture(photo), network.own_style(), method=network, **options).rgb
+    return stylize.stylize(Image(photo), network.own_style(), method=network, **options).rgb
 
 
 def test_noise_is_of_half_a_level_each_way():
@@ -94,7 +94,7 @@ def test_frames_of_videos_go_without(network):
     """Noise that stands still while a camera pans over a clean sky would be seen."""
     brush = Brush(network, network.own_style())
     painter = Painter([brush], Controls(), [])
-    painter.settle(Picture(sky()), even=False)
+    painter.settle(Image(sky()), even=False)
     assert torch.equal(painter(sky(), sky()), network.stylize(sky(), brush.source).clamp(0, 1))
 
 

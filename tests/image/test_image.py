@@ -21,7 +21,8 @@ from PIL import Image, ImageCms, ImageOps
 from helpers import chunk
 from impasto import image
 from impasto.errors import ImpastoError, InputError
-from impasto.image import Picture, color, files, load, save
+from impasto.image import Image as Picture
+from impasto.image import color, files, load, save
 
 
 def noise(shape, dtype=np.uint8, seed=0):

@@ -10,7 +10,8 @@ from PIL import ExifTags, Image
 
 from impasto.api import stylize
 from impasto.core.device import Runtime
-from impasto.image import Picture, load
+from impasto.image import Image as Picture
+from impasto.image import load
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 
 BASE, IFD = ExifTags.Base, ExifTags.IFD

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "create_connection", refuse)
 
 
-def check(picture: Picture) -> None:
+def check(picture: Image) -> None:
     assert picture.rgb.dtype == torch.float32
     assert picture.alpha is None
     assert picture.rgb.min() >= 0

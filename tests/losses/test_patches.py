@@ -11,7 +11,7 @@ from impasto.errors import InputError
 from impasto.losses.augment import augment_style
 from impasto.losses.patches import match_patches, patch_loss, patch_target, patch_votes
 
-# Picture (C, H, W), style maps (h, w), size, stride of the picture, stride of the style.
+# Image (C, H, W), style maps (h, w), size, stride of the picture, stride of the style.
 CASES = [
     ((5, 9, 12), [(11, 8)], 3, 1, 1),
     ((4, 10, 9), [(9, 13), (7, 6)], 3, 1, 1),

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save as serialize
 
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods import style as style_file
 from impasto.methods.style import Part, Style
 
@@ -94,7 +94,7 @@ def test_parts_that_share_tensors_can_be_kept(tmp_path):
 
 def test_thumbnails_go_along_and_show(tmp_path):
     assert painted().preview() is None
-    wide, tall = (Picture(torch.rand(1, 3, *sides)) for sides in ((100, 200), (60, 30)))
+    wide, tall = (Image(torch.rand(1, 3, *sides)) for sides in ((100, 200), (60, 30)))
     style = 0.2 * painted().pictured(wide) + 0.8 * painted(seed=1).pictured(tall)
     style.save(tmp_path / "x.style")
     preview = style_file.load(tmp_path / "x.style").preview()
@@ -178,7 +178,7 @@ def test_numbers_that_are_not_finite_are_damage(tmp_path):
 
 def test_a_file_cut_short_or_garbled_is_an_error_in_one_line(tmp_path):
     path = tmp_path / "x.style"
-    painted().pictured(Picture(torch.rand(1, 3, 9, 9))).save(path)
+    painted().pictured(Image(torch.rand(1, 3, 9, 9))).save(path)
     whole = path.read_bytes()
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])

@@ -7,7 +7,7 @@ from impasto.alignment.adain import adain
 from impasto.api.resolve import Brushes
 from impasto.api.stylize import paint
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.nn import norm_statistics
 from impasto.nn.blocks import instance_norm
 from impasto.nn.norm_statistics import Shot, settled
@@ -106,10 +106,10 @@ def test_what_enters_a_picture_does_not_change_the_rest(style, method):
         together, painted = Shot(drift=0.0), []
         for frame in (photo, later):
             if kind == "alone":
-                painted.append(paint(Picture(frame), brushes).rgb)
+                painted.append(paint(Image(frame), brushes).rgb)
                 continue
             with together.frame():
-                painted.append(paint(Picture(frame), brushes).rgb)
+                painted.append(paint(Image(frame), brushes).rgb)
         apart[kind] = float((painted[0] - painted[1])[..., :32].abs().mean())
     assert apart["steady"] < 0.6 * apart["alone"]
 
@@ -122,7 +122,7 @@ def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
         together = Shot(drift=0.1)
         for photo in photos:
             with together.frame():
-                last = paint(Picture(photo), brushes).rgb
+                last = paint(Image(photo), brushes).rgb
         painted.append(last)
     torch.testing.assert_close(painted[0], painted[1], rtol=0, atol=2e-3)
 
@@ -137,7 +137,7 @@ def test_an_optimisation_begins_where_the_frame_before_ended():
         found = losses.setdefault(name, [])
         with together.frame(start):
             listen = lambda progress: found.append(progress.losses["total"])  # noqa: E731
-            return paint(Picture(photo), brushes, callback=listen).rgb
+            return paint(Image(photo), brushes, callback=listen).rgb
 
     before = painted("alone", None)
     painted("on", before)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.studio import disk as disk_module
 from impasto.studio import job_queue, serve
 from impasto.studio.disk import Disk
@@ -104,7 +104,7 @@ def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path, mon
     disk = Disk(tmp_path, most=10**6, each=300_000)
     studio = Studio(Desk(), LIMITS, tmp_path, disk)
     greedy, other = Owner("a", "stylize", GREEDY), Owner("b", "stylize", OTHER)
-    noise = Picture(torch.rand(1, 3, 200, 200))  # 120 kB as a PNG
+    noise = Image(torch.rand(1, 3, 200, 200))  # 120 kB as a PNG
     for _ in range(3):
         assert (
             next(studio.work(greedy, lambda *_: time.sleep(0.5), lambda report: "begun")) == "begun"
@@ -117,7 +117,7 @@ def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path, mon
 
 def test_of_previews_few_are_kept(tmp_path):
     keep = Studio(Desk(), LIMITS, tmp_path, Disk(tmp_path)).previews("preview.jpg")
-    made = [Path(keep(Picture(torch.rand(1, 3, 8, 8)))) for _ in range(50)]
+    made = [Path(keep(Image(torch.rand(1, 3, 8, 8)))) for _ in range(50)]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(made[-10:])
     assert len(list(tmp_path.iterdir())) == 10
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from impasto.api.controls import Controls
 from impasto.errors import CancelledError, ImpastoError, InputError
-from impasto.image import Picture, samples
+from impasto.image import Image as Picture
+from impasto.image import samples
 from impasto.methods.registry import methods
 from impasto.methods.spec import Ability
 from impasto.models import zoo

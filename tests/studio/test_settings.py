@@ -11,7 +11,7 @@ from impasto.studio import jobs, options
 from impasto.studio.job_queue import Bench
 from impasto.studio.jobs import Order
 from impasto.studio.limits import Limits, pathless, told
-from impasto.studio.settings import STEPS, allowed, permitted
+from impasto.studio.settings import STEPS, allowed, parsed, permitted
 
 LIMITS = Limits(side=512, optimized=256, pixels=10**6)
 PAINTERS = [*options.painters(), *options.painters(Ability.SYNTHESIZE)]
@@ -125,7 +125,7 @@ def test_refusals(method, text, words):
 def test_a_learned_style_takes_no_settings(pictures):
     with pytest.raises(InputError, match="leave them out"):
         texture("irises", settings="weights=/etc/passwd")
-    wanted = Order(photo=pictures / "photo.jpg", names=["adele"], settings="weights=/x")
+    wanted = Order(photo=pictures / "photo.jpg", names=["adele"], settings=parsed("weights=/x"))
     with pytest.raises(InputError, match="leave them out"):
         jobs.stylize(wanted, LIMITS, Bench(), lambda _: None)
 

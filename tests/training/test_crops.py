@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.training.crops import box, crop
 from impasto.training.sources import Source
 

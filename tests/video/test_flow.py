@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.video.flicker import Flicker, difference
 from impasto.video.flow import Motion, motion, warp
 from moving_clips import drawn
 
 
 def picture(array):
-    return Picture.from_numpy(array).rgb
+    return Image.from_numpy(array).rgb
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from impasto import video
 from impasto.errors import CancelledError, InputError
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.video import job as jobs
 from moving_clips import drawn, read, write
 

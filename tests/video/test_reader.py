@@ -90,7 +90,7 @@ def test_no_place_and_no_pictures(tmp_path, clip):
         open_clip(tmp_path)
     with pytest.raises(InputError, match="address"):
         open_clip("https://example.org/a.mp4")
-    with pytest.raises(InputError, match="--fps"):
+    with pytest.raises(InputError, match="`fps`"):
         open_clip(clip, 25)
 
 

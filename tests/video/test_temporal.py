@@ -8,14 +8,14 @@ from impasto.api.resolve import Brushes
 from impasto.api.stylize import paint
 from impasto.errors import InputError
 from impasto.evaluation import metrics
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.nn.vgg import Encoder
 from impasto.video.temporal import Steady
 from moving_clips import drawn
 
 
 def pictures(*arguments, **options):
-    return [Picture.from_numpy(one).rgb for one in drawn(*arguments, **options)]
+    return [Image.from_numpy(one).rgb for one in drawn(*arguments, **options)]
 
 
 def test_flicker_is_halved_at_equal_style_distance():
@@ -23,7 +23,7 @@ def test_flicker_is_halved_at_equal_style_distance():
     brushes = Brushes("adain", precision="float32")("sample:swirls")
 
     def stylize(photo, tones):
-        return paint(Picture(photo), brushes).rgb
+        return paint(Image(photo), brushes).rgb
 
     photos = pictures(8, 128, 96)
     hand = Steady(stylize, plain=stylize)
@@ -45,7 +45,7 @@ def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
     brushes = Brushes(None, precision="float32")("joyfulness-lite")
 
     def stylize(photo, tones):
-        return paint(Picture(photo), brushes, tones=Picture(tones)).rgb
+        return paint(Image(photo), brushes, tones=Image(tones)).rgb
 
     (photo,) = pictures(1)
     plain = torch.tensor(first).view(1, 3, 1, 1).expand_as(photo)

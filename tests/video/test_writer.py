@@ -76,7 +76,7 @@ def test_odd_sides_go_where_the_codec_takes_them(tmp_path):
 
 
 def test_sound_that_a_format_cannot_hold_is_told_before_the_work(clip, tmp_path):
-    with pytest.raises(InputError, match="--audio encode"):
+    with pytest.raises(InputError, match='`audio="encode"`'):
         writer.rehearse(tmp_path / "out.webm", Video(clip), (64, 48), Coding())
     _, after = through(clip, tmp_path / "out.webm", Coding(audio="encode"))
     assert len(after.sound) > 10

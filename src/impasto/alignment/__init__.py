@@ -1,1 +1,7 @@
 """Closed forms that bring one distribution of features onto another."""
+
+from impasto.alignment.adabn import adapt
+from impasto.alignment.adain import adain
+from impasto.alignment.whitening import gaussian, monge, roots, wct
+
+__all__ = ["adain", "adapt", "gaussian", "monge", "roots", "wct"]

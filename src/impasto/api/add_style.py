@@ -26,7 +26,7 @@ from impasto.training.processes import local
 
 
 def add_style(
-    path: str | Path,
+    model: str | Path,
     style: Source,
     output: str | Path,
     *,
@@ -45,7 +45,7 @@ def add_style(
     the output, as in :func:`impasto.api.train.train`.
 
     Args:
-        path: A model of a method that takes further styles: a file, or the name of one that the
+        model: A model of a method that takes further styles: a file, or the name of one that the
             package ships, such as ``cin``.
         style: The painting.
         output: Where the larger model goes.
@@ -62,14 +62,14 @@ def add_style(
         InputError: Something given cannot be used.
         DivergedError: Training ran away; its last checkpoint is kept.
     """
-    target, known = Path(output), checkpoint.load(zoo.model_of(path))
+    target, known = Path(output), checkpoint.load(zoo.model_of(model))
     if target.suffix != checkpoint.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    if target.resolve() == Path(path).resolve():
+    if target.resolve() == Path(model).resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     picture, called = read(style), name or train.name_of(style, target)
     if called in known.styles:
-        raise InputError(f"{path} has a style {called!r} already: give the new one another name")
+        raise InputError(f"{model} has a style {called!r} already: give the new one another name")
     build = get(known.method, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)  # what TRAIN means
     method = build.open(known, local(choose(device, precision)))

@@ -11,59 +11,18 @@ import torch
 from torch import Tensor
 
 from impasto.api import strokes
-from impasto.api.inputs import check_side, with_pixels
+from impasto.api.inputs import with_pixels
+from impasto.api.options import COLORS, Controls
 from impasto.core.progress import Callback, Progress, Share
 from impasto.errors import InputError
-from impasto.image import Picture, color_transfer, filters
+from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
 from impasto.methods.base import Method
 from impasto.methods.registry import methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
-COLORS = ("style", "luminance", "match")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Controls:
-    """What a user may ask for, whatever the method.
-
-    Attributes:
-        size: Long edge of the result in pixels; None is the photo's own, or the method's default
-            if that is smaller.
-        style_scale: Stroke size; 2 is strokes twice as large.
-        strokes: ``relative``: strokes grow with the image, so that it looks the same at every size;
-            or ``absolute``: a network's strokes have the size in pixels that it learned.
-        colors: ``style`` takes the painting's colours. ``luminance`` keeps the photo's colours and
-            paints its lightness only. ``match`` gives the painting the photo's colours first.
-        strength: 1 is the full result, 0 the photo.
-        match_histogram: Give the result the colour histogram of the (first) style at the end.
-        median: Take the median of each pixel and its eight neighbours at the end, against specks.
-        seed: Of everything random, also of the noise that networks get
-            (:mod:`impasto.image.dither`).
-    """
-
-    size: int | None = None
-    style_scale: float = 1.0
-    strokes: str = "relative"
-    colors: str = "style"
-    strength: float = 1.0
-    match_histogram: bool = False
-    median: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        if self.size is not None:
-            check_side("size", self.size)
-        if not 0 < self.style_scale <= 8:
-            raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        for name, known in (("colors", COLORS), ("strokes", strokes.STROKES)):
-            if getattr(self, name) not in known:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
+__all__ = ["COLORS", "Brush", "Controls", "Encode", "Job", "asked", "mix"]
 
 
 def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
@@ -95,11 +54,11 @@ class Brush:
     """
 
     method: Method
-    source: Picture | Style
+    source: Image | Style
     share: float = 1.0
 
 
-Encode = Callable[[Brush, Picture], Style]
+Encode = Callable[[Brush, Image], Style]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +78,12 @@ class Job:
             the noise would stand still while a camera pans over a clean sky, and be seen.
     """
 
-    photo: Picture
+    photo: Image
     brushes: Sequence[Brush]
     regions: tuple[Tensor, ...]
     controls: Controls
     encode: Encode | None = None
-    tones: Picture | None = None
+    tones: Image | None = None
     dither: bool = True
 
     def __post_init__(self) -> None:
@@ -145,7 +104,7 @@ class Job:
         # a region is one part's; a blend that was encoded as one style has several
         alone = all(
             brush.method is method
-            and (isinstance(brush.source, Picture) or len(brush.source.parts) == 1)
+            and (isinstance(brush.source, Image) or len(brush.source.parts) == 1)
             for brush in self.brushes
         )
         if not self.regions or (alone and Ability.MASKS in method.abilities):
@@ -205,7 +164,7 @@ class Job:
         """From the method's picture to the user's: histogram, colours, regions."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
         first = self.brushes[0].source
-        if controls.match_histogram and controls.colors == "style" and isinstance(first, Picture):
+        if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
             painted = color_transfer.match_histogram(painted, first.rgb)
         if controls.median:
             painted = filters.median(painted)
@@ -227,7 +186,7 @@ class Job:
             return color_transfer.luminance(photo).expand_as(photo).contiguous()
         return photo
 
-    def _colored(self, painting: Picture, method: Method) -> Tensor:
+    def _colored(self, painting: Image, method: Method) -> Tensor:
         """A style picture as its method shall see it."""
         style = with_pixels(painting, *strokes.style_scale(*self._strokes(method))).rgb
         content = (self.tones or self.photo).rgb
@@ -244,7 +203,7 @@ class Job:
         return self.finish(self._fitted(raw))
 
     def _fitted(self, raw: Tensor) -> Tensor:
-        return Picture(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
+        return Image(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
 
 
 def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from impasto.api import presets
 from impasto.api.controls import mix
 from impasto.api.inputs import Source, fit, listed, read, shares_of
-from impasto.api.load import build
+from impasto.api.load import get_method
 from impasto.core.device import Place
 from impasto.errors import InputError
 from impasto.methods import style as style_file
@@ -22,7 +22,7 @@ SIZE = 512  # what the optimising methods work at, and about what VGG was made t
 
 
 def encode(
-    paintings: Source | Style | Sequence[Source | Style],
+    style: Source | Style | Sequence[Source | Style],
     *,
     method: str | Method | None = None,
     weights: Sequence[float] | None = None,
@@ -31,10 +31,10 @@ def encode(
     settings: Mapping[str, Any] | None = None,
     **place: Unpack[Place],
 ) -> Style:
-    """Encode paintings as one style of a method.
+    """Encode style images as one style of a method.
 
     Args:
-        paintings: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
+        style: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
             the same method, or the paths of their files.
         method: A name of the table of methods, the model of one that paints in any style, or a
             method built before. None is the method of the styles among the paintings, else that
@@ -54,13 +54,13 @@ def encode(
     Raises:
         InputError: Something given cannot be used, or the method keeps nothing of a painting.
     """
-    sources = [style_file.ready(one) or one for one in listed(paintings)]
+    sources = [style_file.ready(one) or one for one in listed(style)]
     shares = shares_of(weights, len(sources))
     if not isinstance(method, Method):
         kept = next((one.method for one in sources if isinstance(one, Style)), None)
         given = bool(settings) or preset != "default"
         name = method or kept or presets.choose(None, numbers=given).method
-        method = build(
+        method = get_method(
             name,
             _use(name),
             preset=preset,

@@ -14,35 +14,37 @@ import torch
 from torch import Tensor
 
 from impasto import image
+from impasto.api.options import LARGEST, check_side
+from impasto.core.schemes import FILE, MODEL, SAMPLE
 from impasto.errors import InputError
-from impasto.image import Picture, color_transfer, samples
+from impasto.image import Image, color_transfer, samples
 from impasto.training.sources import Found, look, together
 
-Source = str | os.PathLike[str] | bytes | BinaryIO | Picture | Any
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image | Any
 Places = str | Path | Sequence[str | Path]  # of many pictures
 
-SAMPLE = "sample:"  # a picture that the package draws or brings
 
-_LARGEST = 16384  # a side beyond which no method here can work on one machine
-
-
-def read(source: Source) -> Picture:
+def read(source: Source) -> Image:
     """A picture from anything that :func:`stylize` takes.
 
     Raises:
         InputError: It is no picture.
     """
-    if isinstance(source, Picture):
+    if isinstance(source, Image):
         return source
     if isinstance(source, str) and source.startswith(SAMPLE):
         return samples.load(source.removeprefix(SAMPLE))
+    if isinstance(source, str) and source.startswith(MODEL):
+        raise InputError(f"{source} is what a model has learned, no image: give a picture file")
+    if isinstance(source, str):
+        source = source.removeprefix(FILE)
     if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
         return image.load(source)
     other: Any = source
     if hasattr(other, "convert"):  # before the next: a Pillow image is an array as well
-        return Picture.from_pil(other)
+        return Image.from_pil(other)
     if hasattr(other, "__array_interface__"):
-        return Picture.from_numpy(other)
+        return Image.from_numpy(other)
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
 
 
@@ -61,7 +63,7 @@ def pictures(places: Places) -> Found:
     return Found(tuple(chain(*(one.files for one in found))), together(one.passed for one in found))
 
 
-def fit(picture: Picture, size: int | None, default: int | None, name: str = "size") -> Picture:
+def fit(picture: Image, size: int | None, default: int | None, name: str = "size") -> Image:
     """Resize to a long edge: the one asked for, or else the default if the picture is larger.
 
     Raises:
@@ -77,7 +79,7 @@ def fit(picture: Picture, size: int | None, default: int | None, name: str = "si
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
 
 
-def noted(photo: Picture, whole: Picture, *, asked: bool) -> Picture:
+def noted(photo: Image, whole: Image, *, asked: bool) -> Image:
     """Return a photo with a note, if it was enlarged, or was shrunk and nobody asked for that."""
     if photo.size == whole.size or (asked and photo.width <= whole.width):
         return photo
@@ -87,10 +89,8 @@ def noted(photo: Picture, whole: Picture, *, asked: bool) -> Picture:
     return replace(photo, note="; ".join(filter(None, (whole.note, words))))
 
 
-def would_do(
-    least: int, photo: Picture, paintings: Iterable[Picture] = (), scale: float = 1.0
-) -> str:
-    """Name the ``--size`` at which no side is too small, for the end of a message.
+def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: float = 1.0) -> str:
+    """Name the ``size`` at which no side is too small, for the end of a message.
 
     Args:
         least: What sides must be at least, in pixels.
@@ -103,19 +103,19 @@ def would_do(
     # half a pixel more, since sides are rounded before their product is taken
     long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
     size = math.ceil(max(long_edges))
-    return f"--size {size} would do" if size <= _LARGEST else "it is too narrow: crop it"
+    return f"`size={size}` would do" if size <= LARGEST else "it is too narrow: crop it"
 
 
-def _narrow(picture: Picture) -> float:
+def _narrow(picture: Image) -> float:
     return min(picture.size) / max(picture.size)
 
 
-def alike(painting: Picture, photo: Picture, scale: float = 1.0) -> Picture:
+def alike(painting: Image, photo: Image, scale: float = 1.0) -> Image:
     """A painting with as many pixels as a photo, times ``scale`` both ways."""
     return with_pixels(painting, photo.height * photo.width, scale)
 
 
-def with_pixels(painting: Picture, pixels: float, scale: float = 1.0) -> Picture:
+def with_pixels(painting: Image, pixels: float, scale: float = 1.0) -> Image:
     """A painting with so many pixels, times ``scale`` both ways."""
     factor = (pixels / (painting.height * painting.width)) ** 0.5 * scale
     return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
@@ -148,7 +148,7 @@ def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
     return weights
 
 
-def regions_of(masks: Sequence[Source], photo: Picture, styles: int) -> tuple[Tensor, ...]:
+def regions_of(masks: Sequence[Source], photo: Image, styles: int) -> tuple[Tensor, ...]:
     """Masks as regions of a photo, one for each style.
 
     White is where a style goes. As many masks as styles: what no mask covers stays the photo. One
@@ -183,7 +183,7 @@ def regions_of(masks: Sequence[Source], photo: Picture, styles: int) -> tuple[Te
     return tuple(regions)
 
 
-def _mask(source: Source, photo: Picture) -> Tensor:
+def _mask(source: Source, photo: Image) -> Tensor:
     if isinstance(source, str) and source == "alpha":
         if photo.alpha is None:
             raise InputError("the photo has no alpha channel to take as a mask")
@@ -194,9 +194,3 @@ def _mask(source: Source, photo: Picture) -> Tensor:
         mask, (photo.height, photo.width), mode="bilinear", antialias=True
     )
     return mask.clamp(0, 1)
-
-
-def check_side(name: str, side: int) -> None:
-    """Refuse a side that no picture has; ``name`` is what the user calls it."""
-    if not 1 <= side <= _LARGEST:
-        raise InputError(f"{name} is {side}: it must be 1 to {_LARGEST} pixels")

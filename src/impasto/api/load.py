@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Unpack
@@ -9,8 +10,6 @@ from typing import Any, Unpack
 from impasto.core.device import Place, choose
 from impasto.core.memory import keep_large_blocks
 from impasto.errors import InputError
-from impasto.export.onnx import kept
-from impasto.export.runtime import Exported
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.network import NetworkMethod
@@ -18,24 +17,73 @@ from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
+from impasto.onnx.exporter import kept
+from impasto.onnx.runtime import Exported
 
 RUNTIMES = ("torch", "onnx")
 
 
-def build(
-    name: str,
-    ability: Ability,
+def list_models(kind: str | None = None) -> tuple[zoo.Learned, ...]:
+    """List what the models that come with the package have learned, by kind and name.
+
+    Args:
+        kind: ``style``, ``texture``, ``upscale`` or ``any`` (a model that paints in the style of
+            any picture); None is all.
+
+    Example:
+        >>> [model.name for model in list_models("upscale")]
+        ['upscale-x4']
+    """
+    return tuple(model for model in zoo.shipped() if kind in {None, model.kind})
+
+
+def load_model(
+    source: str | os.PathLike[str],
     *,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
     runtime: str = "torch",
     **place: Unpack[Place],
 ) -> Method:
-    """A method by name, with its numbers and its place to run.
+    """Load a trained model once, to paint many images with it.
+
+    Args:
+        source: A name of ``impasto styles``, or the path of a model.
+        preset: ``default`` leaves the model's own numbers; ``paper`` and ``authors`` change those
+            that no weight depends on.
+        settings: Such numbers to change, by name.
+        runtime: See :func:`get_method`.
+        place: See :func:`impasto.core.device.choose`.
+
+    Returns:
+        What the verbs take as their ``method``. Its ``own_style()`` is the style that it has
+        learned, of several ``own_style(index)``.
+
+    Raises:
+        InputError: There is no such model, or a setting cannot change.
+        MissingExtraError: The libraries for ONNX files are not installed.
+        WeightsError: The file is damaged.
+    """
+    found = zoo.find(source, None)
+    if found is None:
+        raise InputError(f"no model {str(source)!r}: give a model file, or see 'impasto styles'")
+    return open_learned(found, preset=preset, settings=settings, runtime=runtime, **place)
+
+
+def get_method(
+    name: str,
+    ability: Ability | None = None,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    runtime: str = "torch",
+    **place: Unpack[Place],
+) -> Method:
+    """Build a method by name, with its hyperparameters, on a device.
 
     Args:
         name: Of the table of methods; or the model of one that paints in any style.
-        ability: What it shall do.
+        ability: What it shall do; None is anything.
         preset: ``default``, ``paper`` or ``authors``; of a model those numbers that may still
             change.
         settings: Numbers to change, by name; of a model those that may still change.
@@ -49,7 +97,7 @@ def build(
     """
     found = zoo.for_any_style(name)
     if found is not None:
-        get(found.method, ability)
+        get(found.method, ability or Ability(0))
         return open_learned(
             found,
             preset=preset,
@@ -57,7 +105,7 @@ def build(
             runtime=runtime,
             **place,
         )
-    entry = get(name, ability)
+    entry = get(name, ability or Ability(0))
     if issubclass(entry.build, NetworkMethod):
         raise InputError(_unlearned(entry.build))
     if _checked(runtime) == "onnx":
@@ -82,7 +130,7 @@ def open_learned(
         found: The model.
         preset: See :func:`open_model`.
         settings: See :func:`open_model`.
-        runtime: See :func:`build`.
+        runtime: See :func:`get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:

@@ -8,11 +8,11 @@ from typing import Any, Unpack
 from impasto.api import presets as qualities
 from impasto.api.controls import Brush
 from impasto.api.inputs import Source, listed, read, shares_of
-from impasto.api.load import build, open_learned
+from impasto.api.load import get_method, open_learned
 from impasto.api.presets import Quality
 from impasto.core.device import Place
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods import style as style_file
 from impasto.methods.base import Method
 from impasto.methods.spec import Ability
@@ -31,7 +31,7 @@ class Brushes:
         quality: As for :func:`impasto.api.stylize.stylize`.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
-        runtime: See :func:`impasto.api.load.build`.
+        runtime: See :func:`impasto.get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
@@ -96,7 +96,7 @@ class Brushes:
             source = style if isinstance(style, Style) else read(style)
             return Brush(self._painter(source, default), source, share)
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
-            raise InputError(f"{learned.name} was learned by {learned.method}: leave --method out")
+            raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
             self._opened[learned.path, alone] = open_learned(
                 learned,
@@ -108,13 +108,13 @@ class Brushes:
         network = self._opened[learned.path, alone]
         return Brush(network, network.own_style(learned.index), share)
 
-    def _painter(self, source: Picture | Style, default: str) -> Method:
+    def _painter(self, source: Image | Style, default: str) -> Method:
         """The method of a painting, or the one that encoded a style."""
         method = self._method
         if isinstance(source, Style):
             name = method.name if isinstance(method, Method) else method
             if name is not None and zoo.method_of(name) != source.method:
-                raise InputError(f"this style was encoded by {source.method}: leave --method out")
+                raise InputError(f"this style was encoded by {source.method}: leave `method` out")
             default = source.method
         return method if isinstance(method, Method) else self._make(method or default)
 
@@ -123,7 +123,7 @@ class Brushes:
             chosen = self._chosen
             own = chosen.settings if self._method is None and name == chosen.method else {}
             settings = {**own, **self._settings}
-            self._built[name] = build(
+            self._built[name] = get_method(
                 name,
                 self._ability,
                 preset=self._preset,

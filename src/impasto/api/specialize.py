@@ -20,8 +20,8 @@ from impasto.models import checkpoint, zoo
 
 
 def specialize(
-    source: str | Path,
-    paintings: Source | Style | Sequence[Source | Style],
+    model: str | Path,
+    style: Source | Style | Sequence[Source | Style],
     output: str | Path,
     *,
     weights: Sequence[float] | None = None,
@@ -36,8 +36,8 @@ def specialize(
     ``impasto.stylize(photo, "small.safetensors")``.
 
     Args:
-        source: A model of ``meta-network``, by its name or its path.
-        paintings: One or several, see :func:`impasto.api.encode.encode`; several are blended.
+        model: A model of ``meta-network``, by its name or its path.
+        style: One or several, see :func:`impasto.api.encode.encode`; several are blended.
         output: Where the network goes: ``small.safetensors``. Its weights are in float32, so that
             the pictures are the same.
         weights: One for each painting; equal when None.
@@ -55,20 +55,20 @@ def specialize(
     target = Path(output)
     if target.suffix != checkpoint.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    found = zoo.for_any_style(str(source))
+    found = zoo.for_any_style(str(model))
     if found is None:
-        raise InputError(f"{source} is no model that writes networks: give one of meta-network")
+        raise InputError(f"{model} is no model that writes networks: give one of meta-network")
     if target.resolve() == found.path.resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     method = open_model(found, **place)
-    style = encode.encode(paintings, method=method, weights=weights, size=size)
-    first = listed(paintings)[0]
+    code = encode.encode(style, method=method, weights=weights, size=size)
+    first = listed(style)[0]
     called = name or (target.stem if isinstance(first, Style) else name_of(first, target))
     card = {
         "version": __version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),
         "source": found.name,
     }
-    made = method.specialized(style, called.removesuffix(SUFFIX), card)
+    made = method.specialized(code, called.removesuffix(SUFFIX), card)
     checkpoint.save(made, target, bits=32)
     return made

@@ -13,9 +13,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from impasto.core.progress import Callback, Share
-from impasto.image import Picture
-
-STROKES = ("relative", "absolute")
+from impasto.image import Image
 
 _NEAR = 0.9  # of a size: what is not below it is painted at that size
 
@@ -28,7 +26,7 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
     Args:
         size: Height and width of the result.
         scale: Of the strokes; 1 is their usual size.
-        strokes: One of :data:`STROKES`: whether the usual size grows with the image, or is the
+        strokes: ``relative``: the usual size grows with the image; or ``absolute``: it is the
             network's own in pixels.
         native: Long edge, in pixels, of an image in which the network's strokes have their usual
             size; None for a method that makes strokes of every size at once.
@@ -95,7 +93,7 @@ def resized(image: Tensor, size: Size) -> Tensor:
     """Return an image (1, C, H, W) at another height and width."""
     if tuple(image.shape[-2:]) == size:
         return image
-    return Picture(image.cpu()).resized(*size).rgb
+    return Image(image.cpu()).resized(*size).rgb
 
 
 def _times(size: Size, factor: float) -> Size:

@@ -11,19 +11,20 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from impasto.api.controls import Brush, Controls, Encode, Job, asked, mix
-from impasto.api.inputs import Source, check_side, fit, noted, read, regions_of, would_do
-from impasto.api.load import build, open_learned, open_model
+from impasto.api.inputs import Source, fit, noted, read, regions_of, would_do
+from impasto.api.load import get_method, open_learned, open_model
+from impasto.api.options import check_side
 from impasto.api.resolve import Brushes
 from impasto.core.device import Place
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.base import Method
 from impasto.methods.style import Style
 from impasto.models import zoo
 from impasto.nn.vgg import smallest_side
 
-__all__ = ["build", "open_model", "paint", "stylize", "synthesize", "upscale"]
+__all__ = ["get_method", "open_model", "paint", "stylize", "synthesize", "upscale"]
 
 
 def stylize(
@@ -43,11 +44,11 @@ def stylize(
     memory: int | None = None,
     runtime: str = "torch",
     **options: Any,
-) -> Picture:
+) -> Image:
     """Paint a photo in the style of one or more paintings.
 
     Args:
-        content: The photo: a path, ``-``, bytes, a file, a :class:`~impasto.image.Picture`, a
+        content: The photo: a path, ``-``, bytes, a file, a :class:`~impasto.image.Image`, a
             Pillow image, an array (H, W, C), or ``sample:NAME``.
         style: A painting or several, of the same kinds; what a network has learned, by a name
             of ``impasto styles`` or the path of a model; or what was encoded before, as a
@@ -68,7 +69,7 @@ def stylize(
         precision: See :func:`impasto.core.device.choose`.
         memory: Bytes above which a network paints strip by strip, see
             :class:`impasto.core.device.Runtime`.
-        runtime: ``torch``, or ``onnx`` for networks, see :func:`impasto.api.load.build`.
+        runtime: ``torch``, or ``onnx`` for networks, see :func:`impasto.get_method`.
         options: Fields of :class:`Controls`.
 
     Returns:
@@ -100,9 +101,9 @@ def paint(
     controls: Controls | None = None,
     callback: Callback = silent,
     encode: Encode | None = None,
-    tones: Picture | None = None,
+    tones: Image | None = None,
     dither: bool = True,
-) -> Picture:
+) -> Image:
     """Paint a photo with brushes that were made before: what :func:`stylize` does with each photo.
 
     Args:
@@ -132,7 +133,7 @@ def paint(
             error.picture = job.preview(error.picture)
         raise
     except TooSmallError as error:
-        paintings = [brush.source for brush in brushes if isinstance(brush.source, Picture)]
+        paintings = [brush.source for brush in brushes if isinstance(brush.source, Image)]
         least = max(error.least, *(_least(brush.method) for brush in brushes))
         hint = would_do(least, whole, paintings, controls.style_scale)
         raise InputError(f"{error}; {hint}") from error
@@ -158,7 +159,7 @@ def synthesize(
     settings: Mapping[str, Any] | None = None,
     runtime: str = "torch",
     **place: Unpack[Place],
-) -> Picture:
+) -> Image:
     """Make more of a texture.
 
     Args:
@@ -174,7 +175,7 @@ def synthesize(
         callback: Called after every step; cancelling keeps what there is.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Numbers of the method to change, by name.
-        runtime: See :func:`impasto.api.load.build`.
+        runtime: See :func:`impasto.get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
@@ -208,24 +209,24 @@ def synthesize(
     mixed = mix(method, [brush.share for brush in brushes], map(encoded, brushes))
     painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
     first = brushes[0].source
-    return Picture(painted.cpu(), note=first.note if isinstance(first, Picture) else "")
+    return Image(painted.cpu(), note=first.note if isinstance(first, Image) else "")
 
 
 def upscale(
-    photo: Source,
+    image: Source,
     *,
     model: str = "upscale-x4",
     callback: Callback = silent,
     runtime: str = "torch",
     **place: Unpack[Place],
-) -> Picture:
-    """Enlarge a photo with a network that has learned to.
+) -> Image:
+    """Enlarge an image with a network that has learned to.
 
     Args:
-        photo: As for :func:`stylize`.
+        image: As for :func:`stylize`.
         model: A name of ``impasto styles`` or the path of a model.
         callback: Called after every step.
-        runtime: See :func:`impasto.api.load.build`.
+        runtime: See :func:`impasto.get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Returns:
@@ -238,7 +239,7 @@ def upscale(
     if found is None:
         raise InputError(f"no model {model!r} to enlarge with: see 'impasto styles'")
     method = open_learned(found, runtime=runtime, **place)
-    picture = read(photo)
+    picture = read(image)
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
-    return Picture(large, alpha, picture.note, picture.metadata)
+    return Image(large, alpha, picture.note, picture.metadata)

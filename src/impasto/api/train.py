@@ -18,11 +18,12 @@ from torch import nn
 
 from impasto._version import __version__
 from impasto.api import recipes
-from impasto.api.inputs import SAMPLE, Source, read
+from impasto.api.inputs import Source, read
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
+from impasto.core.schemes import bare
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -177,11 +178,11 @@ def pictures_of(
     for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
         if name in wanted:
             if place is None:
-                raise InputError(f"{numbers.method} learns from {what}: give --{name} FOLDER")
+                raise InputError(f"{numbers.method} learns from {what}: give a folder as `{name}`")
             repeat = cut.style_steps if name == "style" else 1
             found[name] = open_source(place, cut.crop, cut.zoom, cut.flip, repeat)
     if style is not None and "style" not in wanted:
-        raise InputError(f"{numbers.method} learns from photographs alone: leave out --style")
+        raise InputError(f"{numbers.method} learns from photographs alone: leave out `style`")
     return found
 
 
@@ -217,7 +218,7 @@ def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod
     }
 
 
-def thumbnail(picture: Picture) -> dict[str, str]:
+def thumbnail(picture: Image) -> dict[str, str]:
     """A style picture small enough for a model's header, and the hash of its pixels."""
     factor = _THUMBNAIL / max(picture.size)
     small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
@@ -233,5 +234,5 @@ def thumbnail(picture: Picture) -> dict[str, str]:
 def name_of(style: Source, target: Path) -> str:
     """What a style is called when nobody says: after its file, or after the model's."""
     if isinstance(style, (str, Path)) and str(style) != "-":
-        return Path(str(style).removeprefix(SAMPLE)).stem
+        return Path(bare(str(style))).stem
     return target.stem

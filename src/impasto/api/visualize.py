@@ -14,7 +14,7 @@ from impasto.api.stylize import stylize
 from impasto.core.device import Place
 from impasto.core.progress import Callback, Share, silent
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -29,7 +29,7 @@ def styles(
     columns: int = 4,
     callback: Callback = silent,
     **place: Unpack[Place],
-) -> Picture:
+) -> Image:
     """A labelled sheet of a photo in every learned style.
 
     Args:
@@ -70,7 +70,7 @@ def inspect(
     columns: int = 16,
     callback: Callback = silent,
     **place: Unpack[Place],
-) -> Picture:
+) -> Image:
     """A labelled sheet of what each part of a trained model has learned of a style.
 
     Args:
@@ -97,7 +97,7 @@ def inspect(
     method = open_model(found, **place)
     shown = fit(read(photo), size, 512)
     parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
-    tiles = [(name, Picture(picture)) for name, picture in parts]
+    tiles = [(name, Image(picture)) for name, picture in parts]
     return contact_sheet(tiles, columns=min(columns, len(tiles)), height=tiles[0][1].height)
 
 

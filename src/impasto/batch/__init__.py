@@ -9,7 +9,8 @@ Example:
 
 from __future__ import annotations
 
+from impasto.batch.folder import stylize_folder
 from impasto.batch.job import Job, styles
 from impasto.batch.runner import Failure, Report, run
 
-__all__ = ["Failure", "Job", "Report", "run", "styles"]
+__all__ = ["Failure", "Job", "Report", "run", "styles", "stylize_folder"]

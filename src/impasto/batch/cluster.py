@@ -118,7 +118,7 @@ def _ray() -> Any:
         import ray
         import ray.data
     except ImportError:
-        raise MissingExtraError("--engine ray", "ray") from None
+        raise MissingExtraError('`engine="ray"`', "ray") from None
     return ray
 
 

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from impasto.api.controls import Controls
-from impasto.api.inputs import SAMPLE
+from impasto.api.options import Controls, StylizeOptions
+from impasto.core.schemes import FILE, MODEL, SAMPLE, bare
 from impasto.errors import InputError
 from impasto.image import WRITE_SUFFIXES, check_target
 from impasto.methods.style import SUFFIX
@@ -40,8 +40,8 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """Pictures, styles, and how to paint.
+class Job(StylizeOptions):
+    """Images, styles, and how to paint: see :class:`~impasto.api.options.StylizeOptions`.
 
     Attributes:
         folder: The pictures, with all folders in it; an absolute path, if other processes or
@@ -50,15 +50,6 @@ class Job:
         random: One style for each picture, drawn by the seed and the picture's name; else each
             picture in each style.
         ending: Of the painted files, such as ``.png``; empty is each picture's own.
-        method: As for :func:`impasto.api.stylize.stylize`.
-        quality: As for :func:`impasto.api.stylize.stylize`.
-        preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name.
-        controls: What is asked of every picture.
-        device: See :func:`impasto.core.device.choose`.
-        precision: See :func:`impasto.core.device.choose`.
-        memory: See :class:`impasto.core.device.Runtime`; it may be another when a job goes on.
-        runtime: See :func:`impasto.api.load.build`.
         bits: A channel of the painted files: 8, or 16 for PNG and TIFF.
         keep_metadata: See :func:`impasto.image.save`.
 
@@ -70,15 +61,6 @@ class Job:
     styles: tuple[Chosen, ...]
     random: bool = False
     ending: str = ""
-    method: str | None = None
-    quality: str | None = None
-    preset: str = "default"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    controls: Controls = field(default_factory=Controls)
-    device: str = "auto"
-    precision: str = "auto"
-    memory: int | None = None
-    runtime: str = "torch"
     bits: int = 8
     keep_metadata: bool = False
 
@@ -109,6 +91,8 @@ class Job:
             told["styles"] = tuple(Chosen(**one) for one in told["styles"])
             told["controls"] = Controls(**told["controls"])
             return cls(**told)
+        except InputError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError("it is damaged, or of another version of Impasto") from error
 
@@ -154,6 +138,10 @@ def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
 
 def _expanded(source: str) -> list[tuple[str, str, str]]:
     """(source, stem of its label, digest) of each style that is meant."""
+    if source.startswith(MODEL):
+        zoo.find(source)  # or it raises
+        return [(source, bare(source), "")]
+    source = source.removeprefix(FILE)
     path, hash_mark, wanted = source.partition("#")
     if path.endswith(checkpoint.SUFFIX):
         learned = zoo.find(source)

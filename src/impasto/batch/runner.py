@@ -97,7 +97,7 @@ def run(
     if workers < 1:
         raise InputError(f"workers is {workers}: it must be 1 or more")
     if address is not None and engine != "ray":
-        raise InputError("--address is of a cluster: it needs --engine ray")
+        raise InputError('`address` is of a cluster: it needs `engine="ray"`')
     folder = Path(out).absolute()
     names, passed = pictures(Path(job.folder), folder)
     items = plan(job, folder, names)
@@ -185,12 +185,12 @@ def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
         if (out / item.output).exists():
             raise InputError(
                 f"{out / item.output} is there already, and of no job: choose another folder, "
-                f"or --restart to paint over it"
+                f"or `restart=True` to paint over it"
             )
 
 
 def _compare(path: Path, job: Job) -> None:
-    ways = "choose another folder, or --restart to throw away what is there"
+    ways = "choose another folder, or `restart=True` to throw away what is there"
     try:
         before = Job.parse(path.read_text(encoding="utf-8"))
     except (InputError, OSError, ValueError) as error:

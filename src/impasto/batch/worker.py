@@ -27,7 +27,7 @@ from impasto.api.resolve import Brushes
 from impasto.batch.job import Job
 from impasto.batch.plan import Item
 from impasto.errors import ImpastoError
-from impasto.image import Picture, flattening
+from impasto.image import Image, flattening
 from impasto.methods import style
 from impasto.methods.style import Style
 from impasto.models import zoo
@@ -76,16 +76,7 @@ class Worker:
 
     def __init__(self, job: Job, out: Path) -> None:
         self._job, self._out = job, out
-        self._brushes = Brushes(
-            job.method,
-            quality=job.quality,
-            preset=job.preset,
-            settings=job.settings,
-            device=job.device,
-            precision=job.precision,
-            memory=job.memory,
-            runtime=job.runtime,
-        )
+        self._brushes = Brushes(**job.arguments("controls"))
         self._styles: OrderedDict[int, _Ready] = OrderedDict()
 
     def paint(self, item: Item) -> Outcome:
@@ -116,7 +107,7 @@ class Worker:
         Raises:
             InputError: A style cannot be painted with, in the way that is asked for.
         """
-        blank = Picture(torch.zeros(1, 3, 1, 1))
+        blank = Image(torch.zeros(1, 3, 1, 1))
         paintings = []
         for chosen in self._job.styles:
             if style.ready(chosen.source) is None and zoo.find(chosen.source) is None:
@@ -142,10 +133,10 @@ class Worker:
         self._styles.move_to_end(index)
         return self._styles[index]
 
-    def _encoded(self, ready: _Ready, photo: Picture) -> Style:
+    def _encoded(self, ready: _Ready, photo: Image) -> Style:
         """A painting as its method sees it, encoded once for all photos of about this size."""
         brush, painting = ready.brush, ready.brush.source
-        assert isinstance(painting, Picture)  # the pipeline asks for no other
+        assert isinstance(painting, Image)  # the pipeline asks for no other
         controls, native = self._job.controls, brush.method.stroke_size
         size = photo.height, photo.width
         height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, changes
 
@@ -43,10 +44,8 @@ def add_style(
     from impasto.cli import console
 
     with console.training(quiet=quiet) as job:
-        from impasto.api import add_style as adding
-
         job.finish(
-            adding.add_style(
+            impasto.add_style(
                 model,
                 painting,
                 output,

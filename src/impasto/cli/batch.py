@@ -8,36 +8,17 @@ from typing import Annotated
 
 import typer
 
+import impasto
+from impasto.api.options import StylizeOptions
 from impasto.cli import app, parsing
-from impasto.cli.options import (
-    Bits,
-    Colors,
-    Device,
-    KeepMetadata,
-    MatchHistogram,
-    Median,
-    Memory,
-    Method,
-    Precision,
-    Preset,
-    Quality,
-    Quiet,
-    Runtime,
-    Seed,
-    Settings,
-    Size,
-    Steps,
-    Strength,
-    StyleScale,
-    Transport,
-    changes,
-)
+from impasto.cli.options import UNCHANGED, Bits, KeepMetadata, Quiet, with_stylize_options
 from impasto.errors import CancelledError, ImpastoError, PassedOverError
 
 _LISTED = 50  # failures on the terminal; the manifest has them all
 
 
 @app.command()
+@with_stylize_options()
 def batch(
     pictures: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder of pictures, with all folders in it.")
@@ -61,23 +42,7 @@ def batch(
         str,
         typer.Option("--format", help="png, jpg, webp or tif.", show_default="each picture's own"),
     ] = "",
-    method: Method = None,
-    quality: Quality = None,
-    preset: Preset = "default",
-    settings: Settings = None,
-    steps: Steps = None,
-    size: Size = None,
-    style_scale: StyleScale = 1.0,
-    colors: Colors = "style",
-    strength: Strength = 1.0,
-    transport: Transport = None,
-    match_histogram: MatchHistogram = False,
-    median: Median = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    memory: Memory = None,
-    runtime: Runtime = "torch",
+    options: StylizeOptions = UNCHANGED,
     bits: Bits = 8,
     keep_metadata: KeepMetadata = False,
     workers: Annotated[int, typer.Option(metavar="N", help="Processes that paint.")] = 1,
@@ -92,47 +57,26 @@ def batch(
     quiet: Quiet = False,
 ) -> None:
     """Paint every picture of a folder in every style. The same command goes on where it stopped."""
-    from impasto.api.controls import Controls
-    from impasto.batch import Job, run, styles
     from impasto.cli import console
     from impasto.core.interrupts import as_ctrl_c
     from impasto.training.sources import HIDDEN, in_words
 
-    job = Job(
-        folder=str(pictures.absolute()),
-        styles=styles(style),
-        random=random,
-        ending=f".{ending.lower().lstrip('.')}" if ending else "",
-        method=method or (None if transport is None else "wct"),
-        quality=quality,
-        preset=preset,
-        settings=changes(settings, steps, transport=transport),
-        controls=Controls(
-            size=size,
-            style_scale=style_scale,
-            colors=colors,
-            strength=strength,
-            match_histogram=match_histogram,
-            median=median,
-            seed=seed,
-        ),
-        device=device,
-        precision=precision,
-        memory=parsing.memory(memory),
-        runtime=runtime,
-        bits=bits,
-        keep_metadata=keep_metadata,
-    )
     try:
         with as_ctrl_c(), console.listening(quiet=quiet) as callback:
-            report = run(
-                job,
+            report = impasto.stylize_folder(
+                pictures,
                 output,
+                style,
+                random=random,
+                ending=f".{ending.lower().lstrip('.')}" if ending else "",
+                bits=bits,
+                keep_metadata=keep_metadata,
                 engine=engine,
                 workers=workers,
                 address=address,
                 restart=restart,
                 callback=callback,
+                **options.arguments(),
             )
     except KeyboardInterrupt:
         raise CancelledError(
@@ -151,7 +95,9 @@ def batch(
     if over and (report.failures or not serious) and not quiet:
         print(f"impasto: passed over: {over}", file=sys.stderr)
     for one in report.failures[:_LISTED]:
-        print(f"impasto: {one.picture}, {one.style}: {one.error}", file=sys.stderr)
+        print(
+            f"impasto: {one.picture}, {one.style}: {parsing.as_options(one.error)}", file=sys.stderr
+        )
     if report.failures:
         failed = f"{len(report.failures)} of {report.total} pictures failed"
         raise ImpastoError(f"{failed}: see {output / 'manifest.jsonl'}")

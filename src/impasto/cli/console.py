@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.core.interrupts import in_words, interruptible
 from impasto.core.progress import Callback, Progress, chain
+from impasto.core.schemes import FILE, bare
 from impasto.errors import CancelledError, InputError, InterruptedRun
 
 if TYPE_CHECKING:
     from impasto.api.train import Trained
-    from impasto.image import Picture
+    from impasto.image import Image
 
 STREAM = Path("-")
 
@@ -51,7 +52,7 @@ def target(
         output = Path(f"{stem(photo)}-{stem(suffix)}.png")
     image.check_target(output, depth=depth)
     if not overwrite and output != STREAM and output.exists():
-        for source in (photo, suffix, *others):
+        for source in (one.removeprefix(FILE) for one in (photo, suffix, *others)):
             if os.path.exists(source) and os.path.samefile(source, output):
                 raise InputError(
                     f"{output} is read as well: --overwrite replaces it, or give another name"
@@ -61,7 +62,7 @@ def target(
 
 def stem(picture: str) -> str:
     """What a picture is called in the names of files made of it."""
-    return "picture" if picture == "-" else Path(picture.removeprefix("sample:")).stem
+    return "picture" if picture == "-" else Path(bare(picture)).stem
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Job:
     last: Progress | None = None
     interrupted: bool = False
 
-    def finish(self, picture: Picture, *, depth: int = 8, keep_metadata: bool = False) -> None:
+    def finish(self, picture: Image, *, depth: int = 8, keep_metadata: bool = False) -> None:
         """Write the picture, as :func:`impasto.image.save` does, and say where it is."""
         from impasto.image import flattening
 

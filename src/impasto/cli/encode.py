@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, changes
 
@@ -39,12 +40,11 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Keep what a method sees in paintings as a file, for 'stylize --style FILE'."""
-    from impasto.api import encode as encoding
     from impasto.methods.style import check_target
 
     paths, weights = parsing.weighted(paintings)
     check_target(output)
-    style = encoding.encode(
+    style = impasto.encode(
         paths,
         method=method,
         weights=weights,

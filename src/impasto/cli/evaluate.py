@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app
 from impasto.cli.options import Device, Precision, Quiet, Seed
 from impasto.errors import ImpastoError
@@ -46,13 +47,12 @@ def evaluate(
     """
     from impasto.cli import console
     from impasto.evaluation import candidates
-    from impasto.evaluation import evaluate as evaluation
     from impasto.image import files
 
     if json not in {None, console.STREAM}:
         files.check(json)
     with console.measuring(quiet=quiet) as job:
-        found = evaluation.evaluate(
+        found = impasto.evaluate(
             contents,
             styles,
             candidates.split(methods),
@@ -115,10 +115,10 @@ def compare(
     target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
     with console.measuring(quiet=quiet) as job:
         from impasto.evaluation import candidates
-        from impasto.evaluation import compare as comparing
+        from impasto.evaluation.compare import check_target
 
-        comparing.check_target(target)
-        found = comparing.compare(
+        check_target(target)
+        found = impasto.compare(
             photo,
             style,
             candidates.split(methods),
@@ -142,6 +142,7 @@ def compare(
 def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the numbers, and what failed; returns where they are, in words."""
     from impasto.cli import console
+    from impasto.cli.parsing import as_options
     from impasto.evaluation import labels, results
     from impasto.image import files
     from impasto.training.sources import in_words
@@ -157,7 +158,8 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
     if found.passed and not quiet:
         print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
     for one in found.failures:
-        print(f"impasto: {one.method}, {one.content}, {one.style}: {one.error}", file=sys.stderr)
+        why = as_options(one.error)
+        print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
     if not found.rows:
         raise ImpastoError("nothing could be measured")
     return "the table" if json in {None, console.STREAM} else str(json)

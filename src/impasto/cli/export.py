@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app
 from impasto.cli.options import Quiet
 from impasto.errors import CancelledError
@@ -20,11 +21,10 @@ def export(
 ) -> None:
     """Write MODEL as an ONNX graph, for runtimes without PyTorch."""
     from impasto.cli import console
-    from impasto.export import onnx as exporting
 
     try:
         with console.listening(quiet=quiet) as callback:
-            written = exporting.export(model, output, callback=callback)
+            written = impasto.export(model, output, callback=callback)
     except KeyboardInterrupt:
         raise CancelledError("cancelled, nothing written") from None
     for one in () if quiet else written:

@@ -37,10 +37,10 @@ def inspect(
 
     target = console.target(output, str(model), style or "inspected")
     with console.job(target, quiet=quiet, json=json) as job:
-        from impasto.api import visualize
+        from impasto.api.visualize import inspect as sheet
 
         job.finish(
-            visualize.inspect(
+            sheet(
                 model,
                 style,
                 photo=photo,

@@ -1,13 +1,30 @@
-"""Options that several commands share."""
+"""Options that several commands share; those of painting are derived from ``StylizeOptions``."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from impasto.api.options import Controls, StylizeOptions
+from impasto.cli import parsing
 from impasto.errors import InputError
+
+UNCHANGED = StylizeOptions()
+
+_FIELDS = {one.name: one for kind in (StylizeOptions, Controls) for one in fields(kind)}
+
+
+def derived(name: str) -> Any:
+    """Make the option of a field of ``StylizeOptions`` or ``Controls``."""
+    told = dict(_FIELDS[name].metadata)
+    return typer.Option(*told.pop("names"), **told)
+
 
 Output = Annotated[
     Path | None,
@@ -18,57 +35,27 @@ Output = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Let the output replace a file that is read.")
 ]
-Method = Annotated[
-    str | None,
-    typer.Option(
-        "--method", "-m", help="See 'impasto methods'.", show_default="what --quality says"
-    ),
-]
-Quality = Annotated[
-    str | None,
-    typer.Option(
-        help="fast (one pass), good or best (minutes), for a painting and no --method.",
-        show_default="fast; best with --steps or --set",
-    ),
-]
-Size = Annotated[
-    int | None,
-    typer.Option(
-        help="Long edge of the result.",
-        show_default="the photo's; 512 at most for a painting, no limit for a network's own styles",
-    ),
-]
 Styles = Annotated[
     list[str],
     typer.Option(
         "--style",
         "-s",
         metavar="PAINTING|NAME[:WEIGHT]",
-        help="A style picture, a name of 'impasto styles', a .style or model file; repeatable.",
+        help="A style picture, a name of 'impasto styles', a .style or model file; repeatable. "
+        "model:NAME, sample:NAME and file:PATH say which.",
     ),
 ]
-StyleScale = Annotated[float, typer.Option(help="Stroke size: 2 is twice as large.")]
-Colors = Annotated[str, typer.Option(help="style, or keep the photo's: luminance, match.")]
-Strength = Annotated[float, typer.Option(help="1 is the full style, 0 the photo.")]
 Transport = Annotated[
     str | None,
     typer.Option(help="Of --method wct: monge, which changes the photo least, or wct."),
 ]
-MatchHistogram = Annotated[
-    bool, typer.Option("--match-histogram", help="Take the style's histogram at the end.")
-]
-Median = Annotated[bool, typer.Option("--median", help="3x3 median at the end, against specks.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the method; repeatable."),
-]
-Preset = Annotated[str, typer.Option(help="Numbers to start from: default, paper or authors.")]
+Settings = Annotated[list[str] | None, derived("settings")]
+Preset = Annotated[str, derived("preset")]
 Steps = Annotated[int | None, typer.Option(help="Steps at full size.", show_default="the method's")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**63 - 1)]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Precision = Annotated[
-    str, typer.Option(help="auto, float32 or bfloat16; losses are float32 in any case.")
-]
+Seed = Annotated[int, derived("seed")]
+Device = Annotated[str, derived("device")]
+Precision = Annotated[str, derived("precision")]
+Runtime = Annotated[str, derived("runtime")]
 Bits = Annotated[
     int, typer.Option("--bits", metavar="8|16", help="Bits a channel; 16 for PNG and TIFF.")
 ]
@@ -78,16 +65,6 @@ KeepMetadata = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on standard output.")]
-Memory = Annotated[
-    str | None,
-    typer.Option(
-        metavar="4G", help="Above it, work in strips or tiles.", show_default="half of what is free"
-    ),
-]
-Runtime = Annotated[
-    str,
-    typer.Option(help="torch; or onnx, which runs a trained network in ONNX Runtime."),
-]
 SaveEvery = Annotated[
     int, typer.Option(metavar="N", help="Write a preview beside the output every N steps.", min=0)
 ]
@@ -103,3 +80,76 @@ def changes(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[s
             raise InputError(f"--set takes NAME=VALUE, not {pair!r}")
         settings[name.strip()] = value.strip()
     return settings
+
+
+def with_stylize_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of painting in place of its parameter ``options``.
+
+    The command gets them as one :class:`~impasto.api.options.StylizeOptions`.
+
+    Args:
+        without: Fields that it has no options for.
+    """
+    shared = [parameter for parameter in _parameters() if parameter.name not in without]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())
+        at = [one.name for one in own].index("options")
+        all_of_them = [*own[:at], *shared, *own[at + 1 :]]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            asked = {one.name: given.pop(one.name) for one in shared}
+            command(**given, options=_gathered(**asked))
+
+        keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in all_of_them]
+        run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in keyword}
+        return run
+
+    return decorate
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """The options of painting as a command takes them: flat, settings as text."""
+    hints = {**get_type_hints(Controls), **get_type_hints(StylizeOptions)}
+    hints |= {"memory": str | None, "settings": list[str] | None}
+    names = [one.name for one in fields(StylizeOptions)]
+    at = names.index("controls")
+    names[at : at + 1] = [one.name for one in fields(Controls)]
+    made = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if _FIELDS[name].default is MISSING else _FIELDS[name].default,
+            annotation=Annotated[hints[name], derived(name)],
+        )
+        for name in names
+    ]
+    extra = {"steps": Steps, "transport": Transport}
+    at = names.index("settings") + 1
+    made[at:at] = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in extra.items()
+    ]
+    return made
+
+
+def _gathered(
+    *,
+    method: str | None,
+    settings: list[str] | None,
+    steps: int | None,
+    transport: str | None,
+    memory: str | None = None,
+    **others: Any,
+) -> StylizeOptions:
+    """Options as they were given, as one value."""
+    controls = {one.name: others.pop(one.name) for one in fields(Controls) if one.name in others}
+    return StylizeOptions(
+        method=method or (None if transport is None else "wct"),
+        settings=changes(settings, steps, transport=transport),
+        controls=Controls(**controls),
+        memory=parsing.memory(memory),
+        **others,
+    )

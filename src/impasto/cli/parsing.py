@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from impasto.core.schemes import FILE, SCHEMES
 from impasto.errors import InputError
+
+_OPTIONS = {"resume=False": "--restart", "restart=True": "--restart", "masks": "--mask"}
+
+
+def as_options(message: str) -> str:
+    """Name the options in place of the parameters that stand in backticks in a message.
+
+    Example:
+        >>> as_options('leave `style_scale` out, or use `precision="float32"`')
+        'leave --style-scale out, or use --precision float32'
+        >>> as_options("`size=(64, 32)` would do, or `restart=True`")
+        '--size 64x32 would do, or --restart'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        if found[0][1:-1] in _OPTIONS:
+            return _OPTIONS[found[0][1:-1]]
+        value = re.sub(r"\((\d+), (\d+)\)", r"\1x\2", (found[2] or "").strip("\"'"))
+        return f"--{found[1].replace('_', '-')} {value}".strip()
+
+    return re.sub(r"`([a-z]\w*)(?:=([^`]*))?`", option, message)
 
 
 def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
@@ -21,7 +44,8 @@ def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
     paths, weights, given = [], [], False
     for style in styles:
         path, colon, tail = style.rpartition(":")
-        weight = _number(tail) if colon and path and not Path(style).exists() else None
+        whole = Path(style.removeprefix(FILE)).exists() or f"{path}:" in SCHEMES
+        weight = _number(tail) if colon and path and not whole else None
         given = given or weight is not None
         paths.append(style if weight is None else path)
         weights.append(1.0 if weight is None else weight)

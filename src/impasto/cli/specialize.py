@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import Device, Precision, Quiet
 
@@ -42,10 +43,8 @@ def specialize(
     quiet: Quiet = False,
 ) -> None:
     """Write the network of one painting to a file of its own, for 'stylize --style FILE'."""
-    from impasto.api import specialize as specializing
-
     paths, weights = parsing.weighted(paintings)
-    made = specializing.specialize(
+    made = impasto.specialize(
         model,
         paths,
         output,

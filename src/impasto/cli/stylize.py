@@ -7,64 +7,43 @@ from typing import Annotated, Any
 
 import typer
 
+import impasto
+from impasto.api.options import StylizeOptions
 from impasto.cli import app, parsing
 from impasto.cli.options import (
+    UNCHANGED,
     Bits,
-    Colors,
     Device,
     Json,
     KeepMetadata,
-    MatchHistogram,
-    Median,
-    Memory,
-    Method,
     Output,
     Overwrite,
     Precision,
     Preset,
-    Quality,
     Quiet,
     Runtime,
     SaveEvery,
     Seed,
     Settings,
-    Size,
     Steps,
-    Strength,
     Styles,
-    StyleScale,
-    Transport,
     changes,
+    with_stylize_options,
 )
 
 
 @app.command()
+@with_stylize_options()
 def stylize(
     photo: Annotated[str, typer.Argument(help="A picture file, - for standard input.")],
     style: Styles,
     output: Output = None,
     overwrite: Overwrite = False,
-    method: Method = None,
-    quality: Quality = None,
-    preset: Preset = "default",
-    settings: Settings = None,
-    steps: Steps = None,
-    size: Size = None,
-    style_scale: StyleScale = 1.0,
-    colors: Colors = "style",
     mask: Annotated[
         list[str] | None,
         typer.Option(help="White where a style goes, in the order of --style; or 'alpha'."),
     ] = None,
-    strength: Strength = 1.0,
-    transport: Transport = None,
-    match_histogram: MatchHistogram = False,
-    median: Median = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    memory: Memory = None,
-    runtime: Runtime = "torch",
+    options: StylizeOptions = UNCHANGED,
     bits: Bits = 8,
     keep_metadata: KeepMetadata = False,
     save_every: SaveEvery = 0,
@@ -78,30 +57,14 @@ def stylize(
     sources = (photo, *paths, *(mask or ()))
     target = console.target(output, *sources, overwrite=overwrite, depth=bits)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.stylize(
+            impasto.stylize(
                 photo,
                 paths,
-                method=method or (None if transport is None else "wct"),
-                quality=quality,
                 weights=shares,
                 masks=mask or (),
-                preset=preset,
-                settings=changes(settings, steps, transport=transport),
-                device=device,
-                precision=precision,
-                memory=parsing.memory(memory),
-                runtime=runtime,
                 callback=job.callback,
-                size=size,
-                style_scale=style_scale,
-                colors=colors,
-                strength=strength,
-                match_histogram=match_histogram,
-                median=median,
-                seed=seed,
+                **options.arguments(),
             ),
             depth=bits,
             keep_metadata=keep_metadata,
@@ -145,10 +108,8 @@ def texture(
 
     target = console.target(output, sample, "texture", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.synthesize(
+            impasto.synthesize(
                 sample,
                 size=parsing.sides(size),
                 method=method,
@@ -197,8 +158,6 @@ def invert(
     suffix = "ladder" if ladder else "inverted"
     target = console.target(output, photo, suffix, overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
-        from impasto.api import invert as inspection
-
         options: dict[str, Any] = {
             "kind": kind,
             "size": size,
@@ -209,9 +168,9 @@ def invert(
             "callback": job.callback,
         }
         if ladder:
-            job.finish(inspection.ladder(photo, layers=layer or (), **options))
+            job.finish(impasto.ladder(photo, layers=layer or (), **options))
         else:
-            job.finish(inspection.invert(photo, layer or "relu4_2", **options))
+            job.finish(impasto.invert(photo, layer or "relu4_2", **options))
 
 
 @app.command()
@@ -233,10 +192,8 @@ def upscale(
 
     target = console.target(output, photo, "large", overwrite=overwrite)
     with console.job(target, quiet=quiet, json=json) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.upscale(
+            impasto.upscale(
                 photo,
                 model=model,
                 device=device,
@@ -257,10 +214,8 @@ def demo(
     from impasto.cli import console
 
     with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:
-        from impasto.api import stylize as pipeline
-
         job.finish(
-            pipeline.stylize(
+            impasto.stylize(
                 "sample:astronaut",
                 "sample:swirls",
                 method="gatys",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+import impasto
 from impasto.cli import app
 from impasto.cli.options import Device, Output, Precision, Quiet
 from impasto.errors import InputError
@@ -19,8 +20,6 @@ def methods(
     json: Json = False,
 ) -> None:
     """List the methods."""
-    from impasto.methods.registry import methods as table
-
     rows = [
         {
             "name": row.name,
@@ -29,7 +28,7 @@ def methods(
             "summary": row.summary,
             "papers": [str(paper) for paper in row.papers],
         }
-        for row in table()
+        for row in impasto.list_methods()
     ]
     if json:
         typer.echo(json_format.dumps(rows, indent=2))
@@ -63,23 +62,22 @@ def styles(
 ) -> None:
     """List what the shipped networks have learned: styles, textures, enlarging; or draw it."""
     from impasto.cli import console
-    from impasto.models import zoo
 
     if sheet is not None:
         target = console.target(output, sheet, "styles")
         with console.job(target, quiet=quiet, json=json) as job:
-            from impasto.api import visualize
+            from impasto.api.visualize import styles as draw
 
             options: dict[str, Any] = {
                 "device": device,
                 "precision": precision,
                 "callback": job.callback,
             }
-            job.finish(visualize.styles(sheet, size=size, columns=columns, **options))
+            job.finish(draw(sheet, size=size, columns=columns, **options))
         return
     if output is not None:
         raise InputError("the list has no output: draw a sheet with --sheet PHOTO")
-    rows = zoo.shipped()
+    rows = impasto.list_models()
     if json:
         told = [
             {"name": r.name, "kind": r.kind, "method": r.method, "title": r.title} for r in rows

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import impasto
 from impasto.cli import app, parsing
 from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, changes
 
@@ -58,10 +59,8 @@ def train(
     from impasto.cli import console
 
     with console.training(quiet=quiet) as job:
-        from impasto.api import train as learning
-
         job.finish(
-            learning.train(
+            impasto.train(
                 recipe,
                 output,
                 style=style or (),

@@ -8,31 +8,14 @@ from typing import Annotated
 
 import typer
 
+import impasto
+from impasto.api.options import StylizeOptions
 from impasto.cli import app, parsing
-from impasto.cli.options import (
-    Colors,
-    Device,
-    MatchHistogram,
-    Median,
-    Memory,
-    Method,
-    Precision,
-    Preset,
-    Quality,
-    Quiet,
-    Seed,
-    Settings,
-    Size,
-    Steps,
-    Strength,
-    Styles,
-    StyleScale,
-    Transport,
-    changes,
-)
+from impasto.cli.options import UNCHANGED, Quiet, Styles, with_stylize_options
 
 
 @app.command()
+@with_stylize_options("runtime")
 def video(
     source: Annotated[
         str,
@@ -45,23 +28,11 @@ def video(
         ),
     ],
     style: Styles,
-    method: Method = None,
-    quality: Quality = None,
-    preset: Preset = "default",
-    settings: Settings = None,
-    steps: Steps = None,
-    size: Size = None,
-    style_scale: StyleScale = 1.0,
-    colors: Colors = "style",
     mask: Annotated[
         list[str] | None,
         typer.Option(help="White where a style goes, the same in all frames; or 'alpha'."),
     ] = None,
-    strength: Strength = 1.0,
-    transport: Transport = None,
-    match_histogram: MatchHistogram = False,
-    median: Median = False,
-    seed: Seed = 0,
+    options: StylizeOptions = UNCHANGED,
     smooth: Annotated[
         float,
         typer.Option(help="0 to below 1: how much of the last frame stays where only it moves."),
@@ -91,9 +62,6 @@ def video(
         str | None,
         typer.Option(metavar="25|30000/1001", help="Of a folder of frames.", show_default="25"),
     ] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    memory: Memory = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew; throws away frames that are there.")
     ] = False,
@@ -105,24 +73,16 @@ def video(
     """
     from impasto.cli import console
     from impasto.errors import CancelledError
-    from impasto.video import stylize_video
 
     paths, shares = parsing.weighted(style)
     with console.measuring(quiet=quiet) as measuring:
         try:
-            report = stylize_video(
+            report = impasto.stylize_video(
                 source,
                 target,
                 paths,
-                method=method or (None if transport is None else "wct"),
-                quality=quality,
                 weights=shares,
                 masks=mask or (),
-                preset=preset,
-                settings=changes(settings, steps, transport=transport),
-                device=device,
-                precision=precision,
-                memory=parsing.memory(memory),
                 callback=measuring.callback,
                 smooth=smooth,
                 steady=steady,
@@ -132,13 +92,7 @@ def video(
                 crf=crf,
                 audio=audio,
                 fps=fps,
-                size=size,
-                style_scale=style_scale,
-                colors=colors,
-                strength=strength,
-                match_histogram=match_histogram,
-                median=median,
-                seed=seed,
+                **options.arguments("runtime"),
             )
         except KeyboardInterrupt:
             raise CancelledError(

@@ -52,7 +52,7 @@ def as_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Ctrl-C and a full memory as errors of ours."""
+    """Turn Ctrl-C and a full memory into errors of the package."""
     try:
         yield
     except KeyboardInterrupt:
@@ -60,7 +60,7 @@ def in_words() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        raise ImpastoError("not enough memory for this: try a smaller --size") from error
+        raise ImpastoError("not enough memory for this: try a smaller `size`") from error
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -10,11 +10,11 @@ from functools import cache
 from typing import Any
 
 from impasto import image
-from impasto.api import stylize
 from impasto.api.inputs import fit, read
+from impasto.api.load import get_method
 from impasto.errors import InputError
 from impasto.evaluation import labels, worker
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import methods
 from impasto.methods.spec import Ability
@@ -190,11 +190,11 @@ def paintings_of(
             yield own
             continue
         if entrant.name != PHOTO:  # what cannot be built is better known before hours of work
-            stylize.build(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
+            get_method(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
         yield list(paintings)
 
 
-def _small(paintings: Sequence[str]) -> dict[str, Picture]:
+def _small(paintings: Sequence[str]) -> dict[str, Image]:
     """Style pictures to compare with thumbnails."""
     found = {}
     for path in paintings:
@@ -203,14 +203,14 @@ def _small(paintings: Sequence[str]) -> dict[str, Picture]:
     return found
 
 
-def _own(learned: zoo.Learned, paintings: Mapping[str, Picture]) -> list[str]:
+def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
     """Those pictures that look like the thumbnail of what a model has learned."""
     data = _thumbnail(learned)
     if not data:
         return []
     small = image.load(data)
 
-    def same(picture: Picture) -> bool:
+    def same(picture: Image) -> bool:
         other = picture.resized(small.height, small.width)
         return float((other.rgb - small.rgb).square().mean().sqrt()) < _SAME
 

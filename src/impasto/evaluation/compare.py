@@ -18,11 +18,11 @@ from impasto.errors import InputError
 from impasto.evaluation import evaluate, html_report, labels
 from impasto.evaluation.candidates import ALL, Entrant, named
 from impasto.evaluation.results import HEADER, Comparison
-from impasto.image import Picture, files
+from impasto.image import Image, files
 from impasto.image import check_target as check_picture
 from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.models import zoo
 
@@ -46,15 +46,15 @@ class SideBySide:
         numbers: What was measured of them, and what failed.
     """
 
-    photo: Picture
-    painting: Picture
+    photo: Image
+    painting: Image
     names: tuple[str, str]
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, Image]
     numbers: Comparison
 
-    def sheet(self) -> Picture:
+    def sheet(self) -> Image:
         """Photo, painting and all pictures with their numbers, labelled; what failed is grey."""
-        blank = Picture(torch.full_like(self.photo.rgb, 0.9))
+        blank = Image(torch.full_like(self.photo.rgb, 0.9))
         tiles = [("photo", self.photo), ("painting", self.painting)]
         failures = self.numbers.failures
         lines = list(self.numbers.table())
@@ -122,9 +122,9 @@ def check_target(target: str | Path) -> None:
 
 
 def compare(
-    photo: Source,
-    painting: Source,
-    entrants: Sequence[str | Entrant] = (ALL,),
+    content: Source,
+    style: Source,
+    methods: Sequence[str | Entrant] = (ALL,),
     *,
     size: int | None = None,
     quality: str = "good",
@@ -134,12 +134,12 @@ def compare(
     precision: str = "auto",
     callback: Callback = silent,
 ) -> SideBySide:
-    """Paint a photo in the style of a painting by several methods, and measure.
+    """Paint a content image in the style of another by several methods, and measure.
 
     Args:
-        photo: Anything that :func:`impasto.stylize` takes.
-        painting: The same.
-        entrants: See :func:`impasto.evaluation.evaluate.evaluate`. ``all`` is every method
+        content: Anything that :func:`impasto.stylize` takes.
+        style: The same.
+        methods: See :func:`impasto.evaluation.evaluate.evaluate`. ``all`` is every method
             that paints in any style, with the shipped models, and a learned style if it is of this
             painting.
         size: Long edge to paint at; None is the photo's own, 512 at most.
@@ -158,19 +158,19 @@ def compare(
     Raises:
         InputError: Something given cannot be used.
     """
-    if isinstance(painting, str) and zoo.find(painting) is not None:
-        raise InputError(f"{painting} is what a network has learned: give its painting's picture")
-    shown = fit(read(photo), size, DEFAULT_SIZE)
-    names = (_name(photo, "photo"), _name(painting, "painting"))
+    if isinstance(style, str) and zoo.find(style) is not None:
+        raise InputError(f"{style} is what a network has learned: give its painting's picture")
+    shown = fit(read(content), size, DEFAULT_SIZE)
+    names = (_name(content, "photo"), _name(style, "painting"))
     with tempfile.TemporaryDirectory() as folder:
         paths = [os.path.join(folder, f"{name}.png") for name in ("photo", "painting")]
-        style = alike(read(painting), shown)
-        for picture, path in zip((shown, style), paths, strict=True):
+        painting = alike(read(style), shown)
+        for picture, path in zip((shown, painting), paths, strict=True):
             picture.save(path, depth=16)  # each method reads them in a process of its own
         found = evaluate.evaluate(
             paths[:1],
             paths[1:],
-            _with_numbers(entrants, paths[1:], quality, steps),
+            _with_numbers(methods, paths[1:], quality, steps),
             size=max(shown.size),
             seed=seed,
             folder=folder,
@@ -182,7 +182,7 @@ def compare(
     rows = (replace(one, content=names[0], style=names[1], picture="") for one in found.rows)
     failures = (replace(one, content=names[0], style=names[1]) for one in found.failures)
     found = replace(found, rows=tuple(rows), failures=tuple(failures))
-    return SideBySide(shown, style, names, pictures, found)
+    return SideBySide(shown, painting, names, pictures, found)
 
 
 def _with_numbers(
@@ -192,7 +192,7 @@ def _with_numbers(
     numbers = dict(qualities.choose(quality).settings)
     if steps is not None:
         numbers["steps"] = steps
-    table = methods(Ability.STYLIZE)
+    table = list_methods(Ability.STYLIZE)
     optimizing = {one.name for one in table if not issubclass(one.build, NetworkMethod)}
     asked = {one.name if isinstance(one, Entrant) else Entrant.parse(one).name for one in given}
     found = []

@@ -13,14 +13,16 @@ from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from impasto.api.inputs import SAMPLE, Places, alike, check_side, fit, pictures, read, would_do
+from impasto.api.inputs import Places, alike, fit, pictures, read, would_do
+from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
+from impasto.core.schemes import SAMPLE
 from impasto.errors import ImpastoError, InputError, TooSmallError
 from impasto.evaluation import metrics, worker
 from impasto.evaluation.candidates import PHOTO, Entrant, named, paintings_of
 from impasto.evaluation.results import Comparison, Failure, Row
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.nn.vgg import Encoder
 from impasto.training.sources import together
 
@@ -195,7 +197,7 @@ class _Gauge:
         kept = target if self._keeping and label != PHOTO else ""
         return Row(label, content, style, scores.means(), layers, *cost, kept)
 
-    def _see_photo(self, path: str) -> tuple[Picture, metrics.View]:
+    def _see_photo(self, path: str) -> tuple[Image, metrics.View]:
         whole = read(path)
         photo = fit(whole, self._size, None)
         try:
@@ -205,6 +207,6 @@ class _Gauge:
 
     def _see_style(self, path: str, height: int, width: int) -> metrics.View:
         """A style picture as large as the photo, as the pipeline paints with it."""
-        blank = Picture(self._encoder.mean.new_zeros(1, 3, height, width))
+        blank = Image(self._encoder.mean.new_zeros(1, 3, height, width))
         painting = alike(read(path), blank)
         return metrics.look(self._encoder, painting.rgb, content=())

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.api.inputs import Places, check_side, fit, pictures, read, would_do
+from impasto.api.inputs import Places, fit, pictures, read, would_do
+from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError

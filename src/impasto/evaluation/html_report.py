@@ -11,19 +11,19 @@ from pathlib import Path
 from string import Template
 
 from impasto._version import __version__
-from impasto.api.inputs import SAMPLE
+from impasto.core.schemes import SAMPLE
 from impasto.evaluation import labels
 from impasto.evaluation.results import HEADER, Comparison
-from impasto.image import Picture, save
+from impasto.image import Image, save
 
 _QUALITY = 90  # of WebP, which keeps transparency
 
 
 def render(
     names: tuple[str, str],
-    photo: Picture,
-    painting: Picture,
-    pictures: Mapping[str, Picture],
+    photo: Image,
+    painting: Image,
+    pictures: Mapping[str, Image],
     numbers: Comparison,
 ) -> str:
     """The page: a slider over the photo for each picture, the numbers, and what failed.
@@ -63,7 +63,7 @@ def render(
     )
 
 
-def _figure(label: tuple[str, str], picture: Picture, photo: str, told: Mapping[str, str]) -> str:
+def _figure(label: tuple[str, str], picture: Image, photo: str, told: Mapping[str, str]) -> str:
     """A picture over the photo with its slider; the label in full, and as it is shown."""
     name, short = map(escape, label)
     distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
@@ -91,7 +91,7 @@ def _failures(numbers: Comparison) -> str:
     return "<h2>What failed</h2>\n<ul>\n" + "\n".join(items) + "\n</ul>"
 
 
-def _uri(picture: Picture) -> str:
+def _uri(picture: Image) -> str:
     """A picture as an address that holds it."""
     out = BytesIO()
     save(picture, out, format="webp", quality=_QUALITY)

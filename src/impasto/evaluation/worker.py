@@ -149,14 +149,15 @@ def last_words(code: int, log: Any) -> str:
 
 def work(trial: Trial, report: Callable[[Painted], None]) -> None:
     """Paint the pairs of a trial in this process; a pair that fails is reported as such."""
-    from impasto.api import stylize
+    from impasto.api.load import get_method
+    from impasto.api.stylize import stylize
     from impasto.methods.spec import Ability
 
     place: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
     try:
         method, known = None, learned(trial.name)
         if known is None:
-            method = stylize.build(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
+            method = get_method(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
     except ImpastoError as error:
         for _ in trial.pairs:
             report(Painted(error=str(error)))
@@ -165,7 +166,7 @@ def work(trial: Trial, report: Callable[[Painted], None]) -> None:
     for photo, style, target in trial.pairs:
         start = time.perf_counter()
         try:
-            picture = stylize.stylize(photo, trial.name if known else style, **options)
+            picture = stylize(photo, trial.name if known else style, **options)
             seconds = time.perf_counter() - start
             picture.save(target)
         except Exception as error:  # the other pairs shall have their turn

@@ -1,6 +1,6 @@
 """Pictures in and out: the only room that knows picture files.
 
-`load` and `save` are all that the rest of the package needs, with `Picture` between them. What
+`load` and `save` are all that the rest of the package needs, with `Image` between them. What
 comes in is upright (EXIF), in sRGB (ICC), float32 in [0, 1], alpha apart; what goes out is one
 whole file or none.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as PillowImage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,7 +29,7 @@ __all__ = [
     "MAX_PIXELS",
     "READ_SUFFIXES",
     "WRITE_SUFFIXES",
-    "Picture",
+    "Image",
     "check_target",
     "flattening",
     "load",
@@ -47,9 +47,9 @@ READ_SUFFIXES = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture as the methods want it.
+@dataclass(frozen=True, eq=False, repr=False)
+class Image:
+    """An image as the methods want it, with its alpha.
 
     Attributes:
         rgb: (1, 3, H, W), float32, sRGB-encoded, in [0, 1], contiguous.
@@ -73,6 +73,9 @@ class Picture:
             raise InputError(
                 f"alpha is {tuple(self.alpha.shape)}, not (1, 1, {self.height}, {self.width})"
             )
+
+    def __repr__(self) -> str:
+        return f"Image({self.width}x{self.height}{', with alpha' * (self.alpha is not None)})"
 
     @property
     def height(self) -> int:
@@ -103,16 +106,16 @@ class Picture:
         """
         return _to_array(self, 8)
 
-    def pil(self) -> Image.Image:
+    def pil(self) -> PillowImage.Image:
         """A Pillow image of mode RGB, or RGBA with alpha; 8 bits.
 
         Raises:
             InputError: A value is not finite.
         """
-        return Image.fromarray(self.numpy())
+        return PillowImage.fromarray(self.numpy())
 
     @classmethod
-    def from_pil(cls, image: Image.Image) -> Picture:
+    def from_pil(cls, image: PillowImage.Image) -> Image:
         """Take any Pillow image; its EXIF orientation and colour profile are applied.
 
         Raises:
@@ -121,7 +124,7 @@ class Picture:
         return _to_picture(decode.from_pillow(image))
 
     @classmethod
-    def from_numpy(cls, array: NDArray[Any]) -> Picture:
+    def from_numpy(cls, array: NDArray[Any]) -> Image:
         """Take an array of pixels.
 
         Args:
@@ -147,7 +150,7 @@ class Picture:
         rgb = np.repeat(colors, 3, axis=2) if colors.shape[2] == 1 else colors
         return _to_picture(decode.Pixels(rgb, alpha))
 
-    def resized(self, height: int, width: int) -> Picture:
+    def resized(self, height: int, width: int) -> Image:
         """The picture at another size: bicubic, antialiased when it shrinks.
 
         Colours are weighted by alpha, so that what hides below full transparency does not bleed
@@ -175,13 +178,16 @@ class Picture:
         return out.getvalue()
 
 
-def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Picture:
+# as the package's own modules call it, of which many have Pillow's Image, too
+
+
+def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Image:
     """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
 
     Orientation (EXIF) and colours (a profile, or cICP, gAMA and cHRM of PNG) are applied; high
     dynamic range is tone-mapped. 16 bits a channel are read as such from PNG and TIFF. Integers in
     a TIFF that fill a part of their range only, as 12 bits in 16, are scaled by what they hold;
-    floats are clipped to [0, 1]. Of an animation, the first frame is taken. `Picture.note` tells
+    floats are clipped to [0, 1]. Of an animation, the first frame is taken. `Image.note` tells
     of all but the usual.
 
     Args:
@@ -209,7 +215,7 @@ def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = Fal
 
 
 def save(
-    picture: Picture | Tensor,
+    image: Image | Tensor,
     target: Target,
     *,
     format: str | None = None,
@@ -217,12 +223,12 @@ def save(
     depth: int = 8,
     keep_metadata: bool = False,
 ) -> None:
-    """Write a picture: PNG, JPEG, WebP or TIFF, with an sRGB profile and no other metadata.
+    """Write an image: PNG, JPEG, WebP or TIFF, with an sRGB profile and no other metadata.
 
     The file appears whole or not at all, and one of the same name is replaced only by a whole one.
 
     Args:
-        picture: A Picture, or a tensor (1, 3, H, W) or (3, H, W) in [0, 1], clipped, on any device.
+        image: An Image, or a tensor (1, 3, H, W) or (3, H, W) in [0, 1], clipped, on any device.
         target: A path, ``"-"`` for standard output, or an open binary file (which stays open).
         format: "png", "jpeg", "webp" or "tiff". Without it the ending of the name decides; PNG
             where there is no name.
@@ -236,7 +242,7 @@ def save(
             the target cannot be written.
     """
     kind = encode.format_of(target, format)
-    shown = picture if isinstance(picture, Picture) else _from_tensor(picture)
+    shown = image if isinstance(image, Image) else _from_tensor(image)
     encode.check(kind, shown.width, shown.height, quality=quality, depth=depth)
     pixels, kept = _to_array(shown, depth), shown.metadata if keep_metadata else None
     files.write(encode.encode(pixels, kind, quality=quality, metadata=kept), target)
@@ -257,21 +263,21 @@ def check_target(target: Target, *, format: str | None = None, depth: int = 8) -
     files.check(target)
 
 
-def flattening(picture: Picture, target: Target, *, format: str | None = None) -> str:
+def flattening(picture: Image, target: Target, *, format: str | None = None) -> str:
     """Tell what `save` does with a transparency that a format cannot hold; empty if it keeps it."""
     lost = picture.alpha is not None and encode.format_of(target, format) == "JPEG"
     return "JPEG has no transparency: the picture is laid on white" if lost else ""
 
 
-def _from_tensor(tensor: Tensor) -> Picture:
+def _from_tensor(tensor: Tensor) -> Image:
     if not isinstance(tensor, Tensor):
-        raise InputError(f"save takes a Picture or a tensor, not {type(tensor).__name__}")
+        raise InputError(f"save takes an Image or a tensor, not {type(tensor).__name__}")
     if not tensor.is_floating_point():
         raise InputError(f"a tensor to save has floats in [0, 1], not {tensor.dtype}")
-    return Picture(tensor[None] if tensor.ndim == 3 else tensor)
+    return Image(tensor[None] if tensor.ndim == 3 else tensor)
 
 
-def _to_array(picture: Picture, depth: int) -> NDArray[Any]:
+def _to_array(picture: Image, depth: int) -> NDArray[Any]:
     """(H, W, 3 or 4) of uint8 or uint16: clipped, and rounded to the nearest."""
     planes = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha]
     kind = np.uint16 if depth == 16 else np.uint8
@@ -288,11 +294,11 @@ def _to_array(picture: Picture, depth: int) -> NDArray[Any]:
     return pixels
 
 
-def _to_picture(pixels: decode.Pixels) -> Picture:
+def _to_picture(pixels: decode.Pixels) -> Image:
     alpha = None if pixels.alpha is None else _to_tensor(pixels.alpha[:, :, None])
     if alpha is not None and bool((alpha >= 1).all()):
         alpha = None
-    return Picture(_to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes), pixels.metadata)
+    return Image(_to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes), pixels.metadata)
 
 
 def _to_tensor(array: NDArray[Any]) -> Tensor:

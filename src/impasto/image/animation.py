@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from impasto.errors import InputError
-from impasto.image import MAX_PIXELS, Picture
+from impasto.image import MAX_PIXELS
+from impasto.image import Image as Picture
 
 _HEAD = 21  # bytes up to the flags of the chunk VP8X
 _ANIMATED = 2  # the flag

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from impasto.image import Picture
+from impasto.image import Image as Picture
 
 _GAP, _MARGIN = 12, 16
 _SMALLEST = 12  # letters, in pixels

@@ -4,7 +4,7 @@ An instance norm divides by the deviation of what it sees. In a sky without nois
 made by the steps between 8-bit levels, so a network paints each step as a hard line; a photo of one
 colour has no deviation at all, and comes out in one flat colour that is not the painting's. Noise
 of one level is what rounding to 8 bits took away: nobody sees it, and it hides the steps (Roberts,
-"Picture Coding Using Pseudo-Random Noise", IRE Transactions on Information Theory, 1962).
+"Image Coding Using Pseudo-Random Noise", IRE Transactions on Information Theory, 1962).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from impasto.errors import InputError
 
 if TYPE_CHECKING:
-    from impasto.image import Picture
+    from impasto.image import Image
 
 __all__ = ["PAINTINGS", "PHOTOS", "TEXTURES", "load", "names", "painting", "photo", "texture"]
 
@@ -61,7 +61,7 @@ def names() -> list[str]:
     return [*PHOTOS, *PAINTINGS, *TEXTURES]
 
 
-def load(name: str) -> Picture:
+def load(name: str) -> Image:
     """A sample of any kind; a painting comes at its usual size.
 
     Args:
@@ -77,7 +77,7 @@ def load(name: str) -> Picture:
     return _bundled(bare)
 
 
-def photo(name: str) -> Picture:
+def photo(name: str) -> Image:
     """A photo from scikit-image, at its own size (about 400 to 700 pixels a side).
 
     Raises:
@@ -87,7 +87,7 @@ def photo(name: str) -> Picture:
     return _bundled(name)
 
 
-def texture(name: str) -> Picture:
+def texture(name: str) -> Image:
     """A texture from scikit-image, 512 x 512.
 
     Raises:
@@ -97,7 +97,7 @@ def texture(name: str) -> Picture:
     return _bundled(name)
 
 
-def painting(name: str, size: int = 768) -> Picture:
+def painting(name: str, size: int = 768) -> Image:
     """Return a sample painting, a square.
 
     Args:
@@ -122,7 +122,7 @@ def _check(name: str, known: dict[str, str], what: str) -> None:
         raise InputError(f"there is no {what} {name!r}: choose one of {', '.join(known)}")
 
 
-def _bundled(name: str) -> Picture:
+def _bundled(name: str) -> Image:
     """Read a picture out of the installed scikit-image, without importing it."""
     from impasto.image import load as read
 

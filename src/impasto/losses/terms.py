@@ -2,6 +2,9 @@
 
 ``0.5 gram + 0.5 moments@relu1_1,relu2_1`` is half a Gram loss on the method's own layers and half a
 moments loss on two. Options stand in brackets: ``polynomial(offset=1) + 0.1 gaussian(scale=2)``.
+
+The names are those of the package, those that entry points ``impasto.losses`` of other packages
+name, and those that a program registers by :func:`register_loss`.
 """
 
 from __future__ import annotations
@@ -9,9 +12,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
+from impasto.core import plugins
 from impasto.errors import InputError
 from impasto.losses.sliced import SlicedLoss
 from impasto.losses.style import (
@@ -34,6 +40,57 @@ LOSSES: dict[str, type[Any]] = {
     "sliced": SlicedLoss,
 }
 
+_L = TypeVar("_L", bound="type[Any]")
+_NAME = r"[a-z][a-z0-9_-]*"
+
+
+def register_loss(name: str) -> Callable[[_L], _L]:
+    """Put a style loss into the table, so that the text of losses may name it.
+
+    The class is a frozen dataclass with the methods of
+    :class:`~impasto.losses.style.StyleLoss`; its fields, which have defaults, are the options that
+    stand in brackets.
+
+    Args:
+        name: Lower case letters, digits, ``_`` and ``-``, a letter first.
+
+    Raises:
+        InputError: The name has other characters, or another class has it.
+    """
+    if not re.fullmatch(_NAME, name):
+        raise InputError(f"{name!r} cannot name a loss: take lower case letters and digits")
+
+    def register(kind: _L) -> _L:
+        before = LOSSES.setdefault(name, kind)
+        if _origin(before) != _origin(kind):
+            raise InputError(
+                f"two losses are called {name!r}: {_origin(before)} and {_origin(kind)}; rename one"
+            )
+        LOSSES[name] = kind
+        return kind
+
+    return register
+
+
+def list_losses() -> tuple[str, ...]:
+    """List the names of all style losses.
+
+    Example:
+        >>> "gram" in list_losses()
+        True
+    """
+    _discover()
+    return tuple(LOSSES)
+
+
+def _origin(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@cache
+def _discover() -> None:
+    plugins.load("impasto.losses")
+
 
 @dataclass(frozen=True)
 class Term:
@@ -47,7 +104,7 @@ class Term:
 
 _TERM = re.compile(
     r"\s*(?:(?P<weight>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?"
-    r"(?P<name>[a-z]+)"
+    rf"(?P<name>{_NAME})"
     r"(?:\((?P<options>[^)]*)\))?"
     r"(?:@(?P<layers>[a-z0-9_,]+))?\s*(?P<plus>\+|$)"
 )
@@ -82,7 +139,7 @@ def parse(text: str) -> tuple[Term, ...]:
 
 def _term(match: re.Match[str]) -> Term:
     name = match["name"]
-    if name not in LOSSES:
+    if name not in LOSSES and name not in list_losses():
         raise InputError(f"unknown loss {name!r}: choose {', '.join(LOSSES)}")
     layers = tuple(match["layers"].split(",")) if match["layers"] else None
     loss = LOSSES[name](**_options(LOSSES[name], name, match["options"] or ""))

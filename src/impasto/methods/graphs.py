@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 
 PAINTED = "painted"
 
@@ -51,7 +51,7 @@ class Input:
 class Graph:
     """A network as other runtimes shall run it, a batch of one, in float32.
 
-    :mod:`impasto.export.runtime` knows what to feed to these names: ``content``, the photo;
+    :mod:`impasto.onnx.runtime` knows what to feed to these names: ``content``, the photo;
     ``style``, a painting; ``weights`` (1, N), how much of each style that was learned; ``noise0``,
     ``noise1`` and so on, see :func:`impasto.nn.texture_net.draw_noise`; ``alpha`` (1,), how much
     of the style; and what another graph of the method puts out, by the name of its output.
@@ -90,7 +90,7 @@ def photo(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     """A photo of a shape (1, 3, H, W), one of the package's."""
     names = sorted(samples.PHOTOS)
     chosen = names[int(torch.randint(len(names), (1,), generator=random))]
-    return Picture(samples.photo(chosen).rgb).resized(*shape[-2:]).rgb
+    return Image(samples.photo(chosen).rgb).resized(*shape[-2:]).rgb
 
 
 def uniform(shape: tuple[int, ...], random: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError, WeightsError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.graphs import Graph, picture
@@ -301,4 +301,4 @@ def with_short_side(picture: Tensor, side: int) -> Tensor:
     """A picture (1, 3, H, W) resized so that its shorter side has ``side`` pixels."""
     height, width = picture.shape[-2:]
     factor = side / min(height, width)
-    return Picture(picture).resized(round(height * factor), round(width * factor)).rgb
+    return Image(picture).resized(round(height * factor), round(width * factor)).rgb

@@ -1,7 +1,7 @@
 """The table of methods. The command line, the documentation and the tests all read this one.
 
-A method is a class in one file below ``impasto.methods``, decorated with :func:`method`. Nothing
-else has to be told about it.
+A method is a class decorated with :func:`register_method`: in a file below ``impasto.methods``, in
+a module of another package that the entry points ``impasto.methods`` name, or in a program.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from impasto.core import plugins
 from impasto.errors import InputError
-from impasto.methods.spec import FAMILIES, Ability, Paper
+from impasto.methods.spec import FAMILIES, OTHER, Ability, Paper
 
 if TYPE_CHECKING:
     from impasto.methods.base import Method
@@ -39,8 +40,8 @@ _TABLE: dict[str, Entry] = {}
 _M = TypeVar("_M", bound="type[Method]")
 
 
-def method(
-    name: str, summary: str, *papers: Paper, family: str, abilities: Ability
+def register_method(
+    name: str, summary: str, *papers: Paper, family: str = OTHER, abilities: Ability
 ) -> Callable[[_M], _M]:
     """Put a method into the table.
 
@@ -48,30 +49,71 @@ def method(
         name: What users call it, in lower case.
         summary: What it does, in one line without a full stop.
         papers: Where it comes from.
-        family: One of :data:`FAMILIES`.
+        family: One of :data:`~impasto.methods.spec.FAMILIES`; any other is listed under ``other``.
         abilities: What it can do.
+
+    Raises:
+        InputError: Another class has this name.
+
+    Example:
+        >>> from impasto.methods import Ability, Method
+        >>> @register_method("gatys", "another one", abilities=Ability.STYLIZE)
+        ... class Mine(Method):
+        ...     pass
+        Traceback (most recent call last):
+        impasto.errors.InputError: two methods are called 'gatys': ...
     """
 
     def register(build: _M) -> _M:
+        if not build.__module__.startswith("impasto.methods."):
+            _own()  # so that the newcomer is the one that is refused
+        before = _TABLE.get(name)
+        if before is not None and _origin(before.build) != _origin(build):
+            raise InputError(
+                f"two methods are called {name!r}: {_origin(before.build)} and {_origin(build)}; "
+                f"rename one"
+            )
         build.name, build.abilities = name, abilities
-        _TABLE[name] = Entry(name, summary, family, papers, abilities, build)
+        known = family if family in FAMILIES else OTHER
+        _TABLE[name] = Entry(name, summary, known, papers, abilities, build)
         return build
 
     return register
 
 
+def _origin(build: type) -> str:
+    return f"{build.__module__}.{build.__qualname__}"
+
+
 @cache
-def _discover() -> None:
+def _own() -> None:
+    """Import the package's own methods."""
     package = importlib.import_module("impasto.methods")
     for module in pkgutil.walk_packages(package.__path__, "impasto.methods."):
         importlib.import_module(module.name)
 
 
-def methods(ability: Ability = _ANY) -> tuple[Entry, ...]:
-    """All methods that have these abilities, by family and name."""
+@cache
+def _discover() -> None:
+    _own()
+    plugins.load("impasto.methods")
+
+
+def list_methods(ability: Ability | None = None) -> tuple[Entry, ...]:
+    """List the methods that have these abilities, by family and name; None is all methods.
+
+    Example:
+        >>> from impasto.methods import Ability
+        >>> [entry.name for entry in list_methods(Ability.UPSCALE)]
+        ['superres']
+    """
     _discover()
-    able = (entry for entry in _TABLE.values() if ability in entry.abilities)
+    able = (entry for entry in _TABLE.values() if (ability or _ANY) in entry.abilities)
     return tuple(sorted(able, key=lambda entry: (FAMILIES.index(entry.family), entry.name)))
+
+
+# as the package's own modules call them
+method, methods = register_method, list_methods
 
 
 def get(name: str, ability: Ability = _ANY) -> Entry:

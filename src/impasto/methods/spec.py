@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Flag, auto
 
-FAMILIES = ("optimization", "per_style", "multi_style", "arbitrary")
+OTHER = "other"  # the family of methods that name no other
+FAMILIES = ("optimization", "per_style", "multi_style", "arbitrary", OTHER)
 
 
 class Ability(Flag):

@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from impasto.core.schemes import FILE
 from impasto.errors import InputError
-from impasto.image import Picture, files
+from impasto.image import Image, files
 
 SUFFIX = ".style"
 
@@ -98,7 +99,7 @@ class Style:
             raise InputError("weights of styles must not be negative, nor all 0")
         return weights / weights.sum()
 
-    def pictured(self, picture: Picture) -> Style:
+    def pictured(self, picture: Image) -> Style:
         """This style with a thumbnail of the picture that it is of."""
         width, height = picture.size
         factor = min(1.0, _THUMBNAIL / max(width, height))
@@ -106,15 +107,15 @@ class Style:
         thumbnail = (small.clamp(0, 1) * 255).round().to(torch.uint8)
         return replace(self, parts=tuple(replace(part, thumbnail=thumbnail) for part in self.parts))
 
-    def preview(self) -> Picture | None:
+    def preview(self) -> Image | None:
         """The thumbnails of its pictures side by side, at one height; None if there are none."""
-        kept = [Picture(part.thumbnail / 255) for part in self if part.thumbnail is not None]
+        kept = [Image(part.thumbnail / 255) for part in self if part.thumbnail is not None]
         if not kept:
             return None
         height = max(one.height for one in kept)
         widths = [max(1, round(one.width * height / one.height)) for one in kept]
         row = [one.resized(height, width).rgb for one, width in zip(kept, widths, strict=True)]
-        return Picture(torch.cat(row, dim=-1))
+        return Image(torch.cat(row, dim=-1))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as one whole file or none; :func:`load` reads it again, exactly.
@@ -165,7 +166,7 @@ def ready(source: object) -> Style | None:
     if isinstance(source, Style):
         return source
     if isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).suffix == SUFFIX:
-        return load(os.fsdecode(source))
+        return load(os.fsdecode(source).removeprefix(FILE))
     return None
 
 

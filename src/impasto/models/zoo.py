@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from impasto.core.schemes import FILE, MODEL, bare
 from impasto.errors import InputError
 from impasto.models import checkpoint, onnx_file
 
@@ -67,13 +68,14 @@ def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
     )
 
 
-def find(source: object, kind: str = "style") -> Learned | None:
+def find(source: object, kind: str | None = "style") -> Learned | None:
     """What a user means by a name or by a path of a model; None if it is neither.
 
     Args:
         source: ``wave``, ``mine.safetensors``, ``mine.onnx`` or, of a model with several styles,
-            ``mine.safetensors#name``.
-        kind: What is wanted of it.
+            ``mine.safetensors#name``. ``model:wave`` is the package's own, also where a file is
+            called ``wave``; ``file:wave`` is the file, which is None here unless it is a model.
+        kind: What is wanted of it; None is anything.
 
     Raises:
         InputError: It is a model, but not of this kind, or has no such style.
@@ -81,19 +83,24 @@ def find(source: object, kind: str = "style") -> Learned | None:
     if not isinstance(source, (str, os.PathLike)):
         return None
     text = os.fspath(source)
+    meant = isinstance(text, str) and text.startswith(MODEL)
+    file = isinstance(text, str) and text.startswith(FILE)
+    text = bare(text) if meant or file else text
     path, _, wanted = text.partition("#")
     if isinstance(path, str) and path.endswith((checkpoint.SUFFIX, onnx_file.SUFFIX)):
         known = inside(Path(path))
         named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
         if not named:
             raise InputError(f"{path} has no {wanted!r}: it has {', '.join(o.name for o in known)}")
-    elif Path(text).exists():  # a picture beside the user goes before a name of ours
+    elif file or (not meant and Path(text).exists()):  # an image there goes before our names
         return None
     else:
         named = [one for one in shipped() if one.name == text]
     if not named:
+        if meant:
+            raise InputError(f"no model {text!r}: give a name of 'impasto styles'")
         return None
-    if named[0].kind != kind:
+    if kind is not None and named[0].kind != kind:
         raise InputError(f"{text} is a model for {_USES[named[0].kind]}, not for {_USES[kind]}")
     return named[0]
 
@@ -121,7 +128,7 @@ def model_of(source: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: There is none of that name.
     """
-    text = os.fspath(source)
+    text = bare(os.fspath(source))
     if text.endswith(checkpoint.SUFFIX):
         return Path(text)
     for one in shipped():

@@ -1,1 +1,5 @@
 """Blocks and networks that several methods share."""
+
+from impasto.nn.vgg import Encoder
+
+__all__ = ["Encoder"]

@@ -11,7 +11,7 @@ import gradio as gr
 from impasto.api.controls import Controls
 from impasto.api.presets import QUALITIES
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.studio import jobs, options
 from impasto.studio.painting import ordered
 from impasto.studio.widgets import Studio, whose
@@ -104,7 +104,7 @@ class Endpoints:
         region = None
         if mask is not None:
             marked = self._studio.limits.picture(mask)
-            region = Picture(marked.rgb, marked.alpha)
+            region = Image(marked.rgb, marked.alpha)
         order = ordered(
             photo,
             _list(styles, "styles"),

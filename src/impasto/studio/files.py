@@ -10,13 +10,13 @@ import torch
 
 from impasto import image
 from impasto.api.inputs import fit
-from impasto.image import Picture
+from impasto.image import Image
 
 _SHOWN = 1600  # long edge of what the page shows; the download is the full size
 _BRUSHED = 800  # long edge of the photo that is painted on with a brush
 
 
-def brushed(layers: Sequence[Picture]) -> Picture | None:
+def brushed(layers: Sequence[Image]) -> Image | None:
     """What was painted with a brush, as a mask; None if it was nothing.
 
     Args:
@@ -29,15 +29,15 @@ def brushed(layers: Sequence[Picture]) -> Picture | None:
     touched = torch.stack(marks).amax(0) > 0.02
     if not bool(touched.any()):
         return None
-    return Picture(touched.float().expand(-1, 3, -1, -1).contiguous())
+    return Image(touched.float().expand(-1, 3, -1, -1).contiguous())
 
 
-def to_brush_on(photo: Picture) -> Picture:
+def to_brush_on(photo: Image) -> Image:
     """A photo as the page's brush gets it."""
     return fit(photo, None, _BRUSHED)
 
 
-def keep(picture: Picture, folder: Path, name: str, *, small: bool = False) -> Path:
+def keep(picture: Image, folder: Path, name: str, *, small: bool = False) -> Path:
     """Write a picture where only who is told its path finds it.
 
     Args:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from impasto.api.resolve import Brushes
 from impasto.core.progress import Callback, Progress
 from impasto.errors import CancelledError
-from impasto.image import Picture
+from impasto.image import Image
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Report:
 
     words: str
     share: float = 0.0
-    preview: Picture | None = None
+    preview: Image | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ class _Job:
             return
         preview = None
         if progress.preview is not None and now - self._shown > self._pause:
-            preview = _small(Picture(progress.preview().detach().cpu().clamp(0, 1)))
+            preview = _small(Image(progress.preview().detach().cpu().clamp(0, 1)))
             self._shown = time.monotonic()
             self._pause = max(_APART, (self._shown - now) / _SHARE)
         step = f"step {progress.step} of {progress.total}" if progress.total > 1 else ""
@@ -242,7 +242,7 @@ class Desk:
             job.news.set()
 
 
-def _small(picture: Picture) -> Picture:
+def _small(picture: Image) -> Image:
     factor = _LONGEST / max(picture.size)
     if factor >= 1:
         return picture

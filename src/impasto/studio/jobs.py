@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from impasto.api import stylize as pipeline
-from impasto.api.controls import Controls
-from impasto.api.inputs import SAMPLE, fit, read, shares_of
+from impasto.api.inputs import fit, read, shares_of
+from impasto.api.options import StylizeOptions
 from impasto.api.presets import choose as choose_quality
 from impasto.api.resolve import Brushes
+from impasto.api.stylize import paint, synthesize
 from impasto.core.progress import Callback
+from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError, InterruptedRun
 from impasto.evaluation import compare
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.spec import Ability
 from impasto.studio import options
 from impasto.studio.job_queue import Bench
@@ -28,8 +29,11 @@ _SWIFT = {False: 1536, True: 512}  # pixels at AUTO at most; where a method opti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A picture that somebody wants.
+class Order(StylizeOptions):
+    """An image that somebody wants; how, says :class:`~impasto.api.options.StylizeOptions`.
+
+    The settings are those that a stranger may change, as text. Device, precision, memory and
+    runtime are the server's.
 
     Attributes:
         photo: A file.
@@ -37,24 +41,16 @@ class Order:
         paintings: Files, after the names.
         weights: One for each style; equal where there are none.
         mask: White, or opaque where it has an alpha, where the first style goes: a picture.
-        quality: ``fast``, ``good`` or ``best``, for paintings where no method is named.
-        method: A method's name; empty is what the quality says.
-        settings: Numbers of the method, a ``NAME=VALUE`` in each line or between semicolons.
         size: Long edge in pixels; ``auto`` is the photo's own within what takes little time,
             ``full`` the photo's own.
-        controls: What else is asked for.
     """
 
     photo: Path
     names: Sequence[str] = ()
     paintings: Sequence[Path] = ()
     weights: Sequence[float] | None = None
-    mask: Picture | None = None
-    quality: str | None = None
-    method: str | None = None
-    settings: str = ""
+    mask: Image | None = None
     size: str = AUTO
-    controls: Controls = field(default_factory=Controls)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +63,8 @@ class Painted:
         note: What there is to say of it, or nothing.
     """
 
-    picture: Picture
-    photo: Picture
+    picture: Image
+    photo: Image
     note: str = ""
 
 
@@ -104,11 +100,11 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
     masks = () if order.mask is None else (order.mask,)
     note = ""
     try:
-        picture = pipeline.paint(before, made, masks=masks, controls=controls, callback=callback)
+        picture = paint(before, made, masks=masks, controls=controls, callback=callback)
     except InterruptedRun as error:
         if error.picture is None:
             raise
-        picture, note = Picture(error.picture.cpu(), before.alpha), f"{error}: kept as it stood"
+        picture, note = Image(error.picture.cpu(), before.alpha), f"{error}: kept as it stood"
     return Painted(picture, before, note or picture.note)
 
 
@@ -123,7 +119,7 @@ def texture(
     width: int = 512,
     height: int = 512,
     seed: int = 0,
-) -> Picture:
+) -> Image:
     """Make more of a texture.
 
     Args:
@@ -132,7 +128,7 @@ def texture(
         bench: Where to work.
         callback: Called after every step.
         method: A method's name; None is the usual one, or the one that learned the texture.
-        settings: As in :class:`Order`.
+        settings: ``NAME=VALUE`` in each line or between semicolons.
         width: Of the result.
         height: Of the result.
         seed: Of everything random.
@@ -151,7 +147,7 @@ def texture(
     most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
     if not all(1 <= side <= most for side in (width, height)):
         raise InputError(f"a texture here is 1 to {most} pixels a side")
-    return pipeline.synthesize(
+    return synthesize(
         limits.picture(sample) if isinstance(sample, Path) else sample,
         size=(width, height),
         method=named,
@@ -255,6 +251,6 @@ def _brushes(
         return method, bench.brushes(method, None, permitted(method, order.settings))
     if any(name in learned for name in names):
         quality = None  # pipelines refuse a quality for a network that knows its style
-    given = bool(order.settings.strip())
+    given = bool(order.settings)
     chosen = choose_quality(quality, numbers=given).method
     return chosen, bench.brushes(None, quality, permitted(chosen, order.settings))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from impasto import image
 from impasto.errors import ImpastoError, InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.nn import vgg_weights
@@ -48,7 +48,7 @@ class Limits:
         if not self.job > 0:
             raise InputError(f"max-minutes is {self.job / 60:g}: it must be above 0")
 
-    def picture(self, path: str | os.PathLike[str]) -> Picture:
+    def picture(self, path: str | os.PathLike[str]) -> Image:
         """A picture that somebody uploaded.
 
         Raises:
@@ -76,7 +76,7 @@ class Limits:
             raise InputError(f"{found.name} is larger than {self.upload >> 20} MB: make it smaller")
         return found
 
-    def size(self, wanted: int | None, picture: Picture, method: str | None) -> int:
+    def size(self, wanted: int | None, picture: Image, method: str | None) -> int:
         """The long edge to paint at.
 
         Args:
@@ -104,7 +104,7 @@ def optimizes(method: str) -> bool:
 def told(error: BaseException) -> str:
     """An error in one line that is fit for a page: no traceback, no path of the server."""
     if isinstance(error, ImpastoError):
-        return pathless(str(error))
+        return pathless(str(error)).replace("`", "")  # around parameters
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: choose a smaller size"
     return f"something went wrong: {type(error).__name__}. The server's log says more"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from impasto.api.inputs import SAMPLE
 from impasto.api.presets import QUALITIES
+from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError
 from impasto.image import samples
 from impasto.methods.registry import Entry, methods

@@ -11,11 +11,12 @@ import gradio as gr
 from impasto.api.controls import Controls
 from impasto.api.inputs import fit
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.studio import files as shelf
 from impasto.studio import jobs
 from impasto.studio.job_queue import Report
 from impasto.studio.jobs import Order
+from impasto.studio.settings import parsed
 from impasto.studio.widgets import Owner, Studio, complain, finished, status, whose
 
 HINT = "Drop a photo, choose a painting, and press Paint."
@@ -134,6 +135,7 @@ def ordered(
     chosen: Sequence[str] | None,
     files: Sequence[str] | None,
     shares: Sequence[float] | None,
+    settings: str = "",
     **rest: Any,
 ) -> Order:
     """An order out of what a page or a program sends.
@@ -146,10 +148,17 @@ def ordered(
     names = [str(one) for one in chosen or ()]
     paintings = tuple(Path(one) for one in files or ())
     weights = list(shares or ())[: len(names) + len(paintings)] or None
-    return Order(photo=Path(path), names=names, paintings=paintings, weights=weights, **rest)
+    return Order(
+        photo=Path(path),
+        names=names,
+        paintings=paintings,
+        weights=weights,
+        settings=parsed(settings),
+        **rest,
+    )
 
 
-def _mask(edited: dict[str, Any] | None) -> Picture | None:
+def _mask(edited: dict[str, Any] | None) -> Image | None:
     """What the brush has touched."""
     layers = (edited or {}).get("layers") or ()
-    return shelf.brushed([Picture.from_pil(layer) for layer in layers])
+    return shelf.brushed([Image.from_pil(layer) for layer in layers])

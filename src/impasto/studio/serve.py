@@ -67,16 +67,16 @@ class Options:
     def __post_init__(self) -> None:
         if not loopback(self.host) and self.auth is None:
             raise InputError(
-                f"{self.host} is open to other machines: add --auth USER:PASSWORD or --auth-file"
+                f"{self.host} is open to other machines: add `auth` USER:PASSWORD or `auth_file`"
             )
         if self.auth is not None and not all(self.auth.partition(":")[::2]):
-            raise InputError("--auth is USER:PASSWORD, both not empty")
+            raise InputError("`auth` is USER:PASSWORD, both not empty")
         if not 0 <= self.port <= 65535:
             raise InputError(f"port is {self.port}: it must be 0 to 65535")
         try:
             _ = self.names
         except ValueError as error:
-            raise InputError(f"--allow-host is NAME or NAME:PORT, not {error}") from error
+            raise InputError(f"`allow_host` is NAME or NAME:PORT, not {error}") from error
         for name in ("queue", "jobs", "client_jobs"):
             value = getattr(self, name)
             if value < 1:
@@ -105,7 +105,7 @@ def credentials(auth: str | None, file: Path | None) -> str | None:
         InputError: The file cannot be read, or two of them are given.
     """
     if auth is not None and file is not None:
-        raise InputError("--auth and --auth-file say the same: give one of them")
+        raise InputError("`auth` and `auth_file` say the same: give one of them")
     if file is not None:
         try:
             return file.read_text(encoding="utf-8").strip()
@@ -229,6 +229,6 @@ def _port(host: str, port: int) -> int:
         except OSError as error:
             why = error.strerror or str(error)
             raise InputError(
-                f"cannot listen on {host}:{port} ({why}): choose another with --port"
+                f"cannot listen on {host}:{port} ({why}): choose another `port`"
             ) from error
         return int(probe.getsockname()[1])

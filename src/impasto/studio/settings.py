@@ -100,12 +100,12 @@ def allowed(method: str) -> tuple[str, ...]:
     return tuple(name for name in names if _choices(method, name) or name in _RANGES)
 
 
-def permitted(method: str | None, text: str | None) -> dict[str, str]:
+def permitted(method: str | None, settings: str | Mapping[str, str] | None) -> dict[str, str]:
     """Read settings and check every one of them; no file is looked at.
 
     Args:
         method: A name of the table of methods; None where there is no method to set.
-        text: ``NAME=VALUE`` in each line, or with semicolons between.
+        settings: By name; or as text, see :func:`parsed`.
 
     Raises:
         InputError: It is no list of settings, or one of them is not for strangers, cannot be
@@ -115,7 +115,7 @@ def permitted(method: str | None, text: str | None) -> dict[str, str]:
         >>> permitted("gatys", "steps=20; content_weight = 5")
         {'steps': '20', 'content_weight': '5'}
     """
-    settings = _parsed(text)
+    settings = dict(settings) if isinstance(settings, Mapping) else parsed(settings)
     if not settings:
         return {}
     if method is None:
@@ -157,8 +157,15 @@ def _check(method: str, name: str, value: Any) -> None:
                 raise InputError(f"{name} is {one:g}: it must be {low:g} to {high:g} here")
 
 
-def _parsed(text: str | None) -> dict[str, str]:
-    """Settings by name, not yet checked."""
+def parsed(text: str | None) -> dict[str, str]:
+    """Read settings by name, which are not checked yet.
+
+    Args:
+        text: ``NAME=VALUE`` in each line, or with semicolons between.
+
+    Raises:
+        InputError: It is no list of settings, or too long.
+    """
     told = str(text or "")
     if len(told) > WORDS:
         raise InputError(f"settings are {WORDS} letters at most")

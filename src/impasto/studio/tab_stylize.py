@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from impasto.api.controls import COLORS
-from impasto.api.inputs import SAMPLE
 from impasto.api.presets import QUALITIES
+from impasto.core.schemes import SAMPLE
 from impasto.studio import jobs, options, strokes, widgets
 from impasto.studio.limits import PAINTINGS
 from impasto.studio.painting import HINT, Painter

@@ -12,7 +12,7 @@ import gradio as gr
 from impasto.api.controls import Controls
 from impasto.core.progress import Callback
 from impasto.errors import CancelledError, ImpastoError, InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.studio import files, options, widgets
 from impasto.studio.job_queue import Report
 from impasto.studio.widgets import Studio, complain, status, whose
@@ -115,7 +115,7 @@ def tab(studio: Studio) -> None:
     stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Picture:
+def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Image:
     if painting:
         return studio.limits.picture(painting)
     if not chosen:

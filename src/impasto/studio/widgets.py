@@ -16,7 +16,7 @@ from gradio.data_classes import ImageData
 
 from impasto.core.progress import Callback
 from impasto.errors import ImpastoError
-from impasto.image import READ_SUFFIXES, Picture
+from impasto.image import READ_SUFFIXES, Image
 from impasto.studio import files, middleware
 from impasto.studio.asgi import client
 from impasto.studio.disk import Disk
@@ -107,13 +107,13 @@ class Studio:
         finally:
             reports.close()
 
-    def keep(self, owner: Owner, picture: Picture, name: str, *, small: bool = False) -> Path:
+    def keep(self, owner: Owner, picture: Image, name: str, *, small: bool = False) -> Path:
         """Write a picture and count it: see :func:`impasto.studio.files.keep`."""
         path = files.keep(picture, self.folder, name, small=small)
         self.disk.count(owner.client, path)
         return path
 
-    def previews(self, name: str) -> Callable[[Picture], str]:
+    def previews(self, name: str) -> Callable[[Image], str]:
         """What writes the previews of one job as files, of which few are kept.
 
         Args:
@@ -121,7 +121,7 @@ class Studio:
         """
         made: deque[Path] = deque()
 
-        def keep(picture: Picture) -> str:
+        def keep(picture: Image) -> str:
             made.append(files.keep(picture, self.folder, name))
             while len(made) > _PREVIEWS:
                 old = made.popleft()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto import image
 from impasto.errors import ImpastoError, InputError
-from impasto.image import Picture
+from impasto.image import Image as Picture
 from impasto.image.kinds import kind_of
 from impasto.training.sources import Source
 

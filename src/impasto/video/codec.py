@@ -132,7 +132,7 @@ def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
     try:
         codec = av.Codec(encoder, "w")
     except ValueError as error:  # UnknownCodecError
-        raise InputError(f"this PyAV has no encoder {wanted!r}: leave --codec out") from error
+        raise InputError(f"this PyAV has no encoder {wanted!r}: leave `codec` out") from error
     if codec.type != "video":
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
     pixels, kept = _pixels(codec, name, alpha=alpha)

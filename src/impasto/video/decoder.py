@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import InputError, MissingExtraError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.hdr import Hdr, to_sdr
 from impasto.video.alpha import alpha_of, may_have_alpha
 from impasto.video.deinterlace import Deinterlacer
@@ -168,7 +168,7 @@ class Video:
         if note not in self.notes:
             self.notes.append(note)
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Iterator[Image]:
         """The frames from one on, upright.
 
         Raises:
@@ -200,12 +200,12 @@ class Video:
                 yield from deinterlacer(frame)
         yield from deinterlacer.rest()
 
-    def _picture(self, frame: VideoFrame) -> Picture:
+    def _picture(self, frame: VideoFrame) -> Image:
         shown = self._mapped(frame, self._hdr) if self._hdr else self._rgb(frame)  # (H, W, 3)
         if self._alpha:
             alpha = alpha_of(frame)[..., None]
             shown = np.dstack([shown, alpha / np.float32(255) if self._hdr else alpha])
-        return Picture.from_numpy(np.ascontiguousarray(np.rot90(shown, self.turned // 90)))
+        return Image.from_numpy(np.ascontiguousarray(np.rot90(shown, self.turned // 90)))
 
     def _rgb(self, frame: VideoFrame) -> NDArray[Any]:
         space = self.matrix(frame.height) if int(frame.colorspace) == _UNKNOWN else None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto.api.controls import Controls
-from impasto.api.inputs import SAMPLE, listed, read
+from impasto.api.inputs import listed, read
+from impasto.core.schemes import FILE, SAMPLE
 from impasto.errors import InputError
 from impasto.methods import style as style_file
 from impasto.methods.base import Method
@@ -68,7 +69,7 @@ def _style(style: Any) -> str:
         return f"{style.method} {_short(repr(parts).encode() + tensors)}"
     if not isinstance(style, (str, os.PathLike)):
         return _picture(style)
-    text = os.fspath(style)
+    text = os.fspath(style).removeprefix(FILE)
     path = text.partition("#")[0] if checkpoint.SUFFIX in text else text
     if os.path.isfile(path):
         return f"{os.path.abspath(text)} {_file(Path(path))}"

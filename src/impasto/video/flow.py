@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.color_transfer import luminance
 
 _LONG = 256  # long edge that flow is computed at: half a second a frame, both ways
@@ -69,7 +69,7 @@ def _flow(one: Tensor, other: Tensor) -> Tensor:
     size = [max(1, round(side * factor)) for side in (height, width)]
     if min(size) < _NARROW:
         return one.new_zeros(1, 2, height, width)
-    small = [luminance(Picture(x).resized(*size).rgb)[0, 0].numpy() for x in (one, other)]
+    small = [luminance(Image(x).resized(*size).rgb)[0, 0].numpy() for x in (one, other)]
     rows, columns = optical_flow_tvl1(*small)  # type: ignore[no-untyped-call]
     found = torch.stack([torch.from_numpy(columns), torch.from_numpy(rows)])[None].float()
     scale = torch.tensor([width / size[1], height / size[0]]).view(1, 2, 1, 1)

@@ -151,15 +151,13 @@ def stylize_video(
     if not into_folder:
         files.check(out)
         _apart(clip.path, out)
-    make = Brushes(
-        method,
-        quality=quality,
-        preset=preset,
-        settings=settings,
-        device=device,
-        precision=precision,
-        memory=memory,
-    )
+    how: dict[str, Any] = {
+        "quality": quality,
+        "preset": preset,
+        "device": device,
+        "precision": precision,
+    }
+    make = Brushes(method, settings=settings, memory=memory, **how)
     painter = Painter(make(style, weights), controls, masks)
     first = next(clip.pictures())
     alpha = not into_folder and transparent(clip)
@@ -174,10 +172,7 @@ def stylize_video(
         masks=masks,
         controls=controls,
         settings=settings,
-        quality=quality,
-        preset=preset,
-        device=device,
-        precision=precision,
+        **how,
         steady=steady,
         smooth=smooth,
         flicker=flicker,

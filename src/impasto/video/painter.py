@@ -12,7 +12,7 @@ from impasto.api.controls import Brush, Controls
 from impasto.api.inputs import Source, fit
 from impasto.api.stylize import paint
 from impasto.core.progress import Share, silent
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.style import Style
 from impasto.video.temporal import Steady
 
@@ -34,7 +34,7 @@ class Painter:
         self._watch = Share(silent, 0, 1)
         self._size = (0, 0)
 
-    def settle(self, first: Picture, *, even: bool) -> tuple[int, int]:
+    def settle(self, first: Image, *, even: bool) -> tuple[int, int]:
         """Fix the size of all frames, by the first: width and height."""
         default = min(brush.method.default_edge(first.size) for brush in self._brushes)
         width, height = fit(first, self._controls.size, default).size
@@ -44,7 +44,7 @@ class Painter:
         self._controls = replace(self._controls, size=max(self._size))
         return self._size
 
-    def frame(self, picture: Picture, hand: Steady, watch: Share) -> Picture:
+    def frame(self, picture: Image, hand: Steady, watch: Share) -> Image:
         """A frame of the video, painted."""
         width, height = self._whole
         photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
@@ -52,18 +52,18 @@ class Painter:
         alpha = photo.alpha
         self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
         self._watch = watch
-        return Picture(hand(rgb), self._alpha)
+        return Image(hand(rgb), self._alpha)
 
     def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
         """A photo (1, 3, H, W) painted, with the colours of another one for the styles."""
         painted = paint(
-            Picture(photo, self._alpha),
+            Image(photo, self._alpha),
             self._brushes,
             masks=self._masks,
             controls=self._controls,
             callback=self._watch,
             encode=self._encoded,
-            tones=Picture(tones),
+            tones=Image(tones),
             dither=False,
         )
         if self._watch.cancelled:  # it may be half done
@@ -78,11 +78,11 @@ class Painter:
         finally:
             self._watch = watch
 
-    def _encoded(self, brush: Brush, photo: Picture) -> Style:
+    def _encoded(self, brush: Brush, photo: Image) -> Style:
         """A painting as its method sees it, encoded once."""
         key = id(brush.source)  # the brushes hold it; they themselves are copied on the way
         if key not in self._styles:
-            assert isinstance(brush.source, Picture)  # the pipeline asks for no other
+            assert isinstance(brush.source, Image)  # the pipeline asks for no other
             controls, size = self._controls, (photo.height, photo.width)
             scaled = strokes.style_scale(
                 size, controls.style_scale, controls.strokes, brush.method.stroke_size

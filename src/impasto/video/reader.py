@@ -10,7 +10,7 @@ from pathlib import Path
 
 from impasto import image
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.animation import is_animated_webp
 from impasto.training.sources import flat, in_words
 from impasto.video import frames
@@ -48,7 +48,7 @@ class Folder:
         alike = len({stem.casefold() for stem in stems}) < len(stems)
         return numbered(self.frames) if alike else stems
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Iterator[Image]:
         """The frames from one on.
 
         Raises:
@@ -86,7 +86,7 @@ def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None
     if not path.is_file():
         raise InputError(f"{text} does not exist: name a video, or a folder of frames")
     if fps is not None:
-        raise InputError("--fps is for a folder of frames: a video has its own")
+        raise InputError("`fps` is for a folder of frames: a video has its own")
     return Animation(path) if is_animated_webp(path) else Video(path)
 
 

@@ -68,7 +68,7 @@ class Work:
         Raises:
             InputError: It is of another one, or who knows whose.
         """
-        ways = "give the same options, name another target, or --restart to begin anew"
+        ways = "give the same options, name another target, or `resume=False` to begin anew"
         path = self.folder / _JOB
         if not resume:
             self._clear()

@@ -77,7 +77,7 @@ def tracks(
         except ValueError as error:
             raise InputError(
                 f"{suffix} cannot hold this sound ({sound.codec_context.name}) as it is: name the "
-                f"video .mkv, or give --audio encode or --audio none"
+                'video .mkv, or give `audio="encode"` or `audio="none"`'
             ) from error
     for words in source.streams.subtitles:
         try:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from impasto.errors import InputError
-from impasto.image import Picture, animation
+from impasto.image import Image, animation
 from impasto.video.decoder import numbered
 
 _UNIT = Fraction(1, 1000)  # s, in which WebP counts
@@ -64,7 +64,7 @@ class Animation:
         """How long the last frame is shown, in seconds."""
         return self.times[-1][1]
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Iterator[Image]:
         """The frames from one on."""
         for picture, _ in islice(animation.frames(self.path), first, self.frames):
             yield picture

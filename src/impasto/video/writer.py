@@ -182,7 +182,7 @@ class _Film:
             what = f"{self.target.suffix} with {self.plan.encoder}"
             hint = ""
             if isinstance(self.clip, Video) and self.coding.audio == "copy":
-                hint = " (if it is the sound: --audio encode, or --audio none)"
+                hint = ' (if it is the sound: `audio="encode"`, or `audio="none"`)'
             raise InputError(f"cannot write {what}: {reason(error)}{hint}") from error
 
     def _put(self, out: OutputContainer, packets: Callable[[], Sequence[Any]]) -> None:
@@ -232,7 +232,7 @@ class _Film:
         except ValueError as error:
             raise InputError(
                 f"{self.target.suffix} cannot hold {encoder}: name the video .mkv, or leave "
-                f"--codec out"
+                f"`codec` out"
             ) from error
         stream.width, stream.height = self.size
         stream.pix_fmt = self.plan.pixels

@@ -11,7 +11,7 @@ from impasto.alignment.adain import adain
 from impasto.api import stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.moments import moments
 from impasto.methods import style as style_file
@@ -366,46 +366,46 @@ def test_a_model_paints_the_identical_picture_from_its_file(saved):
 
 def test_a_model_stands_where_a_method_may_stand(saved):
     method, path = saved
-    x, y = Picture(smooth(40, 40)), Picture(smooth(40, 40, 1))
+    x, y = Image(smooth(40, 40)), Image(smooth(40, 40, 1))
     options = {"precision": "float32", "device": "cpu"}
     found = stylize.stylize(x, y, method=str(path), **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
     torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
-    built = stylize.build(str(path), Ability.STYLIZE, preset="paper", **options)
+    built = stylize.get_method(str(path), Ability.STYLIZE, preset="paper", **options)
     assert (built.config.statistics, built.config.units) == ("region", "rms")
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"adain needs a model.*impasto train adain"):
-        stylize.build("adain", Ability.STYLIZE)
+        stylize.get_method("adain", Ability.STYLIZE)
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(saved[1]))
     for name in ("adain", "mine"):
-        assert stylize.build(name, Ability.STYLIZE, precision="float32").name == "adain"
+        assert stylize.get_method(name, Ability.STYLIZE, precision="float32").name == "adain"
 
 
 def test_what_a_model_cannot_be(saved):
     path = str(saved[1])
     with pytest.raises(InputError, match="is a model for 'stylize --method', not for 'stylize'"):
-        stylize.stylize(Picture(smooth(20, 20)), path)
+        stylize.stylize(Image(smooth(20, 20)), path)
     with pytest.raises(InputError, match=r"style_weight was settled.*change alpha, statistics"):
-        stylize.build(path, Ability.STYLIZE, settings={"style_weight": "3"})
+        stylize.get_method(path, Ability.STYLIZE, settings={"style_weight": "3"})
     with pytest.raises(InputError, match="unknown setting 'beta'"):
-        stylize.build(path, Ability.STYLIZE, settings={"beta": "3"})
+        stylize.get_method(path, Ability.STYLIZE, settings={"beta": "3"})
     with pytest.raises(InputError, match="adain cannot synthesize"):
-        stylize.build(path, Ability.SYNTHESIZE)
+        stylize.get_method(path, Ability.SYNTHESIZE)
 
 
 def test_a_style_in_a_file_wants_a_model_of_the_method(saved, tmp_path):
     method, path = saved
-    x, y = Picture(smooth(40, 40)), smooth(40, 40, 1)
+    x, y = Image(smooth(40, 40)), smooth(40, 40, 1)
     method.encode(y).save(tmp_path / "y.style")
     kept = style_file.load(tmp_path / "y.style")
     found = stylize.stylize(x, kept, method=str(path), precision="float32").rgb
     torch.testing.assert_close(found, method.stylize(dithered(x.rgb, 0), method.encode(y)))
-    with pytest.raises(InputError, match="encoded by adain: leave --method out"):
+    with pytest.raises(InputError, match="encoded by adain: leave `method` out"):
         stylize.stylize(x, kept, method="gatys")
 
 
@@ -420,7 +420,7 @@ def test_training_by_name(photos, paintings, tmp_path):
     assert card["data"] == {"content": {"pictures": 3}, "style": {"pictures": 2}}
     assert card["kind"] == "any"
     assert trained.model.styles == ("any",)
-    assert stylize.stylize(Picture(smooth(20, 31)), Picture(smooth(9, 9)), method=str(target))
+    assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(9, 9)), method=str(target))
     again = learning.train(
         "adain", tmp_path / "b.safetensors", settings=TINY, start=target, **options
     )
@@ -430,7 +430,7 @@ def test_training_by_name(photos, paintings, tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "adain learns from paintings: give --style FOLDER"),
+        ({}, "adain learns from paintings: give a folder as `style`"),
         ({"style": ["a", "b"]}, "learns no single style: give one folder"),
         ({"style": "nowhere"}, "nowhere: there is no such folder"),
     ],

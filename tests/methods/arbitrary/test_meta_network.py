@@ -10,7 +10,7 @@ from impasto import image
 from impasto.api import stylize
 from impasto.api import train as learning
 from impasto.errors import InputError, WeightsError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.moments import moments
 from impasto.losses.perceptual import PerceptualLoss, Weights
@@ -366,14 +366,14 @@ def test_a_model_of_another_shape_is_refused():
 def test_a_model_stands_where_a_method_may_stand(tmp_path):
     method = fresh()
     path = saved(method, tmp_path / "mine.safetensors")
-    x, y = Picture(smooth(40, 40)), Picture(smooth(40, 40, 1))
+    x, y = Image(smooth(40, 40)), Image(smooth(40, 40, 1))
     options = {"precision": "float32", "device": "cpu", "method": path}
     found = stylize.stylize(x, y, **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
     torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
     left = torch.zeros(1, 3, 40, 40)
     left[..., :20] = 1
-    masked = stylize.stylize(x, [y, x], masks=[Picture(left)], **options).rgb
+    masked = stylize.stylize(x, [y, x], masks=[Image(left)], **options).rgb
     torch.testing.assert_close(masked[..., :20], found[..., :20])
     with pytest.raises(InputError, match="width was settled when meta-network learned"):
         stylize.stylize(x, y, settings={"width": "32"}, **options)
@@ -382,23 +382,23 @@ def test_a_model_stands_where_a_method_may_stand(tmp_path):
 def test_a_style_in_a_file(tmp_path):
     method = fresh()
     path = saved(method, tmp_path / "mine.safetensors")
-    x, y = Picture(smooth(40, 40)), smooth(40, 40, 1)
+    x, y = Image(smooth(40, 40)), smooth(40, 40, 1)
     (0.5 * method.encode(y)).save(tmp_path / "y.style")
     kept = style_file.load(tmp_path / "y.style")
     assert kept.parts[0].weight == 0.5
     found = stylize.stylize(x, kept, method=path, precision="float32").rgb
     torch.testing.assert_close(found, method.stylize(dithered(x.rgb, 0), method.encode(y)))
-    with pytest.raises(InputError, match="encoded by meta-network: leave --method out"):
+    with pytest.raises(InputError, match="encoded by meta-network: leave `method` out"):
         stylize.stylize(x, kept, method="gatys")
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"meta-network needs a model.*impasto train meta-network"):
-        stylize.build("meta-network", Ability.STYLIZE)
+        stylize.get_method("meta-network", Ability.STYLIZE)
     path = saved(fresh(), tmp_path / "mine.safetensors")
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(path))
-    assert stylize.build("meta-network", Ability.STYLIZE).name == "meta-network"
+    assert stylize.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
 
 
 def test_training_by_name(places, tmp_path):
@@ -409,7 +409,7 @@ def test_training_by_name(places, tmp_path):
     trained = learning.train("meta-network", target, precision="float32", **options)
     assert trained.model.card["kind"] == "any"
     assert trained.model.card["data"] == {"content": {"pictures": 3}, "style": {"pictures": 3}}
-    assert stylize.stylize(Picture(smooth(20, 31)), Picture(smooth(9, 9)), method=str(target))
+    assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(9, 9)), method=str(target))
     again = learning.train("meta-network", tmp_path / "b.safetensors", start=target, **options)
     assert again.result.finished
 

@@ -11,7 +11,7 @@ from impasto.api import recipes, stylize
 from impasto.api import train as learning
 from impasto.api.encode import encode
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
@@ -414,7 +414,7 @@ def test_a_model_of_half_the_digits_paints_nearly_the_same(saved, tmp_path):
 
 def test_a_model_stands_where_a_method_may_stand(saved):
     method, path = saved
-    x, y = Picture(smooth(40, 40)), Picture(smooth(40, 40, 1))
+    x, y = Image(smooth(40, 40)), Image(smooth(40, 40, 1))
     options = {"precision": "float32", "device": "cpu"}
     found = stylize.stylize(x, y, method=str(path), **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
@@ -422,15 +422,15 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
     with pytest.raises(InputError, match=r"style_weight was settled.*change alpha"):
-        stylize.build(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
+        stylize.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"needs a model.*impasto train style-prediction"):
-        stylize.build("style-prediction", Ability.STYLIZE)
+        stylize.get_method("style-prediction", Ability.STYLIZE)
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(saved[1]))
-    built = stylize.build("style-prediction", Ability.STYLIZE, precision="float32")
+    built = stylize.get_method("style-prediction", Ability.STYLIZE, precision="float32")
     assert built.name == "style-prediction"
 
 
@@ -441,17 +441,17 @@ def test_masks_through_the_pipeline(saved, monkeypatch):
     monkeypatch.setattr(StylePrediction, "run", lambda *a: (passes.append(a), run(*a))[1])
     left = torch.zeros(1, 3, 24, 48)
     left[..., :24] = 1
-    styles = [Picture(smooth(40, 40, seed)) for seed in (1, 2)]
-    photo = Picture(smooth(24, 48))
-    found = stylize.stylize(photo, styles, masks=[Picture(left)], method=str(path))
+    styles = [Image(smooth(40, 40, seed)) for seed in (1, 2)]
+    photo = Image(smooth(24, 48))
+    found = stylize.stylize(photo, styles, masks=[Image(left)], method=str(path))
     assert found.rgb.shape == (1, 3, 24, 48)
     assert len(passes) == 1
 
 
 def test_a_style_in_a_file(saved, tmp_path):
     method, path = saved
-    x, y = Picture(smooth(40, 40)), Picture(smooth(40, 40, 1))
-    kept = encode([y, Picture(smooth(30, 30, 2))], method=str(path), precision="float32")
+    x, y = Image(smooth(40, 40)), Image(smooth(40, 40, 1))
+    kept = encode([y, Image(smooth(30, 30, 2))], method=str(path), precision="float32")
     kept.save(tmp_path / "y.style")
     loaded = style_file.load(tmp_path / "y.style")
     assert torch.equal(method.stylize(x.rgb, loaded), method.stylize(x.rgb, kept))
@@ -460,8 +460,8 @@ def test_a_style_in_a_file(saved, tmp_path):
 
 
 def test_the_verbs_on_the_command_line(saved, impasto, tmp_path):
-    image.save(Picture(smooth(40, 30)), tmp_path / "photo.png")
-    image.save(Picture(smooth(30, 40, 1)), tmp_path / "painting.png")
+    image.save(Image(smooth(40, 30)), tmp_path / "photo.png")
+    image.save(Image(smooth(30, 40, 1)), tmp_path / "painting.png")
     model_file = tmp_path / "mine.safetensors"
     done = impasto("encode", "painting.png", "-m", model_file, "-o", "y.style")
     assert done.code == 0, done.err
@@ -481,7 +481,7 @@ def test_training_by_name(places, tmp_path):
     assert card["data"] == {"content": {"pictures": 3}, "style": {"pictures": 2}}
     assert card["kind"] == "any"
     assert trained.model.styles == ("any",)
-    assert stylize.stylize(Picture(smooth(20, 31)), Picture(smooth(9, 9)), method=str(target))
+    assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(9, 9)), method=str(target))
     again = learning.train("style-prediction", tmp_path / "b.safetensors", start=target, **options)
     assert again.result.finished
 

@@ -11,7 +11,7 @@ from impasto.alignment.whitening import gaussian
 from impasto.api import stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
 from impasto.methods.registry import get
@@ -339,9 +339,9 @@ def test_a_model_paints_the_identical_picture_from_its_file(unlearned, tmp_path)
     assert opened.config == unlearned.config
     options = {"method": str(path), "precision": "float32"}
     settings = {"levels": "relu2_1,relu1_1", "transport": "monge", "floor": "1e-4"}
-    found = stylize.stylize(Picture(x), Picture(y), settings=settings, **options)
+    found = stylize.stylize(Image(x), Image(y), settings=settings, **options)
     assert (found.height, found.width) == (45, 51)
-    more = stylize.synthesize(Picture(y), size=40, settings={"rounds": "1"}, **options)
+    more = stylize.synthesize(Image(y), size=40, settings={"rounds": "1"}, **options)
     assert (more.height, more.width) == (40, 40)
 
 
@@ -351,7 +351,7 @@ def test_training_by_name(photos, tmp_path):
     trained = learning.train("wct", path, content=photos, settings=settings, precision="float32")
     assert trained.model.card["kind"] == "any"
     assert trained.model.card["data"] == {"content": {"pictures": 3}}
-    assert stylize.stylize(Picture(smooth(20, 31)), Picture(smooth(40, 40)), method=str(path))
+    assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(40, 40)), method=str(path))
 
 
 def test_it_is_in_the_table():

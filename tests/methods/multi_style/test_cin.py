@@ -9,7 +9,7 @@ from helpers import FLOAT32, photos_in
 from helpers import smooth_picture as smooth
 from impasto.api import stylize
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.methods import config
 from impasto.methods.multi_style.cin import Cin, CinConfig
@@ -244,12 +244,12 @@ def test_regions_through_the_pipeline(path, monkeypatch):
     left = torch.zeros(1, 3, 24, 256)
     left[..., :128] = 1
     styles = [f"{path}#one", f"{path}#two"]
-    found = stylize.stylize(photo, styles, masks=[Picture(left)], precision="float32").rgb
+    found = stylize.stylize(photo, styles, masks=[Image(left)], precision="float32").rgb
     assert len(passes) == 1
     alone = [stylize.stylize(photo, style, precision="float32").rgb for style in styles]
     torch.testing.assert_close(found[..., :64], alone[0][..., :64], rtol=0, atol=1e-4)
     torch.testing.assert_close(found[..., 192:], alone[1][..., 192:], rtol=0, atol=1e-4)
-    kept = stylize.stylize(photo, styles[0], masks=[Picture(left)], precision="float32").rgb
+    kept = stylize.stylize(photo, styles[0], masks=[Image(left)], precision="float32").rgb
     assert torch.equal(kept[..., 128:], photo.rgb[..., 128:])
 
 
@@ -257,7 +257,7 @@ def test_regions_follow_a_photo_that_was_scaled(path):
     left = torch.zeros(1, 3, 40, 80)
     left[..., :40] = 1
     styles = [f"{path}#one", f"{path}#two"]
-    found = stylize.stylize(smooth(40, 80), styles, masks=[Picture(left)], style_scale=0.5)
+    found = stylize.stylize(smooth(40, 80), styles, masks=[Image(left)], style_scale=0.5)
     assert found.rgb.shape == (1, 3, 40, 80)
 
 

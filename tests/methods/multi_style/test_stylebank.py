@@ -10,7 +10,7 @@ from helpers import FLOAT32, photos_in
 from helpers import smooth_picture as smooth
 from impasto.api import stylize
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.methods import config
 from impasto.methods.multi_style.cin import Cin
@@ -298,7 +298,7 @@ def test_regions_through_the_pipeline(path):
     photo, left = smooth(24, 256), torch.zeros(1, 3, 24, 256)
     left[..., :128] = 1
     styles = [f"{path}#one", f"{path}#two"]
-    found = stylize.stylize(photo, styles, masks=[Picture(left)], precision="float32").rgb
+    found = stylize.stylize(photo, styles, masks=[Image(left)], precision="float32").rgb
     alone = [stylize.stylize(photo, style, precision="float32").rgb for style in styles]
     torch.testing.assert_close(found[..., :64], alone[0][..., :64], rtol=0, atol=1e-4)
     torch.testing.assert_close(found[..., 192:], alone[1][..., 192:], rtol=0, atol=1e-4)

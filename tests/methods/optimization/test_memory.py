@@ -60,7 +60,7 @@ def test_with_regions_a_picture_goes_as_a_whole(counted):
     mask = torch.zeros(1, 3, 64, 64)
     mask[..., :32] = 1
     for style, method in ((["adele", "gray-tree"], None), (["sample:wave", "sample:ink"], "adain")):
-        painted(style, method, masks=[stylize.Picture(mask)], memory=1)
+        painted(style, method, masks=[stylize.Image(mask)], memory=1)
     assert not counted
 
 
@@ -87,7 +87,7 @@ def test_an_optimised_picture_is_the_same_in_tiles(monkeypatch, method):
 @pytest.mark.parametrize("layer", ["relu2_1", "relu4_1", "relu5_1"])
 def test_no_feature_sees_further_than_its_reach(layer):
     """A changed pixel changes features within the reach, and none beyond."""
-    method = stylize.build("wct", Ability.STYLIZE, precision="float32")
+    method = stylize.get_method("wct", Ability.STYLIZE, precision="float32")
     photo = torch.rand(1, 3, 384, 32, generator=torch.Generator().manual_seed(0))
     other = photo.clone()
     other[..., 192, :] = 0

@@ -99,7 +99,7 @@ def test_a_nan_on_the_way_keeps_the_best_picture(optimizer):
         calls += 1
         return {"total": bowl(image)["total"] * (math.nan if calls > 4 else 1.0)}
 
-    with pytest.raises(DivergedError, match="--precision float32") as caught:
+    with pytest.raises(DivergedError, match='`precision="float32"`') as caught:
         minimize(breaks, START, SolverConfig(optimizer=optimizer, learning_rate=0.01))
     assert caught.value.picture is not None
     assert float(bowl(caught.value.picture)["total"]) <= float(bowl(START)["total"])

@@ -8,7 +8,7 @@ import torch
 from helpers import FLOAT32, photos_in
 from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.losses.content import content_loss
 from impasto.methods import config
 from impasto.methods.per_style.johnson import LOSSES, Johnson, JohnsonConfig, JohnsonTask
@@ -184,7 +184,7 @@ def test_the_style_image_is_learned_at_its_size(size, side, seen):
     task = Johnson.task(
         dataclasses.replace(SMALL, style_size=size, style_side=side), [style], FLOAT32
     )
-    expected = task.loss_of.grams(Picture(style).resized(*seen).rgb)
+    expected = task.loss_of.grams(Image(style).resized(*seen).rgb)
     for layer, gram in task.targets.items():
         assert torch.equal(gram, expected[layer])
     whole = Johnson.task(dataclasses.replace(SMALL, style_size=0), [style], FLOAT32)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.methods.network import NetworkMethod, pad_to, with_short_side
 from impasto.methods.style import Style
 from impasto.nn import tiled_inference
@@ -199,7 +199,7 @@ class AnyStyleMethod(NetworkMethod):
     def enlarged(self, picture: Tensor) -> Tensor:
         """A style picture (1, 3, H, W) that is large enough to have features at all."""
         height, width = (max(side, 2 * self.multiple) for side in picture.shape[-2:])
-        return Picture(picture.cpu()).resized(height, width).rgb
+        return Image(picture.cpu()).resized(height, width).rgb
 
     def shares(
         self, style: Style, regions: Sequence[Tensor], height: int, width: int

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.image import Picture, samples
+from impasto.image import Image, samples
 from impasto.losses.moments import moments
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.network import with_short_side
@@ -96,7 +96,7 @@ class Reader:
         least = max(map(smallest_side, self.layers))
         height, width = (max(side, least) for side in pictures.shape[-2:])
         if pictures.shape[-2:] != (height, width):
-            pictures = Picture(pictures.cpu()).resized(height, width).rgb.to(pictures)
+            pictures = Image(pictures.cpu()).resized(height, width).rgb.to(pictures)
         if runtime is not None:
             found = tiled_moments(encoder, pictures, self.layers, runtime)
             return torch.cat([part for layer in self.layers for part in found[layer]], 1)

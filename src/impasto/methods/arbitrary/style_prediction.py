@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.losses.gram import gram_matrix
 from impasto.losses.palette import palette_of, with_palette
 from impasto.losses.perceptual import PerceptualLoss, Weights, equally
@@ -214,7 +214,7 @@ class StylePrediction(NetworkMethod):
         """Enlarge a style image (1, 3, H, W) that is too small for the CNN."""
         height, width = (max(side, SMALLEST) for side in image.shape[-2:])
         return (
-            Picture(image).resized(height, width).rgb if min(image.shape[-2:]) < SMALLEST else image
+            Image(image).resized(height, width).rgb if min(image.shape[-2:]) < SMALLEST else image
         )
 
     def stylize(

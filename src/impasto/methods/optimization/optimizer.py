@@ -97,4 +97,4 @@ def minimize(
 
 
 def _advice(message: str) -> str:
-    return f"{message}: lower the style weight or the learning rate, or use --precision float32"
+    return f'{message}: lower the style weight or the learning rate, or use `precision="float32"`'

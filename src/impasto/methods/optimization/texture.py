@@ -89,7 +89,7 @@ class Texture(OptimizingMethod):
         if smallest < 32:  # pool4 would be left with a single position
             raise InputError(
                 f"a texture of {width}x{height} is too small: 32 pixels at least, such as "
-                f"--size {max(width, 32)}x{max(height, 32)}"
+                f"`size=({max(width, 32)}, {max(height, 32)})`"
             )
         full = Level(height, width, None, styles)
         image = self.descend(full, seed=seed, callback=callback, bounds=bounds_of(styles))

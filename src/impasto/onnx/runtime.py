@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.core.device import PRECISIONS, Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError, WeightsError
-from impasto.image import Picture
+from impasto.image import Image
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
@@ -73,7 +73,7 @@ class Exported(Method):
         precision: str = "auto",
     ) -> None:
         if precision not in PRECISIONS[:2]:
-            raise InputError(f"{path.name} runs in float32: leave --precision out")
+            raise InputError(f"{path.name} runs in float32: leave `precision` out")
         self.facts = onnx_file.facts(path)
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
             free = "alpha" if "alpha" in self.facts else "none of its numbers"
@@ -107,7 +107,7 @@ class Exported(Method):
             raise InputError(f"{self.name} paints what it has learned: name it as the style")
         least = self.facts["style_smallest"]
         height, width = (max(side, least) for side in picture.shape[-2:])
-        enlarged = Picture(picture.cpu()).resized(height, width).rgb
+        enlarged = Image(picture.cpu()).resized(height, width).rgb
         if self._encoder is None:
             return Style(self.name, (Part({"style": enlarged}),))
         return Style(self.name, (Part({"embedding": _run(self._encoder, {"style": enlarged})}),))

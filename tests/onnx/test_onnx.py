@@ -22,10 +22,7 @@ from impasto.errors import (
     MissingExtraError,
     WeightsError,
 )
-from impasto.export import graph as tracing
-from impasto.export import onnx as export
-from impasto.export.runtime import Exported
-from impasto.image import Picture, load
+from impasto.image import Image, load
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config
 from impasto.methods.arbitrary.meta_network import MetaNetwork
@@ -35,6 +32,9 @@ from impasto.methods.registry import get, methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, onnx_file, zoo
 from impasto.nn.blocks import instance_norm
+from impasto.onnx import exporter as export
+from impasto.onnx import graph as tracing
+from impasto.onnx.runtime import Exported
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -102,7 +102,7 @@ def save(path, name, preset, settings, **card):
 
 def photo(height, width, name="astronaut"):
     pixels = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None] / 255
-    return Picture(pixels).resized(height, width)
+    return Image(pixels).resized(height, width)
 
 
 def painted(path, **options):
@@ -187,7 +187,7 @@ def test_the_controls_of_the_pipeline(exported, options):
 
 
 def test_masks(exported):
-    mask = Picture((torch.arange(61) < 30).float().expand(1, 3, 45, 61).contiguous())
+    mask = Image((torch.arange(61) < 30).float().expand(1, 3, 45, 61).contiguous())
     _, target, _ = exported("cin")
     styles = [f"{target}#style0", f"{target}#style2"]
     left, right, both = (

@@ -16,7 +16,6 @@ from impasto._version import __version__
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, Share, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
-from impasto.export.graph import TOLERANCE, compare, traced
 from impasto.image import files
 from impasto.methods.graphs import Graph, Side
 from impasto.methods.network import NetworkMethod
@@ -25,6 +24,7 @@ from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
 from impasto.nn import vgg_weights
+from impasto.onnx.graph import TOLERANCE, compare, traced
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Written:
 
 
 def export(
-    source: str | os.PathLike[str],
+    model: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     callback: Callback = silent,
@@ -56,7 +56,7 @@ def export(
     """Write a trained model as ONNX, once ONNX Runtime has been seen to paint what PyTorch paints.
 
     Args:
-        source: A model: its file, or a name of ``impasto styles``, of which all styles of the model
+        model: A model: its file, or a name of ``impasto styles``, of which all styles of the model
             are exported.
         output: Where the graph goes that paints: ``x.onnx``. Another graph of the method goes into
             a file beside it, such as ``x-predictor.onnx``.
@@ -77,7 +77,7 @@ def export(
     files.check(target)
     for library in ("onnx", "onnxruntime", "onnxscript"):
         onnx_file.library(library)
-    path = zoo.model_of(source)
+    path = zoo.model_of(model)
     known = model_file.load(path)
     build = get(known.method, Ability.EXPORT).build
     assert issubclass(build, NetworkMethod)  # what EXPORT means

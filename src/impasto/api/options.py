@@ -1,0 +1,140 @@
+"""What may be asked of painting, whoever asks: in one dataclass, with defaults and help texts.
+
+The options of the command line, the jobs of a batch, and the studio's orders are derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from impasto.errors import InputError
+
+COLORS = ("style", "luminance", "match")
+STROKES = ("relative", "absolute")
+LARGEST = 16384  # a side beyond which no method here can work on one machine
+
+
+def described(default: Any, help: str, *names: str, **more: Any) -> Any:
+    """Make a field of a dataclass that the command line shows as an option.
+
+    Args:
+        default: Of the field; or a class, which makes one.
+        help: The help text.
+        names: Of the option, such as ``--method`` and ``-m``; by default the field's.
+        more: What else ``typer.Option`` takes: ``metavar``, ``show_default``, ``min``, ``max``.
+    """
+    told = {"names": names, "help": help, **more}
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=told)
+    return field(default=default, metadata=told)
+
+
+def check_side(name: str, side: int) -> None:
+    """Raise for a side that no image has; ``name`` is what the user calls it.
+
+    Raises:
+        InputError: It is not in the range.
+    """
+    if not 1 <= side <= LARGEST:
+        raise InputError(f"{name} is {side}: it must be 1 to {LARGEST} pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """What a user may ask for, whatever the method.
+
+    Attributes:
+        size: Long edge of the result in pixels; None is the photo's own, or the method's default
+            if that is smaller.
+        style_scale: Stroke size; 2 is strokes twice as large.
+        strokes: ``relative``: strokes grow with the image, so that it looks the same at every size;
+            or ``absolute``: a network's strokes have the size in pixels that it learned.
+        colors: ``style`` takes the painting's colours. ``luminance`` keeps the photo's colours and
+            paints its lightness only. ``match`` gives the painting the photo's colours first.
+        strength: 1 is the full result, 0 the photo.
+        match_histogram: Give the result the colour histogram of the (first) style at the end.
+        median: Take the median of each pixel and its eight neighbours at the end, against specks.
+        seed: Of everything random, also of the noise that networks get
+            (:mod:`impasto.image.dither`).
+    """
+
+    size: int | None = described(
+        None,
+        "Long edge of the result.",
+        show_default="the photo's, as memory allows; 512 at most for methods that optimize",
+    )
+    style_scale: float = described(1.0, "Stroke size: 2 is twice as large.")
+    strokes: str = described("relative", "relative to the image, or absolute in pixels.")
+    colors: str = described("style", "style, or keep the photo's: luminance, match.")
+    strength: float = described(1.0, "1 is the full style, 0 the photo.")
+    match_histogram: bool = described(
+        False, "Take the style's histogram at the end.", "--match-histogram"
+    )
+    median: bool = described(False, "3x3 median at the end, against specks.", "--median")
+    seed: int = described(0, "Seed of everything random.", min=0, max=2**63 - 1)
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if self.size is not None:
+            check_side("size", self.size)
+        if not 0 < self.style_scale <= 8:
+            raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
+        if not 0 <= self.strength <= 1:
+            raise InputError(f"strength is {self.strength}: it must be 0 to 1")
+        for name, known in (("colors", COLORS), ("strokes", STROKES)):
+            if getattr(self, name) not in known:
+                found = getattr(self, name)
+                raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylizeOptions:
+    """How to paint, for any content image and any style.
+
+    Attributes:
+        method: As for :func:`impasto.stylize`, by name.
+        quality: As for :func:`impasto.stylize`.
+        preset: ``default``, ``paper`` or ``authors``.
+        settings: Hyperparameters of the method to change, by name.
+        controls: What is asked of every image.
+        device: See :func:`impasto.core.device.choose`.
+        precision: See :func:`impasto.core.device.choose`.
+        memory: See :class:`impasto.core.device.Runtime`.
+        runtime: See :func:`impasto.get_method`.
+    """
+
+    method: str | None = described(
+        None, "See 'impasto methods'.", "--method", "-m", show_default="what --quality says"
+    )
+    quality: str | None = described(
+        None,
+        "fast (one pass), good or best (minutes), for a painting and no --method.",
+        show_default="fast; best with --steps or --set",
+    )
+    preset: str = described("default", "Numbers to start from: default, paper or authors.")
+    settings: Mapping[str, Any] = described(
+        dict, "Change a number of the method; repeatable.", "--set", metavar="NAME=VALUE"
+    )
+    controls: Controls = field(default_factory=Controls)
+    device: str = described("auto", "auto, cpu, cuda, cuda:1, mps.")
+    precision: str = described("auto", "auto, float32 or bfloat16; losses are float32 in any case.")
+    memory: int | None = described(
+        None,
+        "Above it, work in strips or tiles.",
+        metavar="4G",
+        show_default="half of what is free",
+    )
+    runtime: str = described(
+        "torch", "torch; or onnx, which runs a trained network in ONNX Runtime."
+    )
+
+    def arguments(self, *without: str) -> dict[str, Any]:
+        """Return the options by name, as :func:`impasto.stylize` takes them.
+
+        Args:
+            without: Names to leave out.
+        """
+        names = [one.name for one in fields(StylizeOptions) if one.name not in without]
+        return {name: getattr(self, name) for name in names}
