@@ -19,7 +19,7 @@ from torch import nn
 from impasto.alignment.adabn import adapt
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 torch.manual_seed(0)
 digits = load_digits()

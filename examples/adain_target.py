@@ -18,7 +18,7 @@ from impasto.methods.registry import Ability
 from impasto.sheet import contact_sheet
 from impasto.sources import fit, read
 
-photo, painting = (fit(read(path), 384, 384) for path in sys.argv[1:3])
+photo, painting = (fit(read(path), None, 384) for path in sys.argv[1:3])
 method = build("adain", Ability.STYLIZE)  # the shipped decoder, behind VGG-19
 layer = method.config.layer
 

@@ -2,11 +2,10 @@
 
     python examples/norm_inputs.py PHOTOS curves.png [STEPS]
 
-After figure 1 of Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance
-Normalization", ICCV 2017. Networks for the style of the sample painting `swirls` learn from (a) 64
-photographs of a folder as they are, (b) with the histogram of their luminance equalised, (c) painted
-in another style by a network that the package ships. All six start from the same weights and see the
-same crops in the same order. Needs matplotlib and scikit-image; minutes.
+After figure 1 of Huang and Belongie, ICCV 2017 (AdaIN). Networks for the style of the sample
+painting `swirls` learn from the first 64 photographs of a folder: as they are, with the histogram
+of their luminance equalised, and painted in another style by a network that the package ships. All
+six start from the same weights and see the same crops in the same order. Needs matplotlib; minutes.
 """
 
 import sys
@@ -30,10 +29,10 @@ from impasto.training.loop import train
 from impasto.training.plan import Plan
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 CONFIG = JohnsonConfig(width=16, style_weight=5.0, style_size=192)
-CROP, WINDOW = 96, 10  # pixels; steps of the running mean that is drawn
+CROP, WINDOW = 64, 10  # pixels; steps of the running mean that is drawn
 STYLE = "great-wave"  # of (c)
 
 

@@ -23,7 +23,8 @@ from impasto.sources import fit, read
 
 COUNT, STRIDE = 8, 2  # elements that are shown; pixels between the patches that are compared
 
-photo, painting = (fit(read(path), 384, 384) for path in (sys.argv[1], sys.argv[3]))
+photo = fit(read(sys.argv[1]), None, 256)
+painting = fit(read(sys.argv[3]), None, 400)  # about as large as the bank learned it
 learned = find(sys.argv[2])
 method = open_model(learned)  # the shipped stylebank, or a model file
 style = method.own_style(learned.index)

@@ -2,10 +2,10 @@
 
     python examples/upscale_losses.py PHOTO out.jpg MODEL.safetensors...
 
-The photo (or a sample, as sample:chelsea) is made small as in training: a Gaussian blur, then bicubic
-downsampling by the factor of the first model. Shown are the middle of it enlarged by a bicubic filter
-and by each model, with PSNR and structural similarity over colours, and the mean length of the
-gradient over the original's ("sharpness", below 1 is softer). Needs scikit-image.
+The photo (or a sample, as sample:chelsea) is made small as in training: a Gaussian blur, then
+bicubic downsampling by the factor of the first model. Shown is its middle, enlarged by a bicubic
+filter and by each model, with PSNR and structural similarity over colours, and the mean length of
+the gradient over the original's ("sharpness", below 1 is softer).
 """
 
 import sys

@@ -3,9 +3,9 @@
     python examples/wct_levels.py photo.jpg painting.jpg levels.jpg
 
 Li et al., NIPS 2017. The first row decodes the photo's features as they are, the second after
-whitening (mean 0, the identity as covariance: equation 2), the third after whitening and colouring
-(equation 3), at each of the five layers by itself. The last two are the cascade from relu5_1 to relu1_1, as
-in the paper, and by the default. A photo or a painting may be a sample, as sample:chelsea.
+whitening (mean 0, the identity as covariance), the third after whitening and colouring, at each of
+the five layers by itself. The last row has the cascade: of five levels as in the paper, of four,
+and with the default numbers. A photo or a painting may be a sample, as sample:chelsea. A minute.
 """
 
 import sys
@@ -21,7 +21,7 @@ from impasto.sources import fit, read
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
-photo, painting = (fit(read(path), 256, 256) for path in sys.argv[1:3])
+photo, painting = (fit(read(path), None, 256) for path in sys.argv[1:3])
 height, width = photo.rgb.shape[-2:]
 method = build("wct", Ability.STYLIZE)  # the shipped decoders, behind VGG-19
 
