@@ -11,7 +11,6 @@ six start from the same weights and see the same crops in the same order. Needs 
 import sys
 import tempfile
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import matplotlib as mpl
@@ -33,7 +32,6 @@ from matplotlib import pyplot as plt
 
 CONFIG = JohnsonConfig(width=16, style_weight=5.0, style_size=192)
 CROP, WINDOW = 64, 10  # pixels; steps of the running mean that is drawn
-STYLE = "great-wave"  # of (c)
 
 
 def equalised(picture):
@@ -51,8 +49,8 @@ def curve(norm, folder, steps):
     torch.manual_seed(0)
     task = Johnson.task(replace(CONFIG, norm=norm), [samples.load("swirls").rgb], choose())
     source = {"content": open_source(folder, CROP, 1.2)}
-    listen = lambda progress: losses.append(progress.losses["style"])  # noqa: E731
-    train(task, plan, sources=source, runtime=choose(), callback=listen)
+    keep = lambda progress: losses.append(progress.losses["style"])  # noqa: E731
+    train(task, plan, sources=source, runtime=choose(), callback=keep)
     return torch.tensor(losses).unfold(0, WINDOW, 1).mean(1)
 
 
@@ -60,14 +58,14 @@ photos, out, steps = sys.argv[1], sys.argv[2], int((*sys.argv[3:], 200)[0])
 kinds = {
     "original": lambda photo: photo,
     "contrast-normalised": equalised,
-    "style-normalised": lambda photo: impasto.stylize(photo, STYLE),
+    "style-normalised": lambda photo: impasto.stylize(photo, "great-wave"),
 }
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 with tempfile.TemporaryDirectory() as folder:
     for kind in kinds:
         Path(folder, kind).mkdir()
     files = sorted(f for f in Path(photos).rglob("*") if f.suffix.lower() in READ_SUFFIXES)
-    for number, file in enumerate(islice(files, 64)):
+    for number, file in enumerate(files[:64]):
         photo = fit(impasto.load(file), 192, None)
         for kind, make in kinds.items():
             make(photo).save(Path(folder, kind, f"{number}.png"))
