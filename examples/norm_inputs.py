@@ -62,8 +62,7 @@ kinds = {
 }
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 with tempfile.TemporaryDirectory() as folder:
-    for kind in kinds:
-        Path(folder, kind).mkdir()
+    [Path(folder, kind).mkdir() for kind in kinds]
     files = sorted(f for f in Path(photos).rglob("*") if f.suffix.lower() in READ_SUFFIXES)
     for number, file in enumerate(files[:64]):
         photo = fit(impasto.load(file), 192, None)
