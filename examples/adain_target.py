@@ -11,12 +11,12 @@ sample, as sample:chelsea. A second.
 import sys
 
 from impasto.alignment.adain import adain
-from impasto.building import build
+from impasto.api.load import build
 from impasto.image import Picture
 from impasto.losses.moments import moments
 from impasto.methods.registry import Ability
-from impasto.sheet import contact_sheet
-from impasto.sources import fit, read
+from impasto.image.contact_sheet import contact_sheet
+from impasto.api.inputs import fit, read
 
 photo, painting = (fit(read(path), None, 384) for path in sys.argv[1:3])
 method = build("adain", Ability.STYLIZE)  # the shipped decoder, behind VGG-19

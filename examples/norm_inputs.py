@@ -18,11 +18,11 @@ import torch
 from skimage import color, exposure
 
 import impasto
-from impasto import samples
+from impasto.image import samples
 from impasto.image import READ_SUFFIXES, Picture
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.runtime import choose
-from impasto.sources import fit
+from impasto.core.device import choose
+from impasto.api.inputs import fit
 from impasto.training.data import open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan

@@ -15,11 +15,11 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from impasto.building import open_model
-from impasto.catalog import find
+from impasto.api.load import open_model
+from impasto.models.zoo import find
 from impasto.image import Picture
-from impasto.sheet import contact_sheet
-from impasto.sources import fit, read
+from impasto.image.contact_sheet import contact_sheet
+from impasto.api.inputs import fit, read
 
 COUNT, STRIDE = 8, 2  # elements that are shown; pixels between the patches that are compared
 

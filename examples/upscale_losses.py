@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from skimage import metrics
 
-from impasto.building import open_model
-from impasto.catalog import find
+from impasto.api.load import open_model
+from impasto.models.zoo import find
 from impasto.image import Picture
 from impasto.methods.per_style.superresolution import shrink
-from impasto.networks.upscale import enlarge
-from impasto.sheet import contact_sheet
-from impasto.sources import read
+from impasto.nn.superresolution import enlarge
+from impasto.image.contact_sheet import contact_sheet
+from impasto.api.inputs import read
 
 SIDE = 192  # of the part that is shown, in pixels of the original
 

@@ -13,11 +13,11 @@ import sys
 import torch
 
 from impasto.alignment.whitening import Gaussian, gaussian, roots, wct
-from impasto.building import build
+from impasto.api.load import build
 from impasto.image import Picture
 from impasto.methods.registry import Ability
-from impasto.sheet import contact_sheet
-from impasto.sources import fit, read
+from impasto.image.contact_sheet import contact_sheet
+from impasto.api.inputs import fit, read
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

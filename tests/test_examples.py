@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from impasto import catalog
+from impasto.models import zoo
 from impasto.image import load
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -50,7 +50,7 @@ def test_sheets_of_features(run, name, tiles):
 
 
 def test_models_of_one_factor_side_by_side(run, capsys):
-    path = str(catalog.find("upscale-x4", kind="upscale").path)
+    path = str(zoo.find("upscale-x4", kind="upscale").path)
     sheet = run("upscale_losses.py", "photo.png", "out.jpg", path)
     assert sheet.width > 3 * 320
     told = capsys.readouterr().out.splitlines()
