@@ -217,7 +217,7 @@ def measure(view: View, photo: View, style: View) -> Scores:
     """All metrics of a picture that was painted over a photo in a style.
 
     Raises:
-        InputError: Picture and photo differ in size, or photo and style do not differ.
+        InputError: Image and photo differ in size, or photo and style do not differ.
     """
     return Scores(
         style_distance(view, style, photo, "moments"),

@@ -178,9 +178,6 @@ class Image:
         return out.getvalue()
 
 
-# as the package's own modules call it, of which many have Pillow's Image, too
-
-
 def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Image:
     """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
 

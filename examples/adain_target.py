@@ -1,0 +1,40 @@
+"""What AdaIN's target t is: the decoder's pictures of f(c), of t, and of what lies between.
+
+    python examples/adain_target.py photo.jpg painting.jpg target.jpg
+
+Huang and Belongie, ICCV 2017, equations 8 to 10. f(c) are the photo's features at relu4_1; t has
+their shapes, and each channel's mean and standard deviation from the painting. "Means alone" takes
+only the painting's means, "deviations alone" only its deviations. A photo or a painting may be a
+sample, as sample:chelsea. A second.
+"""
+
+import sys
+
+from impasto import get_method
+from impasto.alignment import adain
+from impasto.api.inputs import fit, read
+from impasto.image import Image
+from impasto.image.contact_sheet import contact_sheet
+from impasto.losses import moments
+
+photo, painting = (fit(read(path), None, 384) for path in sys.argv[1:3])
+method = get_method("adain")  # the shipped decoder, behind VGG-19
+layer = method.config.layer
+
+(content,) = method.features(method.padded(photo.rgb), [layer])  # f(c), (1, 512, h, w)
+(style,) = method.features(method.padded(painting.rgb), [layer])  # f(s)
+own, wanted = moments(content), moments(style)
+targets = {
+    "g(f(c))": content,
+    "g: means alone": adain(content, wanted.mean, own.std),
+    "g: deviations alone": adain(content, own.mean, wanted.std),
+    "g(t): both": adain(content, wanted.mean, wanted.std),
+    "g(f(s))": style,
+}
+height, width = photo.rgb.shape[-2:]
+tiles = [("photo c", photo), ("painting s", painting)]
+for name, features in targets.items():
+    inside = painting.rgb.shape[-2:] if features is style else (height, width)
+    decoded = method.decode(features, layer).float().cpu().clamp(0, 1)
+    tiles.append((name, Image(decoded[..., : inside[0], : inside[1]])))
+contact_sheet(tiles, columns=4, height=height).save(sys.argv[3], quality=85)

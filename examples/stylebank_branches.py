@@ -1,0 +1,58 @@
+"""StyleBank's two branches, and style elements beside patches of the painting.
+
+    python examples/stylebank_branches.py photo.jpg cafe-terrace painting.jpg branches.jpg
+
+Chen et al., "StyleBank: An Explicit Representation for Neural Image Style Transfer", CVPR 2017. The
+first row: a photo, what encoder and decoder give back without a bank, what they make of it with the
+bank of a style of the shipped model, and the painting that the bank learned from. The second: what
+the filters paint by themselves where they respond most, the strongest first. The third: for each
+element the patch of the painting that correlates with it best, grey standing for the painting's
+mean colour.
+"""
+
+import sys
+
+import torch
+import torch.nn.functional as F
+
+from impasto.api.inputs import fit, read
+from impasto.api.load import open_model
+from impasto.image import Image
+from impasto.image.contact_sheet import contact_sheet
+from impasto.models.zoo import find
+
+COUNT, STRIDE = 8, 2  # elements that are shown; pixels between the patches that are compared
+
+photo = fit(read(sys.argv[1]), None, 256)
+painting = fit(read(sys.argv[3]), None, 400)  # about as large as the bank learned it
+learned = find(sys.argv[2])
+method = open_model(learned)  # the shipped stylebank, or a model file
+style = method.own_style(learned.index)
+height, width = (side // 4 * 4 for side in photo.rgb.shape[-2:])
+x = photo.rgb[..., :height, :width]
+
+with torch.inference_mode():
+    back = Image(method.module(x))  # encoder and decoder alone
+    painted = Image(method.stylize(x, style).cpu())
+    error = (back.rgb - x).square().mean().sqrt().item()
+    print(f"the auto-encoder gives the photo back with an RMS error of {255 * error:.1f} of 255")
+    elements = method.inspect(style, photo.rgb)[:COUNT]
+
+
+def nearest(element):
+    """The patch (1, 3, s, s) of the painting that correlates best with what an element adds."""
+    side = element.shape[-1]
+    usual = painting.rgb.mean((2, 3), keepdim=True)  # as grey is to an element
+    rows = F.unfold(painting.rgb - usual, side, stride=STRIDE)[0].T  # (patches, 3*s*s)
+    best = int((F.normalize(rows) @ F.normalize((element - 0.5).flatten(), dim=0)).argmax())
+    return (rows[best].view(1, 3, side, side) + usual).clamp(0, 1)
+
+
+top = [("photo", Image(x)), ("without a bank", back), ("with the bank", painted)]
+parts = [(name.split()[0], Image(element)) for name, element in elements]
+patches = [("patch", Image(nearest(element.float()))) for _, element in elements]
+pictures = contact_sheet([*top, ("painting", painting)], height=200)
+bank = contact_sheet([*parts, *patches], columns=COUNT, height=96)
+wide = max(pictures.width, bank.width)
+rows = [F.pad(one.rgb, (0, wide - one.width), value=1.0) for one in (pictures, bank)]
+Image(torch.cat(rows, 2)).save(sys.argv[4], quality=85)
