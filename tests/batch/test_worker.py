@@ -103,7 +103,6 @@ def test_memory_and_runtime_reach_the_networks(make, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("width", "height"), [(512, 384), (384, 512), (512, 512), (512, 288)])
 def test_usual_pixels(width, height):
-    assert usual_pixels(height, width, None) == 512 * 384
     assert usual_pixels(height, width, 512) == 512 * 384
     assert usual_pixels(height, width, 256) == 4 * 256 * 192
 

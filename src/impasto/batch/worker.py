@@ -140,7 +140,8 @@ class Worker:
         controls, native = self._job.controls, brush.method.stroke_size
         size = photo.height, photo.width
         height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]
-        pixels = usual_pixels(height, width, controls.size or brush.method.default_size or native)
+        usual = controls.size or brush.method.default_size or native or _USUAL
+        pixels = usual_pixels(height, width, round(usual * max(height, width) / max(size)))
         if pixels not in ready.encoded:
             scale = controls.style_scale if native is None else 1.0
             scaled = inputs.with_pixels(painting, pixels, scale)
@@ -148,14 +149,13 @@ class Worker:
         return ready.encoded[pixels]
 
 
-def usual_pixels(height: int, width: int, long_edge: int | None) -> float:
+def usual_pixels(height: int, width: int, long_edge: int) -> float:
     """Return how many pixels a painting gets for a photo: as many as the photo, in steps of 2.
 
     A photo of 4:3 at the size of the job is one of the steps, so that its painting is exactly what
     ``stylize`` makes of it; those from 1:1 to 16:9 share it, and their strokes are within 16% of
     what they would be alone.
     """
-    long_edge = long_edge or _USUAL
     step = long_edge * round(0.75 * long_edge)
     return step * 2.0 ** round(math.log2(height * width / step))
 
