@@ -106,13 +106,11 @@ class Objective:
             region: Index of the mask that this style is confined to; None is everywhere.
             relative: See the class.
         """
-        spreads = [dict.fromkeys(t.layers, 1.0) if t.layers else layers for t in terms]
-        wanted = [
-            (t.loss, layer) for t, spread in zip(terms, spreads, strict=True) for layer in spread
-        ]
+        spreads = [(t, dict.fromkeys(t.layers, 1.0) if t.layers else layers) for t in terms]
+        wanted = [(term.loss, layer) for term, spread in spreads for layer in spread]
         views = [image] if isinstance(image, Tensor | Mapping) else image
         targets = self._targets(views, wanted)
-        for term, spread in zip(terms, spreads, strict=True):
+        for term, spread in spreads:
             for layer, layer_weight in spread.items():
                 statistic = Statistic(term.loss, layer, region)
                 share, target = weight * term.weight * layer_weight, targets[term.loss, layer]

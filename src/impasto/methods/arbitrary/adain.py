@@ -170,7 +170,8 @@ class AdaInTask(DecodersTask, PaintingTask):
         made = module(wanted[self.config.layer], self.config.layer)
         objective = Objective(self.encoder).add_content(wanted, dict.fromkeys(self.layers, 1.0))
         losses = objective.add_pixels(pictures, self.config.pixel_weight)(made)
-        return {**losses, "features": losses.pop("content")}
+        features = losses.pop("content")
+        return {**losses, "features": features}
 
     def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         content, style = batch["content"], alike(batch, batch["style"])

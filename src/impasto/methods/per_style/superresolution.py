@@ -120,10 +120,7 @@ class SuperResolutionTask(SampleTask):
         self.module = SuperResolution.network(config)
         if config.loss == "feature":
             self.encoder = Encoder(
-                config.encoder,
-                flavor=config.flavor,
-                weights=config.weights,
-                pooling=config.pooling,
+                config.encoder, flavor=config.flavor, weights=config.weights, pooling=config.pooling
             ).place(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
