@@ -367,7 +367,7 @@ def test_the_bank_of_a_style_that_is_added_learns(result, photos):
     method = StyleBank(dataclasses.replace(SMALL, styles=2), FLOAT32)
     method.module.load_state_dict(result.module.network.state_dict())
     wave = samples.painting("wave", 256).resized(72, 96).rgb
-    plan = dataclasses.replace(PLAN, steps=24, report_every=6)
+    plan = dataclasses.replace(PLAN, steps=36, report_every=6)
     torch.manual_seed(0)
     task = method.addition(SMALL, wave)
     losses = train(task, plan, sources={"content": photos}, runtime=FLOAT32).losses
