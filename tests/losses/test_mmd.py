@@ -118,7 +118,7 @@ def test_the_quadratic_kernel_is_the_gram_loss():
     constants = {"none": 42**2, "hw": 1, "chw": 1 / 5**2}
     for normalization, constant in constants.items():
         grams = (gram_matrix(z, normalization=normalization) for z in (f, g))
-        loss = gram_distance(*grams, reduction="sum")
+        (loss,) = gram_distance(*grams, reduction="sum")
         (expected,) = torch.autograd.grad(loss, f)
         torch.testing.assert_close(constant * squared, loss)
         torch.testing.assert_close(constant * gradient, expected)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.losses.moments import Moments, channel_scale, moments, moments_distance
-from impasto.losses.style import guide_at
+from impasto.errors import InputError
+from impasto.losses.moments import Moments, moments, moments_distance
+from impasto.losses.objective import guide_at
 
 
 def features(*shape, seed=0, dtype=torch.float64):
@@ -84,15 +85,7 @@ def test_the_distance_of_equation_13():
     a = Moments(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
     b = Moments(torch.tensor([[0.0, 4.0]]), torch.tensor([[3.0, 1.0]]))
     assert moments_distance(a, b).item() == (1 + 4 + 0 + 9) / 2  # one 1/C
+    assert moments_distance(a, b, reduction="sum").item() == 1 + 4 + 0 + 9
     assert moments_distance(a, a).item() == 0
-
-
-def test_channels_over_their_scale_have_root_mean_square_one():
-    x = features(2, 5, 6, 7)
-    scale = channel_scale(x)
-    assert scale.shape == (5,)
-    np.testing.assert_allclose(scale, np.sqrt((x.numpy() ** 2).mean((0, 2, 3))), rtol=1e-12)
-    torch.testing.assert_close(
-        channel_scale(x / scale.view(-1, 1, 1)), torch.ones(5, dtype=torch.float64)
-    )
-    assert (channel_scale(torch.zeros(1, 2, 3, 3)) > 0).all()
+    with pytest.raises(InputError, match="unknown reduction 'max': choose mean or sum"):
+        moments_distance(a, b, reduction="max")

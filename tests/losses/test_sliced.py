@@ -65,10 +65,11 @@ def test_directions_have_length_one_and_come_from_the_seed():
 def test_positions_are_bounded_and_a_region_counts_alone():
     torch.manual_seed(0)
     features = random(1, 4, 10, 10)
-    assert SlicedLoss(positions=30).describe(features).shape == (30, 4)
+    (drawn,) = SlicedLoss(positions=30).describe(features)
+    assert drawn.shape == (30, 4)
     guide = torch.zeros(1, 1, 10, 10)
     guide[..., 5:] = 1
-    inside = SlicedLoss().describe(features, guide)
+    (inside,) = SlicedLoss().describe(features, guide)
     rows = features[..., 5:].permute(0, 2, 3, 1).reshape(-1, 4)
     assert float(torch.cdist(inside, rows).amin(1).max()) < 1e-6
 

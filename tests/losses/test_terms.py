@@ -7,6 +7,7 @@ from impasto.errors import InputError
 from impasto.losses import mmd
 from impasto.losses.gram import gram_distance, gram_matrix
 from impasto.losses.moments import moments, moments_distance
+from impasto.losses.objective import guide_at
 from impasto.losses.patches import patch_loss, patch_target
 from impasto.losses.style import (
     GaussianLoss,
@@ -15,7 +16,6 @@ from impasto.losses.style import (
     MomentsLoss,
     PatchLoss,
     PolynomialLoss,
-    guide_at,
 )
 from impasto.losses.terms import LOSSES, Term, parse
 from impasto.nn.features import feature_vectors
@@ -27,7 +27,8 @@ def features(height=6, width=8, seed=0, channels=4):
 
 
 def value(loss, found, style, guide=None):
-    return loss.distance(loss.describe(found, guide), loss.target(style))
+    (distance,) = loss.distance(loss.describe(found, guide), loss.target(style))
+    return distance
 
 
 @pytest.mark.parametrize(
@@ -143,13 +144,15 @@ def test_a_bad_word_is_an_error_when_it_is_used(option):
 def test_gram(normalization, reduction):
     f, g = features(), features(5, 7, seed=1)
     grams = (gram_matrix(z, normalization=normalization) for z in (f, g))
-    expected = gram_distance(*grams, reduction=reduction)
+    (expected,) = gram_distance(*grams, reduction=reduction)
     torch.testing.assert_close(value(GramLoss(normalization, reduction), f, g), expected)
 
 
 def test_moments():
     f, g = features(), features(5, 7, seed=1)
-    torch.testing.assert_close(value(MomentsLoss(), f, g), moments_distance(moments(f), moments(g)))
+    for reduction in ("mean", "sum"):
+        (expected,) = moments_distance(moments(f), moments(g), reduction=reduction)
+        torch.testing.assert_close(value(MomentsLoss(reduction), f, g), expected)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_vectors_are_drawn_by_the_weights_of_the_guide(loss):
     guide[0, 0, 3, 5], guide[0, 0, 7, 2] = 300.0, 100.0
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawn = loss.describe(f, guide)
+        (drawn,) = loss.describe(f, guide)
     assert drawn.shape == (300, 1)
     assert set(drawn.flatten().tolist()) == {65.0, 142.0}
     assert 195 < (drawn == 65).sum() < 255  # 225 expected, standard deviation 7.5

@@ -86,8 +86,14 @@ def divisor(normalization: str, channels: int, positions: int) -> int:
 
 
 def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Squared distance of two Gram matrices: the ``sum`` over entries, or their ``mean``."""
+    """Return the squared distance of Gram matrices (B, C, C) from a target (B or 1, C, C).
+
+    For each image the ``sum`` over entries or their ``mean``: (B,).
+
+    Raises:
+        InputError: The reduction is unknown.
+    """
     if reduction not in REDUCTIONS:
         raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
-    squares = (gram - target).square()
-    return squares.sum() if reduction == "sum" else squares.mean()
+    squares = (gram - target).square().flatten(1)  # (B, C*C)
+    return squares.sum(1) if reduction == "sum" else squares.mean(1)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
+from impasto.errors import InputError
 from impasto.nn.features import feature_vectors
 
 
@@ -61,21 +61,16 @@ def moments_of(mean: Tensor, square: Tensor, *, eps: float = 1e-8) -> Moments:
     return Moments(mean, ((square - mean.square()).clamp_min(0) + eps).sqrt())
 
 
-def moments_distance(found: Moments, target: Moments) -> Tensor:
-    """The mean over channels of the squared differences of means and of standard deviations.
+def moments_distance(found: Moments, target: Moments, *, reduction: str = "mean") -> Tensor:
+    """Return the squared differences of means and of standard deviations, for each image (B,).
 
-    With one 1/C in front, as the authors' code has it; see equation 13.
+    Over channels their ``sum``; or their ``mean``, with one 1/C in front, as the authors' code of
+    equation 13 has it.
+
+    Raises:
+        InputError: The reduction is unknown.
     """
-    squares = (found.mean - target.mean).square() + (found.std - target.std).square()
-    return squares.mean()
-
-
-def channel_scale(features: Tensor) -> Tensor:
-    """The root mean square of each channel, (C,): what makes the channels of a layer comparable."""
-    return (
-        feature_vectors(features)
-        .square()
-        .mean(dim=(0, 1))
-        .sqrt()
-        .clamp_min(torch.finfo(torch.float32).eps)
-    )
+    if reduction not in {"mean", "sum"}:
+        raise InputError(f"unknown reduction {reduction!r}: choose mean or sum")
+    squares = (found.mean - target.mean).square() + (found.std - target.std).square()  # (B, C)
+    return squares.sum(1) if reduction == "sum" else squares.mean(1)

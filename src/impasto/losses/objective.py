@@ -1,56 +1,38 @@
-"""The weighted sum of losses that a picture is optimised for, its target side computed once."""
+"""The weighted sum of losses that an image is optimised for, or a network trained for.
+
+Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+ECCV 2016, section 3.2, have the content and style losses of Gatys et al. for the images of a batch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from copy import copy
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.losses.content import content_loss
-from impasto.losses.smoothness import total_variation
-from impasto.losses.style import StyleLoss, guide_at
+from impasto.errors import InputError
+from impasto.losses.parts import TINY, Content, Smoothness, Statistic, Style
+from impasto.losses.style import StyleLoss
 from impasto.losses.terms import Term
 from impasto.nn.vgg import Encoder, Features
 
 Losses = dict[str, Tensor]
 
 
-class Statistic(NamedTuple):
-    """What is asked of a picture: styles that share all three share the description."""
-
-    loss: StyleLoss
-    layer: str
-    region: int | None
-
-
-@dataclass(frozen=True)
-class _Content:
-    layer: str
-    weight: float
-    target: Tensor
-    reduction: str
-
-
-@dataclass(frozen=True)
-class _Style:
-    statistic: Statistic
-    weight: float
-    target: Any
-
-
-@dataclass(frozen=True)
-class _Smoothness:
-    weight: float
-    kind: str
-    beta: float
-    reduction: str
-
-
 class Objective:
-    """A loss of an image: content, style and smoothness, over one pass of one encoder.
+    """A loss of images: content, pixels, style and smoothness, over one pass of one encoder.
+
+    Images and targets are batches (B, 3, H, W); a single target serves a whole batch. Losses are
+    means over the batch but for those whose reduction is a sum.
+
+    With ``relative``, each content layer is measured in units of the loss that no features at all
+    would have, pixels in units of the loss of a black image, and each style loss, for every image
+    of the batch, in units of the loss of a style without features. Then a weight means the same for
+    every image, layer and flavour of the encoder.
 
     Attributes:
         tile: Side of the tiles that it is computed in; None is the whole at once.
@@ -66,75 +48,104 @@ class Objective:
         self.encoder = encoder
         self._regions = tuple(regions)
         self._guides: dict[tuple[int, int, int], Tensor] = {}
-        self._contents: list[_Content] = []
-        self._styles: list[_Style] = []
-        self._smoothness: list[_Smoothness] = []
+        self._contents: list[Content] = []
+        self._pixels: list[Content] = []
+        self._styles: list[Style] = []
+        self._smoothness: list[Smoothness] = []
 
     @torch.no_grad()
     def add_content(
         self,
-        image: Tensor,
+        image: Tensor | Features,
         layers: Mapping[str, float],
         *,
         reduction: str = "mean",
         relative: bool = False,
     ) -> Objective:
-        """Ask for the features of an image (1, 3, H, W).
+        """Add the distance to the features of images.
 
         Args:
-            image: The content picture.
+            image: The content images (B, 3, H, W), or features by layer (B, C, h, w).
             layers: A weight for each layer.
             reduction: See :func:`impasto.losses.content.content_loss`.
-            relative: Measure each layer in units of the loss that no features at all would have.
+            relative: See the class.
         """
-        features = self._maps(image, list(layers))
+        features = self._maps(image, list(layers)) if isinstance(image, Tensor) else image
         for layer, weight in layers.items():
-            target = features[layer]
-            if relative:
-                nothing = content_loss(torch.zeros_like(target), target, reduction=reduction)
-                weight = weight / max(float(nothing), 1e-12)  # noqa: PLW2901
-            self._contents.append(_Content(layer, weight, target, reduction))
+            self._contents.append(Content.of(layer, weight, features[layer], reduction, relative))
+        return self
+
+    @torch.no_grad()
+    def add_pixels(
+        self, image: Tensor, weight: float, *, reduction: str = "mean", relative: bool = False
+    ) -> Objective:
+        """Add the per-pixel distance to images (B, 3, H, W); a weight of 0 adds nothing."""
+        if weight:
+            self._pixels.append(Content.of("", weight, image.detach(), reduction, relative))
         return self
 
     @torch.no_grad()
     def add_style(
         self,
-        image: Tensor | Sequence[Tensor],
+        image: Tensor | Sequence[Tensor] | Features,
         terms: Sequence[Term],
         layers: Mapping[str, float],
         *,
         weight: float = 1.0,
         region: int | None = None,
+        relative: bool = False,
     ) -> Objective:
-        """Ask for the style of an image (1, 3, h, w) of any size.
+        """Add the distance to the style of images (B, 3, h, w) of any size.
 
         Args:
-            image: The style picture, or several views of it for a loss that takes them together.
+            image: The style images, one for each image of a batch or one for all; or several views
+                of one, for a loss that takes them together; or features by layer (B, C, h, w).
             terms: The sum of losses; a term that names its own layers weighs them equally.
             layers: A weight for each layer, for the terms that name none.
-            weight: Of this picture.
+            weight: Of this style.
             region: Index of the mask that this style is confined to; None is everywhere.
+            relative: See the class.
         """
-        views = [image] if isinstance(image, Tensor) else list(image)
-        spreads = [dict.fromkeys(t.layers, 1.0) if t.layers else layers for t in terms]
-        wanted = [
-            (t.loss, layer) for t, spread in zip(terms, spreads, strict=True) for layer in spread
-        ]
+        spreads = [(t, dict.fromkeys(t.layers, 1.0) if t.layers else layers) for t in terms]
+        wanted = [(term.loss, layer) for term, spread in spreads for layer in spread]
+        views = [image] if isinstance(image, Tensor | Mapping) else image
         targets = self._targets(views, wanted)
-        for term, spread in zip(terms, spreads, strict=True):
+        for term, spread in spreads:
             for layer, layer_weight in spread.items():
-                total = weight * term.weight * layer_weight
                 statistic = Statistic(term.loss, layer, region)
-                self._styles.append(_Style(statistic, total, targets[term.loss, layer]))
+                share, target = weight * term.weight * layer_weight, targets[term.loss, layer]
+                self._styles.append(Style.of(statistic, share, target, relative))
         return self
+
+    def fork(self, index: Tensor | None = None) -> Objective:
+        """Return a copy, which what is added to it does not change.
+
+        Args:
+            index: (N,), for a batch of N images: which of the styles each of them shall have. None
+                leaves the styles as they are.
+        """
+        made = copy(self)
+        made._contents, made._pixels = [*self._contents], [*self._pixels]
+        made._styles, made._smoothness = [*self._styles], [*self._smoothness]
+        if index is not None:
+            made._styles = [style.pick(index) for style in self._styles]
+        return made
 
     def add_smoothness(
         self, weight: float, *, kind: str = "squared", beta: float = 2.0, reduction: str = "sum"
     ) -> Objective:
         """Ask for little total variation; a weight of 0 adds nothing."""
         if weight:
-            self._smoothness.append(_Smoothness(weight, kind, beta, reduction))
+            self._smoothness.append(Smoothness(weight, kind, beta, reduction))
         return self
+
+    @classmethod
+    def stack(cls, objectives: Sequence[Objective]) -> Objective:
+        """Return the objective of a batch, given those of its images, which differ in style."""
+        made = objectives[0].fork()
+        rows = zip(*(one._styles for one in objectives), strict=True)
+        made._styles = [Style.stack(styles) for styles in rows]
+        return made
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> Objective:
@@ -145,9 +156,14 @@ class Objective:
         """
         found = self._describe(image)
         for index, style in enumerate(self._styles):
-            value = float(style.statistic.loss.distance(found[style.statistic], style.target))
-            self._styles[index] = replace(style, weight=style.weight / max(abs(value), 1e-12))
+            value = float(replace(style, weight=1.0).loss(found))
+            self._styles[index] = replace(style, weight=style.weight / max(abs(value), TINY))
         return self
+
+    @property
+    def targets(self) -> dict[Statistic, Any]:
+        """Return what is kept of the style images, by loss, layer and region."""
+        return {style.statistic: style.target for style in self._styles}
 
     @property
     def stochastic(self) -> bool:
@@ -155,15 +171,14 @@ class Objective:
         return any(getattr(style.statistic.loss, "stochastic", False) for style in self._styles)
 
     def __call__(self, image: Tensor) -> Losses:
-        """The losses of an image (1, 3, H, W): ``total`` and its weighted parts, each a scalar."""
+        """Return the losses of images (B, 3, H, W), scalars: ``total`` and its weighted parts."""
         features = self.encoder(image, self._layers())
         losses = {"total": image.new_zeros(())}
         if self._contents:
-            losses["content"] = self._content(features)
+            losses["content"] = _sum([c.loss(features[c.layer]) for c in self._contents])
         if self._styles:
             losses["style"] = self._style(self._described(features))
-        if self._smoothness:
-            losses["smoothness"] = self._roughness(image)
+        losses |= self._direct(image)
         losses["total"] = sum((v for k, v in losses.items() if k != "total"), losses["total"])
         return losses
 
@@ -180,13 +195,13 @@ class Objective:
         return self.encoder(image, layers)
 
     def _targets(
-        self, views: Sequence[Tensor], wanted: Sequence[tuple[StyleLoss, str]]
+        self, views: Sequence[Tensor | Features], wanted: Sequence[tuple[StyleLoss, str]]
     ) -> dict[tuple[StyleLoss, str], Any]:
-        """What each loss keeps of a style picture, or of its views, at a layer."""
-        features = [self.encoder(view, sorted({layer for _, layer in wanted})) for view in views]
-        targets = {}
+        """Return what each loss keeps, at a layer, of style images or of the views of one."""
+        layers, targets = sorted({layer for _, layer in wanted}), {}
+        seen = [self.encoder(view, layers) if isinstance(view, Tensor) else view for view in views]
         for loss, layer in wanted:
-            maps = [view[layer] for view in features]
+            maps = [view[layer] for view in seen]
             targets[loss, layer] = loss.target(maps[0] if len(maps) == 1 else maps)
         return targets
 
@@ -202,28 +217,17 @@ class Objective:
             found[statistic] = statistic.loss.describe(layer, guide)
         return found
 
-    def _content(self, features: Features) -> Tensor:
-        parts = (
-            entry.weight
-            * content_loss(features[entry.layer], entry.target, reduction=entry.reduction)
-            for entry in self._contents
-        )
-        return torch.stack(list(parts)).sum()
-
     def _style(self, found: Mapping[Statistic, Any]) -> Tensor:
-        parts = (
-            style.weight * style.statistic.loss.distance(found[style.statistic], style.target)
-            for style in self._styles
-        )
-        return torch.stack(list(parts)).sum()
+        return _sum([style.loss(found) for style in self._styles])
 
-    def _roughness(self, image: Tensor) -> Tensor:
-        parts = (
-            term.weight
-            * total_variation(image, kind=term.kind, beta=term.beta, reduction=term.reduction)
-            for term in self._smoothness
-        )
-        return torch.stack(list(parts)).sum()
+    def _direct(self, image: Tensor) -> Losses:
+        """Return the losses that need no features."""
+        losses: Losses = {}
+        if self._pixels:
+            losses["pixel"] = _sum([pixels.loss(image) for pixels in self._pixels])
+        if self._smoothness:
+            losses["smoothness"] = _sum([term.loss(image) for term in self._smoothness])
+        return losses
 
     def _guide(self, region: int | None, height: int, width: int) -> Tensor | None:
         if region is None:
@@ -232,3 +236,24 @@ class Objective:
         if key not in self._guides:
             self._guides[key] = guide_at(self._regions[region], height, width)
         return self._guides[key]
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    return torch.stack(parts).sum()
+
+
+def guide_at(mask: Tensor, height: int, width: int) -> Tensor:
+    """A soft mask as position weights with mean 1 at the resolution of a layer.
+
+    Args:
+        mask: (1, 1, H, W) in [0, 1].
+        height: Of the layer.
+        width: Of the layer.
+
+    Raises:
+        InputError: The mask is empty.
+    """
+    small = torch.nn.functional.interpolate(mask, (height, width), mode="area")
+    if float(small.sum()) <= 0:
+        raise InputError("a mask is black everywhere: paint its region white")
+    return small / small.mean()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.losses.batches import pairs
 from impasto.nn.features import feature_vectors
 
 
@@ -84,19 +85,22 @@ class SlicedLoss:
                 f"at least 1 direction and 2 positions"
             )
 
-    def target(self, features: Tensor) -> Tensor:
-        """The feature vectors of the style picture, (N, C), at random if there are too many."""
-        return self.describe(features).clone()
+    def target(self, features: Tensor) -> list[Tensor]:
+        """Keep each style image's feature vectors, (N, C), at random if there are too many."""
+        return [x.clone() for x in self.describe(features)]
 
-    def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The same of the picture; of a region, drawn by its weights."""
-        x = feature_vectors(features)[0]
+    def describe(self, features: Tensor, guide: Tensor | None = None) -> list[Tensor]:
+        """Return the same of each image; of a region, drawn by its weights."""
+        return [self._drawn(x, guide) for x in feature_vectors(features)]
+
+    def _drawn(self, x: Tensor, guide: Tensor | None) -> Tensor:
         count = min(self.positions, len(x))
         if guide is not None:
             return x[guide.flatten().float().multinomial(count, replacement=True)]
         return x if count == len(x) else x[torch.randperm(len(x))[:count].to(x.device)]
 
-    def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """Mean squared difference of the sorted projections, on a fresh draw at every call."""
-        directions = random_directions(found.shape[1], self.directions, found)
-        return sliced_wasserstein(found, target, directions)
+    def distance(self, found: list[Tensor], target: list[Tensor]) -> Tensor:
+        """Return each image's mean square between sorted projections, on a fresh draw: (B,)."""
+        directions = random_directions(found[0].shape[1], self.directions, found[0])
+        each = (sliced_wasserstein(x, y, directions) for x, y in pairs(found, target))
+        return torch.stack(list(each))

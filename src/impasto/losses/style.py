@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -15,24 +16,29 @@ from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.losses import mmd, patches
+from impasto.losses.batches import pairs, zeros
 from impasto.losses.gram import divisor, gram_distance, gram_matrix
 from impasto.losses.moments import Moments, moments, moments_distance, moments_of, power_sums
-from impasto.nn.features import feature_vectors
+from impasto.nn.features import at_least_float32, feature_vectors
 
 Sums = tuple[Tensor, ...]
 
 
 class StyleLoss(Protocol):
-    """What a style loss has: a target side, computed once, and a picture side for every step."""
+    """What a style loss has: a target side, computed once, and an image side for every step.
+
+    Both are of a batch: tensors (B, ...), tuples of them, or lists of B, see
+    :mod:`impasto.losses.batches`. A target of one style image serves all images of a batch.
+    """
 
     def target(self, features: Any) -> Any:
-        """What to keep of the style picture's features (1, C, H, W), or of several views' list."""
+        """Keep what counts of style images' features (B, C, H, W), or of a list of views of one."""
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
-        """The same of the picture in the making, within the region that ``guide`` weighs."""
+        """Return the same of images in the making, within the region that ``guide`` weighs."""
 
     def distance(self, found: Any, target: Any) -> Tensor:
-        """A scalar in float32 or better."""
+        """Return how far each image is from its target: (B,), in float32 or better."""
 
 
 class Additive(StyleLoss, Protocol):
@@ -50,19 +56,37 @@ def additive(loss: StyleLoss) -> TypeGuard[Additive]:
     return hasattr(loss, "sums") and getattr(loss, "exact", True)
 
 
+def unit(loss: StyleLoss, target: Any) -> Tensor:
+    """Return the loss (B,) that images without any features would have: what makes losses compare.
+
+    A loss whose images are kept in another form than its targets has a method ``unit`` of its own.
+    """
+    if hasattr(loss, "unit"):
+        own: Tensor = loss.unit(target)
+        return own
+    return loss.distance(zeros(target), target)
+
+
+class _StatisticLoss:
+    """Keeps of a style image what is found in the image in the making."""
+
+    def target(self, features: Tensor) -> Any:
+        """Return the statistic of style images, see ``describe``."""
+        return self.describe(features)
+
+    def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class GramLoss:
+class GramLoss(_StatisticLoss):
     """Squared distance of Gram matrices, see :mod:`impasto.losses.gram`."""
 
     normalization: str = "hw"
     reduction: str = "mean"
 
-    def target(self, features: Tensor) -> Tensor:
-        """The Gram matrix (1, C, C)."""
-        return self.describe(features)
-
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The (guided) Gram matrix (1, C, C)."""
+        """Return the (guided) Gram matrices (B, C, C)."""
         return gram_matrix(features, normalization=self.normalization, guide=guide)
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
@@ -74,20 +98,18 @@ class GramLoss:
         return sums[0] / divisor(self.normalization, sums[0].shape[-1], positions)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """Squared error of two Gram matrices."""
+        """Return the squared errors of Gram matrices, (B,)."""
         return gram_distance(found, target, reduction=self.reduction)
 
 
 @dataclass(frozen=True)
-class MomentsLoss:
+class MomentsLoss(_StatisticLoss):
     """Squared distance of batch-norm statistics, see :mod:`impasto.losses.moments`."""
 
-    def target(self, features: Tensor) -> Moments:
-        """Mean and standard deviation, each (1, C)."""
-        return moments(features)
+    reduction: str = "mean"
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Moments:
-        """The (guided) mean and standard deviation, each (1, C)."""
+        """Return the (guided) mean and standard deviation, each (B, C)."""
         return moments(features, guide=guide)
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
@@ -99,8 +121,8 @@ class MomentsLoss:
         return moments_of(sums[0] / positions, sums[1] / positions)
 
     def distance(self, found: Moments, target: Moments) -> Tensor:
-        """Mean over channels of the squared differences."""
-        return moments_distance(found, target)
+        """Return the mean or the sum over channels of the squared differences, (B,)."""
+        return moments_distance(found, target, reduction=self.reduction)
 
 
 class _MMDLoss:
@@ -127,35 +149,32 @@ class _MMDLoss:
         """Check whether its values depend on random draws."""
         return True
 
-    def target(self, features: Tensor) -> Tensor:
-        """The feature vectors of the style picture, (H*W, C)."""
-        return feature_vectors(features)[0].clone()
+    def target(self, features: Tensor) -> list[Tensor]:
+        """Keep each style image's feature vectors, (H*W, C)."""
+        return [x.clone() for x in feature_vectors(features)]
 
-    def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The feature vectors of the picture, (H*W, C); of a region, drawn by its weights."""
-        x = feature_vectors(features)[0]
+    def describe(self, features: Tensor, guide: Tensor | None = None) -> list[Tensor]:
+        """Return each image's feature vectors, (H*W, C); of a region, drawn by its weights."""
+        vectors = list(feature_vectors(features))
         if guide is None:
-            return x
-        count = min(self.subsample, x.shape[0])
-        return x[guide.flatten().float().multinomial(count, replacement=True)]
+            return vectors
+        count, weights = min(self.subsample, len(vectors[0])), guide.flatten().float()
+        return [x[weights.multinomial(count, replacement=True)] for x in vectors]
 
-    def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """MMD² by the chosen estimator, on a draw from torch's generator at every call."""
-        return mmd.mmd2(
-            found, target, self.kernel, estimator=self.estimator, subsample=self.subsample
+    def distance(self, found: list[Tensor], target: list[Tensor]) -> Tensor:
+        """Return MMD² (B,) by the chosen estimator, on a draw from torch's generator each time."""
+        measure = partial(
+            mmd.mmd2, kernel=self.kernel, estimator=self.estimator, subsample=self.subsample
         )
+        return torch.stack([measure(x, y) for x, y in pairs(found, target)])
 
 
 @dataclass(frozen=True)
-class LinearLoss:
+class LinearLoss(_StatisticLoss):
     """MMD² with k = x·y, which is the distance of means: exact, and cheap."""
 
-    def target(self, features: Tensor) -> Tensor:
-        """The mean of each channel (1, C)."""
-        return self.describe(features)
-
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The (guided) mean of each channel (1, C)."""
+        """Return the (guided) mean of each channel (B, C)."""
         return moments(features, guide=guide).mean
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
@@ -167,8 +186,8 @@ class LinearLoss:
         return sums[0] / positions
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
-        """Squared distance of the means."""
-        return (found - target).square().sum()
+        """Return the squared distance of the means, (B,)."""
+        return (found - target).square().sum(1)
 
 
 @dataclass(frozen=True)
@@ -206,13 +225,13 @@ class PolynomialLoss(_MMDLoss):
         return sums[0] / positions, sums[1] / positions if self.offset else None
 
     def distance(self, found: Any, target: Any) -> Tensor:
-        """MMD², from the Gram matrices where that is exact."""
+        """Return MMD² (B,), from the Gram matrices where that is exact."""
         if not self.exact:
             return super().distance(found, target)
         squared = gram_distance(found[0], target[0], reduction="sum")
         if not self.offset:
             return squared
-        return squared + 2 * self.offset * (found[1] - target[1]).square().sum()
+        return squared + 2 * self.offset * (found[1] - target[1]).square().sum(1)
 
     @property
     def stochastic(self) -> bool:
@@ -253,9 +272,10 @@ class PatchLoss:
     average_overlaps: bool = False
     reduction: patches.Reduction = "mean"
 
-    def target(self, features: Tensor | Sequence[Tensor]) -> patches.PatchTarget:
-        """The patches and norms of one style map, or of several views of it."""
-        return patches.patch_target(features, size=self.size, stride=self.style_stride)
+    def target(self, features: Tensor | Sequence[Tensor]) -> list[patches.PatchTarget]:
+        """Keep the patches and norms of each style map, or of several views of one."""
+        maps = features.split(1) if isinstance(features, Tensor) else [features]
+        return [patches.patch_target(x, size=self.size, stride=self.style_stride) for x in maps]
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The features themselves; patches know no guide."""
@@ -263,29 +283,16 @@ class PatchLoss:
             raise InputError("the patch loss takes no masks; the pipeline blends regions instead")
         return features
 
-    def distance(self, found: Tensor, target: patches.PatchTarget) -> Tensor:
-        """The mean or the sum of the squared differences of the patches and their matches."""
-        return patches.patch_loss(
-            found,
-            target,
+    def unit(self, target: list[patches.PatchTarget]) -> Tensor:
+        """Return the mean square of each style map, (B,)."""
+        return torch.stack([at_least_float32(one.pixels).square().mean() for one in target])
+
+    def distance(self, found: Tensor, target: list[patches.PatchTarget]) -> Tensor:
+        """Return the mean or the sum of squares between patches and their matches, (B,)."""
+        measure = partial(
+            patches.patch_loss,
             stride=self.stride,
             average_overlaps=self.average_overlaps,
             reduction=self.reduction,
         )
-
-
-def guide_at(mask: Tensor, height: int, width: int) -> Tensor:
-    """A soft mask as position weights with mean 1 at the resolution of a layer.
-
-    Args:
-        mask: (1, 1, H, W) in [0, 1].
-        height: Of the layer.
-        width: Of the layer.
-
-    Raises:
-        InputError: The mask is empty.
-    """
-    small = torch.nn.functional.interpolate(mask, (height, width), mode="area")
-    if float(small.sum()) <= 0:
-        raise InputError("a mask is black everywhere: paint its region white")
-    return small / small.mean()
+        return torch.stack([measure(x, y) for x, y in pairs(found.split(1), target)])

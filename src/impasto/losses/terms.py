@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -100,6 +100,17 @@ class Term:
     name: str
     weight: float = 1.0
     layers: tuple[str, ...] | None = None
+
+
+def layers_of(terms: Iterable[Term], layers: Iterable[str]) -> list[str]:
+    """Return all layers where terms compare: their own, and those for the terms without.
+
+    Example:
+        >>> layers_of(parse("gram + moments@relu2_1,relu2_2"), ["relu1_1", "relu2_1"])
+        ['relu1_1', 'relu2_1', 'relu2_2']
+    """
+    own = (layer for term in terms for layer in term.layers or ())
+    return list(dict.fromkeys([*layers, *own]))
 
 
 _TERM = re.compile(

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from impasto.losses.content import content_loss
-from impasto.losses.objective import Losses, Objective, Statistic
+from impasto.losses.objective import Losses, Objective
+from impasto.losses.parts import Statistic
 from impasto.losses.style import StyleLoss, Sums, additive
 from impasto.nn.tiling import Tile, reach, stride, tiles
 from impasto.nn.vgg import Encoder, Features
@@ -70,11 +71,9 @@ class TiledObjective(Objective):
         if torch.is_grad_enabled() and image.requires_grad:
             gradient = self._gradient(image.detach(), slopes)
             known = _Known.apply(image, known, gradient)  # type: ignore[no-untyped-call]
-        losses["total"] = known
-        if self._smoothness:
-            losses["smoothness"] = self._roughness(image)
-            losses["total"] = known + losses["smoothness"]
-        return losses
+        direct = self._direct(image)
+        losses["total"] = sum(direct.values(), known)
+        return losses | direct
 
     @torch.no_grad()
     def _gather(
@@ -151,14 +150,15 @@ class TiledObjective(Objective):
         return maps
 
     def _targets(
-        self, views: Sequence[Tensor], wanted: Sequence[tuple[StyleLoss, str]]
+        self, views: Sequence[Tensor | Features], wanted: Sequence[tuple[StyleLoss, str]]
     ) -> dict[tuple[StyleLoss, str], Any]:
         statistics = [Statistic(loss, layer, None) for loss, layer in wanted]
-        if len(views) > 1 or self._goes_whole(views[0], statistics):
+        view, *others = views
+        if others or not isinstance(view, Tensor) or self._goes_whole(view, statistics):
             return super()._targets(views, wanted)
         layers = sorted({layer for _, layer in wanted})
         alone = TiledObjective(self.encoder, side=self.side)  # of this objective's sums, no part
-        found = _of_sums(alone._gather(views[0], statistics, layers)[0], views[0])
+        found = _of_sums(alone._gather(view, statistics, layers)[0], view)
         return {(loss, layer): found[Statistic(loss, layer, None)] for loss, layer in wanted}
 
     def _describe(self, image: Tensor) -> dict[Statistic, Any]:

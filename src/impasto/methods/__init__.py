@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from impasto.methods.base import Method
     from impasto.methods.config import change, preset
     from impasto.methods.multi_style.cin import Cin, CinConfig
-    from impasto.methods.multi_style.stylebank import StyleBank, StyleBankConfig
+    from impasto.methods.multi_style.stylebank import StyleBank
+    from impasto.methods.multi_style.stylebank_training import StyleBankConfig
     from impasto.methods.network import NetworkMethod
     from impasto.methods.optimization.base import (
         Level,
@@ -121,7 +122,7 @@ _HOMES = {
     "ResampleConfig": "optimization.resample",
     "Style": "style",
     "StyleBank": "multi_style.stylebank",
-    "StyleBankConfig": "multi_style.stylebank",
+    "StyleBankConfig": "multi_style.stylebank_training",
     "StyleImage": "optimization.base",
     "StylePrediction": "arbitrary.style_prediction",
     "StylePredictionConfig": "arbitrary.style_prediction_config",

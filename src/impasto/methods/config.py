@@ -69,5 +69,9 @@ def _read(key: str, text: str, kind: Any) -> Any:
 
 
 def restore(kind: type[C], values: Mapping[str, Any]) -> C:
-    """A config from values that went through JSON, where tuples became lists."""
+    """Return a config from the values of a model file, where JSON has made lists of tuples.
+
+    A config whose fields have changed since has a method ``upgraded`` that translates older values.
+    """
+    values = getattr(kind, "upgraded", dict)(values)
     return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

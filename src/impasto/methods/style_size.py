@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.methods.network import with_short_side
+from impasto.methods.perceptual import PerceptualConfig
 
 SIDES = ("short", "long")
 
 
-def check_style_size(size: int, side: str) -> None:
-    """Check the two settings of a config.
+@dataclass(frozen=True, kw_only=True)
+class StyleSizeConfig(PerceptualConfig):
+    """Hyperparameters of a loss whose style images are whole, and resized once.
 
-    Raises:
-        InputError: The size is negative, or the side is unknown.
+    Attributes:
+        style_size: Pixels of one side that style images are resized to, 0 for their own size; with
+            the crop of the training data this sets the size of the strokes.
+        style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
-    if size < 0:
-        raise InputError(f"style_size is {size}: it must be 0 or more")
-    if side not in SIDES:
-        raise InputError(f"unknown style_side {side!r}: choose {', '.join(SIDES)}")
 
+    style_size: int = 320
+    style_side: str = "short"
 
-def at_style_size(image: Tensor, size: int, side: str = "short") -> Tensor:
-    """Resize a style image (1, 3, H, W), keeping its aspect ratio.
+    def __post_init__(self) -> None:
+        """Raise for a size or a side that is none, and for what makes no loss."""
+        super().__post_init__()
+        if self.style_size < 0:
+            raise InputError(f"style_size is {self.style_size}: it must be 0 or more")
+        if self.style_side not in SIDES:
+            known = ", ".join(SIDES)
+            raise InputError(f"unknown style_side {self.style_side!r}: choose {known}")
 
-    Args:
-        image: The style image.
-        size: Pixels of the side; 0 leaves the image as it is.
-        side: ``short`` or ``long``.
+    def resized(self, image: Tensor) -> Tensor:
+        """Return a style image (1, 3, H, W) at its size, with its aspect ratio.
 
-    Example:
-        >>> import torch
-        >>> image = torch.zeros(1, 3, 200, 400)
-        >>> [tuple(at_style_size(image, 100, side).shape[-2:]) for side in SIDES]
-        [(100, 200), (50, 100)]
-    """
-    if not size:
-        return image
-    height, width = image.shape[-2:]
-    short = (
-        size if side == "short" else max(1, round(size * min(height, width) / max(height, width)))
-    )
-    return with_short_side(image, short)
+        Example:
+            >>> import torch
+            >>> image = torch.zeros(1, 3, 200, 400)
+            >>> [
+            ...     tuple(StyleSizeConfig(style_size=100, style_side=side).resized(image).shape[2:])
+            ...     for side in SIDES
+            ... ]
+            [(100, 200), (50, 100)]
+        """
+        short = self.style_size
+        if self.style_side == "long":
+            short = max(1, round(short * min(image.shape[2:]) / max(image.shape[2:])))
+        return with_short_side(image, short) if self.style_size else image

@@ -89,10 +89,10 @@ def test_the_losses_fall(sources):
     assert losses["style"][-1] < 0.7 * losses["style"][0]
 
 
-@pytest.mark.parametrize("loss", ["moments", "gram"])
-def test_painting_alone_can_be_learned(sources, loss):
+@pytest.mark.parametrize("losses", ["moments", "gram"])
+def test_painting_alone_can_be_learned(sources, losses):
     plan = dataclasses.replace(PLAN, learning_rate=3e-4)  # faster, Gram matrices leap about
-    result = learn(sources, plan, reconstruct=0.0, rehearse=0, style_loss=loss)
+    result = learn(sources, plan, reconstruct=0.0, rehearse=0, losses=losses)
     assert set(result.losses) == {"total", "content", "style"}
     assert result.losses["total"][-1] < 0.7 * result.losses["total"][0]
 
@@ -134,9 +134,9 @@ def test_the_losses_are_the_papers():
     batch = Batch(0, 1, {"content": content, "style": style}, 10)
     numbers = dataclasses.replace(SMALL, reconstruct=0.0, rehearse=0, style_weight=3.0)
     layers = up_to("relu3_1")
-    for style_sum in (False, True):
-        task = AdaIn.task(dataclasses.replace(numbers, style_sum=style_sum), [], FLOAT32)
-        losses = task.loss(task.module, batch)
+    for losses, summed in (("moments", False), ("moments(reduction=sum)", True)):
+        task = AdaIn.task(dataclasses.replace(numbers, losses=losses), [], FLOAT32)
+        found = task.loss(task.module, batch)
         c, s = task.encoder(content, layers), task.encoder(style, layers)
         target = adain(c["relu3_1"], *moments(s["relu3_1"]))
         made = task.encoder(task.module(target, "relu3_1"), layers)
@@ -144,10 +144,10 @@ def test_the_losses_are_the_papers():
         for layer in layers:
             for position in (0, 1):  # the mean, the deviation
                 apart = moments(made[layer])[position] - moments(s[layer])[position]
-                expected += apart.square().sum() if style_sum else apart.square().mean()
-        torch.testing.assert_close(losses["style"], 3 * expected)
-        torch.testing.assert_close(losses["content"], (made["relu3_1"] - target).square().mean())
-        torch.testing.assert_close(losses["total"], losses["content"] + losses["style"])
+                expected += apart.square().sum() if summed else apart.square().mean()
+        torch.testing.assert_close(found["style"], 3 * expected)
+        torch.testing.assert_close(found["content"], (made["relu3_1"] - target).square().mean())
+        torch.testing.assert_close(found["total"], found["content"] + found["style"])
 
 
 def test_only_the_decoder_learns():
@@ -314,7 +314,7 @@ def test_a_style_of_another_method_is_refused():
         ({"reconstruct": -0.1}, "reconstruct is -0.1"),
         ({"rehearse": -1}, "rehearse is -1"),
         ({"style_weight": -1.0}, "style_weight is -1.0"),
-        ({"style_loss": "other"}, "unknown style_loss 'other': choose moments, gram"),
+        ({"losses": "other"}, "unknown loss 'other'"),
         ({"statistics": "other"}, "unknown statistics"),
         ({"layer": "relu5_1"}, "unknown layer 'relu5_1'"),
         ({"pooling": "l2"}, "unknown pooling"),
@@ -331,8 +331,8 @@ def test_presets():
     for numbers in (paper, authors):
         assert (numbers.flavor, numbers.units, numbers.padding) == ("normalised", "none", "reflect")
         assert numbers.reconstruct == numbers.rehearse == 0
-    assert (paper.style_weight, paper.style_sum) == (10.0, False)
-    assert (authors.style_weight, authors.style_sum) == (0.01, True)
+    assert (paper.style_weight, paper.losses) == (10.0, "moments")
+    assert (authors.style_weight, authors.losses) == (0.01, "moments(reduction=sum)")
 
 
 def test_without_units_features_are_the_flavours_own():

@@ -1,6 +1,7 @@
 """The meta network: training, styles, blends, any size, the model of one painting, files."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -13,7 +14,6 @@ from impasto.errors import InputError, WeightsError
 from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.moments import moments
-from impasto.losses.perceptual import PerceptualLoss, Weights
 from impasto.methods import config
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.meta_network import MetaNetwork, MetaNetworkConfig
@@ -101,12 +101,12 @@ def test_each_painting_gets_its_own_style(result):
     """A photo with either painting is nearer to that painting than with the other."""
     method = fresh()
     method.module.load_state_dict(result.module.state_dict())
-    loss = PerceptualLoss(method.encoder, Weights(style=dict.fromkeys(LAYERS, 1.0)))
+    style_of = partial(SMALL.style_objective, method.encoder)
     photo = samples.photo("coffee").resized(64, 64).rgb
     paintings = [samples.painting(name, 128).resized(80, 80).rgb for name in ("wave", "gold")]
     painted = [method.stylize(photo, method.encode(painting)) for painting in paintings]
     off = torch.tensor(
-        [[loss(p, None, loss.grams(painting))["style"] for p in painted] for painting in paintings]
+        [[style_of(painting)(p)["style"] for p in painted] for painting in paintings]
     )
     assert off[0, 0] < off[0, 1]
     assert off[1, 1] < off[1, 0]
@@ -114,7 +114,7 @@ def test_each_painting_gets_its_own_style(result):
 
 def test_moments_can_be_the_loss(sources):
     plan = dataclasses.replace(PLAN, steps=24, report_every=6)
-    options = {"style_loss": "moments", "tv_weight": 1e-3, "hidden_relu": True, "affine": False}
+    options = {"losses": "moments", "tv_weight": 1e-3, "hidden_relu": True, "affine": False}
     result = learn(sources, plan, **options)
     assert set(result.losses) == {"total", "content", "style", "smoothness", "palette"}
     assert result.losses["total"][-1] < 0.8 * result.losses["total"][0]
@@ -144,7 +144,7 @@ def test_every_photo_is_held_against_the_painting_it_was_painted_with():
     near = rounding(seen, products(task.encoder))
     torch.testing.assert_close(seen, torch.cat(rows), **near)
     each = [
-        task.loss_of(photos[i, None], None, task.loss_of.grams(paintings[i // 2, None]))["style"]
+        SMALL.style_objective(task.encoder, paintings[i // 2, None])(photos[i, None])["style"]
         for i in range(4)
     ]
     torch.testing.assert_close(found, torch.stack(each).mean(), rtol=1e-4, atol=0)
@@ -279,7 +279,7 @@ def test_presets():
     paper, authors = MetaNetworkConfig.paper(), MetaNetworkConfig.authors()
     assert (paper.shortcuts, authors.shortcuts) == (True, False)
     assert dataclasses.replace(paper, shortcuts=False) == authors
-    assert (authors.encoder, authors.style_loss, authors.relative) == ("vgg16", "moments", False)
+    assert (authors.encoder, authors.losses, authors.relative) == ("vgg16", "0.5 moments", False)
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert authors.style_weight == 4 * 250
     assert authors.tv_weight == pytest.approx(0.41342, rel=1e-4)
@@ -291,11 +291,12 @@ def test_presets():
 def test_the_authors_total_variation_is_ten_times_a_mean():
     """Their layer: squared differences of values of 0 to 255, over the number of values."""
     authors = MetaNetworkConfig.authors()
-    weights = Weights(smoothness=authors.tv_weight, relative=authors.relative)
+    numbers = dataclasses.replace(authors, encoder="vgg19", style_layers=("relu1_1",))
     batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     values = 255 * batch.double()
     squares = values.diff(dim=2).square().sum() + values.diff(dim=3).square().sum()
-    ours = PerceptualLoss(Encoder("vgg19"), weights)(batch, None, None)["smoothness"]
+    objective = numbers.style_objective(Encoder(depth="relu1_1"), batch[:1])
+    ours = objective(batch)["smoothness"]
     # a float32 sum of 3 million terms, pairwise: a few rounding errors of 6e-8 each
     assert float(ours) == pytest.approx(float(10 * squares / values.numel()), rel=1e-5)
 
@@ -432,12 +433,12 @@ def test_both_photos_of_a_pair_get_the_same_painting(count, monkeypatch):
     sources = {name: torch.rand(count, 3, 32, 32) for name in ("content", "style")}
     seen = {}
 
-    def call(_, painted, photos, targets):
-        seen.update(photos=photos, targets=targets)
-        return {"total": painted.mean()}
+    def objective(self, style, photos, index):
+        seen.update(photos=photos, index=index)
+        return plain(self, style, photos, index)
 
-    monkeypatch.setattr(PerceptualLoss, "__call__", call)
+    plain = MetaNetworkConfig.objective
+    monkeypatch.setattr(MetaNetworkConfig, "objective", objective)
     task.loss(task.module, paired(Batch(0, count, sources), 1.0))
     assert len(seen["photos"]) == count
-    for target in seen["targets"].values():
-        assert torch.equal(target[0::2], target[1::2])
+    assert torch.equal(seen["index"][0::2], seen["index"][1::2])

@@ -15,7 +15,6 @@ from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
-from impasto.losses.perceptual import PerceptualLoss, Weights
 from impasto.methods import config
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.style_prediction import StylePrediction, StylePredictionConfig
@@ -107,7 +106,7 @@ def test_each_painting_gets_its_own_style(result):
     paintings = [samples.painting(name, 128).resized(64, 64).rgb for name in ("wave", "gold")]
     painted = [method.stylize(photo, method.encode(painting)) for painting in paintings]
     off = [
-        [float(task.loss_of(p, None, task.loss_of.grams(s))["style"]) for s in paintings]
+        [float(task.config.style_objective(task.encoder, s)(p)["style"]) for s in paintings]
         for p in painted
     ]
     assert off[0][0] < off[1][0]
@@ -317,7 +316,7 @@ def test_presets():
     assert StylePredictionConfig.paper() == authors
     assert (authors.width, authors.blocks, authors.embedding) == (32, 5, 100)
     assert (authors.predictor, StylePredictionConfig().predictor) == ("cnn", "statistics")
-    assert (authors.encoder, authors.pooling, authors.normalization) == ("vgg16", "average", "hw")
+    assert (authors.encoder, authors.pooling, authors.losses) == ("vgg16", "average", "gram")
     assert authors.content_layer == "relu3_3"
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert authors.style_weight == pytest.approx(4 * 5e-4)
@@ -328,11 +327,12 @@ def test_presets():
 def test_the_authors_total_variation():
     """1e4 of the halves of two means of squares, of the differences down and to the right."""
     authors = StylePredictionConfig.authors()
-    weights = Weights(smoothness=authors.smoothness, relative=authors.relative)
+    numbers = dataclasses.replace(authors, encoder="vgg19", style_layers=("relu1_1",))
     batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     values = batch.double()
     halves = values.diff(dim=2).square().mean() / 2 + values.diff(dim=3).square().mean() / 2
-    ours = PerceptualLoss(Encoder("vgg19"), weights)(batch, None, None)["smoothness"]
+    objective = numbers.style_objective(Encoder(depth="relu1_1"), batch[:1])
+    ours = objective(batch)["smoothness"]
     assert float(ours) == pytest.approx(float(1e4 * halves), rel=1e-5)
 
 
@@ -351,8 +351,7 @@ def test_the_recipe():
 
 
 def test_the_smoothness_is_part_of_the_loss():
-    task = StylePrediction.task(dataclasses.replace(SMALL, smoothness=2.0), [], FLOAT32)
-    assert isinstance(task.loss_of, PerceptualLoss)
+    task = StylePrediction.task(dataclasses.replace(SMALL, tv_weight=2.0), [], FLOAT32)
     batch = {"content": smooth(32, 32), "style": smooth(32, 32, 1)}
     assert task.loss(task.module, Batch(0, 1, batch))["smoothness"] > 0
 

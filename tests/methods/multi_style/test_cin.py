@@ -88,8 +88,8 @@ def test_each_style_learned_its_own_painting(result, paintings):
         painted = result.module(photo.expand(2, -1, -1, -1), torch.eye(2))
     off = torch.zeros(2, 2)
     for style, picture in ((s, p) for s in range(2) for p in range(2)):
-        targets = {layer: grams[style, None] for layer, grams in task.targets.items()}
-        off[style, picture] = task.loss_of(painted[picture, None], None, targets)["style"]
+        objective = task.styles.fork(torch.tensor([style]))
+        off[style, picture] = objective(painted[picture, None])["style"]
     assert off[0, 0] < off[0, 1]
     assert off[1, 1] < off[1, 0]
 
@@ -118,8 +118,7 @@ def test_every_picture_is_held_against_the_style_that_it_drew(paintings):
     assert set(drawn[0].argmax(1).tolist()) == {0, 1}
     each = []
     for photo, row in zip(batch["content"], drawn[0], strict=True):
-        targets = {layer: grams[row.argmax(), None] for layer, grams in task.targets.items()}
-        each.append(task.loss_of(photo[None], None, targets)["style"])
+        each.append(task.styles.fork(row.argmax()[None])(photo[None])["style"])
     torch.testing.assert_close(found, torch.stack(each).mean(), rtol=1e-4, atol=0)
 
 
@@ -129,11 +128,8 @@ def test_a_faint_style_counts_as_much_as_a_strong_one():
     faint = 0.5 + 0.05 * (torch.rand(1, 3, 64, 64) - 0.5)
     task = Cin.task(SMALL, [strong, faint], FLOAT32)
     photo = samples.photo("coffee").resized(64, 64).rgb
-    values = []
-    for style in range(2):
-        targets = {layer: grams[style, None] for layer, grams in task.targets.items()}
-        values.append(task.loss_of(photo, None, targets)["style"])
-    both = task.loss_of(photo.expand(2, -1, -1, -1), None, task.targets)["style"]
+    values = [task.styles.fork(torch.tensor([style]))(photo)["style"] for style in range(2)]
+    both = task.styles(photo.expand(2, -1, -1, -1))["style"]
     torch.testing.assert_close(both, (values[0] + values[1]) / 2, rtol=1e-3, atol=0)
 
 
@@ -157,7 +153,7 @@ def test_presets():
     authors = CinConfig.authors()
     assert CinConfig.paper() == authors
     assert (authors.width, authors.blocks, authors.encoder) == (32, 5, "vgg16")
-    assert (authors.pooling, authors.normalization) == ("average", "hw")
+    assert (authors.pooling, authors.losses) == ("average", "gram")
     assert authors.content_layer == "relu3_3"
     assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     assert authors.style_weight == pytest.approx(4e-4)

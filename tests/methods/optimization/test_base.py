@@ -106,7 +106,7 @@ def test_the_authors_gaussian_mmd_falls_with_lbfgs():
     def off(image):
         found = method.encoder(image, layers)
         return [
-            float(whole.distance(found[n][0].flatten(1).T, whole.target(style[n]))) for n in layers
+            float(whole.distance(whole.describe(found[n]), whole.target(style[n]))) for n in layers
         ]
 
     for before, after in zip(off(0.5 + 0.05 * (noise - 0.5)), off(made), strict=True):

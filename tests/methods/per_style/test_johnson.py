@@ -119,7 +119,7 @@ def test_layers_may_come_in_any_order_and_be_of_any_kind(painting):
         task = Johnson.task(numbers, [painting], FLOAT32)
         losses = task.loss(task.module, Batch(0, 1, {"content": x}))
         assert losses["total"].isfinite()
-        assert list(task.targets) == list(style)
+        assert [statistic.layer for statistic in task.style.targets] == list(style)
 
 
 def test_no_style_layers_train_on_content_alone(painting):
@@ -130,10 +130,10 @@ def test_no_style_layers_train_on_content_alone(painting):
 
 def test_the_style_is_compared_at_its_size(painting):
     """A picture enlarged before it is given is the same style."""
-    small = JohnsonTask(SMALL, painting, FLOAT32).targets
+    small = JohnsonTask(SMALL, painting, FLOAT32).style.targets
     large = torch.nn.functional.interpolate(painting, scale_factor=3, mode="bicubic")
-    enlarged = JohnsonTask(SMALL, large.clamp(0, 1), FLOAT32).targets
-    finer = JohnsonTask(dataclasses.replace(SMALL, style_size=96), painting, FLOAT32).targets
+    enlarged = JohnsonTask(SMALL, large.clamp(0, 1), FLOAT32).style.targets
+    finer = JohnsonTask(dataclasses.replace(SMALL, style_size=96), painting, FLOAT32).style.targets
     for layer, wanted in small.items():
         distances = [
             ((other[layer] - wanted).square().sum() / wanted.square().sum()).sqrt().item()
@@ -184,12 +184,13 @@ def test_the_style_image_is_learned_at_its_size(size, side, seen):
     task = Johnson.task(
         dataclasses.replace(SMALL, style_size=size, style_side=side), [style], FLOAT32
     )
-    expected = task.loss_of.grams(Image(style).resized(*seen).rgb)
-    for layer, gram in task.targets.items():
-        assert torch.equal(gram, expected[layer])
+    encoder = task.style.encoder
+    expected = task.config.style_objective(encoder, Image(style).resized(*seen).rgb).targets
+    for statistic, gram in task.style.targets.items():
+        assert torch.equal(gram, expected[statistic])
     whole = Johnson.task(dataclasses.replace(SMALL, style_size=0), [style], FLOAT32)
-    for layer, gram in whole.loss_of.grams(style).items():
-        assert torch.equal(whole.targets[layer], gram)
+    for statistic, gram in task.config.style_objective(encoder, style).targets.items():
+        assert torch.equal(whole.style.targets[statistic], gram)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,9 @@ from impasto.alignment.adain import adain
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.losses.content import content_loss
-from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
+from impasto.losses.objective import Objective
+from impasto.losses.terms import layers_of, parse
 from impasto.methods.arbitrary.base import (
     STATISTICS,
     AnyStyleConfig,
@@ -28,18 +29,16 @@ from impasto.methods.arbitrary.base import (
     Decoders,
     up_to,
 )
-from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.registry import method
+from impasto.methods.sample_task import PaintingTask, SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.nn.decoder import LAYERS
-from impasto.nn.vgg import Encoder, Features
+from impasto.nn.vgg import Encoder
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
-
-LOSSES = ("moments", "gram")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +52,7 @@ class AdaInConfig(AnyStyleConfig):
             statistics to speak of.
         layer: Where features are aligned: ``relu1_1`` to ``relu4_1``.
         style_weight: λ of equation 11.
-        style_loss: ``moments`` for equation 13, or ``gram`` for Gatys's.
-        style_sum: Whether equation 13 sums over channels instead of taking their mean.
+        losses: The style loss as text, see :mod:`impasto.losses.terms`; ``moments`` is equation 13.
         reconstruct: The share of the steps, from the first on, that learn to give pictures back.
         rehearse: Afterwards every so manieth step does so again; 0 for none.
         pixel_weight: Of the squared error of pixels in these steps, beside that of features.
@@ -64,8 +62,7 @@ class AdaInConfig(AnyStyleConfig):
     statistics: str = "whole"
     layer: str = "relu4_1"  # section 6.1
     style_weight: float = 8.0
-    style_loss: str = "moments"
-    style_sum: bool = False
+    losses: str = "moments"
     # Ours, with the units: in the same 25 minutes the distance to the style fell to 0.31 of the
     # photo's instead of 0.47, with edges instead of grey shapes.
     reconstruct: float = 0.35
@@ -81,7 +78,16 @@ class AdaInConfig(AnyStyleConfig):
         for name in ("style_weight", "rehearse", "pixel_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
-        self.check_words(style_loss=LOSSES, statistics=STATISTICS, layer=LAYERS[:-1])
+        parse(self.losses)
+        self.check_words(statistics=STATISTICS, layer=LAYERS[:-1])
+
+    @staticmethod
+    def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a model file, of one older than ``losses`` in today's form."""
+        new = dict(values)
+        kind, summed = new.pop("style_loss", "moments"), new.pop("style_sum", False)
+        text = "moments(reduction=sum)" if summed and kind == "moments" else kind
+        return {"losses": text, **new}
 
     @classmethod
     def paper(cls) -> AdaInConfig:
@@ -103,37 +109,50 @@ class AdaInConfig(AnyStyleConfig):
             units="none",
             statistics="region",
             style_weight=1e-2,  # train.lua; its criterion has sizeAverage = false
-            style_sum=True,
+            losses="moments(reduction=sum)",
             reconstruct=0.0,
             rehearse=0,
         )
 
 
-class AdaInTask(PaintingTask):
+class DecodersTask(SampleTask):
+    """Teaches decoders to read the features of a fixed encoder.
+
+    Args:
+        config: Of the method.
+        module: The decoders.
+        runtime: Where the encoder runs.
+    """
+
+    module: Decoders
+
+    def __init__(self, config: Any, module: Decoders, runtime: Runtime) -> None:
+        self.config, self.module, self._runtime = config, module, runtime
+        module.measure(config, runtime)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, in the units of the decoders: made late, as weights may be read in first."""
+        return self.module.encoder(self.config, self._runtime)
+
+
+class AdaInTask(DecodersTask, PaintingTask):
     """Equations 9 to 13: t = AdaIN(f(c), f(s)), and a decoder g that makes a picture of it.
 
     The network learns in two ways. In the first steps, and in some of the later ones, it gives back
     pictures of both kinds; in the others it paints.
     """
 
-    module: Decoders
+    config: AdaInConfig
 
     def __init__(self, config: AdaInConfig, runtime: Runtime) -> None:
-        self.config = config
-        self.module = AdaIn.network(config)
-        self.module.measure(config, runtime)
-        self.layers = up_to(config.layer)
-        self._runtime = runtime
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """f, in the units of the decoder: only then made, as weights may be read into it first."""
-        return self.module.encoder(self.config, self._runtime)
+        super().__init__(config, AdaIn.network(config), runtime)
+        self.layers, self.terms = up_to(config.layer), parse(config.losses)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content and style of what is painted, or how well pictures are given back."""
         content, style = batch["content"], batch["style"]
-        self.remember(batch)
+        self.remember(batch["content"], batch["style"])
         if self._gives_back(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
         return self._transfer(module, batch)
@@ -148,42 +167,25 @@ class AdaInTask(PaintingTask):
         with torch.no_grad():
             wanted = self.encoder(pictures, self.layers)
         made = module(wanted[self.config.layer], self.config.layer)
-        found = self.encoder(made, self.layers)
-        features = [content_loss(found[layer], wanted[layer]) for layer in self.layers]
-        losses = {
-            "pixel": self.config.pixel_weight * content_loss(made, pictures),
-            "features": torch.stack(features).sum(),
-        }
-        return {"total": losses["pixel"] + losses["features"], **losses}
+        objective = Objective(self.encoder).add_content(wanted, dict.fromkeys(self.layers, 1.0))
+        losses = objective.add_pixels(pictures, self.config.pixel_weight)(made)
+        features = losses.pop("content")
+        return {**losses, "features": features}
 
     def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         content, style = batch["content"], alike(batch, batch["style"])
         layer = self.config.layer
         with torch.no_grad():
             photo = self.encoder(content, [layer])[layer]  # f(c), (B, C, h, w)
-            painting = self.encoder(style, self.layers)
+            painting = self.encoder(style, layers_of(self.terms, self.layers))
             target = adain(photo, *moments(painting[layer]))  # t, equation 9
         made = module(target, layer)  # g(t), equation 10: (B, 3, H, W)
-        found = self.encoder(made, self.layers)
-        losses = {
-            "content": content_loss(found[layer], target),  # equation 12: t, not f(c)
-            "style": self.config.style_weight * self._style(found, painting),
-        }
-        total = losses["content"] + losses["style"]
-        return with_shift({"total": total, **losses}, made, batch)
-
-    def _style(self, found: Features, wanted: Features) -> Tensor:
-        """Equation 13, over all layers; or the squared distance of the Gram matrices."""
-        parts = []
-        for layer in self.layers:
-            if self.config.style_loss == "gram":
-                distance = gram_matrix(found[layer]) - gram_matrix(wanted[layer])  # (B, C, C)
-                parts.append(distance.square().mean())
-                continue
-            ours, theirs = moments(found[layer]), moments(wanted[layer])  # (B, C) each
-            squares = (ours.mean - theirs.mean).square() + (ours.std - theirs.std).square()
-            parts.append(squares.sum(1).mean() if self.config.style_sum else squares.mean())
-        return torch.stack(parts).sum()
+        objective = Objective(self.encoder).add_content(
+            {layer: target}, {layer: 1.0}
+        )  # t, not f(c)
+        weight, layers = self.config.style_weight, dict.fromkeys(self.layers, 1.0)
+        objective.add_style(painting, self.terms, layers, weight=weight)  # equation 13
+        return with_shift(objective(made), made, batch)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """By AdaIN and the decoder."""

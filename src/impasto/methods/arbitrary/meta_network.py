@@ -20,12 +20,12 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
-from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, with_short_side
+from impasto.methods.perceptual import PerceptualConfig
 from impasto.methods.registry import method
+from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
@@ -40,8 +40,8 @@ _START = 256  # short side of the photos that a start from another network is fi
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetaNetworkConfig:
-    """Numbers of the two networks and of their loss.
+class MetaNetworkConfig(PerceptualConfig):
+    """Hyperparameters of the two networks and of their loss.
 
     Attributes:
         width: Channels of the first convolution of the generated network: 8, 16 or 32 in the paper.
@@ -53,21 +53,9 @@ class MetaNetworkConfig:
         slice_width: Of the hidden vector, for each generated layer.
         hidden_relu: Whether a ReLU follows the hidden vector: not in the authors' prototxt.
         generated: Whether this is the model of one painting: a generated network alone.
-        encoder: Of the moments and of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        pooling: Of the encoder: ``max`` or ``average``.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
         style_layers: Whose moments tell of a painting, and where style is compared.
         paintings: Number of style images of one step, in each process; the photos of a batch are
             divided among them.
-        content_layer: Where content is compared.
-        content_weight: Of the content.
-        style_weight: Of the style, spread evenly over the layers.
-        style_loss: ``gram`` or ``moments``.
-        tv_weight: Of the squared total variation, for pixels of 0 to 1: of its sum over a batch, or
-            with ``relative`` of its mean over the values.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`.
         palette_weight: Of colours that the painting does not have, see
             :func:`impasto.losses.palette.palette_loss`.
     """
@@ -81,22 +69,12 @@ class MetaNetworkConfig:
     slice_width: int = 128  # 1,792 in all
     hidden_relu: bool = False  # authors' prototxt
     generated: bool = False
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"
-    pooling: str = "max"
-    weights: str | None = None
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     paintings: int = 4
-    content_layer: str = "relu3_1"
-    content_weight: float = 1.0
-    style_weight: float = 12.0  # ours, as for johnson
-    style_loss: str = "gram"
-    tv_weight: float = 0.0
-    relative: bool = True
     palette_weight: float = 200.0  # ours, as for cin
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network."""
+        """Raise for what makes no network and no loss."""
+        super().__post_init__()
         if min(self.width, self.slice_width, self.paintings) < 1 or self.blocks < 0:
             raise InputError("width, slice_width, paintings must be 1 or more, blocks 0 or more")
         self.reader  # noqa: B018 (refuses to read nothing)
@@ -124,7 +102,7 @@ class MetaNetworkConfig:
             paintings=1,
             content_layer="relu3_3",
             style_weight=4 * 250.0,  # 250 a layer
-            style_loss="moments",
+            losses="0.5 moments",  # the mean over means and deviations together
             # 10 of the mean over the values, on pixels of 0 to 255, of a batch of 8 crops of 256;
             # here of the sum, on pixels of 0 to 1
             tv_weight=10 * 255**2 / (8 * 3 * 256**2),
@@ -146,29 +124,22 @@ class MetaNetworkTask(PaintingTask):
     def __init__(self, config: MetaNetworkConfig, runtime: Runtime) -> None:
         self.config, self.module = config, _meta(config)
         self.module.standardize(known(config.reader, runtime.device), config.reader.groups)
-        self.encoder = config.reader.encoder(runtime, "pool5")
-        weights = Weights(
-            content={config.content_layer: config.content_weight},
-            style=equally(config.style_layers, config.style_weight),
-            smoothness=config.tv_weight,
-            relative=config.relative,
-            statistics=config.style_loss,
-        )
-        self.loss_of = PerceptualLoss(self.encoder, weights)
+        self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and the style of the painting that each of them drew."""
-        self.remember(batch)
+        self.remember(batch["content"], batch["style"])
         photos = batch["content"]
         count, each = _divided(len(photos), self.config.paintings, batch.shift is not None)
         paintings, photos = batch["style"][:count], photos[: count * each]
         with torch.no_grad():
-            features = self.encoder(paintings, self.config.style_layers)
-            wanted = self.loss_of.targets(features)  # (P, C, C)
+            features = self.config.style_features(self.encoder, paintings)
+        style = self.config.style_objective(self.encoder, features)
         painted = module(photos, statistics(features, self.config.style_layers))
-        targets = {layer: one.repeat_interleave(each, 0) for layer, one in wanted.items()}
-        palette = Palette(*(bound.repeat_interleave(each, 0) for bound in palette_of(paintings)))
-        losses = with_shift(self.loss_of(painted, photos, targets), painted, batch)
+        drawn = torch.arange(count, device=photos.device).repeat_interleave(each)  # (B,)
+        objective = self.config.objective(style, photos, drawn)
+        losses = with_shift(objective(painted), painted, batch)
+        palette = Palette(*(bound[drawn] for bound in palette_of(paintings)))
         return with_palette(losses, painted, palette, self.config.palette_weight)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:

@@ -19,15 +19,13 @@ from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import Image
-from impasto.losses.gram import gram_matrix
 from impasto.losses.palette import palette_of, with_palette
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.arbitrary.statistics import Embedding, known, known_images, statistics
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
-from impasto.methods.arbitrary.task import PaintingTask
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
 from impasto.methods.registry import method
+from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
@@ -39,7 +37,7 @@ from impasto.training.task import Batch, Task
 
 
 class StylePredictionTask(PaintingTask):
-    """Each photo of a batch gets a painting: its statistics are predicted from, its Gram met.
+    """Each photo of a batch gets a painting, whose norms are predicted and whose style is met.
 
     Args:
         config: Of the method.
@@ -57,20 +55,12 @@ class StylePredictionTask(PaintingTask):
             predictor.measure_images(known_images())
         else:
             predictor.measure(known(config.reader, runtime.device))
-        weights = Weights(
-            content={config.content_layer: config.content_weight},
-            style=equally(config.style_layers, config.style_weight),
-            smoothness=config.smoothness,
-            relative=config.relative,
-            normalization=config.normalization,
-        )
-        self.encoder = config.reader.encoder(runtime, "pool5")
-        self.loss_of = PerceptualLoss(self.encoder, weights)
+        self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the photos, and of each the style of its painting."""
         photos, paintings = batch["content"], alike(batch, batch["style"])
-        self.remember(batch)
+        self.remember(batch["content"], batch["style"])
         every = self.config.identity
         if every and batch.step % every == every - 1:
             own, painted = self._painted(module, photos, photos)
@@ -85,16 +75,13 @@ class StylePredictionTask(PaintingTask):
     ) -> tuple[Mapping[str, Tensor], Tensor]:
         layers = self.config.style_layers
         with torch.no_grad():
-            features = self.encoder(paintings, layers)
+            features = self.config.style_features(self.encoder, paintings)
             # (B, 3, H, W) or (B, inputs)
             seen = paintings if self.sees_images else statistics(features, layers)
-            targets = {  # (B, C, C)
-                layer: gram_matrix(features[layer], normalization=self.config.normalization)
-                for layer in layers
-            }
         each = torch.eye(len(photos), device=photos.device)
         painted = module(photos, seen, each)
-        return self.loss_of(painted, photos, targets), painted
+        style = self.config.style_objective(self.encoder, features)
+        return self.config.objective(style, photos)(painted), painted
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """By the norms that are predicted from the painting."""

@@ -1,4 +1,4 @@
-"""Numbers of style prediction: of its two networks and of their loss."""
+"""Hyperparameters of style prediction: of its two networks and of their loss."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from impasto.errors import InputError
 from impasto.methods.arbitrary.statistics import Reader
+from impasto.methods.perceptual import PerceptualConfig
 from impasto.nn.style_prediction import PREDICTORS
 from impasto.nn.upsampling import BOTH
 
 
 @dataclass(frozen=True, kw_only=True)
-class StylePredictionConfig:
-    """Numbers of the two networks and of their loss.
+class StylePredictionConfig(PerceptualConfig):
+    """Hyperparameters of the two networks and of their loss.
 
     Attributes:
         alpha: 1 is the full style; 0 the style that the photo itself has, which leaves it nearly as
@@ -24,18 +25,7 @@ class StylePredictionConfig:
         width: Channels of the painter's first convolution; the paper's 32, less for speed.
         blocks: Residual blocks.
         upsampling: See :class:`~impasto.methods.multi_style.cin.CinConfig`.
-        encoder: Of the predictor and of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        pooling: Of the encoder: ``max`` or ``average``.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
-        content_layer: Where content is compared.
-        content_weight: Of the content.
         style_layers: Where style is compared, and what the predictor reads the statistics of.
-        style_weight: Of the style, spread evenly over the layers.
-        smoothness: Of the total variation, see :class:`~impasto.losses.perceptual.Weights`.
-        normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`.
         palette_weight: Of colours that the painting does not have, see
             :func:`impasto.losses.palette.palette_loss`.
         identity: Every so manieth step the photos are their own style pictures, so that ``alpha`` 0
@@ -48,22 +38,12 @@ class StylePredictionConfig:
     width: int = 32  # the authors' code
     blocks: int = 5  # the authors' code
     upsampling: str = BOTH  # ours: less of a mesh in plain parts
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"
-    pooling: str = "max"
-    weights: str | None = None
-    content_layer: str = "relu3_1"
-    content_weight: float = 1.0
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 12.0  # ours, as for cin
-    smoothness: float = 0.0
-    normalization: str = "chw"
-    relative: bool = True
     palette_weight: float = 200.0  # ours, as for cin
     identity: int = 8  # ours
 
     def __post_init__(self) -> None:
-        """Refuse what makes no networks and no loss."""
+        """Raise for what makes no networks and no loss."""
+        super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
         if self.predictor not in PREDICTORS:
@@ -71,7 +51,7 @@ class StylePredictionConfig:
             raise InputError(f"unknown predictor {self.predictor!r}: choose {known}")
         if min(self.embedding, self.width) < 1 or min(self.blocks, self.identity) < 0:
             raise InputError("embedding and width must be 1 or more, blocks and identity 0 or more")
-        for name in ("content_weight", "style_weight", "smoothness", "palette_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "palette_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         _ = self.reader  # refuses layers that there are not
@@ -98,8 +78,7 @@ class StylePredictionConfig:
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             style_weight=4 * 5e-4,  # 5e-4 a layer
             # 1e4 of half the mean over differences in a batch of 8 crops of 256; here of the sum
-            smoothness=1e4 / 2 / (8 * 3 * 255 * 256),
-            normalization="hw",
+            tv_weight=1e4 / 2 / (8 * 3 * 255 * 256),
             relative=False,
             palette_weight=0.0,
             identity=0,

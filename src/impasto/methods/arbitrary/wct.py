@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,8 @@ from impasto.alignment.whitening import (
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, Share, silent
 from impasto.errors import InputError
-from impasto.losses.content import content_loss
-from impasto.methods.arbitrary.adain import AdaIn
+from impasto.losses.objective import Objective
+from impasto.methods.arbitrary.adain import AdaIn, DecodersTask
 from impasto.methods.arbitrary.base import (
     STATISTICS,
     AnyStyleConfig,
@@ -46,7 +46,6 @@ from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
 from impasto.nn import norm_statistics
 from impasto.nn.decoder import LAYERS
-from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
@@ -109,32 +108,19 @@ class WctConfig(AnyStyleConfig):
         )
 
 
-class WctTask(Task):
+class WctTask(DecodersTask):
     """Equation 1: each decoder gives pictures back, in pixels and in the features it began from.
 
     All five learn in every step, from one pass of the encoder.
     """
 
     sources = ("content",)
-    module: Decoders
-
-    def __init__(self, config: WctConfig, runtime: Runtime) -> None:
-        self.config = config
-        self.module = Wct.network(config)
-        self.module.measure(config, runtime)
-        self._runtime = runtime
-        self._shown: Tensor | None = None
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """Φ, in the units of the decoders: only then made, as weights may be read in before."""
-        return self.module.encoder(self.config, self._runtime)
+    config: WctConfig
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """How well each decoder gives the photos back; the total is their sum."""
         photos = batch["content"]
-        if self._shown is None:
-            self._shown = photos[:1].clone()
+        self.remember(photos)
         with torch.no_grad():
             wanted = self.encoder(photos, LAYERS)
         losses = {layer: self._inversion(module, batch, wanted[layer], layer) for layer in LAYERS}
@@ -143,19 +129,15 @@ class WctTask(Task):
     def _inversion(self, module: nn.Module, batch: Batch, wanted: Tensor, layer: str) -> Tensor:
         photos = batch["content"]
         made = module(wanted, layer)  # (B, 3, H, W)
-        found = self.encoder(made, [layer])[layer]
-        pixels = content_loss(made, photos, reduction=self.config.squares)
-        features = content_loss(found, wanted, reduction=self.config.squares)
-        total = self.config.pixel_weight * pixels + features
-        return with_shift({"total": total}, made, batch)["total"]
+        squares, weight = self.config.squares, self.config.pixel_weight
+        objective = Objective(self.encoder).add_pixels(photos, weight, reduction=squares)
+        objective.add_content({layer: wanted}, {layer: 1.0}, reduction=squares)
+        return with_shift(objective(made), made, batch)["total"]
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo of the first batch, and what the decoders make of its features, 1 to 5."""
-        if self._shown is None:
-            return None
-        features = self.encoder(self._shown, LAYERS)
-        made = [module(features[layer], layer).float() for layer in LAYERS]
-        return torch.cat([self._shown, *made], dim=-1)
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return a photo of the first batch, and what the decoders make of its features, 1 to 5."""
+        features = self.encoder(first[0], LAYERS)
+        return [*first, *(module(features[layer], layer) for layer in LAYERS)]
 
 
 @method(
@@ -189,7 +171,7 @@ class Wct(AnyStyleMethod):
         """The loss of section 3.1 with photos."""
         if styles:
             raise InputError("wct learns from photographs alone: leave out --style")
-        return WctTask(config, runtime)
+        return WctTask(config, cls.network(config), runtime)
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:

@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
+from impasto.losses.objective import Objective
 from impasto.losses.palette import Palette, palette_of, with_palette
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, picture, shares
 from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.sample_task import SampleTask
 from impasto.methods.style import Part, Style
-from impasto.methods.style_size import at_style_size, check_style_size
+from impasto.methods.style_size import StyleSizeConfig
 from impasto.models.checkpoint import Model
 from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import region_maps
-from impasto.nn.vgg import Encoder
 from impasto.training.shift import alike, with_shift
-from impasto.training.task import Batch, Task
+from impasto.training.task import Batch
 
 _SHOWN = 4  # styles of a sample picture
 
@@ -33,55 +33,28 @@ C = TypeVar("C", bound="ManyStylesConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManyStylesConfig:
-    """Numbers of the loss, and how many styles there are.
+class ManyStylesConfig(StyleSizeConfig):
+    """Hyperparameters of the loss, and how many styles there are.
 
     Attributes:
         styles: How many the network has; training sets this to the number of paintings.
         width: Channels of the first convolution; 32, less for speed.
-        encoder: Of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        pooling: Of the encoder: ``max`` or ``average``.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
-        content_layer: Where content is compared.
-        content_weight: Of the content.
-        style_layers: Where style is compared.
-        style_weight: Of the style, spread evenly over the layers.
-        normalization: Of the Gram matrices, see :func:`impasto.losses.gram.gram_matrix`.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`; then no painting is too faint to be
-            learned beside the others.
-        style_size: Pixels of one side that the style images are resized to, 0 for their own size;
-            with the crop of the training data this sets the size of the strokes.
-        style_side: ``short`` or ``long``: which side ``style_size`` is of.
         palette_weight: Of colours that the painting does not have, see
             :func:`impasto.losses.palette.palette_loss`.
     """
 
     styles: int = 1
     width: int = 32  # of cin's paper, the appendix
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"
-    pooling: str = "max"
-    weights: str | None = None
-    content_layer: str = "relu3_1"
-    content_weight: float = 1.0
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 12.0  # ours, as for johnson
-    normalization: str = "chw"
-    relative: bool = True
-    style_size: int = 320
-    style_side: str = "short"
     palette_weight: float = 200.0  # ours: at 30 two styles of sixteen kept white spots
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network."""
+        """Raise for what makes no network and no loss."""
+        super().__post_init__()
         if min(self.styles, self.width) < 1:
             raise InputError("styles and width must be 1 or more")
-        check_style_size(self.style_size, self.style_side)
 
 
-class ManyStylesTask(Task):
+class ManyStylesTask(SampleTask):
     """Each photo of a batch gets a style by lot, and is held against that one.
 
     Args:
@@ -90,8 +63,6 @@ class ManyStylesTask(Task):
         runtime: Where the loss's network runs.
         module: What learns; takes pictures, and weights (B, N) for as many styles as there are
             paintings.
-        smoothness: Weight of the total variation.
-        variation: Its kind, see :func:`~impasto.losses.smoothness.total_variation`.
     """
 
     sources = ("content",)
@@ -102,63 +73,31 @@ class ManyStylesTask(Task):
         styles: Sequence[Tensor],
         runtime: Runtime,
         module: nn.Module,
-        smoothness: float = 0.0,
-        variation: str = "squared",
     ) -> None:
-        self.module = module
-        self.loss_of = _loss_of(config, runtime, smoothness, variation)
-        paintings = [  # they differ in size
-            at_style_size(style, config.style_size, config.style_side).to(runtime.device)
-            for style in styles
-        ]
-        each = [self.loss_of.grams(style) for style in paintings]
-        self.targets = {  # (N, C, C)
-            layer: torch.cat([grams[layer] for grams in each]) for layer in config.style_layers
-        }
+        self.config, self.module = config, module
+        paintings = [config.resized(style).to(runtime.device) for style in styles]
+        encoder = config.loss_encoder(runtime)
+        self.styles = Objective.stack([config.style_objective(encoder, one) for one in paintings])
         ranges = [palette_of(style) for style in paintings]
         self.palette = Palette(*(torch.cat(bounds) for bounds in zip(*ranges, strict=True)))
-        self._palette_weight = config.palette_weight
-        self.count, self._shown = len(styles), None
+        self.count = len(styles)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the batch, and of every picture the style that it drew."""
         photos = batch["content"]
-        if self._shown is None:
-            self._shown = photos[:1].clone()
+        self.remember(photos)
         drawn = alike(batch, torch.randint(self.count, (len(photos),))).to(photos.device)  # (B,)
         painted = module(photos, F.one_hot(drawn, self.count).float())
-        targets = {layer: grams[drawn] for layer, grams in self.targets.items()}  # (B, C, C)
-        losses = with_shift(self.loss_of(painted, photos, targets), painted, batch)
+        objective = self.config.objective(self.styles, photos, drawn)
+        losses = with_shift(objective(painted), painted, batch)
         palette = Palette(*(bound[drawn] for bound in self.palette))  # (B, 3) each
-        return with_palette(losses, painted, palette, self._palette_weight)
+        return with_palette(losses, painted, palette, self.config.palette_weight)
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo of the first batch, and what it becomes in the first styles, in one pass."""
-        if self._shown is None:
-            return None
-        photo = self._shown
-        weights = torch.eye(self.count, device=photo.device)[:_SHOWN]  # (up to 4, N)
-        painted: Tensor = module(photo.expand(len(weights), -1, -1, -1), weights)
-        return torch.cat([photo, *painted.float().split(1)], dim=-1)  # (1, 3, H, up to 5*W)
-
-    _shown: Tensor | None
-
-
-def _loss_of(
-    config: ManyStylesConfig, runtime: Runtime, smoothness: float, variation: str
-) -> PerceptualLoss:
-    weights = Weights(
-        content={config.content_layer: config.content_weight},
-        style=equally(config.style_layers, config.style_weight),
-        smoothness=smoothness,
-        variation=variation,
-        relative=config.relative,
-        normalization=config.normalization,
-    )
-    encoder = Encoder(
-        config.encoder, flavor=config.flavor, pooling=config.pooling, weights=config.weights
-    )
-    return PerceptualLoss(encoder.place(runtime), weights)
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return a photo of the first batch, and what it becomes in the first styles."""
+        weights = torch.eye(self.count, device=first[0].device)[:_SHOWN]  # (up to 4, N)
+        painted: Tensor = module(first[0].expand(len(weights), -1, -1, -1), weights)
+        return [*first, *painted.split(1)]
 
 
 class ManyStyles(NetworkMethod):

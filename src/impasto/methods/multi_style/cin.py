@@ -56,7 +56,6 @@ class CinConfig(ManyStylesConfig):
             content_layer="relu3_3",
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             style_weight=4 * 1e-4,  # 1e-4 a layer
-            normalization="hw",
             relative=False,
             palette_weight=0.0,
             style_size=0,  # the Gram matrices in its data are of the images as they are

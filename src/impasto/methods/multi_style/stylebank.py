@@ -3,183 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError
-from impasto.losses.smoothness import KINDS
-from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
+from impasto.methods.multi_style.base import ManyStyles, ManyStylesTask
+from impasto.methods.multi_style.stylebank_training import Branches, StyleBankConfig, StyleBankTask
 from impasto.methods.network import pad_to
 from impasto.methods.registry import method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.models.checkpoint import Model
 from impasto.nn.stylebank import NewBank, StyleBankNet
-from impasto.nn.upsampling import BOTH
-from impasto.training.task import Batch, Task
+from impasto.training.task import Task
 
 ELEMENT = 64  # pixels: a filter and the decoder behind it see about half as many
 
 _STRETCH = 8.0  # at most, of the colours that a filter adds
 _TINY = 1e-24
-
-
-@dataclass(frozen=True, kw_only=True)
-class StyleBankConfig(ManyStylesConfig):
-    """Numbers of the network, of its loss, and of the balance of its two branches.
-
-    Attributes:
-        kernel: Side of the filters: 1, 3, 5 or 7; larger ones hold larger strokes.
-        layers: Convolutions of a bank, one after the other.
-        upsampling: Of the decoder, see :class:`~impasto.methods.multi_style.cin.CinConfig`; the
-            paper does not say.
-        tv_weight: γ, of the total variation, for pixels of 0 to 1.
-        tv_kind: Of the total variation, ``squared`` or ``anisotropic``, see
-            :func:`~impasto.losses.smoothness.total_variation`.
-        stylizing: T, steps of the stylizing branch before each one of the auto-encoder's.
-        balance: λ, how much the auto-encoder's gradient counts beside the stylizing one.
-    """
-
-    kernel: int = 3
-    layers: int = 1
-    upsampling: str = BOTH  # less of a weave in plain parts
-    tv_weight: float = 0.5  # ours: a hundredth of the loss
-    tv_kind: str = "squared"
-    stylizing: int = 2
-    balance: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no network, or never learns to paint."""
-        super().__post_init__()
-        if self.layers < 1 or self.stylizing < 1:
-            raise InputError("layers and stylizing must be 1 or more")
-        if self.tv_kind not in KINDS:
-            raise InputError(f"unknown tv_kind {self.tv_kind!r}: choose {', '.join(KINDS)}")
-        if self.balance < 0:
-            raise InputError(f"balance is {self.balance}: it must not be negative")
-
-    @classmethod
-    def paper(cls) -> StyleBankConfig:
-        """The layers of the loss, on which all reimplementations agree; their weights of the loss.
-
-        The authors have published no code, and the reimplementations differ in the rest.
-        """
-        return cls(
-            encoder="vgg16",
-            flavor="torchvision",
-            content_layer="relu4_2",
-            style_layers=("relu1_2", "relu2_2", "relu3_2", "relu4_2"),
-            style_weight=4 * 1e6,  # 1e6 a layer
-            tv_weight=1e-5,
-            tv_kind="anisotropic",
-            relative=False,
-            palette_weight=0.0,
-            style_size=600,  # the paper
-            style_side="long",
-        )
-
-
-class Branches(nn.Module):
-    """A network in training, and how strong the gradient of its stylizing branch was.
-
-    Args:
-        network: What learns.
-
-    Attributes:
-        strength: ‖∇K‖², the squared norm of the last stylizing step's gradient for encoder and
-            decoder. A buffer, so that a run that was broken off goes on with it.
-    """
-
-    strength: Tensor
-
-    def __init__(self, network: StyleBankNet) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("strength", torch.zeros(()))
-        self._stylizing = False
-        for weight in self.shared():
-            weight.register_post_accumulate_grad_hook(self._measure)
-
-    def shared(self) -> list[nn.Parameter]:
-        """The weights of encoder and decoder, which both branches teach."""
-        banks = set(self.network.bank.parameters())
-        return [weight for weight in self.network.parameters() if weight not in banks]
-
-    def forward(self, image: Tensor, weights: Tensor | None = None) -> Tensor:
-        """See :meth:`~impasto.nn.stylebank.StyleBankNet.forward`."""
-        if torch.is_grad_enabled():
-            self._stylizing = weights is not None
-            if self._stylizing:
-                self.strength.zero_()  # the backward pass to come adds it up
-        painted: Tensor = self.network(image, weights)
-        return painted
-
-    def _measure(self, weight: Tensor) -> None:
-        if self._stylizing and weight.grad is not None:
-            self.strength += weight.grad.square().sum()
-
-
-class StyleBankTask(ManyStylesTask):
-    """Two branches in turn: T steps of painting, then one of giving the photo back.
-
-    Banks learn from the first branch alone, encoder and decoder from both; so what a picture shows
-    goes through encoder and decoder, and what a style looks like has to lie in its bank.
-
-    Args:
-        config: Of the method, with as many styles as there are paintings.
-        styles: The paintings, (1, 3, H, W) each.
-        runtime: Where the loss's network runs.
-    """
-
-    module: Branches
-
-    def __init__(self, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> None:
-        module = Branches(StyleBank.network(config))
-        super().__init__(config, styles, runtime, module, config.tv_weight, config.tv_kind)
-        self.config = config
-
-    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """The loss of the step's branch, the auto-encoder's scaled to the other's strength."""
-        if not gives_back(batch.step, self.config.stylizing):
-            return super().loss(module, batch)
-        photos = batch["content"]
-        pixel = F.mse_loss(module(photos), photos)
-        gradients = torch.autograd.grad(pixel, self.module.shared(), retain_graph=True)
-        own = torch.stack([gradient.square().sum() for gradient in gradients]).sum()  # ‖∇I‖²
-        factor = _of_main(balanced(self.config.balance, self.module.strength, own))
-        return {"total": factor * pixel + _nothing(self.module.network.bank), "pixel": pixel}
-
-
-def gives_back(step: int, stylizing: int) -> bool:
-    """Whether a step, counted from 0, is one of the auto-encoder: the last of every T + 1.
-
-    Example:
-        >>> [gives_back(step, 2) for step in range(6)]
-        [False, False, True, False, False, True]
-    """
-    return step % (stylizing + 1) == stylizing
-
-
-def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
-    """λ ‖∇K‖ / ‖∇I‖: what makes one branch's gradient λ times as strong as the other's.
-
-    Args:
-        balance: λ.
-        stylizing: ‖∇K‖², a scalar.
-        own: ‖∇I‖², a scalar.
-
-    Example:
-        >>> balanced(0.5, torch.tensor(16.0), torch.tensor(4.0))
-        tensor(1.)
-    """
-    return balance * (stylizing / own.clamp_min(_TINY)).sqrt()
 
 
 def around(picture: Tensor, response: Tensor, side: int = ELEMENT) -> Tensor:
@@ -204,22 +49,6 @@ def around(picture: Tensor, response: Tensor, side: int = ELEMENT) -> Tensor:
 
 def _last(found: Sequence[tuple[float, str, Tensor]]) -> Tensor:
     return found[-1][2]
-
-
-def _of_main(value: Tensor) -> Tensor:
-    """A value as the first of several processes has it, which is the one that is kept."""
-    if _several():
-        torch.distributed.broadcast(value, 0)
-    return value
-
-
-def _nothing(bank: nn.Module) -> Tensor | float:
-    """0; of several processes, each waits for a gradient of every weight."""
-    return sum((0.0 * weight.sum() for weight in bank.parameters()), 0.0) if _several() else 0.0
-
-
-def _several() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 @method(
@@ -253,13 +82,7 @@ class StyleBank(ManyStyles):
     @classmethod
     def network(cls, config: StyleBankConfig) -> StyleBankNet:
         """Encoder, as many banks as there are styles, decoder."""
-        return StyleBankNet(
-            config.styles,
-            config.width,
-            config.kernel,
-            config.layers,
-            upsampling=config.upsampling,
-        )
+        return config.network()
 
     @classmethod
     def task(cls, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
@@ -280,9 +103,7 @@ class StyleBank(ManyStyles):
 
     def addition(self, config: StyleBankConfig, style: Tensor) -> Task:
         """The paper's incremental learning: a bank learns, and all else stays as it is."""
-        module = NewBank(self.module)
-        tv = (config.tv_weight, config.tv_kind)
-        return ManyStylesTask(config, [style], self.runtime, module, *tv)
+        return ManyStylesTask(config, [style], self.runtime, NewBank(self.module))
 
     def joined(self, module: nn.Module) -> nn.Module:
         """The network with the new bank behind the old."""

@@ -6,21 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.network import SMALLEST, NetworkMethod
 from impasto.methods.registry import method
+from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
-from impasto.methods.style_size import at_style_size, check_style_size
+from impasto.methods.style_size import StyleSizeConfig
 from impasto.nn.johnson import TransformNet
 from impasto.nn.upsampling import BOTH
-from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
@@ -28,8 +26,8 @@ LOSSES = ("perceptual", "pixel")
 
 
 @dataclass(frozen=True, kw_only=True)
-class JohnsonConfig:
-    """Numbers of the network and of its loss.
+class JohnsonConfig(StyleSizeConfig):
+    """Hyperparameters of the network and of its loss.
 
     Attributes:
         width: Channels of the first convolution; the paper's 32, the released models' 16.
@@ -40,22 +38,9 @@ class JohnsonConfig:
             both, see :mod:`impasto.nn.upsampling`.
         unpadded: Residual blocks without padding inside a reflected border.
         output: See :class:`~impasto.nn.johnson.TransformNet`.
-        encoder: Of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
         loss: What content is compared on: ``perceptual`` for features of the encoder, or ``pixel``
             for the colours themselves, the per-pixel loss of section 3.2. That one wants a true
             picture to compare with; style transfer has none but the photo.
-        content_layer: Where content is compared, but for ``pixel``.
-        content_weight: λ_c.
-        style_layers: Where style is compared.
-        style_weight: λ_s, spread evenly over the layers.
-        tv_weight: λ_TV, for pixels of 0 to 1.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`.
-        style_size: Pixels of one side that the style image is resized to, 0 for its own size; with
-            the crop of the training data this sets the size of the strokes.
-        style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
 
     width: int = 32
@@ -64,24 +49,13 @@ class JohnsonConfig:
     upsampling: str = BOTH  # ours: no checkerboards, and less of a weave in plain parts
     unpadded: bool = False
     output: str = "tanh"
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"  # the paper's; "normalised" lets a few rare channels rule relu1_1
-    weights: str | None = None
     loss: str = "perceptual"
-    content_layer: str = "relu3_1"
-    content_weight: float = 1.0
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 12.0  # ours, in units of the Gram matrices
-    tv_weight: float = 0.0
-    relative: bool = True
-    style_size: int = 320
-    style_side: str = "short"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network."""
+        """Raise for what makes no network and no loss."""
+        super().__post_init__()
         if self.width < 1 or self.blocks < 0:
             raise InputError("width must be 1 or more, blocks 0 or more")
-        check_style_size(self.style_size, self.style_side)
         if self.loss not in LOSSES:
             raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
 
@@ -93,13 +67,13 @@ class JohnsonConfig:
             upsampling="transposed",
             unpadded=True,
             encoder="vgg16",
-            flavor="caffe",
             content_layer="relu2_2",
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             style_weight=4 * 5.0,  # the authors' 5 a layer: the paper states none
             # 1e-6 to 1e-4 on pixels of 0 to 255, by cross-validation for each style
             tv_weight=1e-6 * 255**2,
             relative=False,
+            losses="gram(normalization=chw)",  # equation 4
             style_size=256,  # the authors' code: the paper states none
             style_side="long",
         )
@@ -112,57 +86,42 @@ class JohnsonConfig:
             unpadded=True,  # padding_type reflect-start
             output="tanh150",
             encoder="vgg16",
-            flavor="caffe",
             content_layer="relu3_3",  # layer 16
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),  # layers 4, 9, 16, 23
             style_weight=4 * 5.0,
             tv_weight=1e-6 / 2 * 255**2,  # as a gradient that leaves out the 2 of the square
             relative=False,
+            losses="gram(normalization=chw)",  # equation 4
             style_size=256,
             style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
 
-class JohnsonTask(Task):
+class JohnsonTask(SampleTask):
     """Equation 5: the network's picture of a photo has its content and the painting's style."""
 
     sources = ("content",)
 
     def __init__(self, config: JohnsonConfig, style: Tensor, runtime: Runtime) -> None:
-        self.module = Johnson.network(config)
-        self.loss_of = _loss_of(config, runtime)
-        self.targets = self.loss_of.grams(
-            at_style_size(style, config.style_size, config.style_side).to(runtime.device)
-        )
-        self._shown: Tensor | None = None
+        self.config, self.module = config, Johnson.network(config)
+        sample = config.resized(style).to(runtime.device)
+        self.style = config.style_objective(config.loss_encoder(runtime), sample)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Content of the batch, style of the painting."""
         photos = batch["content"]
-        if self._shown is None:
-            self._shown = photos[:1].clone()
+        self.remember(photos)
         painted = module(photos)
-        return with_shift(self.loss_of(painted, photos, self.targets), painted, batch)
+        if self.config.loss == "pixel":
+            weight, relative = self.config.content_weight, self.config.relative
+            objective = self.style.fork().add_pixels(photos, weight, relative=relative)
+        else:
+            objective = self.config.objective(self.style, photos)
+        return with_shift(objective(painted), painted, batch)
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo of the first batch, and what the network makes of it."""
-        if self._shown is None:
-            return None
-        painted: Tensor = module(self._shown)
-        return torch.cat([self._shown, painted.float()], dim=-1)
-
-
-def _loss_of(config: JohnsonConfig, runtime: Runtime) -> PerceptualLoss:
-    on_pixels = config.loss == "pixel"
-    weights = Weights(
-        content={} if on_pixels else {config.content_layer: config.content_weight},
-        style=equally(config.style_layers, config.style_weight),
-        pixel=config.content_weight if on_pixels else 0.0,
-        smoothness=config.tv_weight,
-        relative=config.relative,
-    )
-    encoder = Encoder(config.encoder, flavor=config.flavor, weights=config.weights)
-    return PerceptualLoss(encoder.place(runtime), weights)
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return a photo of the first batch, and what the network makes of it."""
+        return [*first, module(*first)]
 
 
 @method(

@@ -7,7 +7,7 @@ pictures from a file that no released script makes, and its defaults are those o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,11 +19,12 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image.color_transfer import match_histogram
 from impasto.losses.content import content_loss
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
+from impasto.losses.objective import Objective
 from impasto.methods.graphs import Graph
 from impasto.methods.graphs import picture as picture_input
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import method
+from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
 from impasto.nn.tiled_upscaling import in_tiles
@@ -86,6 +87,8 @@ class SuperResolutionConfig:
             raise InputError("width must be 1 or more, blocks 0 or more")
         if self.loss not in LOSSES:
             raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
+        if not self.layers:
+            raise InputError("layers is empty: name layers such as relu1_2,relu2_2")
         if self.blur < 0:
             raise InputError(f"blur is {self.blur}: it must not be negative")
 
@@ -103,7 +106,7 @@ class SuperResolutionConfig:
         )
 
 
-class SuperResolutionTask(Task):
+class SuperResolutionTask(SampleTask):
     """The network's enlargement of a small copy of a photo looks like the photo: equation 2.
 
     The batch holds the large pictures, in the paper 288x288; what a side has beyond a multiple of
@@ -115,8 +118,10 @@ class SuperResolutionTask(Task):
     def __init__(self, config: SuperResolutionConfig, runtime: Runtime) -> None:
         self.config = config
         self.module = SuperResolution.network(config)
-        self.loss_of = _features(config, runtime) if config.loss == "feature" else _pixels
-        self._shown: Tensor | None = None
+        if config.loss == "feature":
+            self.encoder = Encoder(
+                config.encoder, flavor=config.flavor, weights=config.weights, pooling=config.pooling
+            ).place(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """How far the enlarged small copies are from the batch."""
@@ -130,42 +135,26 @@ class SuperResolutionTask(Task):
                 f"{config.factor}: they must have at least {SMALLEST * config.factor}"
             )
         photos = batch["content"][..., :height, :width]
-        small = shrink(photos, config.factor, blur=config.blur, antialias=config.antialias)
-        if self._shown is None:
-            self._shown = photos[:1].clone()
+        small = self._small(photos)
+        self.remember(photos)
         painted = module(small)
-        return with_shift(self.loss_of(painted, photos), painted, batch)
+        return with_shift(self._distance(painted, photos), painted, batch)
 
-    def sample(self, module: nn.Module) -> Tensor | None:
-        """A photo of the first batch: bicubic, as the network enlarges it, and as it was."""
-        if self._shown is None:
-            return None
-        small = self._small(self._shown)
-        painted: Tensor = module(small)
-        bicubic = enlarge(small, self.config.factor)
-        return torch.cat([bicubic, painted.float(), self._shown], dim=-1)
+    def _distance(self, painted: Tensor, photos: Tensor) -> Mapping[str, Tensor]:
+        layers = self.config.layers
+        if self.config.loss == "pixel":
+            return {"total": content_loss(painted, photos)}  # section 3.2
+        objective, weights = Objective(self.encoder), dict.fromkeys(layers, 1 / len(layers))
+        return objective.add_content(photos, weights, relative=self.config.relative)(painted)
+
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return a photo of the first batch: bicubic, as the network enlarges it, and as it was."""
+        small = self._small(first[0])
+        return [enlarge(small, self.config.factor), module(small), *first]
 
     def _small(self, photos: Tensor) -> Tensor:
         config = self.config
         return shrink(photos, config.factor, blur=config.blur, antialias=config.antialias)
-
-
-def _features(
-    config: SuperResolutionConfig, runtime: Runtime
-) -> Callable[[Tensor, Tensor], Mapping[str, Tensor]]:
-    encoder = Encoder(
-        config.encoder,
-        flavor=config.flavor,
-        weights=config.weights,
-        pooling=config.pooling,
-    ).place(runtime)
-    content = equally(config.layers, 1.0)
-    loss = PerceptualLoss(encoder, Weights(content=content, relative=config.relative))
-    return lambda painted, photos: loss(painted, photos, None)
-
-
-def _pixels(painted: Tensor, photos: Tensor) -> Mapping[str, Tensor]:
-    return {"total": content_loss(painted, photos)}  # section 3.2, the pixel loss
 
 
 def shrink(image: Tensor, factor: int, *, blur: float = 1.0, antialias: bool = False) -> Tensor:

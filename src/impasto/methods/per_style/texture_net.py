@@ -13,13 +13,13 @@ from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.diversity import entropy
-from impasto.losses.perceptual import PerceptualLoss, Weights, equally
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod, pad_to
 from impasto.methods.registry import method
+from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
-from impasto.methods.style_size import at_style_size, check_style_size
+from impasto.methods.style_size import StyleSizeConfig
 from impasto.nn.texture_net import (
     CHANNELS,
     FlatPyramid,
@@ -28,7 +28,6 @@ from impasto.nn.texture_net import (
     draw_noise,
     multiple_of,
 )
-from impasto.nn.vgg import Encoder
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch, Task
 
@@ -36,8 +35,8 @@ KINDS = ("texture", "stylize")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextureNetConfig:
-    """Numbers of the network and of its loss.
+class TextureNetConfig(StyleSizeConfig):
+    """Hyperparameters of the network and of its loss.
 
     Attributes:
         kind: ``texture`` makes pictures of noise, ``stylize`` of photos.
@@ -46,21 +45,10 @@ class TextureNetConfig:
         noise: Channels of noise at each scale; 0 is possible for stylization only.
         norm: ``instance`` or ``batch``.
         leak: Slope of the ReLU below 0.
-        encoder: Of the loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
         encoder_padding: Of the encoder.
-        content_layer: Where content is compared, in stylization.
-        content_weight: Of the content.
-        style_layers: Where Gram matrices are compared.
-        style_weight: Of them together, spread evenly.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.perceptual.Weights`.
         diversity: λ of the entropy of the textures, see :func:`entropy`; 0 leaves it out, and above
             0 batches must have two pictures or more.
         size: Side of the textures that training looks at, in pixels.
-        style_size: Pixels of one side that the style image is resized to, 0 for its own size.
-        style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
 
     kind: str = "texture"
@@ -69,25 +57,19 @@ class TextureNetConfig:
     noise: int = 3  # v1, section 4.2
     norm: str = "instance"  # v2, section 3
     leak: float = 0.0  # v2's code
-    encoder: str = "vgg19"  # comes with the package
     flavor: str = "normalised"  # all channels count alike
-    weights: str | None = None
     encoder_padding: str = "reflect"  # zeros beyond the edges would be learned as part of a texture
     content_layer: str = "relu4_2"  # both versions
-    content_weight: float = 1.0
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # v2's code
     style_weight: float = 10.0
-    relative: bool = True
     diversity: float = 0.0  # 0.3 left the style loss of bricks alone, 1 doubled it
     size: int = 128  # half of the papers' 256: a quarter of the time
     style_size: int = 256  # both versions
-    style_side: str = "short"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network."""
+        """Raise for what makes no network and no loss."""
+        super().__post_init__()
         if self.kind not in KINDS:
             raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
-        check_style_size(self.style_size, self.style_side)
         least = 1 if self.kind == "texture" else 0  # a texture is made of nothing else
         if self.noise < least:
             raise InputError(f"noise is {self.noise}: it must be {least} or more")
@@ -120,6 +102,7 @@ class TextureNetConfig:
             content_weight=0.6,
             style_layers=layers,
             style_weight=len(layers) * 1e3,  # 1e3 a layer
+            losses="gram(normalization=chw)",
             relative=False,
             size=256,
             style_side="long",  # image.scale with a number
@@ -134,63 +117,58 @@ class TextureNetConfig:
             flavor="caffe",
             encoder_padding="zeros",
             style_weight=4 * 1.0,  # 1 a layer
+            losses="gram(normalization=chw)",
             relative=False,
             size=256,
             style_side="long",  # image.scale with a number
         )
 
 
-class TextureNetTask(Task):
-    """The Gram matrices of the sample from noise; for stylization also the content of photos."""
+class TextureNetTask(SampleTask):
+    """The style of the sample from noise; for stylization also the content of photos."""
 
     def __init__(self, config: TextureNetConfig, style: Tensor, runtime: Runtime) -> None:
         self.config = config
         self.module = TextureNet.network(config)
-        stylizes = config.kind == "stylize"
-        self.sources = ("content",) if stylizes else ()
-        content = {config.content_layer: config.content_weight} if stylizes else {}
-        padding, flavor = config.encoder_padding, config.flavor
-        encoder = Encoder(
-            config.encoder, flavor=flavor, padding=padding, weights=config.weights
-        ).place(runtime)
-        style_weights = equally(config.style_layers, config.style_weight)
-        weights = Weights(content=content, style=style_weights, relative=config.relative)
-        self.loss_of, self.device = PerceptualLoss(encoder, weights), runtime.device
-        sample = at_style_size(style, config.style_size, config.style_side)
-        self.targets = self.loss_of.grams(sample.to(self.device))
-        self._shown: Tensor | None = None
+        self.sources = ("content",) if config.kind == "stylize" else ()
+        self.device = runtime.device
+        sample = config.resized(style).to(self.device)
+        encoder = config.loss_encoder(runtime, padding=config.encoder_padding)
+        self.style = config.style_objective(encoder, sample)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Style of the sample; content of the photos, or the textures' diversity."""
         if self.config.kind == "texture":
             textures = module(self._noise(batch.size, (self.config.size,) * 2))
-            losses = self.loss_of(textures, None, self.targets)
+            losses = self.style(textures)
             if self.config.diversity > 0:
                 losses["diversity"] = -self.config.diversity * entropy(textures)
                 losses["total"] = losses["total"] + losses["diversity"]
             return losses
         photos = pad_to(batch["content"], multiple_of(self.config.depth))
-        if self._shown is None:
-            self._shown = photos[:1].clone()
+        self.remember(photos)
         noise = self._noise(len(photos), photos.shape[-2:])
         painted = module([alike(batch, one) for one in noise], photos)
-        return with_shift(self.loss_of(painted, photos, self.targets), painted, batch)
+        losses = self.config.objective(self.style, photos)(painted)
+        return with_shift(losses, painted, batch)
 
     def sample(self, module: nn.Module) -> Tensor | None:
-        """Two textures of noises that stay the same; or a photo and what becomes of it."""
-        always = torch.Generator().manual_seed(0)
-        if self.config.kind == "texture":
-            both: Tensor = module(self._noise(2, (self.config.size,) * 2, always))
-            return torch.cat([*both.split(1)], dim=-1)  # (1, 3, S, 2*S)
-        if self._shown is None:
-            return None
-        painted: Tensor = module(self._noise(1, self._shown.shape[-2:], always), self._shown)
-        return torch.cat([self._shown, painted.float()], dim=-1)
+        """Return two textures of noises that stay the same; or a photo and what becomes of it."""
+        if self.config.kind == "stylize":
+            return super().sample(module)
+        both: Tensor = module(self._noise(2, (self.config.size,) * 2, seed=0))
+        return torch.cat([*both.split(1)], dim=-1)  # (1, 3, S, 2*S)
 
-    def _noise(
-        self, batch: int, size: Sequence[int], chance: torch.Generator | None = None
-    ) -> Noise:
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return a photo of the first batch, and what the network makes of it and a fixed noise."""
+        return [
+            *first,
+            module(self._noise(1, first[0].shape[-2:], seed=0), *first),
+        ]
+
+    def _noise(self, batch: int, size: Sequence[int], seed: int | None = None) -> Noise:
         kept = self.config
+        chance = None if seed is None else torch.Generator().manual_seed(seed)
         return draw_noise(kept.depth, kept.noise, batch, size, generator=chance, device=self.device)
 
 

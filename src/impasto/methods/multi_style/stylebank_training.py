@@ -1,0 +1,190 @@
+"""The training of StyleBank: two branches in turn, whose gradients are kept in balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from impasto.core.device import Runtime
+from impasto.errors import InputError
+from impasto.losses.content import content_loss
+from impasto.methods.multi_style.base import ManyStylesConfig, ManyStylesTask
+from impasto.nn.stylebank import StyleBankNet
+from impasto.nn.upsampling import BOTH
+from impasto.training.task import Batch
+
+_TINY = 1e-24
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleBankConfig(ManyStylesConfig):
+    """Numbers of the network, of its loss, and of the balance of its two branches.
+
+    Attributes:
+        kernel: Side of the filters: 1, 3, 5 or 7; larger ones hold larger strokes.
+        layers: Convolutions of a bank, one after the other.
+        upsampling: Of the decoder, see :class:`~impasto.methods.multi_style.cin.CinConfig`; the
+            paper does not say.
+        stylizing: T, steps of the stylizing branch before each one of the auto-encoder's.
+        balance: λ, how much the auto-encoder's gradient counts beside the stylizing one.
+    """
+
+    kernel: int = 3
+    layers: int = 1
+    upsampling: str = BOTH  # less of a weave in plain parts
+    tv_weight: float = 0.5  # ours: a hundredth of the loss
+    stylizing: int = 2
+    balance: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network, or never learns to paint."""
+        super().__post_init__()
+        if self.layers < 1 or self.stylizing < 1:
+            raise InputError("layers and stylizing must be 1 or more")
+        if self.balance < 0:
+            raise InputError(f"balance is {self.balance}: it must not be negative")
+
+    @classmethod
+    def paper(cls) -> StyleBankConfig:
+        """The layers of the loss, on which all reimplementations agree; their weights of the loss.
+
+        The authors have published no code, and the reimplementations differ in the rest.
+        """
+        return cls(
+            encoder="vgg16",
+            flavor="torchvision",
+            content_layer="relu4_2",
+            style_layers=("relu1_2", "relu2_2", "relu3_2", "relu4_2"),
+            style_weight=4 * 1e6,  # 1e6 a layer
+            tv_weight=1e-5,
+            tv_kind="anisotropic",
+            losses="gram(normalization=chw)",
+            relative=False,
+            palette_weight=0.0,
+            style_size=600,  # the paper
+            style_side="long",
+        )
+
+    def network(self) -> StyleBankNet:
+        """Return the network, with fresh weights."""
+        return StyleBankNet(
+            self.styles,
+            self.width,
+            self.kernel,
+            self.layers,
+            upsampling=self.upsampling,
+        )
+
+
+class Branches(nn.Module):
+    """A network in training, and how strong the gradient of its stylizing branch was.
+
+    Args:
+        network: What learns.
+
+    Attributes:
+        strength: ‖∇K‖², the squared norm of the last stylizing step's gradient for encoder and
+            decoder. A buffer, so that a run that was broken off goes on with it.
+    """
+
+    strength: Tensor
+
+    def __init__(self, network: StyleBankNet) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("strength", torch.zeros(()))
+        self._stylizing = False
+        for weight in self.shared():
+            weight.register_post_accumulate_grad_hook(self._measure)
+
+    def shared(self) -> list[nn.Parameter]:
+        """The weights of encoder and decoder, which both branches teach."""
+        banks = set(self.network.bank.parameters())
+        return [weight for weight in self.network.parameters() if weight not in banks]
+
+    def forward(self, image: Tensor, weights: Tensor | None = None) -> Tensor:
+        """See :meth:`~impasto.nn.stylebank.StyleBankNet.forward`."""
+        if torch.is_grad_enabled():
+            self._stylizing = weights is not None
+            if self._stylizing:
+                self.strength.zero_()  # the backward pass to come adds it up
+        painted: Tensor = self.network(image, weights)
+        return painted
+
+    def _measure(self, weight: Tensor) -> None:
+        if self._stylizing and weight.grad is not None:
+            self.strength += weight.grad.square().sum()
+
+
+class StyleBankTask(ManyStylesTask):
+    """Two branches in turn: T steps of painting, then one of giving the photo back.
+
+    Banks learn from the first branch alone, encoder and decoder from both; so what a picture shows
+    goes through encoder and decoder, and what a style looks like has to lie in its bank.
+
+    Args:
+        config: Of the method, with as many styles as there are paintings.
+        styles: The paintings, (1, 3, H, W) each.
+        runtime: Where the loss's network runs.
+    """
+
+    config: StyleBankConfig
+    module: Branches
+
+    def __init__(self, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> None:
+        super().__init__(config, styles, runtime, Branches(config.network()))
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """The loss of the step's branch, the auto-encoder's scaled to the other's strength."""
+        if not gives_back(batch.step, self.config.stylizing):
+            return super().loss(module, batch)
+        photos = batch["content"]
+        pixel = content_loss(module(photos), photos)
+        gradients = torch.autograd.grad(pixel, self.module.shared(), retain_graph=True)
+        own = torch.stack([gradient.square().sum() for gradient in gradients]).sum()  # ‖∇I‖²
+        factor = _of_main(balanced(self.config.balance, self.module.strength, own))
+        return {"total": factor * pixel + _nothing(self.module.network.bank), "pixel": pixel}
+
+
+def gives_back(step: int, stylizing: int) -> bool:
+    """Whether a step, counted from 0, is one of the auto-encoder: the last of every T + 1.
+
+    Example:
+        >>> [gives_back(step, 2) for step in range(6)]
+        [False, False, True, False, False, True]
+    """
+    return step % (stylizing + 1) == stylizing
+
+
+def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
+    """λ ‖∇K‖ / ‖∇I‖: what makes one branch's gradient λ times as strong as the other's.
+
+    Args:
+        balance: λ.
+        stylizing: ‖∇K‖², a scalar.
+        own: ‖∇I‖², a scalar.
+
+    Example:
+        >>> balanced(0.5, torch.tensor(16.0), torch.tensor(4.0))
+        tensor(1.)
+    """
+    return balance * (stylizing / own.clamp_min(_TINY)).sqrt()
+
+
+def _of_main(value: Tensor) -> Tensor:
+    """A value as the first of several processes has it, which is the one that is kept."""
+    if _several():
+        torch.distributed.broadcast(value, 0)
+    return value
+
+
+def _nothing(bank: nn.Module) -> Tensor | float:
+    """0; of several processes, each waits for a gradient of every weight."""
+    return sum((0.0 * weight.sum() for weight in bank.parameters()), 0.0) if _several() else 0.0
+
+
+def _several() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
