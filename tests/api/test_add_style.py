@@ -139,7 +139,7 @@ def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
         ({"output": "three.jpg"}, "ends in .safetensors"),
         ({"painting": "sample:gold"}, "has a style 'gold' already"),
         ({"name": "wave"}, "has a style 'wave' already"),
-        ({"painting": __file__}, "test_adding.py"),
+        ({"painting": __file__}, "test_add_style.py"),
         ({"photos": None}, "give a folder as `content`"),
         ({"settings": {"width": "8"}}, "the network stays as it was trained"),
         ({"settings": {"stepps": "8"}}, "unknown setting 'stepps'"),

@@ -136,7 +136,7 @@ def test_names(photos, tmp_path):
         ({"content": "nowhere"}, "nowhere"),
         ({"style": ()}, "learns one style, not 0"),
         ({"style": ["sample:wave", "sample:gold"]}, "learns one style, not 2"),
-        ({"style": __file__}, "test_learning.py"),
+        ({"style": __file__}, "test_train.py"),
         ({"recipe": "gatys"}, "gatys cannot train"),
         ({"start": "nowhere.safetensors"}, "no such model"),
     ],

@@ -48,7 +48,7 @@ class Trained:
         passed: How many files of the folders of pictures were passed over, by kind.
     """
 
-    checkpoint: checkpoint.Model
+    model: checkpoint.Model
     path: Path
     result: loop.Result
     passed: Mapping[str, int] = field(default_factory=dict)
