@@ -24,7 +24,7 @@ def asked(monkeypatch):
         wanted.append((name, dict(settings)))
         raise InputError("enough")
 
-    monkeypatch.setattr(resolve, "build", build)
+    monkeypatch.setattr(resolve, "get_method", build)
 
     def ask(style=PHOTO, **options):
         wanted.clear()
