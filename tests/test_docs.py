@@ -174,15 +174,7 @@ def deep(code):
 
 
 PACKAGES = {name: importlib.import_module(f"impasto.{name}") for name in ("losses", "models")}
-EXAMPLES = [
-    pytest.param(
-        page,
-        id=page.name,
-        marks=[pytest.mark.xfail(reason="imports deeper")] * (page.name == "study.md"),
-    )
-    for page in PAGES
-    if blocks(page)
-]
+EXAMPLES = [pytest.param(page, id=page.name) for page in PAGES if blocks(page)]
 
 
 @pytest.mark.parametrize("page", EXAMPLES)
