@@ -110,6 +110,8 @@ def learning(folder: Path, steps: int) -> None:
         rate = float(result.output.split()[-1])
         first = first or rate
         print(f"| {label} | {rate:.2f} | {rate / first:.1f} | {result.memory:.0f} |")
+    beside = float(python("benchmarks.training", "beside", str(folder), "24").output.split()[-1])
+    print(f"\nBeside a process that uses all cores, a step takes {beside:.1f} times as long.")
 
 
 def painting(sides: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Pictures a second of a training: our loop, and a plain eager float32 loop with the same networks.
 
-    python -m benchmarks.training ours|plain FOLDER STEPS
+    python -m benchmarks.training ours|plain|beside FOLDER STEPS
 
 Both learn `johnson` at full width from 256x256 crops, batch 4, through one decoding process. The
 plain loop is what a port of the paper looks like: float32, channels first, torch's instance norm, a
@@ -9,6 +9,7 @@ batched product for the Gram matrices, the whole VGG-19 to relu4_1 for the photo
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
@@ -29,6 +30,7 @@ from impasto.training.loop import train
 from impasto.training.plan import Plan
 
 BATCH, CROP, WARM = 4, 256, 3  # steps that are not timed
+_BUSY = "import torch\nx = torch.rand(1024, 1024)\nwhile True: x @ x"
 
 
 def photographs(folder: str) -> None:
@@ -53,6 +55,33 @@ def ours(folder: str, steps: int) -> float:
     sources = {"content": open_source(folder, CROP, 1.4, True)}
     train(task, plan, sources=sources, runtime=choose(), callback=listen)
     return BATCH * steps / (times[-1] - times[WARM - 1])
+
+
+def beside(folder: str, steps: int) -> float:
+    """Return how many times as long a step takes beside a process that uses all cores.
+
+    The package's loop again: ``steps`` alone, then twice as many beside matrix products in another
+    process, of which the second half counts, when the loop has adapted its threads.
+    """
+    task = Johnson.task(JohnsonConfig(), [samples.load("swirls").rgb], choose())
+    times: list[float] = []
+    others: list[subprocess.Popen[bytes]] = []
+
+    def listen(_: Progress) -> None:
+        times.append(time.perf_counter())
+        if len(times) == steps + WARM:
+            others.append(subprocess.Popen([sys.executable, "-c", _BUSY]))
+
+    plan = Plan(steps=3 * steps + WARM, batch=BATCH, report_every=10**6)
+    sources = {"content": open_source(folder, CROP, 1.4, True)}
+    try:
+        train(task, plan, sources=sources, runtime=choose(), callback=listen)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    alone = times[steps + WARM - 1] - times[WARM - 1]
+    return (times[-1] - times[-steps - 1]) / alone
 
 
 class PlainNorm(nn.InstanceNorm2d):
@@ -102,5 +131,6 @@ def _gram(features: Tensor) -> Tensor:
 
 if __name__ == "__main__":
     which, place, count = sys.argv[1:]
-    rate = {"ours": ours, "plain": plain}[which](place, int(count))
-    print(f"pictures a second {rate:.3f}")
+    found = {"ours": ours, "plain": plain, "beside": beside}[which](place, int(count))
+    unit = "times as long a step" if which == "beside" else "pictures a second"
+    print(f"{unit} {found:.3f}")
