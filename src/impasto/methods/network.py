@@ -252,8 +252,8 @@ class NetworkMethod(Method):
     @cached_property
     def bytes_each(self) -> int:
         """Number of bytes that a whole pass takes for each pixel."""
-        convolutions = (part for part in self.module.modules() if isinstance(part, nn.Conv2d))
-        first = next(part for part in convolutions if part.in_channels == 3)
+        convolutions = [part for part in self.module.modules() if isinstance(part, nn.Conv2d)]
+        first = min(convolutions, key=lambda part: part.in_channels)  # reads the image
         return _AT_ONCE * first.out_channels * self.runtime.dtype.itemsize
 
     @staticmethod
