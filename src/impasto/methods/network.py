@@ -253,8 +253,9 @@ class NetworkMethod(Method):
     def bytes_each(self) -> int:
         """Number of bytes that a whole pass takes for each pixel."""
         convolutions = [part for part in self.module.modules() if isinstance(part, nn.Conv2d)]
-        first = min(convolutions, key=lambda part: part.in_channels)  # reads the image
-        return _AT_ONCE * first.out_channels * self.runtime.dtype.itemsize
+        first = min(convolutions, key=lambda part: part.in_channels, default=None)  # reads the image
+        channels = 3 if first is None else first.out_channels
+        return _AT_ONCE * channels * self.runtime.dtype.itemsize
 
     @staticmethod
     def done(picture: Tensor, callback: Callback) -> Tensor:
