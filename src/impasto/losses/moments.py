@@ -34,6 +34,7 @@ def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8)
         eps: Added to the variance, so that the gradient of the root is finite.
 
     Example:
+        >>> import torch
         >>> moments(torch.tensor([[[[1.0, 3.0]]]]))
         Moments(mean=tensor([[2.]]), std=tensor([[1.]]))
     """

@@ -248,7 +248,7 @@ class PolynomialLoss(_MMDLoss):
 class GaussianLoss(_MMDLoss):
     """MMD² with k = exp(-γ|x - y|²), γ in units of 1 / mean squared distance.
 
-    The authors' ``estimator=linear`` needs a larger ``subsample`` and is noisier for the same time.
+    The authors' ``estimator=linear`` needs a larger ``subsample`` and is noisier at equal cost.
     """
 
     scale: float = 1.0
@@ -263,7 +263,7 @@ class GaussianLoss(_MMDLoss):
 
 @dataclass(frozen=True)
 class PatchLoss:
-    """Distance of patches to nearest style patches, see :func:`impasto.losses.patches.patch_loss`."""
+    """Distance of patches to their nearest style patches, see :mod:`impasto.losses.patches`."""
 
     size: int = 3
     stride: int = 1
