@@ -19,7 +19,8 @@ def dithered(picture: Tensor, seed: int) -> Tensor:
     """Add uniform noise of one 8-bit level, the same to all three channels.
 
     The noise depends only on the seed and the size, so that equal images stay equal and the frames
-    of a video get the same pattern. Rounding to 8 bits restores 8-bit images. Grey images stay grey.
+    of a video get the same pattern. Rounding to 8 bits
+    restores 8-bit images. Grey images stay grey.
 
     Args:
         picture: (1, 3, H, W) in [0, 1].
