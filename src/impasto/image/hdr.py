@@ -27,9 +27,7 @@ _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 _A, _B, _C = 0.17883277, 0.28466892, 0.55991073
 _HLG_GAMMA = 1.2  # system gamma on a display of 1000 cd/m²
-_LUMINANCE = np.array(
-    [0.2627, 0.6780, 0.0593], np.float32
-)  # luminance of BT.2020's red, green, blue
+_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)  # BT.2020: red, green, blue
 
 # red, green, blue as (x, y) of CIE 1931; all with the white D65
 _CHROMATICITIES = {

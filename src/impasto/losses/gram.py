@@ -66,9 +66,7 @@ def gram_matrix(
     by = divisor(normalization, features.shape[1], features.shape[2] * features.shape[3])
     x = feature_vectors(features)  # (B, H*W, C)
     if guide is not None:
-        x = (
-            x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()
-        )  # so that the product has each weight once
+        x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # the product squares it
     # products of bfloat16 features are exact in float32, so the fast way is as precise
     fast = features.dtype is torch.bfloat16 and guide is None
     gram: Tensor = _SelfProduct.apply(x, fast)  # type: ignore[no-untyped-call]

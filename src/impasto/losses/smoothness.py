@@ -51,9 +51,7 @@ def total_variation(
         value = down.abs().sum() + right.abs().sum()
     elif kind == "beta":
         squares = down[..., :-1].square() + right[..., :-1, :].square()
-        floor = (
-            0.0 if beta >= 2 else 1e-12
-        )  # for beta below 2 the gradient of x^(beta/2) is infinite at 0
+        floor = 0.0 if beta >= 2 else 1e-12  # below 2 the gradient of x^(beta/2) is infinite at 0
         value = (squares + floor).pow(beta / 2).sum()
     else:
         raise InputError(f"unknown total variation {kind!r}: choose {', '.join(KINDS)}")

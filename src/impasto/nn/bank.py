@@ -67,9 +67,7 @@ class Bank(nn.Module):
             (B, C, h, w); with regions (1 + P, C, h, w): the image with its regions, then the whole
             image in each style.
         """
-        with torch.autocast(
-            features.device.type, enabled=False
-        ):  # float32, so that weights of 0 and 1 are exact
+        with torch.autocast(features.device.type, enabled=False):  # keeps weights of 0 and 1 exact
             kernels = torch.tensordot(weights, self.kernels, 1)  # (B or P, L, C, C, k, k)
             gamma = torch.tensordot(weights, self.gamma, 1)  # (B or P, L, C)
             beta = torch.tensordot(weights, self.beta, 1)

@@ -121,7 +121,7 @@ class LazyMap:
             return form(*args, **kwargs)
         plain = (
             name if name.startswith("__") else name.rstrip("_")
-        )  # never in place, since maps share rows
+        )  # never in place: rows are shared
         if plain not in _POINTWISE or (plain == "flip" and args[1:] not in {(1,), ((1,),)}):
             raise NotInStripsError(f"{name} has no form for strips")
         kwargs.pop("inplace", None)

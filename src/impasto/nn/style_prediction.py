@@ -191,9 +191,7 @@ class PredictionNet(nn.Module):
         Returns:
             (B, 3, H, W), float32 in [0, 1].
         """
-        with torch.autocast(
-            image.device.type, enabled=False
-        ):  # reduced formats would round the styles
+        with torch.autocast(image.device.type, enabled=False):  # 16 bits would round the styles
             gamma, beta = self.norms(weights @ self.predictor.embed(seen))
             each = torch.eye(len(gamma), device=gamma.device)
         return self.painter.paint(image, each, gamma, beta, regions)

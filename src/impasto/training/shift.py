@@ -17,9 +17,7 @@ from torch import Tensor
 
 from impasto.training.task import Batch
 
-MOST = (
-    3  # pixels; below 4, the stride of the networks, so that no shift is a multiple of the stride
-)
+MOST = 3  # pixels; below 4, the stride of the networks: no shift is a multiple of it
 BORDER = 12  # pixels at the edge that padding influences: left out of the comparison
 
 
