@@ -119,9 +119,7 @@ class LazyMap:
         form = _FORMS.get(function) or _FORMS.get(name)
         if form is not None:
             return form(*args, **kwargs)
-        plain = (
-            name if name.startswith("__") else name.rstrip("_")
-        )  # never in place: rows are shared
+        plain = name if name.startswith("__") else name.rstrip("_")  # not in place: rows are shared
         if plain not in _POINTWISE or (plain == "flip" and args[1:] not in {(1,), ((1,),)}):
             raise NotInStripsError(f"{name} has no form for strips")
         kwargs.pop("inplace", None)

@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         pooling: ``max``, ``average`` or ``l2``.
         padding: ``zeros`` (as trained), ``reflect``, ``replicate`` or ``circular``.
         weights: A name of the weights table or a path; None is the default of the architecture.
-        depth: The deepest layer that can be requested; deeper ones are not loaded.
+        depth: The deepest layer that can be requested; deeper ones are not stored.
 
     Raises:
         InputError: An option is unknown.
