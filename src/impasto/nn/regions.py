@@ -19,12 +19,12 @@ def regional_norm(
 ) -> Tensor:
     """Normalise each region of an image with its style's scales and shifts.
 
-    In an image with several styles neither the statistics of the whole image nor those of a region
-    fit a style: with the first, colours drift, and with the second they drift further where a
-    region is plain, such as a sky. So the image is also processed as a whole in each style. A
-    region takes the normalised values of the whole image in its style, plus the difference of its
-    features from those, divided by the channel's root mean square. The standard deviation would
-    amplify such differences in plain images.
+    Normalised by the statistics of the image with its regions, each style's colours drift;
+    normalised by those of its own region they drift further, if the region is plain, such as a
+    sky. So the whole image is also processed in each style, and a region takes its normalised
+    values from there. The difference of its features from those of that image is divided by the
+    root mean square of the channel and added. Division by the standard deviation would amplify the
+    difference without limit in plain images.
 
     Args:
         x: (1 + P, C, H, W): the image with its regions, then the whole image in each style.
