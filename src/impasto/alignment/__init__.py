@@ -1,4 +1,4 @@
-"""Closed forms that bring one distribution of features onto another."""
+"""Closed-form maps that align one distribution of features with another."""
 
 from impasto.alignment.adabn import adapt
 from impasto.alignment.adain import adain

@@ -1,9 +1,9 @@
-"""Adaptive batch normalisation: a network moved to another domain by its statistics alone.
+"""Adaptive batch normalisation: adapt a network to another domain by its batch statistics alone.
 
 Li, Wang, Shi, Liu and Hou, "Revisiting Batch Normalization For Practical Domain Adaptation",
 arXiv 1603.04779, 2016 (ICLR 2017 workshop), section 3.3, algorithm 1: every batch norm gets the
-mean and the variance that its inputs have on the target domain. No labels, no training; γ, β and
-all weights stay.
+mean and the variance that its inputs have on the target domain. This needs no labels and no
+training; γ, β and all weights stay the same.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ def adapt(
     batches: Iterable[Tensor | Sequence[Any]],
     device: torch.device | str | None = None,
 ) -> M:
-    """A copy of a network whose batch norms hold the statistics of other data.
+    """Return a copy of a network whose batch norms hold the statistics of other data.
 
     The mean of a layer is the mean over all samples and positions. Its variance is the mean of the
-    batches' unbiased variances, so what differs from batch to batch but not within one is left out:
-    give large batches, shuffled. Batches count by their number of samples times positions; a
-    smaller one at the end needs no care. With one batch the statistics of the first batch norm are
-    exactly those of the target domain; deeper ones see inputs that were normalised batch by batch.
+    batches' unbiased variances, which leaves out differences between batches: use large, shuffled
+    batches. Each batch is weighted by its number of samples times positions, so a smaller last
+    batch is fine. With one batch the statistics of the first batch norm are exactly those of the
+    target domain; later norms see inputs that were normalised batch by batch.
 
     Args:
-        module: With batch norms; it is not changed. Its copy has the same training flags. All of
-            it but the batch norms runs as in evaluation, so dropout is off.
-        batches: Of the target domain: what the module takes, channels in dimension 1; or tuples
-            that start with that, of which the rest, labels for one, is ignored.
-        device: Where the copy runs and lies; None is where the module lies.
+        module: A network with batch norms. It is not changed; the copy has the same training flags.
+            While adapting, all but the batch norms runs in evaluation mode, so dropout is off.
+        batches: Inputs from the target domain with channels in dimension 1; or tuples whose first
+            element is the input, of which the rest, such as labels, is ignored.
+        device: Device of the copy; None keeps the device of the module.
 
     Raises:
-        InputError: There is no batch norm, there are no batches, or one of them does not fit or is
-            too small to have a variance.
+        InputError: The network has no batch norm that stores statistics, there are no batches, or a
+            batch does not fit the network or is too small to have a variance.
     """
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     if not any(norm.track_running_stats for norm in norms):
@@ -59,7 +59,7 @@ def adapt(
     weight = next((p for p in adapted.parameters()), None)
     try:
         update_bn(passes.weigh(batches), passes, None if weight is None else weight.device)
-    except ValueError as error:  # torch's word for a batch of one value a channel
+    except ValueError as error:  # torch refuses a batch with one value per channel
         raise InputError(f"the network cannot take a batch ({error})") from error
     if passes.seen == 0:
         raise InputError("there are no batches to adapt to: give pictures of the target domain")
@@ -69,11 +69,12 @@ def adapt(
 
 
 class _Weighted(nn.Module):
-    """A network as ``update_bn`` wants it, whose batches count by their size.
+    """A network for ``update_bn`` that weights each batch by its size.
 
-    ``update_bn`` averages over batches as if they were of one size, and switches everything to
-    training. Here only the batch norms are switched; and as they take ``momentum`` times the new
-    statistics plus the rest of the old, the batch's share of all that was seen is its momentum.
+    ``update_bn`` averages as if all batches had one size, and switches the whole network to
+    training mode. Here only the batch norms are switched. A batch norm computes ``momentum`` times
+    the new statistics plus 1 - ``momentum`` times the old ones, so its momentum is set to the
+    batch's fraction of all values seen so far.
     """
 
     def __init__(self, module: nn.Module) -> None:

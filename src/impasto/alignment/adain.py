@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation: a picture's channels get another's means and deviations.
+"""Adaptive instance normalisation: match the channel means and deviations of a style image.
 
 Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
 ICCV 2017, section 5, equation 8.
@@ -16,26 +16,25 @@ from impasto.nn.lazy_map import LazyMap, Measured, NotInStripsError, in_strips
 from impasto.nn.tiled_inference import ChannelStatistics
 
 _POSITIONS = (2, 3)
-_EMPTY = 1e-12  # the mean of a mask that covers nothing
+_EMPTY = 1e-12  # masks with a smaller mean count as empty
 
 
 def adain(
     content: Tensor, mean: Tensor, std: Tensor, *, guide: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Equation 8: σ(y) (x - μ(x)) / σ(x) + μ(y) for each channel of each picture.
+    """Return σ(y) (x - μ(x)) / σ(x) + μ(y) for each channel of each image (equation 8).
 
-    A weighted sum of several results is the result of the weighted sum of their means and of their
-    deviations, since both enter linearly.
+    The result is linear in μ(y) and σ(y): styles blend by averaging means and deviations.
 
     Args:
         content: x, (B, C, H, W) in any float format; computed in float32 or better.
         mean: μ(y), (B or 1, C).
         std: σ(y), (B or 1, C).
-        guide: (B or 1, 1, H, W), not negative: how much each position counts in μ(x) and σ(x);
-            None counts all alike, and so does a guide that covers nothing.
-        eps: The least variance of x that is divided by, so that a constant channel becomes μ(y)
-            and its rounding errors stay small. The authors' 1e-5, which they add instead: then no
-            channel would reach σ(y) to the last digit.
+        guide: Weight of each position in μ(x) and σ(x), (B or 1, 1, H, W), not negative; None or
+            all zeros weights all positions equally.
+        eps: Lower bound of the variance of x, so that a constant channel becomes μ(y) and its
+            rounding errors are not amplified. The authors add their 1e-5 to the variance instead,
+            which makes the deviation of every result slightly smaller than σ(y).
 
     Returns:
         (B, C, H, W), float32 or better.
@@ -45,7 +44,7 @@ def adain(
         >>> adain(x, torch.tensor([[10.0]]), torch.tensor([[2.0]]))
         tensor([[[[ 8., 12.]]]])
     """
-    if has_torch_function_unary(content):  # a map in strips
+    if has_torch_function_unary(content):  # a LazyMap, computed in strips
         made: Tensor = handle_torch_function(
             adain, (content,), content, mean, std, guide=guide, eps=eps
         )
@@ -81,13 +80,13 @@ def _adain(
 
 
 def position_weights(guide: Tensor) -> Tensor:
-    """A soft mask as weights of positions with mean 1.
+    """Return the position weights of a soft mask, scaled to mean 1.
 
     Args:
         guide: (B, 1, H, W), not negative.
 
     Returns:
-        The same shape; 1 everywhere for a mask that covers nothing.
+        The same shape; 1 everywhere for an all-zero mask.
 
     Example:
         >>> position_weights(torch.tensor([[[[0.0, 0.5]]]]))

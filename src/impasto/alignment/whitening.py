@@ -1,13 +1,13 @@
-"""Whitening and colouring: a picture's features get the mean and the covariance of another's.
+"""Whitening and colouring transform: match the mean and the covariance of the style's features.
 
 Li, Fang, Yang, Wang, Lu and Yang, "Universal Style Transfer via Feature Transforms", NIPS 2017,
-section 3.2; and, as the alternative, the optimal transport between two Gaussians. Both are one
-matrix and two means, which may be computed once and then applied to any features: of another tile,
-of the next frame.
+section 3.2; and, as the alternative, the optimal transport between two Gaussians. Both are an
+affine map, one matrix and two means, which can be computed once and then applied to other features:
+those of another tile or of the next frame.
 
-Everything here is finite for any finite features. A direction in which they hardly vary is dropped
-and not divided by: a constant picture, a mask of one position and a map of 1x1 become the style's
-mean.
+Every result is finite for finite features. Directions in which the features hardly vary are
+dropped, not divided by: the features of a constant image, of a mask of one position and of a 1x1
+map become the style's mean.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from impasto.alignment.adain import position_weights
 from impasto.nn.lazy_map import LazyMap, Measured, in_strips
 
 _SHORT = (torch.bfloat16, torch.float16)
-_BLOCK = 1 << 20  # numbers that are worked on at a time: they stay in the processor's cache
+_BLOCK = 1 << 20  # values per block, so that a block fits in the CPU's cache
 
 
 class Gaussian(NamedTuple):
-    """Statistics of a feature map, in float64.
+    """Mean and covariance of a feature map, in float64.
 
     Attributes:
         mean: (B, C).
@@ -39,12 +39,12 @@ class Gaussian(NamedTuple):
 
 
 class Roots(NamedTuple):
-    """A Gaussian as both transports want it, in float64.
+    """Mean and square roots of the covariance Σ of a feature map, in float64.
 
     Attributes:
         mean: (B, C).
-        root: Σ^½ without the directions that are dropped, (B, C, C), symmetric.
-        inverse: Σ^-½ on the directions that are kept, and 0 on the others, (B, C, C), symmetric.
+        root: Σ^½ without the dropped directions, (B, C, C), symmetric.
+        inverse: Σ^-½ on the other directions and 0 on the dropped ones, (B, C, C), symmetric.
     """
 
     mean: Tensor
@@ -53,7 +53,7 @@ class Roots(NamedTuple):
 
 
 class Transport(NamedTuple):
-    """An affine map of feature vectors: x goes to M (x - μ_c) + μ_s.
+    """An affine map of feature vectors: x -> M (x - μ_c) + μ_s.
 
     Attributes:
         matrix: M, (B, C, C).
@@ -66,16 +66,19 @@ class Transport(NamedTuple):
     target: Tensor
 
     def __call__(self, features: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Apply it to (B, C, H, W) in any float format.
+        """Apply the map to features.
 
         Args:
-            features: Positions are taken a block at a time, so nothing of their size is made but
-                the result.
-            dtype: Of the result; float32 or better when None.
+            features: (B, C, H, W) in any float format. Positions are processed in blocks, so
+                only the result takes memory of their size.
+            dtype: Format of the result; None is the format of the features, but at least float32.
+
+        Returns:
+            (B, C, H, W), channels last in memory.
         """
         exact = torch.promote_types(features.dtype, torch.float32)
         matrix, source, target = (part.to(features.device, exact) for part in self)
-        last, device = torch.channels_last, features.device  # positions of it are one axis
+        last, device = torch.channels_last, features.device  # flattens H and W without a copy
         made = torch.empty(features.shape, dtype=dtype or exact, device=device, memory_format=last)
         for x, out in zip(_blocks(features), _blocks(made), strict=True):  # (B, C, n)
             moved = matrix @ (x.to(exact) - source.unsqueeze(2))
@@ -84,15 +87,15 @@ class Transport(NamedTuple):
 
 
 def gaussian(features: Tensor, *, guide: Tensor | None = None) -> Gaussian:
-    """The mean and the covariance of feature vectors over all positions.
+    """Compute the mean and the covariance of feature vectors over all positions.
 
-    Sums are divided by the number of positions N; the authors' N - 1 leaves nothing of a map of
-    1x1, and cancels in a transport between two maps of one size.
+    Sums are divided by the number of positions N. The authors' N - 1 is 0 for a 1x1 map; the factor
+    cancels in a transport between two maps of one size.
 
     Args:
         features: (B, C, H, W) in any float format.
-        guide: (B or 1, 1, H, W), not negative: how much each position counts; None, or a guide
-            that covers nothing, counts all alike.
+        guide: Weight of each position, (B or 1, 1, H, W), not negative; None or all zeros weights
+            all positions equally.
     """
     count = features.shape[2] * features.shape[3]
     channels = features.shape[1]
@@ -108,11 +111,11 @@ def gaussian(features: Tensor, *, guide: Tensor | None = None) -> Gaussian:
 
 
 def merged(parts: Sequence[Gaussian], counts: Sequence[int]) -> Gaussian:
-    """The mean and the covariance of all positions, from those of parts of them.
+    """Combine the means and covariances of parts of a feature map into those of the whole.
 
     Args:
-        parts: Of one feature map each.
-        counts: How many positions each has.
+        parts: One for each part.
+        counts: Number of positions of each part.
     """
     total, first, *_ = sum(counts), *parts
     mean, covariance = torch.zeros_like(first.mean), torch.zeros_like(first.covariance)
@@ -126,39 +129,40 @@ def merged(parts: Sequence[Gaussian], counts: Sequence[int]) -> Gaussian:
 
 
 def roots(of: Gaussian, *, floor: float = 1e-5, relative: float = 1e-10) -> Roots:
-    """The square root of a covariance matrix and the inverse of it.
+    """Compute the square root of a covariance matrix and its inverse.
 
     Args:
-        of: The Gaussian.
-        floor: Eigenvalues up to this are dropped; the authors' 1e-5, for features whose channels
-            have a mean square of about 1.
-        relative: And those up to this share of the largest: what rounding leaves of zero.
+        of: Mean and covariance.
+        floor: Directions with eigenvalues up to this are dropped; the authors' 1e-5, for features
+            whose channels have a mean square of about 1.
+        relative: Directions with eigenvalues up to this fraction of the largest are dropped, too:
+            they may be rounding errors of 0.
     """
     symmetric = (of.covariance + of.covariance.mT) / 2
     values, vectors = torch.linalg.eigh(symmetric)  # (B, C) ascending, (B, C, C)
     least = (relative * values[:, -1:]).clamp_min(floor)
-    kept = values > least
-    root = torch.where(kept, values, 0.0).sqrt()
-    inverse = torch.where(kept, values, 1.0).rsqrt() * kept
+    retained = values > least
+    root = torch.where(retained, values, 0.0).sqrt()
+    inverse = torch.where(retained, values, 1.0).rsqrt() * retained
     return Roots(of.mean, _compose(vectors, root), _compose(vectors, inverse))
 
 
 def wct(content: Roots, style: Roots) -> Transport:
-    """Section 3.2: whitened by the content's covariance, coloured by the style's.
+    """Return the map that whitens by the content's covariance and colours by the style's.
 
-    M = Σ_s^½ Σ_c^-½. Where nothing of the content is dropped, the result has the style's covariance
-    exactly; else that of Σ_s^½ P Σ_s^½, P being the projection on what is kept of the content.
+    Section 3.2: M = Σ_s^½ Σ_c^-½. If no direction of the content is dropped, the result has exactly
+    the style's covariance; else Σ_s^½ P Σ_s^½, where P projects on the directions that remain.
     """
     return Transport(style.root @ content.inverse, content.mean, style.mean)
 
 
 def monge(content: Roots, style: Roots) -> Transport:
-    """The map between two Gaussians that moves features least in the mean square.
+    """Return the optimal transport between two Gaussians, with the least mean squared displacement.
 
     M = Σ_c^-½ (Σ_c^½ Σ_s Σ_c^½)^½ Σ_c^-½. Olkin and Pukelsheim, "The distance between two random
-    vectors with given dispersion matrices", Linear Algebra and its Applications 48, 1982. The
-    result has the style's mean and, on what is kept of the content, its covariance, as that of
-    :func:`wct`; but M is symmetric and turns nothing that need not be turned.
+    vectors with given dispersion matrices", Linear Algebra and its Applications 48, 1982. As with
+    :func:`wct` the result has the style's mean and, on the content's directions that are not
+    dropped, its covariance; but M is symmetric and contains no rotation.
     """
     inner = content.root @ style.root
     values, vectors = torch.linalg.eigh(inner @ inner.mT)
@@ -167,16 +171,16 @@ def monge(content: Roots, style: Roots) -> Transport:
 
 
 def transported(features: Tensor, settle: Callable[[Gaussian], Transport]) -> Tensor:
-    """Move features by a map that depends on their own mean and covariance.
+    """Apply a map that depends on the features' own mean and covariance.
 
     Args:
         features: (1, C, H, W) in any float format.
-        settle: Returns the map.
+        settle: Returns the map for a mean and covariance.
 
     Returns:
         The same shape and format.
     """
-    if has_torch_function_unary(features):  # a map in strips
+    if has_torch_function_unary(features):  # a LazyMap, computed in strips
         made: Tensor = handle_torch_function(transported, (features,), features, settle)
         return made
     return settle(gaussian(features))(features, features.dtype)
@@ -188,7 +192,7 @@ def _transported(features: LazyMap, settle: Callable[[Gaussian], Transport]) -> 
 
 
 class _GaussianOfStrips:
-    """The mean and the covariance of a map, gathered from its strips."""
+    """Accumulates the mean and the covariance of a feature map over its strips."""
 
     def __init__(self, settle: Callable[[Gaussian], Transport]) -> None:
         self._settle = settle
@@ -205,14 +209,19 @@ class _GaussianOfStrips:
 
 
 def part_way(transport: Transport, amount: float) -> Transport:
-    """The map that goes only a share of the way: x + amount (T x - x)."""
+    """Return the map x + amount (T x - x), where T is the transport."""
     matrix, source, target = transport
     still = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     return Transport(torch.lerp(still, matrix, amount), source, torch.lerp(source, target, amount))
 
 
 def blend(transports: Sequence[Transport], weights: Sequence[float]) -> Transport:
-    """A weighted sum of transports of one content, which sends features to the weighted sum."""
+    """Return the weighted sum of transports of one content.
+
+    Args:
+        transports: All with the same ``source``.
+        weights: One for each; they should sum to 1.
+    """
 
     def mixed(parts: Sequence[Tensor]) -> Tensor:
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum(0)
@@ -222,26 +231,27 @@ def blend(transports: Sequence[Transport], weights: Sequence[float]) -> Transpor
 
 
 def _compose(vectors: Tensor, values: Tensor) -> Tensor:
-    """E D E^T of (B, C, C) and (B, C)."""
+    """Return E diag(D) E^T for E (B, C, C) and D (B, C)."""
     return vectors * values.unsqueeze(1) @ vectors.mT
 
 
 def _blocks(maps: Tensor, channels: int | None = None) -> Iterator[Tensor]:
-    """The positions of (B, C, H, W), a bounded number at a time: views (B, C, n).
+    """Yield the positions of (B, C, H, W) in blocks of bounded size, as views (B, C, n).
 
     Args:
         maps: The features.
-        channels: That a block is measured by, those of the maps when None.
+        channels: Number of channels by which the block size is computed; None takes that of the
+            maps.
     """
     size = max(1, _BLOCK // (channels or maps.shape[1]))
     return iter(maps.flatten(2).split(size, 2))
 
 
 def _weighed(features: Tensor, weights: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Positions and their weights in the format that statistics are taken in.
+    """Yield blocks of positions and their weights in the format for computing statistics.
 
-    Features of 16 bits are exact in float32, and so is nearly what a block of them sums up to; of
-    finer ones float64 keeps what they have. Apple's GPUs lack it: the processor does that then.
+    Features of 16 bits are exact in float32, and the sum over a block nearly is; others are
+    converted to float64. Apple's GPUs lack float64, so there the CPU computes.
     """
     exact = torch.float32 if features.dtype in _SHORT else torch.float64
     rows = None if weights is None else _blocks(weights, features.shape[1])
@@ -251,6 +261,6 @@ def _weighed(features: Tensor, weights: Tensor | None) -> Iterator[tuple[Tensor,
 
 
 def _zeros(like: Tensor, *shape: int) -> Tensor:
-    """(B, *shape) in float64."""
+    """Return zeros (B, *shape) in float64, on the CPU where the device lacks float64."""
     device = "cpu" if like.device.type == "mps" else like.device
     return torch.zeros(like.shape[0], *shape, dtype=torch.float64, device=device)

@@ -1,4 +1,4 @@
-"""What every package uses: progress, devices, memory, interrupts."""
+"""Services that every other package uses: progress, devices, memory, interrupts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Choose the device and the number format of a job by what the machine can do.
+"""Choose the device and the number format of a job from what the machine supports.
 
-Chosen once at the start of a job and passed down; every choice can be overridden.
+The choice is made once at the start of a job and passed down. The caller can override each part.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Place(TypedDict, total=False):
-    """Where a job shall run, in a user's words: the arguments of :func:`choose`, to be handed on.
+    """Device, number format and memory budget that a caller asks for: arguments of :func:`choose`.
 
     Attributes:
         device: See :func:`choose`.
         precision: See :func:`choose`.
-        memory: See :class:`Runtime`.
+        memory: Memory budget in bytes, see :class:`Runtime`.
     """
 
     device: str
@@ -34,13 +34,13 @@ class Place(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where and how a network runs.
+    """Device, number format and memory budget of a job.
 
     Attributes:
         device: The device of all tensors of a job.
-        dtype: The number format of the networks; losses are float32 or better regardless.
-        memory: Bytes that a picture may take on its way, beside what the process has already; None
-            is half of what is free.
+        dtype: The number format of the networks; losses are always computed in float32 or better.
+        memory: Memory budget in bytes for processing one image, on top of what the process uses
+            already; None allows half of the free memory.
     """
 
     device: torch.device
@@ -48,7 +48,7 @@ class Runtime:
     memory: int | None = None
 
     def room(self) -> int:
-        """Bytes that a picture may take on its way, now."""
+        """Return the memory budget for one image in bytes, as of now."""
         if self.memory is not None:
             return self.memory
         if self.device.type == "cuda":
@@ -56,21 +56,22 @@ class Runtime:
         return psutil.virtual_memory().available // 2
 
     def describe(self) -> str:
-        """The choice in words, as the command line prints it: ``cpu, bfloat16``."""
+        """Return device and number format as the command line prints them: ``cpu, bfloat16``."""
         return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
 
 
 def choose(device: str = "auto", precision: str = "auto", memory: int | None = None) -> Runtime:
-    """Choose device and precision by the machine's abilities, or check the caller's choice.
+    """Choose device and precision for this machine, or check the caller's choice.
 
     Args:
-        device: ``auto`` (CUDA, then Apple's MPS, then the processor) or a torch device string.
-        precision: ``auto``, ``float32`` or ``bfloat16``. ``auto`` is bfloat16 where it is native:
-            a processor with AVX512-BF16 or AMX, or a GPU that has it; float32 elsewhere.
-        memory: See :class:`Runtime`.
+        device: ``auto`` (CUDA, else Apple's MPS, else the CPU) or a torch device string.
+        precision: ``auto``, ``float32`` or ``bfloat16``. ``auto`` is bfloat16 where the hardware
+            computes with it: a CPU with AVX512-BF16 or AMX, or a GPU that supports it; float32
+            elsewhere.
+        memory: Memory budget in bytes, see :class:`Runtime`.
 
     Raises:
-        InputError: The device or the precision is unknown or not on this machine.
+        InputError: The device or the precision is unknown or not available on this machine.
     """
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}: choose {', '.join(PRECISIONS)}")
@@ -91,7 +92,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.ones(1, device=device).item()  # the meta device holds no values
+        torch.ones(1, device=device).item()  # fails for the meta device, which stores no values
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise InputError(f"device {name!r} is not on this machine: try cpu, cuda or mps") from error
     return device
@@ -102,16 +103,17 @@ def _has_native_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    # Private names, so a torch without them only means the safe choice.
+    # Private functions of torch: a version without them gets float32, which always works.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
 
 
 class _Bfloat16Products(AbstractContextManager[None]):
-    """While inside, the CPU may round the factors of float32 matrix products to bfloat16.
+    """Context in which the CPU may round the factors of float32 matrix products to bfloat16.
 
-    The switch is PyTorch's and for the whole process, so the way in and out is counted: the first
-    in turns it on, the last out puts back what was there. Older versions lack it.
+    PyTorch has one switch for the whole process, so nested and concurrent uses are counted: the
+    first to enter turns it on, the last to leave restores the earlier setting. PyTorch versions
+    without the switch are left as they are.
     """
 
     def __init__(self) -> None:
@@ -137,9 +139,11 @@ _BFLOAT16 = _Bfloat16Products()
 
 
 def matrix_products(*, fast: bool) -> AbstractContextManager[object]:
-    """A context for float32 matrix products: as they are, or of bfloat16 numbers where it can.
+    """Return a context for float32 matrix products, which may be faster and less precise.
 
-    With ``fast`` each factor is rounded to bfloat16 first, and the sums are float32: exact where
-    the factors came out of a bfloat16 network, about twice as fast where the processor has it.
+    Args:
+        fast: Round each factor to bfloat16 and sum in float32. This is exact where the factors come
+            from a bfloat16 network, and about twice as fast on CPUs that support it; without that
+            support the products stay float32.
     """
     return _BFLOAT16 if fast else nullcontext()

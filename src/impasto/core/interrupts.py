@@ -1,4 +1,4 @@
-"""What ends a job early: Ctrl-C, the signals that ask the same, a memory that is full."""
+"""Handle what ends a job early: Ctrl-C, termination signals, exhausted memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,30 @@ from typing import Protocol
 from impasto.core.progress import Callback, Progress
 from impasto.errors import CancelledError, ImpastoError
 
-# As schedulers, "docker stop" and "kill" ask; and what a process gets whose terminal has gone.
+# SIGTERM comes from schedulers, "docker stop" and "kill"; SIGHUP when the terminal is closed.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Interruptible(Protocol):
-    """A job that can be asked to end."""
+    """A job that can be asked to stop.
+
+    Attributes:
+        interrupted: Whether it has been asked to stop.
+    """
 
     interrupted: bool
 
 
 @contextmanager
 def interruptible(job: Interruptible) -> Iterator[Callback]:
-    """A listener that cancels after the first signal; the second one is a KeyboardInterrupt."""
+    """Yield a callback that cancels the job after the first signal; a second one raises.
+
+    Args:
+        job: Its ``interrupted`` is set by the first signal.
+
+    Raises:
+        KeyboardInterrupt: At the second signal.
+    """
 
     def note(progress: Progress) -> None:
         if job.interrupted:
@@ -41,7 +52,7 @@ def interruptible(job: Interruptible) -> Iterator[Callback]:
 
 @contextmanager
 def as_ctrl_c() -> Iterator[None]:
-    """Make each of the signals a KeyboardInterrupt, for what ends cleanly at one."""
+    """Turn SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt inside the context."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -52,7 +63,12 @@ def as_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Turn Ctrl-C and a full memory into errors of the package."""
+    """Turn Ctrl-C and exhausted memory into errors of the package.
+
+    Raises:
+        CancelledError: Ctrl-C was pressed.
+        ImpastoError: The memory did not suffice.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -64,9 +80,9 @@ def in_words() -> Iterator[None]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    # torch's allocators raise plain RuntimeErrors on some devices
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+    # On some devices torch's allocators raise a plain RuntimeError.
+    phrases = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in phrases)
 
 
 @contextmanager
@@ -74,9 +90,9 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
     terminals = _terminals()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        for descriptor in set(terminals) - set(_terminals()):  # it has gone: nowhere else to write
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), descriptor)
+        for descriptor in set(terminals) - set(_terminals()):  # was closed: discard the output
+            with open(os.devnull, "wb") as null:
+                os.dup2(null.fileno(), descriptor)
         interrupt()
 
     before = {}
@@ -91,5 +107,5 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
 
 
 def _terminals() -> list[int]:
-    """Those of standard output and standard error that are a terminal."""
+    """Return the file descriptors of standard output and standard error that are terminals."""
     return [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]

@@ -10,12 +10,11 @@ from typing import Any
 def exports(
     package: str, homes: Mapping[str, str], names: Sequence[str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the ``__getattr__`` and ``__dir__`` of a package.
+    """Return the ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
         package: Its ``__name__``.
-        homes: The module of each public name, relative to the package; several modules may share
-            a value.
+        homes: For each public name the module that defines it, relative to the package.
         names: What ``dir`` lists: its ``__all__``.
 
     Example:

@@ -1,4 +1,4 @@
-"""Load what other installed packages add: methods and losses, by their entry points."""
+"""Load the methods and losses of other installed packages through their entry points."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 def load(group: str) -> None:
     """Import the entry points of a group; each registers what its module defines.
 
-    One that cannot be imported is reported in a line of the log ``impasto``, which goes to standard
-    error where a program sets up no other, and the others are loaded.
+    An entry point that cannot be imported is skipped with a warning in the log ``impasto``, which
+    Python writes to standard error unless the program configures logging.
 
     Args:
         group: ``impasto.methods`` or ``impasto.losses``.

@@ -1,8 +1,7 @@
-"""What a long job reports, and how it is cancelled.
+"""Report the progress of a long job, and cancel it.
 
-A long job takes one ``callback`` and calls it with a :class:`Progress` after every step. The bar in
-the terminal, the previews on disk, the JSON lines for scripts and, later, the picture that comes
-into being on the web page are listeners to the same report.
+A long job takes one ``callback`` and calls it with a :class:`Progress` after every step. The
+progress bar in the terminal, previews, JSON lines for scripts and the web page all use this report.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ class Progress:
     Attributes:
         step: Steps done so far, counted over the whole job.
         total: Steps that the whole job will take.
-        losses: Named loss values; ``"total"`` is what is being minimised, when there is one.
-        stage: Which part of the job this is, in words (``"level 2 of 3, 256x192"``).
-        preview: Renders the picture as it stands, (1, 3, H, W) in [0, 1]; free until called.
+        losses: Loss values by name; ``"total"`` is the value that is minimised, if there is one.
+        stage: The current part of the job as text (``"level 2 of 3, 256x192"``).
+        preview: Computes the current image when called, (1, 3, H, W) in [0, 1].
+        cancelled: Whether a callback has asked the job to stop.
     """
 
     step: int
@@ -35,7 +35,7 @@ class Progress:
     cancelled: bool = False
 
     def cancel(self) -> None:
-        """Ask the job to stop after this step. It returns what it has made so far."""
+        """Ask the job to stop after this step and to return what it has so far."""
         self.cancelled = True
 
 
@@ -43,14 +43,20 @@ Callback = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """Listen to nothing: the callback of a job that nobody watches."""
+    """Ignore a report: the default callback."""
 
 
 class Share:
-    """The callback of one of several equal parts of a job: counts its steps into the whole's.
+    """Callback for one of several equal parts of a job: reports steps of the whole job.
+
+    Args:
+        callback: Receives the reports of the whole job.
+        index: Index of this part, from 0.
+        count: Number of parts.
+        stage: Replaces the ``stage`` of the reports, unless empty.
 
     Attributes:
-        cancelled: Whether the listener asked to stop during this part.
+        cancelled: Whether the callback asked to stop during this part.
 
     Example:
         >>> Share(lambda whole: print(whole.step, whole.total), index=1, count=3)(Progress(4, 10))
@@ -62,7 +68,7 @@ class Share:
         self.cancelled = False
 
     def __call__(self, progress: Progress) -> None:
-        """Report a step of this part, under its stage's name if it has one."""
+        """Report a step of this part."""
         whole = Progress(
             self._index * progress.total + progress.step,
             self._count * progress.total,
@@ -75,7 +81,7 @@ class Share:
 
 
 def chain(*callbacks: Callback | None) -> Callback:
-    """Join several listeners into one callback; those that are None are left out.
+    """Join several callbacks into one; those that are None are left out.
 
     Example:
         >>> seen = []

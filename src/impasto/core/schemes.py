@@ -1,10 +1,10 @@
-"""Prefixes that say what a source is, where a path and a name could be confused."""
+"""Prefixes that mark a source as a sample, a model or a file where its name alone is ambiguous."""
 
 from __future__ import annotations
 
-SAMPLE = "sample:"  # an image that the package draws or brings
-MODEL = "model:"  # what a model of the package has learned, by its name
-FILE = "file:"  # a path, whatever it looks like
+SAMPLE = "sample:"  # an image that comes with the package
+MODEL = "model:"  # a style, texture or upscaler of a shipped model, by its name
+FILE = "file:"  # always a path
 SCHEMES = (SAMPLE, MODEL, FILE)
 
 

@@ -1,8 +1,8 @@
-"""Pictures in and out: the only room that knows picture files.
+"""Read and write image files; the only package that knows file formats of images.
 
-`load` and `save` are all that the rest of the package needs, with `Image` between them. What
-comes in is upright (EXIF), in sRGB (ICC), float32 in [0, 1], alpha apart; what goes out is one
-whole file or none.
+`load` and `save` are all that the rest of the package needs, with the class `Image`. Images are
+read upright (by EXIF) and in sRGB (by ICC profile), as float32 in [0, 1] with separate alpha. Files
+are written atomically.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ __all__ = [
     "save",
 ]
 
-_ROWS = 256  # that are converted at once
-# Room for the 200-megapixel sensors in telephones. A picture of this size is 2.4 GB of floats.
+_ROWS = 256  # rows that are converted at once
+# Enough for the 200-megapixel sensors of phones. An image of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
 DEEP_SUFFIXES = encode.DEEP_SUFFIXES
@@ -49,13 +49,13 @@ READ_SUFFIXES = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """An image as the methods want it, with its alpha.
+    """An RGB image with optional alpha.
 
     Attributes:
         rgb: (1, 3, H, W), float32, sRGB-encoded, in [0, 1], contiguous.
-        alpha: (1, 1, H, W), float32 in [0, 1], not multiplied into `rgb`; None when opaque.
-        note: Something to tell the user, such as "animated: first frame of 12 taken"; often empty.
-        metadata: EXIF and dots per inch of the file that it came from, or None.
+        alpha: (1, 1, H, W), float32 in [0, 1], not multiplied into `rgb`; None if opaque.
+        note: A message for the user, such as "animated: first frame of 12 taken"; often empty.
+        metadata: EXIF and dots per inch of the file it was read from, or None.
 
     Raises:
         InputError: The tensors do not have these shapes.
@@ -79,17 +79,17 @@ class Image:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """Return the height in pixels."""
         return self.rgb.shape[2]
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """Return the width in pixels."""
         return self.rgb.shape[3]
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height), the order that Pillow and people use."""
+        """Return (width, height), the order that Pillow uses."""
         return self.width, self.height
 
     def save(
@@ -99,7 +99,7 @@ class Image:
         save(self, target, quality=quality, depth=depth, keep_metadata=keep_metadata)
 
     def numpy(self) -> NDArray[np.uint8]:
-        """Pixels (H, W, 3), or (H, W, 4) with alpha; 0 to 255, rounded.
+        """Return the pixels as uint8, (H, W, 3), or (H, W, 4) with alpha; rounded to nearest.
 
         Raises:
             InputError: A value is not finite.
@@ -107,7 +107,7 @@ class Image:
         return _to_array(self, 8)
 
     def pil(self) -> PillowImage.Image:
-        """A Pillow image of mode RGB, or RGBA with alpha; 8 bits.
+        """Return an 8-bit Pillow image of mode RGB, or RGBA with alpha.
 
         Raises:
             InputError: A value is not finite.
@@ -116,7 +116,7 @@ class Image:
 
     @classmethod
     def from_pil(cls, image: PillowImage.Image) -> Image:
-        """Take any Pillow image; its EXIF orientation and colour profile are applied.
+        """Convert a Pillow image; its EXIF orientation and colour profile are applied.
 
         Raises:
             InputError: The image cannot be read.
@@ -125,14 +125,14 @@ class Image:
 
     @classmethod
     def from_numpy(cls, array: NDArray[Any]) -> Image:
-        """Take an array of pixels.
+        """Convert an array of pixels.
 
         Args:
             array: (H, W) or (H, W, C) with C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA);
-                uint8 or uint16 of full range, bool, or floats of [0, 1], clipped.
+                uint8 or uint16 of full range, bool, or floats in [0, 1], which are clipped.
 
         Raises:
-            InputError: Another shape or type, or a value that is not finite.
+            InputError: The shape or the type is another, or a value is not finite.
         """
         shown = array[:, :, None] if array.ndim == 2 else array
         if shown.ndim != 3 or shown.shape[2] not in (1, 2, 3, 4) or shown.size == 0:
@@ -151,10 +151,10 @@ class Image:
         return _to_picture(decode.Pixels(rgb, alpha))
 
     def resized(self, height: int, width: int) -> Image:
-        """The picture at another size: bicubic, antialiased when it shrinks.
+        """Return the image at another size in pixels, by bicubic interpolation with antialiasing.
 
-        Colours are weighted by alpha, so that what hides below full transparency does not bleed
-        into the edges.
+        Colours are weighted by alpha, so that colours of transparent pixels do not bleed into
+        edges.
 
         Raises:
             InputError: A side is less than one pixel.
@@ -172,39 +172,39 @@ class Image:
         return replace(self, rgb=rgb.clamp(0, 1), alpha=alpha)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Return a PNG file, which notebooks display."""
         out = BytesIO()
         save(self, out, format="png")
         return out.getvalue()
 
 
 def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Image:
-    """Read a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
+    """Read an image: PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC.
 
-    Orientation (EXIF) and colours (a profile, or cICP, gAMA and cHRM of PNG) are applied; high
-    dynamic range is tone-mapped. 16 bits a channel are read as such from PNG and TIFF. Integers in
-    a TIFF that fill a part of their range only, as 12 bits in 16, are scaled by what they hold;
-    floats are clipped to [0, 1]. Of an animation, the first frame is taken. `Image.note` tells
-    of all but the usual.
+    Orientation (EXIF) and colours (an ICC profile, or cICP, gAMA and cHRM of PNG) are applied; high
+    dynamic range is tone-mapped. PNG and TIFF are read with up to 16 bits per channel. Integers in
+    a TIFF that use only a part of their range, such as 12 of 16 bits, are scaled to the full range;
+    floats are clipped to [0, 1]. Of an animation, the first frame is read. `Image.note` reports
+    anything unusual.
 
     Args:
         source: A path, ``"-"`` for standard input, the bytes of a file, or an open binary file
             (which stays open).
-        max_pixels: Larger pictures are refused before they are decoded, as are those that need
-            more memory than that many pixels could.
-        full_range: Take integers in a TIFF by the range of their type: for frames, which have to be
-            alike.
+        max_pixels: Larger images are rejected before they are decoded, as are files of more bytes
+            than so many pixels could take.
+        full_range: Scale integers in a TIFF by the range of their type only, so that all frames of
+            a sequence are scaled equally.
 
     Returns:
-        The picture, on the CPU.
+        The image, on the CPU.
 
     Raises:
-        InputError: It is missing, unreadable, damaged, too large, or not a picture.
+        InputError: The file is missing, unreadable, damaged, too large, or no image.
     """
     with files.Inlet(source) as inlet:
         head = inlet.read(files.HEAD)
-        kind_of(head, inlet.name)  # before reading on: it may be an endless device
-        most = 16 * max_pixels + (64 << 20)  # RGBA in floats, and room for metadata
+        kind_of(head, inlet.name)  # checked first, since a device may be endless
+        most = 16 * max_pixels + (64 << 20)  # bytes: RGBA in floats, and metadata
         data = head + inlet.read(most) if len(head) == files.HEAD else head
         if len(data) > most:
             raise InputError(f"{inlet.name} is too large for {max_pixels} pixels")
@@ -220,22 +220,22 @@ def save(
     depth: int = 8,
     keep_metadata: bool = False,
 ) -> None:
-    """Write an image: PNG, JPEG, WebP or TIFF, with an sRGB profile and no other metadata.
+    """Write an image: PNG, JPEG, WebP or TIFF, with an sRGB profile.
 
-    The file appears whole or not at all, and one of the same name is replaced only by a whole one.
+    The file is written atomically: an existing file is replaced only once the new one is complete.
 
     Args:
         image: An Image, or a tensor (1, 3, H, W) or (3, H, W) in [0, 1], clipped, on any device.
         target: A path, ``"-"`` for standard output, or an open binary file (which stays open).
-        format: "png", "jpeg", "webp" or "tiff". Without it the ending of the name decides; PNG
-            where there is no name.
+        format: "png", "jpeg", "webp" or "tiff". By default the suffix of the name decides; PNG if
+            there is no name.
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless.
-        depth: Bits a channel: 8, or 16 for PNG and TIFF.
+        depth: Bits per channel: 8, or 16 for PNG and TIFF.
         keep_metadata: Write the EXIF tags (date, camera, place) and the dots per inch of the file
-            that the picture came from, as far as the format holds them.
+            that the image was read from, as far as the format supports them.
 
     Raises:
-        InputError: The format is unknown or cannot hold the picture, a value is not finite, or
+        InputError: The format is unknown or does not support the image, a value is not finite, or
             the target cannot be written.
     """
     kind = encode.format_of(target, format)
@@ -246,22 +246,22 @@ def save(
 
 
 def check_target(target: Target, *, format: str | None = None, depth: int = 8) -> None:
-    """Find out before a long job whether `save` will take this target.
+    """Check before a long job whether `save` will accept a target.
 
     Args:
-        target: As for `save`.
-        format: As for `save`.
-        depth: As for `save`.
+        target: See `save`.
+        format: See `save`.
+        depth: See `save`.
 
     Raises:
-        InputError: What `save` would say at the end, as far as one can know without the picture.
+        InputError: `save` would fail, as far as this is known without the image.
     """
     encode.check(encode.format_of(target, format), 1, 1, quality=95, depth=depth)
     files.check(target)
 
 
 def flattening(picture: Image, target: Target, *, format: str | None = None) -> str:
-    """Tell what `save` does with a transparency that a format cannot hold; empty if it keeps it."""
+    """Return the message if `save` cannot store the image's transparency; empty if it can."""
     lost = picture.alpha is not None and encode.format_of(target, format) == "JPEG"
     return "JPEG has no transparency: the picture is laid on white" if lost else ""
 
@@ -275,11 +275,11 @@ def _from_tensor(tensor: Tensor) -> Image:
 
 
 def _to_array(picture: Image, depth: int) -> NDArray[Any]:
-    """(H, W, 3 or 4) of uint8 or uint16: clipped, and rounded to the nearest."""
+    """Convert to uint8 or uint16 (H, W, 3 or 4), clipped and rounded to nearest."""
     planes = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha]
     kind = np.uint16 if depth == 16 else np.uint8
     pixels = np.empty((picture.height, picture.width, sum(p.shape[1] for p in planes)), kind)
-    for top in range(0, picture.height, _ROWS):  # in strips: the floats of the whole are large
+    for top in range(0, picture.height, _ROWS):  # in strips, to save memory
         first = 0
         for plane in planes:
             strip = plane.detach()[0, :, top : top + _ROWS].to("cpu", torch.float32)
@@ -299,9 +299,9 @@ def _to_picture(pixels: decode.Pixels) -> Image:
 
 
 def _to_tensor(array: NDArray[Any]) -> Tensor:
-    """(1, C, H, W), float32 in [0, 1], of (H, W, C)."""
+    """Convert (H, W, C) to (1, C, H, W), float32 in [0, 1]."""
     top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(array.dtype, 1)
-    # In NumPy, since torch computes little with uint16; always a copy of the caller's array.
+    # In NumPy, since torch supports few operations on uint16. This always copies the array.
     planes = array.transpose(2, 0, 1)[None].astype(np.float32, order="C")
     return torch.from_numpy(planes).div_(top)
 

@@ -1,4 +1,4 @@
-"""Animated WebP in: frames and how long each is shown, by Pillow."""
+"""Read the frames of animated WebP files and their durations, by Pillow."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from impasto.errors import InputError
 from impasto.image import MAX_PIXELS
 from impasto.image import Image as Picture
 
-_HEAD = 21  # bytes up to the flags of the chunk VP8X
-_ANIMATED = 2  # the flag
-_BRIEF, _USUAL = 10, 100  # ms: as browsers do, frames of at most the first are shown for the second
+_HEAD = 21  # bytes up to and including the flags of the chunk VP8X
+_ANIMATED = 2  # flag of VP8X
+_BRIEF, _USUAL = 10, 100  # ms: like browsers, show frames of at most _BRIEF for _USUAL
 
 
 def is_animated_webp(path: Path) -> bool:
@@ -32,13 +32,14 @@ def frames(path: Path) -> Iterator[tuple[Picture, int]]:
     """Read the frames of an animated WebP.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Yields:
-        Each frame as it is shown, whole, with its duration in ms.
+        Each complete frame as it is displayed, with its duration in ms.
 
     Raises:
-        InputError: The file cannot be read, or is damaged; what comes before the damage is yielded.
+        InputError: The file is too large, unreadable or damaged; frames before the damage are
+            yielded.
     """
     with _in_words(path), Image.open(path, formats=["WEBP"]) as image:
         if image.width * image.height > MAX_PIXELS:
@@ -56,5 +57,5 @@ def _in_words(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # Pillow fails on bad bytes with nearly every exception there is
+    except Exception as error:  # Pillow raises many types of exception for bad bytes
         raise InputError(f"{path} is a damaged animated WebP: fetch it again") from error

@@ -1,4 +1,4 @@
-"""Colours of whole pictures: histograms, linear colour matching, luminance.
+"""Transfer colours between images: histograms, linear colour matching, luminance.
 
 Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017, section 5.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# ITU-R BT.601, the Y, I and Q of NTSC
+# RGB to YIQ of NTSC, ITU-R BT.601
 _RGB_TO_YIQ = (
     (0.299, 0.587, 0.114),
     (0.595716, -0.274453, -0.321263),
@@ -28,15 +28,15 @@ _LMS_TO_OKLAB = (
 
 
 def match_histogram(image: Tensor, reference: Tensor) -> Tensor:
-    """Give each channel of an image the histogram of a reference.
+    """Match the histogram of each channel of an image to that of a reference.
 
     Args:
         image: (1, 3, H, W).
         reference: (1, 3, h, w).
 
     Returns:
-        (1, 3, H, W) with the ranks of ``image`` and the values of ``reference``. Pixels of one
-        value keep one value, so that a flat area stays flat.
+        (1, 3, H, W) with the ranks of ``image`` and the values of ``reference``. Pixels of equal
+        value stay equal, so that flat areas stay flat.
     """
     channels = [
         _match_channel(one, other)
@@ -46,24 +46,32 @@ def match_histogram(image: Tensor, reference: Tensor) -> Tensor:
 
 
 def _match_channel(image: Tensor, reference: Tensor) -> Tensor:
-    """(N,) and (M,) -> (N,): each rank reads the value at the same quantile of the reference."""
+    """Map (N,) to the values of (M,) at the same quantiles."""
     values = reference.sort().values
     _, place, counts = image.unique(return_inverse=True, return_counts=True)
-    rank = 2 * counts.cumsum(0) - counts - 1  # twice the middle rank of those that share a value
+    rank = 2 * counts.cumsum(0) - counts - 1  # twice the mean rank of equal values
     position, steps = rank * (values.numel() - 1), 2 * max(image.numel() - 1, 1)
-    low, share = position // steps, position % steps / steps
+    low, fraction = position // steps, position % steps / steps
     high = (low + 1).clamp_max(values.numel() - 1)
-    return torch.lerp(values[low], values[high], share.to(values.dtype))[place]
+    return torch.lerp(values[low], values[high], fraction.to(values.dtype))[place]
 
 
 def luminance(image: Tensor) -> Tensor:
-    """The luminance of (1, 3, H, W), as (1, 1, H, W)."""
+    """Compute the luminance Y of an RGB image (1, 3, H, W), as (1, 1, H, W)."""
     weights = image.new_tensor(_RGB_TO_YIQ[0]).view(1, 3, 1, 1)
     return (image * weights).sum(1, keepdim=True)
 
 
 def with_luminance(image: Tensor, y: Tensor) -> Tensor:
-    """An image (1, 3, H, W) with its luminance replaced by (1, 1, H, W) and its I and Q kept."""
+    """Replace the luminance of an RGB image, keeping its I and Q.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+        y: (1, 1, H, W).
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1].
+    """
     matrix = image.new_tensor(_RGB_TO_YIQ)
     chroma = torch.einsum("cd,bdhw->bchw", matrix[1:], image)
     rgb = torch.einsum("cd,bdhw->bchw", matrix.inverse(), torch.cat([y, chroma], dim=1))
@@ -71,15 +79,20 @@ def with_luminance(image: Tensor, y: Tensor) -> Tensor:
 
 
 def match_luminance(image: Tensor, reference: Tensor) -> Tensor:
-    """A luminance (1, 1, H, W) with the mean and standard deviation of another: equation 10."""
+    """Match mean and standard deviation of a luminance to those of a reference: equation 10.
+
+    Args:
+        image: (1, 1, H, W).
+        reference: (1, 1, h, w).
+    """
     scale = reference.std() / image.std().clamp_min(1e-5)
     return (image - image.mean()) * scale + reference.mean()
 
 
 def match_colors(image: Tensor, reference: Tensor) -> Tensor:
-    """Give an image the mean colour and the colour covariance of a reference: equation 11.
+    """Match the mean colour and the colour covariance of an image to a reference: equation 11.
 
-    Of the linear maps that do so this is the symmetric one, which turns colours the least.
+    Of all linear maps with that result this is the symmetric one, which changes colours least.
 
     Args:
         image: (1, 3, H, W).
@@ -93,7 +106,7 @@ def match_colors(image: Tensor, reference: Tensor) -> Tensor:
 
 
 def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
-    """Give an image the mean and covariance of a reference's a and b in OKLab; L stays.
+    """Match mean and covariance of a and b in OKLab to a reference, keeping the lightness L.
 
     Source: Ottosson, "A perceptual color space for image processing", 2020, for OKLab.
 
@@ -105,12 +118,12 @@ def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
         (1, 3, H, W), clamped to [0, 1].
     """
     x, y = _oklab(image.double()), _oklab(reference.double())  # (3, N)
-    moved = torch.cat([x[:1], _transport(x[1:], y[1:])])
-    return _from_oklab(moved).to(image.dtype).view_as(image)
+    matched = torch.cat([x[:1], _transport(x[1:], y[1:])])
+    return _from_oklab(matched).to(image.dtype).view_as(image)
 
 
 def _oklab(image: Tensor) -> Tensor:
-    """(1, 3, H, W) of sRGB -> (3, H*W)."""
+    """Convert sRGB (1, 3, H, W) to OKLab (3, H*W)."""
     x = image.flatten(2)[0].clamp(0, 1)
     linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     cones: Tensor = x.new_tensor(_RGB_TO_LMS) @ linear
@@ -118,14 +131,14 @@ def _oklab(image: Tensor) -> Tensor:
 
 
 def _from_oklab(x: Tensor) -> Tensor:
-    """(3, N) -> sRGB in [0, 1], (3, N)."""
+    """Convert OKLab (3, N) to sRGB (3, N) in [0, 1]."""
     cones = torch.linalg.solve(x.new_tensor(_LMS_TO_OKLAB), x) ** 3
     linear = torch.linalg.solve(x.new_tensor(_RGB_TO_LMS), cones).clamp(0, 1)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def _transport(x: Tensor, y: Tensor) -> Tensor:
-    """Move colours (C, N) linearly to the mean and covariance of others (C, M), turning least."""
+    """Map colours (C, N) linearly to the mean and covariance of others (C, M), symmetrically."""
     mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
     root = _root(_covariance(x))
     inverse = torch.linalg.inv(root)
@@ -134,7 +147,7 @@ def _transport(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _covariance(x: Tensor) -> Tensor:
-    """(C, N) -> (C, C), with a floor for pictures of one colour: a tenth of an 8-bit step."""
+    """Compute the covariance (C, C) of (C, N), plus 1e-7 so that single colours are invertible."""
     return torch.cov(x, correction=0) + torch.eye(len(x), dtype=x.dtype, device=x.device) * 1e-7
 
 

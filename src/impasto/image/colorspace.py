@@ -1,8 +1,8 @@
-"""Colour spaces that a file names by numbers instead of a profile, and the way from them to sRGB.
+"""Convert colour spaces that a PNG specifies by code points or numbers to sRGB.
 
 The chunks cICP, sRGB, gAMA and cHRM of PNG (W3C PNG, 3rd edition, 4.3 and 11.3.2), with the code
 points of ITU-T H.273. High dynamic range is tone-mapped: white is 203 cd/m² (ITU-R BT.2408), and
-what is brighter is compressed into the upper fifth.
+brighter values are compressed into the upper fifth of the range.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BROKEN = "its colour information (gAMA, cHRM) is broken and was ignored"
 UNKNOWN = "its colour space (cICP) is unknown here and was ignored"
 
 Chromaticities = tuple[float, float, float, float, float, float, float, float]  # white, R, G, B
-Curve = Callable[[hdr.Floats], hdr.Floats]  # code value to light, white is 1
+Curve = Callable[[hdr.Floats], hdr.Floats]  # code value to linear light, white is 1
 
 _D65 = (0.3127, 0.3290)
 _BT709: Chromaticities = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -44,7 +44,7 @@ _BRADFORD = np.array(
 
 
 def _srgb_decode(v: hdr.Floats) -> hdr.Floats:
-    """IEC 61966-2-1."""
+    """Apply the inverse sRGB curve, IEC 61966-2-1."""
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
 
@@ -57,7 +57,7 @@ def _pq(v: hdr.Floats) -> hdr.Floats:
 
 
 _CURVES: Mapping[int, Curve] = {  # H.273, table 3
-    # of a video signal the light is that of its display, ITU-R BT.1886
+    # video signals: the light that a display of ITU-R BT.1886 emits
     **dict.fromkeys((1, 6, 14, 15), _power(2.4)),
     2: _srgb_decode,  # unspecified
     4: _power(2.2),
@@ -72,11 +72,11 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 @dataclass(frozen=True)
 class Space:
-    """Describe a colour space: primaries, transfer curve and range.
+    """A colour space: primaries, transfer curve and range.
 
     Attributes:
-        primaries: x and y of white, red, green and blue.
-        curve: From code values of 0 to 1 to light.
+        primaries: Chromaticities x and y of white, red, green and blue.
+        curve: Maps code values in [0, 1] to linear light.
         hdr: ``PQ``, ``HLG``, or empty.
         narrow: Whether black is 16 and white 235 of 255, as in video.
     """
@@ -88,9 +88,9 @@ class Space:
 
 
 def named(info: Mapping[Any, Any]) -> tuple[Space | None, str]:
-    """Return the colour space that a PNG names, None for sRGB, and a note for the user.
+    """Return the colour space that a PNG specifies, None for sRGB, and a note for the user.
 
-    A chunk cICP counts before a profile, a profile before sRGB, and that before gAMA and cHRM.
+    cICP takes precedence over a profile, a profile over sRGB, and sRGB over gAMA and cHRM.
 
     Args:
         info: Pillow's ``Image.info`` of the file, with the four bytes of cICP as ``cicp``.
@@ -106,18 +106,21 @@ def named(info: Mapping[Any, Any]) -> tuple[Space | None, str]:
 
 
 def code_of(data: bytes) -> dict[str, bytes]:
-    """Return the chunk cICP of a PNG, as ``{"cicp": bytes}``; empty where it has none.
+    """Return the chunk cICP of a PNG, as ``{"cicp": bytes}``; empty if there is none.
 
-    Pillow does not read it.
+    Pillow does not read this chunk.
     """
-    place = 8
-    while place + 8 <= len(data):
-        (length,), name = struct.unpack(">I", data[place : place + 4]), data[place + 4 : place + 8]
+    offset = 8
+    while offset + 8 <= len(data):
+        (length,), name = (
+            struct.unpack(">I", data[offset : offset + 4]),
+            data[offset + 4 : offset + 8],
+        )
         if name == b"cICP":
-            return {"cicp": data[place + 8 : place + 8 + length]}
+            return {"cicp": data[offset + 8 : offset + 8 + length]}
         if name == b"IDAT":
             break
-        place += length + 12
+        offset += length + 12
     return {}
 
 
@@ -134,7 +137,7 @@ def _by_code(cicp: bytes) -> tuple[Space | None, str]:
 def _by_numbers(gamma: float | None, points: Chromaticities | None) -> Space | None:
     if gamma is not None and not gamma > 0:
         raise ValueError("a gamma of 0")
-    # 1 / 2.2 is how files say sRGB; libpng ignores what is within 5% of it as well
+    # 1 / 2.2 stands for sRGB; like libpng, accept values within 5% of it
     curve = _srgb_decode if gamma is None or abs(2.2 * gamma - 1) < 0.05 else _power(1 / gamma)
     primaries = _BT709 if points is None else points
     same = np.allclose(_to_srgb_light(primaries), np.eye(3), atol=2e-3)  # half an 8-bit level
@@ -147,11 +150,11 @@ def to_srgb(values: NDArray[Any], space: Space) -> NDArray[np.float32]:
     """Convert pixels to sRGB.
 
     Args:
-        values: (H, W, 1 or 3), uint8 or uint16. Of grey, the primaries do not matter.
-        space: Theirs.
+        values: (H, W, 1 or 3), uint8 or uint16. For grey, the primaries have no effect.
+        space: Colour space of the values.
 
     Returns:
-        (H, W, 3) in [0, 1]. Colours that sRGB does not have are clipped.
+        (H, W, 3) in [0, 1]; colours outside the gamut of sRGB are clipped.
     """
     top = np.iinfo(values.dtype).max
     codes = np.arange(top + 1) / top
@@ -160,11 +163,11 @@ def to_srgb(values: NDArray[Any], space: Space) -> NDArray[np.float32]:
     table = space.curve(codes).astype(np.float32)
     grey = values.shape[2] == 1
     matrix = np.eye(3) if grey else _to_srgb_light(space.primaries)
-    luminance = _to_xyz(space.primaries)[1].astype(np.float32)  # of R, G and B
+    luminance = _to_xyz(space.primaries)[1].astype(np.float32)  # luminance of R, G and B
     out = np.empty((*values.shape[:2], 3), np.float32)
-    for row in range(values.shape[0]):  # row by row: no second full-size copy in floats
+    for row in range(values.shape[0]):  # row by row, to save memory
         light = table[np.repeat(values[row], 3, axis=1) if grey else values[row]]  # (W, 3)
-        if space.hdr == "HLG":  # the light of a display, BT.2100: a system gamma of 1.2
+        if space.hdr == "HLG":  # scene light to display light, BT.2100: system gamma 1.2
             light *= (light @ luminance)[:, None] ** np.float32(0.2) * (hdr.PEAK / hdr.WHITE)
         light = _compressed(light) if space.hdr else light
         out[row] = srgb_encode(light @ matrix.T.astype(np.float32))
@@ -172,9 +175,9 @@ def to_srgb(values: NDArray[Any], space: Space) -> NDArray[np.float32]:
 
 
 def _compressed(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring light of any brightness to 1 at most, as in videos: (W, 3).
+    """Tone-map linear light (W, 3) to at most 1.
 
-    All three channels get the factor of the brightest, so that hues stay.
+    All three channels are scaled by the factor for the brightest one, which preserves hues.
     """
     most = np.maximum(light.max(axis=1, keepdims=True), 1e-9) * hdr.WHITE
     factor = hdr.tone_curve(np.minimum(most, hdr.PEAK), hdr.PEAK) / most
@@ -182,17 +185,17 @@ def _compressed(light: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _to_xyz(points: Chromaticities) -> NDArray[np.float64]:
-    """From linear RGB to XYZ: the primaries as columns, scaled to give white."""
+    """Return the matrix from linear RGB to XYZ, scaled so that RGB of 1 gives white."""
     xy = np.array(points, np.float64).reshape(4, 2)
     if not np.isfinite(xy).all() or (xy[:, 1] <= 0).any():
         raise ValueError("chromaticities that no colour has")
-    white, *colours = np.column_stack([xy, 1 - xy.sum(1)]) / xy[:, 1:]  # of luminance 1
+    white, *colours = np.column_stack([xy, 1 - xy.sum(1)]) / xy[:, 1:]  # with luminance 1
     columns = np.stack(colours, axis=1)
     return columns * np.linalg.solve(columns, white)
 
 
 def _to_srgb_light(points: Chromaticities) -> NDArray[np.float64]:
-    """From linear RGB of these primaries to linear sRGB, white to white (Bradford)."""
+    """Return the matrix from linear RGB to linear sRGB, with white adapted by Bradford."""
     source, target = _to_xyz(points), _to_xyz(_BT709)
     cones = (_BRADFORD @ target.sum(1)) / (_BRADFORD @ source.sum(1))
     adapted = np.linalg.inv(_BRADFORD) @ (cones[:, None] * _BRADFORD)

@@ -1,4 +1,4 @@
-"""Sheets: several pictures side by side, each with its label."""
+"""Make contact sheets: several images side by side, each with a label."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL import Image, ImageDraw, ImageFont
 from impasto.image import Image as Picture
 
 _GAP, _MARGIN = 12, 16
-_SMALLEST = 12  # letters, in pixels
+_SMALLEST = 12  # font size in pixels
 
 
 def contact_sheet(
     pictures: Sequence[tuple[str, Picture]], *, columns: int | None = None, height: int = 256
 ) -> Picture:
-    """Lay pictures out on white, in rows, each right under its label.
+    """Arrange images in rows on white, each below its label.
 
-    Letters are as large as the longest label allows; what is too long for small ones is cut.
+    The font is as large as the longest label allows; labels too long for the smallest font are cut.
 
     Args:
-        pictures: Labels, of one line or several, and pictures, in reading order.
-        columns: Pictures in a row; None puts all in one.
-        height: Of each picture on the sheet, in pixels.
+        pictures: Labels, of one line or several, and images, in reading order.
+        columns: Images per row; None puts all in one row.
+        height: Height of each image on the sheet, in pixels.
     """
     columns = min(columns or len(pictures), len(pictures))
     tiles = [(label.splitlines(), _tile(picture, height)) for label, picture in pictures]
@@ -52,7 +52,7 @@ def contact_sheet(
 
 
 def _font(lines: Sequence[str], width: int, height: int) -> ImageFont.FreeTypeFont:
-    """A font in which all lines are as wide as a picture at most, if it need not be tiny."""
+    """Return the largest font, within limits, in which no line is wider than an image."""
     largest = max(_SMALLEST, height // 16)
     for size in range(largest, _SMALLEST, -1):
         font = _sized(size)
@@ -63,12 +63,12 @@ def _font(lines: Sequence[str], width: int, height: int) -> ImageFont.FreeTypeFo
 
 def _sized(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size=size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # what a size asks for
+    assert isinstance(font, ImageFont.FreeTypeFont)  # it is one if a size is given
     return font
 
 
 def _cut(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """As much of a line as there is room for."""
+    """Cut a line to the width, with an ellipsis."""
     if font.getlength(line) <= width:
         return line
     while line and font.getlength(f"{line}...") > width:

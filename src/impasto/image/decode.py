@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to sRGB pixels, upright, with alpha apart."""
+"""Decode image files to upright sRGB pixels with separate alpha."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class Pixels:
-    """A decoded picture: uint8, uint16 (full range) or float32 in [0, 1].
+    """A decoded image: uint8, uint16 (full range) or float32 in [0, 1].
 
     Attributes:
         rgb: (H, W, 3), sRGB.
-        alpha: (H, W), or None when opaque.
-        notes: What the user should know, a phrase each.
-        metadata: What else its file says, or None.
+        alpha: (H, W), or None if opaque.
+        notes: Messages for the user.
+        metadata: EXIF and dots per inch of the file, or None.
     """
 
     rgb: NDArray[Any]
@@ -49,12 +49,12 @@ def decode(data: bytes, name: str, max_pixels: int, *, full_range: bool = False)
 
     Args:
         data: The whole file.
-        name: What to call it in messages.
-        max_pixels: Larger pictures are refused by their header, before anything is decoded.
-        full_range: Take integers in a TIFF by the range of their type, whatever they hold.
+        name: Name of the file for messages.
+        max_pixels: Larger images are rejected by their header, before anything is decoded.
+        full_range: Scale integers in a TIFF by the range of their type only.
 
     Raises:
-        InputError: For any bytes that are not a sound picture of a supported format and size.
+        InputError: The bytes are no valid image of a supported format and size.
     """
     kind = kind_of(data[:4096], name)
     try:
@@ -71,8 +71,8 @@ def decode(data: bytes, name: str, max_pixels: int, *, full_range: bool = False)
             f"{name} needs more memory than there is: make it smaller first"
         ) from error
     except Exception as error:
-        # Pillow and tifffile fail on bad bytes with nearly every exception there is.
-        reason = re.sub(r" <_io[^>]*>", "", str(error))[:160]  # an address in memory helps nobody
+        # Pillow and tifffile raise many types of exception for bad bytes.
+        reason = re.sub(r" <_io[^>]*>", "", str(error))[:160]  # without memory addresses
         reason = "".join(c for c in reason if c.isprintable()) or type(error).__name__
         raise InputError(
             f"{name} is a damaged, cut-short or unusual {kind} file ({reason}): "
@@ -81,10 +81,10 @@ def decode(data: bytes, name: str, max_pixels: int, *, full_range: bool = False)
 
 
 def from_pillow(image: Image.Image) -> Pixels:
-    """Pixels of any Pillow image: upright, in sRGB, with alpha apart.
+    """Convert a Pillow image to upright sRGB pixels with separate alpha.
 
     Raises:
-        InputError: It cannot be read, or its mode has no meaning as a picture.
+        InputError: The image cannot be read, or its mode is not supported.
     """
     try:
         with _calm(Image.MAX_IMAGE_PIXELS):
@@ -99,9 +99,9 @@ class _TooLargeError(Exception):
 
 @contextlib.contextmanager
 def _calm(max_pixels: int | None) -> Iterator[None]:
-    """Keep the libraries' warnings from the user's terminal, and use our limit of pixels.
+    """Suppress the warnings of Pillow and tifffile, and set Pillow's limit of pixels.
 
-    Both are settings of the whole process, hence the lock: loads in threads wait for each other.
+    These are settings of the whole process, hence the lock: concurrent loads run one by one.
     """
     loggers = [logging.getLogger(name) for name in ("PIL", "tifffile")]
     with _lock, warnings.catch_warnings():
@@ -132,8 +132,8 @@ def _decode(data: bytes, kind: str, max_pixels: int, full_range: bool) -> Pixels
         if deep is not None:
             rgb, note = color.deep_to_srgb(deep.color, header.icc)
             notes = (deep.note, note, _pages(header.pages))
-            turned = _upright(rgb, deep.alpha, header.orientation, notes)
-            return replace(turned, metadata=metadata.read(data, kind))
+            upright_pixels = _upright(rgb, deep.alpha, header.orientation, notes)
+            return replace(upright_pixels, metadata=metadata.read(data, kind))
     quiet = tiff.silent_libtiff() if kind == "TIFF" else contextlib.nullcontext()
     with quiet, Image.open(BytesIO(data), formats=[kind]) as image:
         _check(*image.size, max_pixels)
@@ -151,16 +151,16 @@ def _decode(data: bytes, kind: str, max_pixels: int, full_range: bool) -> Pixels
         found = metadata.of(deep_image[1] if deep_image else image)
         coarse = header is not None and header.bits > 8 and pixels.rgb.dtype == np.uint8
         extra = (COARSE if coarse else "", _frames(image))
-    told = (*pixels.notes, *filter(None, extra))
-    return replace(pixels, notes=told, metadata=found)
+    all_notes = (*pixels.notes, *filter(None, extra))
+    return replace(pixels, notes=all_notes, metadata=found)
 
 
 def _from_pillow(image: Image.Image, header: tiff.Header | None = None) -> Pixels:
     image.load()
     if image.mode.startswith("I;16"):
-        values = np.array(image)[:, :, None].astype(np.uint16)  # in the machine's byte order
+        values = np.array(image)[:, :, None].astype(np.uint16)  # native byte order
         note = ""
-        if header is not None and header.bits < 16:  # 12 bits come as 0 to 4095
+        if header is not None and header.bits < 16:  # for example 0 to 4095 for 12 bits
             values = np.rint(values * (65535 / (2**header.bits - 1))).astype(np.uint16)
         elif header is not None:
             values, note = tiff.scaled(values, header)
@@ -178,8 +178,8 @@ def _from_pillow(image: Image.Image, header: tiff.Header | None = None) -> Pixel
 
 
 def _frames(image: Image.Image) -> str:
-    # Counting may walk through the file and change the image: only when its pixels are taken.
-    # A JPEG with several pictures (MPO) holds previews and depth maps, which are no frames.
+    # Counting may seek in the file and change the image, so this is done after reading the pixels.
+    # The further images of an MPO (a kind of JPEG) are previews and depth maps, not frames.
     count = 1
     if image.format != "MPO":
         with contextlib.suppress(Exception):
@@ -203,17 +203,17 @@ def _rawmode(image: Image.Image) -> str:
 def _sixteen_bits(
     data: bytes, image: Image.Image, kind: str
 ) -> tuple[NDArray[np.uint16], Image.Image] | None:
-    """All 16 bits of a PNG or TIFF with several 16-bit channels; None when it is something else.
+    """Return all 16 bits of a PNG or TIFF with several 16-bit channels; None for other images.
 
-    Pillow has no such mode and keeps each sample's high byte. Which byte is the high one is said
-    by the "raw mode" of the decoder, though, so that a second pass with the other byte order
-    yields the low bytes, and every detail of the format stays Pillow's business.
+    Pillow has no such mode and keeps the high byte of each sample. The "raw mode" of the decoder
+    specifies the byte order, so a second pass with the other byte order yields the low bytes, and
+    Pillow still handles all other details of the format.
 
     Returns:
-        Samples (H, W, 2 to 4), and the image of the last pass, which knows the metadata.
+        Samples (H, W, 2 to 4), and the image of the last pass, which has the metadata.
     """
     raw = _rawmode(image)
-    if raw == "LA;16B":  # four bytes a pixel: read as if they were four channels
+    if raw == "LA;16B":  # four bytes per pixel, read as four channels
         last = _pass(data, kind, "RGBA")
         four = np.asarray(last).astype(np.uint16)
         return four[:, :, 0::2] * 256 + four[:, :, 1::2], last
@@ -221,7 +221,7 @@ def _sixteen_bits(
     if not found or kind not in ("PNG", "TIFF"):
         return None
     order = found[2].replace("N", "L" if sys.byteorder == "little" else "B")
-    base = found[1].replace("RGBa", "RGBA")  # divided by alpha later, with all bits
+    base = found[1].replace("RGBa", "RGBA")  # alpha is divided out below, at 16 bits
     values = np.asarray(_pass(data, kind, f"{base};16{order}")).astype(np.uint16)
     values *= 256
     last = _pass(data, kind, f"{base};16{'B' if order == 'L' else 'L'}")
@@ -230,7 +230,7 @@ def _sixteen_bits(
 
 
 def _pass(data: bytes, kind: str, raw: str) -> Image.Image:
-    """Decode with another raw mode; a TIFF is turned upright by this, a PNG is not."""
+    """Decode with another raw mode; this applies the orientation of TIFF, but not that of PNG."""
     with Image.open(BytesIO(data), formats=[kind]) as image:
         assert isinstance(image, ImageFile.ImageFile)
         image.tile = [
@@ -242,11 +242,11 @@ def _pass(data: bytes, kind: str, raw: str) -> Image.Image:
 
 
 def _finish_deep(values: NDArray[Any], image: Image.Image, found: str = "") -> Pixels:
-    """Alpha, profile and orientation for (H, W, 1 to 4) of uint16 or float32."""
+    """Apply alpha, colour space and orientation to (H, W, 1 to 4) of uint16 or float32."""
     channels = values.shape[2]
     colors, alpha = (values, None) if channels in (1, 3) else (values[:, :, :-1], values[:, :, -1])
     key = image.info.get("transparency")
-    if alpha is None and isinstance(key, int | tuple):  # PNG: one colour that is transparent
+    if alpha is None and isinstance(key, int | tuple):  # PNG: one transparent colour
         hidden = np.all(colors == np.asarray(key), axis=2)
         alpha = np.where(hidden, 0, 65535).astype(np.uint16)
     space, note = colorspace.named(image.info)
@@ -285,7 +285,7 @@ def _icc(image: Image.Image) -> bytes | None:
 def _upright(
     rgb: NDArray[Any], alpha: NDArray[Any] | None, orientation: int, notes: tuple[str, ...]
 ) -> Pixels:
-    """Turn by the EXIF orientation, and drop an alpha that hides nothing."""
+    """Apply the EXIF orientation, and drop an alpha that is opaque everywhere."""
     if alpha is not None:
         opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
         alpha = None if bool((alpha >= opaque).all()) else metadata.upright(alpha, orientation)

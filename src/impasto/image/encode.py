@@ -1,4 +1,4 @@
-"""From pixels to the bytes of a picture file."""
+"""Encode pixels to image files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from impasto.image.color import srgb_profile
 from impasto.image.files import Target
 from impasto.image.metadata import Metadata
 
-# By name and by the ending of a file.
+# By name, which is also the suffix of a file.
 FORMATS = {
     "png": "PNG",
     "jpg": "JPEG",
@@ -30,14 +30,14 @@ FORMATS = {
 SUFFIXES = tuple(f".{name}" for name in FORMATS)
 _DEEP = ("PNG", "TIFF")
 DEEP_SUFFIXES = tuple(f".{name}" for name, kind in FORMATS.items() if kind in _DEEP)
-_LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels a side, by the formats' own definitions
+_LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels per side, by the definition of the format
 
 
 def check(kind: str, width: int, height: int, *, quality: int, depth: int) -> None:
-    """Refuse in words what a format cannot hold.
+    """Check whether a format supports an image and options.
 
     Raises:
-        InputError: The combination is impossible.
+        InputError: It does not, or an option is out of range.
     """
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
         raise InputError(f"quality is {quality!r}: choose a whole number from 1 to 100")
@@ -56,17 +56,18 @@ def check(kind: str, width: int, height: int, *, quality: int, depth: int) -> No
 def encode(
     pixels: NDArray[Any], kind: str, *, quality: int, metadata: Metadata | None = None
 ) -> bytes:
-    """The content of a file.
+    """Encode pixels to the content of a file.
 
     Args:
-        pixels: (H, W, 3 or 4), sRGB and alpha not multiplied in; uint8, or uint16 for PNG and TIFF.
-        kind: A value of `FORMATS`. JPEG has no alpha: the picture is laid on white.
+        pixels: (H, W, 3 or 4), sRGB with alpha not multiplied in; uint8, or uint16 for PNG and
+            TIFF.
+        kind: A value of `FORMATS`. JPEG has no alpha: the image is composited on white.
         quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless.
-        metadata: To write as well. WebP has no room for dots per inch, a TIFF of 16 bits for the
-            EXIF directories: of those its date is kept.
+        metadata: EXIF and dots per inch to write. WebP does not support dots per inch, and in a
+            16-bit TIFF only text tags and the date are written.
 
     Raises:
-        InputError: The encoder gave up.
+        InputError: The encoder failed.
     """
     icc = srgb_profile()
     try:
@@ -79,13 +80,13 @@ def encode(
             options |= {"exif": metadata.block()} if metadata.exif else {}
             options |= {"dpi": metadata.dpi} if metadata.dpi else {}
         if kind == "JPEG":
-            # Full colour resolution where quality is asked for: paint has sharp coloured edges.
+            # Full colour resolution at high quality: stylised images have sharp coloured edges.
             options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
         elif kind == "WEBP":
-            # exact: colours below full transparency are kept, as in the other formats.
+            # exact: keep the colours of transparent pixels, as in the other formats.
             options |= {"quality": quality, "lossless": quality == 100, "exact": True}
         elif kind == "TIFF":
-            # libtiff, which compresses, writes no EXIF directories
+            # libtiff, needed for compression, does not write EXIF directories
             options |= {} if "exif" in options else {"compression": "tiff_adobe_deflate"}
         out = BytesIO()
         Image.fromarray(pixels).save(out, kind, **options)
@@ -99,7 +100,7 @@ def encode(
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay (H, W, 4) on white: (H, W, 3)."""
+    """Composite (H, W, 4) on white: (H, W, 3)."""
     alpha = pixels[:, :, 3:].astype(np.float32) / 255
     return np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
@@ -132,12 +133,12 @@ def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None, metadata: Metadata | 
 
 
 def _png16(pixels: NDArray[np.uint16], icc: bytes | None, metadata: Metadata | None) -> bytes:
-    """PNG of 16 bits a channel (W3C PNG, 3rd edition), which Pillow does not write in colour."""
+    """Encode a PNG of 16 bits per channel (W3C PNG, 3rd edition), which Pillow cannot in colour."""
     height, width, channels = pixels.shape
-    step = 2 * channels  # bytes a pixel
+    step = 2 * channels  # bytes per pixel
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, width * step)
-    # Filter 2 stores each byte less the one above it, filter 1 less the one to its left; uint8
-    # wraps round as the format wants. The row with the smaller sum compresses better.
+    # Filter 2 stores each byte minus the one above it, filter 1 minus the one to its left, modulo
+    # 256. Of both, the row with the smaller absolute sum usually compresses better.
     up, left = rows.copy(), rows.copy()
     up[1:] -= rows[:-1]
     left[:, step:] -= rows[:, :-step]
@@ -164,10 +165,14 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def format_of(target: Target, format: str | None) -> str:
-    """The format, one of :data:`FORMATS`, that is asked for or that a file's name ends in.
+    """Return the format, a value of :data:`FORMATS`, by its name or by the suffix of a file.
+
+    Args:
+        target: The file.
+        format: Name of the format; None takes the suffix, or PNG if the target has no name.
 
     Raises:
-        InputError: There is none.
+        InputError: The name or the suffix is unknown.
     """
     known = ", ".join(SUFFIXES)
     if format is not None:

@@ -1,4 +1,4 @@
-"""Bytes in and out: paths, open files, standard input and output, and what can go wrong there."""
+"""Read and write bytes: paths, open files, standard input and output, and their errors."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from impasto.errors import InputError
 Source = str | os.PathLike[str] | bytes | BinaryIO
 Target = str | os.PathLike[str] | BinaryIO
 
-PART = ".impasto-*.part"  # a file that is not yet whole
-PATIENCE = 5.0  # seconds that a named pipe gets to give its first byte
-HEAD = 4096  # enough to tell what a file is before all of it is read
+PART = ".impasto-*.part"  # pattern of the names of incomplete files
+PATIENCE = 5.0  # seconds to wait for the first byte of a named pipe
+HEAD = 4096  # bytes that suffice to recognise the format
 
 
 class Inlet:
-    """An open source of bytes with a name for messages. A context manager.
+    """An open binary source with a name for messages. A context manager.
 
-    Closes what it opened itself and leaves the caller's own file objects open.
+    It closes files that it has opened, and leaves the caller's file objects open.
 
     Args:
         source: A path, ``"-"`` for standard input, the bytes of a file, or an open binary file.
+
+    Attributes:
+        name: Name of the source for messages.
 
     Raises:
         InputError: The source cannot be opened.
@@ -63,7 +66,7 @@ class Inlet:
         """Read up to `most` bytes, fewer only at the end.
 
         Raises:
-            InputError: The source fails, or gives text.
+            InputError: Reading fails, or the source is opened as text.
         """
         parts: list[bytes] = []
         while most > 0:
@@ -84,7 +87,7 @@ def _open_path(path: str) -> BinaryIO:
     if path.startswith(("http://", "https://")):
         raise InputError(f"{path} is an address, not a file: download the picture first")
     try:
-        # A directory is tested for in words, since systems differ in how opening one fails.
+        # Tested explicitly, since systems differ in the error for opening a folder.
         if os.path.isdir(path):
             raise InputError(f"{path} is a folder, not a picture: name one file in it")
         return _open_pipe(path) if _is_named_pipe(path) else open(path, "rb")
@@ -99,13 +102,13 @@ def _open_path(path: str) -> BinaryIO:
 
 
 def _is_named_pipe(path: str) -> bool:
-    """Whether this is a pipe that lies in a folder; one of the shell's, ``<(...)``, is not."""
+    """Check whether a path is a named pipe; pipes of the shell, ``<(...)``, are not."""
     real = os.path.realpath(path)
     return os.path.exists(real) and stat.S_ISFIFO(os.stat(real).st_mode)
 
 
 def _open_pipe(path: str) -> BinaryIO:
-    """Open a named pipe if something comes out of it soon; to open it alone could wait forever."""
+    """Open a named pipe, with a timeout for its first byte."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not select.select([descriptor], [], [], PATIENCE)[0]:
         os.close(descriptor)
@@ -130,21 +133,21 @@ def _name_of(stream: object) -> str:
 
 
 def suffix_of(target: Target) -> str:
-    """The ending of a target's name, in lower case: ".png"; empty when it has none."""
+    """Return the suffix of a target's name in lower case, such as ".png"; empty if it has none."""
     if isinstance(target, str | os.PathLike):
         return Path(target).suffix.lower()
     return Path(_name_of(target)).suffix.lower()
 
 
 def write(data: bytes, target: Target) -> None:
-    """Write a whole file, or nothing.
+    """Write a file atomically.
 
     Args:
-        data: The file's content.
+        data: Content of the file.
         target: A path, ``"-"`` for standard output, or an open binary file.
 
     Raises:
-        InputError: The target cannot be written; a file of that name stays as it was.
+        InputError: The target cannot be written; an existing file stays unchanged.
     """
     if not isinstance(target, str | os.PathLike):
         _write_stream(data, target, _name_of(target))
@@ -175,11 +178,11 @@ def _write_stream(data: bytes, stream: BinaryIO, name: str) -> None:
 
 
 def check(target: Target) -> None:
-    """Find out before the work whether a path can be written, as far as one can know.
+    """Check before a long job whether a target can be written, as far as this is known.
 
     Raises:
-        InputError: Its folder does not exist, or it is a folder, or it is write-protected; or it
-            is standard output, and that is a terminal.
+        InputError: The folder does not exist, the path is a folder or write-protected; or the
+            target is standard output, and that is a terminal.
     """
     if isinstance(target, str | os.PathLike):
         if os.fspath(target) == "-":
@@ -191,27 +194,27 @@ def check(target: Target) -> None:
 def _resolve(path: str) -> str:
     if "\0" in path:
         raise InputError(f"{path!r} cannot be the name of a file: choose another")
-    real = os.path.realpath(path)  # through a link, so that the link stays and its file changes
+    real = os.path.realpath(path)  # follow links, so that the file is replaced and not the link
     if os.path.isdir(real):
         raise InputError(f"{path} is a folder: add a file name, such as result.png")
     folder = os.path.dirname(real)
     if not os.path.isdir(folder):
         raise InputError(f"the folder {folder} does not exist: create it first")
-    # A move onto a protected file would succeed all the same.
+    # os.replace would succeed on a write-protected file.
     if not os.access(real if os.path.exists(real) else folder, os.W_OK):
         raise InputError(f"{path} is write-protected: choose another name or folder")
     return real
 
 
 def _write_path(data: bytes, path: str) -> None:
-    """Write beside the target, then move into place: the move is one step for every observer."""
+    """Write to a temporary file in the same folder, then move it to the path atomically."""
     real = _resolve(path)
     if os.path.exists(real) and not os.path.isfile(real):
-        with open(real, "wb") as device:  # a pipe or a device: no file must take its place
+        with open(real, "wb") as device:  # a pipe or a device must not be replaced
             device.write(data)
         return
     folder = os.path.dirname(real)
-    # Not tempfile: that makes files which only their owner can read, whatever the umask says.
+    # tempfile would ignore the umask: only the owner could read its files.
     part = os.path.join(folder, PART.replace("*", secrets.token_hex(6)))
     try:
         with open(part, "xb") as file:
@@ -227,8 +230,8 @@ def _write_path(data: bytes, path: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What an error of the system means to a person."""
-    words = {
+    """Return a message for an error of the operating system."""
+    messages = {
         errno.ENOSPC: "the disk is full",
         getattr(errno, "EDQUOT", -1): "the disk quota is used up",
         errno.EACCES: "no permission; choose another folder",
@@ -238,5 +241,5 @@ def _reason(error: Exception) -> str:
         errno.EPIPE: "the reader has gone",
     }
     if isinstance(error, OSError):
-        return words.get(error.errno or 0, error.strerror or str(error))
+        return messages.get(error.errno or 0, error.strerror or str(error))
     return str(error)

@@ -1,4 +1,4 @@
-"""Filter images in place of their specks."""
+"""Filter images to remove specks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def median(image: Tensor) -> Tensor:
-    """The median of each pixel and its eight neighbours, channel by channel, against specks.
+    """Compute the median of each pixel and its eight neighbours, for each channel.
 
-    Johnson et al. 2016 clean the pictures of their networks so, by default, in the authors' code.
+    The authors' code of Johnson et al. 2016 filters the networks' results this way by default.
 
     Args:
-        image: (B, C, H, W).
+        image: (B, C, H, W), on the CPU.
 
     Example:
         >>> speck = torch.zeros(1, 1, 3, 3)

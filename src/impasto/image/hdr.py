@@ -1,7 +1,7 @@
-"""HDR to SDR: PQ and HLG signals tone-mapped to BT.709, as pure functions on arrays.
+"""Tone-map HDR signals, PQ and HLG, to SDR in BT.709.
 
 ITU-R BT.2100-2 defines the two signals, BT.2408 the 203 cd/m² of reference white (58% of PQ, 75%
-of HLG), BT.2390 the tone curve (section 5.4.1), BT.1886 the display that SDR is made for.
+of HLG), BT.2390 the tone curve (section 5.4.1), BT.1886 the display of SDR.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Floats = NDArray[np.floating[Any]]
 
 PQ, HLG = 16, 18  # AVColorTransferCharacteristic
 BT709, BT2020, DISPLAY_P3 = 1, 9, 12  # AVColorPrimaries
-WHITE = 203.0  # cd/m² of reference white, which SDR's white becomes
-PEAK = 1000.0  # cd/m², of HLG's nominal display, and of PQ without metadata
+WHITE = 203.0  # cd/m² of reference white, which maps to SDR's white
+PEAK = 1000.0  # cd/m² of HLG's nominal display, and assumed for PQ without metadata
 _PQ_PEAK = 10000.0
-_GAMMA = 2.4  # of SDR's display
+_GAMMA = 2.4  # gamma of SDR's display
 
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 _A, _B, _C = 0.17883277, 0.28466892, 0.55991073
-_HLG_GAMMA = 1.2  # of its system, on a display of 1000 cd/m²
-_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)  # of BT.2020's red, green, blue
+_HLG_GAMMA = 1.2  # system gamma on a display of 1000 cd/m²
+_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)  # BT.2020: red, green, blue
 
 # red, green, blue as (x, y) of CIE 1931; all with the white D65
 _CHROMATICITIES = {
@@ -40,12 +40,12 @@ _D65 = (0.3127, 0.3290)
 
 @dataclass(frozen=True)
 class Hdr:
-    """Describe an HDR signal: its transfer function, primaries and peak.
+    """An HDR signal: transfer function, primaries and peak.
 
     Attributes:
         transfer: `PQ` or `HLG`.
         primaries: `BT2020`, `DISPLAY_P3` or `BT709`.
-        peak: Luminance in cd/m² that is just not clipped.
+        peak: Luminance in cd/m² above which values are clipped.
     """
 
     transfer: int
@@ -54,7 +54,7 @@ class Hdr:
 
     @property
     def name(self) -> str:
-        """Of the transfer function."""
+        """Return the name of the transfer function."""
         return "PQ" if self.transfer == PQ else "HLG"
 
 
@@ -77,44 +77,44 @@ def hlg_to_scene(signal: Floats) -> Floats:
 
 
 def scene_to_nits(scene: Floats) -> Floats:
-    """Show HLG's scene light (..., 3) on a display of 1000 cd/m² (BT.2100, OOTF); in cd/m²."""
+    """Convert HLG scene light (..., 3) to cd/m² on a display of 1000 cd/m² (BT.2100, OOTF)."""
     luminance = scene @ _LUMINANCE
     return scene * (PEAK * np.power(luminance, _HLG_GAMMA - 1))[..., None]
 
 
 def tone_curve(nits: Floats, peak: float, target: float = WHITE) -> Floats:
-    """Compress luminance from 0..peak into 0..target by the EETF of BT.2390, section 5.4.1.
+    """Compress luminance from [0, peak] to [0, target] by the EETF of BT.2390, section 5.4.1.
 
-    Below a knee nothing changes; above it a Hermite spline in PQ's domain ends at the target.
+    Values below a knee are unchanged; above it a Hermite spline in PQ values ends at the target.
 
     Args:
         nits: Luminance in cd/m².
-        peak: Of the source, in cd/m²; brighter values become `target`.
-        target: Of the result, in cd/m².
+        peak: Peak of the source in cd/m²; brighter values become `target`.
+        target: Peak of the result in cd/m².
     """
     if peak <= target:
         return np.minimum(nits, target)
     top, most = (float(nits_to_pq(np.array(value))) for value in (peak, target))
     most /= top
     knee = 1.5 * most - 0.5
-    share = np.minimum(nits_to_pq(nits) / top, 1)
-    t = np.maximum(share - knee, 0) / (1 - knee)
+    relative = np.minimum(nits_to_pq(nits) / top, 1)
+    t = np.maximum(relative - knee, 0) / (1 - knee)
     spline = (
         (2 * t**3 - 3 * t**2 + 1) * knee
         + (t**3 - 2 * t**2 + t) * (1 - knee)
         + (3 * t**2 - 2 * t**3) * most
     )
-    return np.where(share < knee, nits, pq_to_nits(spline * top))
+    return np.where(relative < knee, nits, pq_to_nits(spline * top))
 
 
 @cache
 def to_bt709(primaries: int) -> Floats:
-    """The matrix (3, 3) from linear RGB of other primaries to linear RGB of BT.709."""
+    """Return the matrix (3, 3) from linear RGB of other primaries to linear RGB of BT.709."""
     return np.linalg.solve(_to_xyz(BT709), _to_xyz(primaries)).astype(np.float32)
 
 
 def _to_xyz(primaries: int) -> Floats:
-    """The matrix from linear RGB to CIE XYZ, with white at Y of 1."""
+    """Return the matrix from linear RGB to CIE XYZ, with a Y of 1 for white."""
     columns = np.array([_xyz(point) for point in _CHROMATICITIES[primaries]]).T
     return columns * np.linalg.solve(columns, _xyz(_D65))
 
@@ -127,14 +127,14 @@ def _xyz(point: Sequence[float]) -> Floats:
 def to_sdr(pixels: NDArray[np.uint16], hdr: Hdr, rows: int = 128) -> NDArray[np.float32]:
     """Tone-map a frame to BT.709 SDR.
 
-    The largest of a pixel's three channels goes through `tone_curve`, and all three are scaled
-    with it, so hue and saturation stay. Then the primaries become BT.709's; colours outside of
-    them are clipped. The result is encoded for a display of gamma 2.4 with a black of 0 (BT.1886).
+    `tone_curve` is applied to the largest of a pixel's three channels, and all three are scaled by
+    the same factor, which preserves hue and saturation. Then the primaries are converted to BT.709,
+    with clipping. The result is encoded for a display of gamma 2.4 with a black of 0 (BT.1886).
 
     Args:
         pixels: (H, W, 3), R'G'B' of the HDR signal, 0 to 65535.
-        hdr: What the signal is.
-        rows: How many are converted at once; bounds the memory.
+        hdr: The kind of signal.
+        rows: Number of rows that are converted at once; bounds the memory.
 
     Returns:
         (H, W, 3), R'G'B' in [0, 1].
@@ -145,32 +145,32 @@ def to_sdr(pixels: NDArray[np.uint16], hdr: Hdr, rows: int = 128) -> NDArray[np.
         nits = light[pixels[top : top + rows]]
         if hdr.transfer == HLG:
             nits = scene_to_nits(nits)
-        share = np.minimum(nits.max(axis=2) / np.float32(hdr.peak), 1)
-        mapped = np.minimum(nits, np.float32(hdr.peak)) * _look_up(gain, share)[..., None]
+        relative = np.minimum(nits.max(axis=2) / np.float32(hdr.peak), 1)
+        mapped = np.minimum(nits, np.float32(hdr.peak)) * _look_up(gain, relative)[..., None]
         linear = np.clip(mapped @ to_bt709(hdr.primaries).T, 0, 1).astype(np.float32)
         shown[top : top + rows] = _look_up(encoded, linear)
     return shown
 
 
-# Powers are slow, so functions of [0, 1] are tabulated; at squares, for the precision near 0.
+# Powers are slow, so functions on [0, 1] are tabulated, at squares for precision near 0.
 _STEPS = np.square(np.arange(65536) / 65535)
 
 
 def _look_up(table: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    places = np.sqrt(values) * np.float32(65535) + np.float32(0.5)
-    return np.take(table, places.astype(np.uint16))
+    indices = np.sqrt(values) * np.float32(65535) + np.float32(0.5)
+    return np.take(table, indices.astype(np.uint16))
 
 
 @cache
 def _light(transfer: int) -> NDArray[np.float32]:
-    """The light of each 16-bit code: cd/m² of PQ, scene light of HLG."""
+    """Return the light for each 16-bit code: cd/m² for PQ, scene light for HLG."""
     curve: Callable[[Floats], Floats] = pq_to_nits if transfer == PQ else hlg_to_scene
     return curve(np.arange(65536) / 65535).astype(np.float32)
 
 
 @cache
 def _gain(peak: float) -> NDArray[np.float32]:
-    """The factor from cd/m² to SDR's linear light, at the squares of shares of the peak."""
+    """Return the factors from cd/m² to SDR's linear light, at squares of fractions of the peak."""
     nits = np.maximum(_STEPS * peak, 1e-9)
     return (tone_curve(nits, peak) / nits / WHITE).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What a file is, told by how it starts."""
+"""Recognise the format of a file by its first bytes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ READS = "PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, TGA, JPEG 2000, AVIF or HEIC"
 TEXT, EMPTY, OTHER = "text file", "empty file", "other file"
 _HEAD = 4096
 
-# What a file is, by how it starts. Only these decoders of Pillow are ever let loose on a file:
-# it has some forty, and one of them starts Ghostscript.
+# Formats by the first bytes of a file. Only these decoders of Pillow are used, for safety: it has
+# about forty, and one of them starts Ghostscript.
 _FORMATS = (
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"RIFF....WEBP", "WEBP"),
     (rb"II[*+]\x00|MM\x00[*+]", "TIFF"),
-    # with the size of one of its headers, since two letters may begin any text
+    # with the size of its header, since a text may begin with the letters BM
     (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", "BMP"),
     (rb"GIF8[79]a", "GIF"),
     (rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s", "PPM"),
     (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", "JPEG2000"),
 )
-# TGA has no mark of its own. Its header of 18 bytes: length of a comment, colour map, kind of
-# picture, that map's first entry, length and depth, two offsets, width, height, depth, flags.
+# TGA has no signature. Its header of 18 bytes: length of a comment, colour map, type of image,
+# that map's first entry, length and depth, two offsets, width, height, depth, flags.
 _TGA = re.compile(
     rb"."
     rb"(?:\x01[\x01\x09]....[\x0f\x10\x18\x20]....(?!\0\0)..(?!\0\0)..\x08"
@@ -50,10 +50,14 @@ _FOREIGN = (
 
 
 def kind_of(head: bytes, name: str) -> str:
-    """Pillow's name of the format that a file starts like.
+    """Return Pillow's name of a file's format.
+
+    Args:
+        head: The first bytes of the file.
+        name: Name of the file for messages.
 
     Raises:
-        InputError: It is none that can be read; the text says what it is instead.
+        InputError: The format is not supported; the message names it if known.
     """
     if not head:
         raise InputError(f"{name} is empty (0 bytes): make or fetch it again")
@@ -62,19 +66,21 @@ def kind_of(head: bytes, name: str) -> str:
         if what := _lacks(kind):
             raise InputError(f"{name} is {what}; or save it as PNG or JPEG first")
         return kind
-    if words := _foreign(head):
-        raise InputError(f"{name} is {words}, which cannot be read: save it as PNG or JPEG first")
+    if description := _foreign(head):
+        raise InputError(
+            f"{name} is {description}, which cannot be read: save it as PNG or JPEG first"
+        )
     raise InputError(f"{name} is {_text_or_not(head)}: give a {READS} file")
 
 
 def why_not(path: str | Path) -> str:
-    """Tell by its content what keeps a file from being read as a picture.
+    """Return why a file cannot be read as an image, by its content.
 
     Args:
-        path: A regular file, with any ending.
+        path: A regular file, with any suffix.
 
     Returns:
-        A few words on its kind, without an article; empty for a picture that can be read.
+        A short text on its kind, without an article; empty for an image that can be read.
     """
     try:
         with open(path, "rb") as file:
@@ -86,21 +92,25 @@ def why_not(path: str | Path) -> str:
     kind = _format(head)
     if kind:
         return _lacks(kind).partition(" ")[2]
-    if words := _foreign(head):
-        return words.partition(" ")[2]
-    words = _text_or_not(head)
-    if words.startswith("text"):
+    if description := _foreign(head):
+        return description.partition(" ")[2]
+    description = _text_or_not(head)
+    if description.startswith("text"):
         return TEXT
-    return OTHER if words.startswith("not") else re.split(r"[,(]", words)[0].split(" ", 1)[1]
+    return (
+        OTHER
+        if description.startswith("not")
+        else re.split(r"[,(]", description)[0].split(" ", 1)[1]
+    )
 
 
 def _format(head: bytes) -> str:
-    """Pillow's name of a format that is or might be read; empty if there is none."""
+    """Return Pillow's name of a format that may be readable; empty if there is none."""
     for start, kind in _FORMATS:
         if re.match(start, head, re.DOTALL):
             return kind
     brands = _brands(head)
-    if brands & {b"avif", b"avis"}:  # before HEIC: both may name the container's brand, mif1
+    if brands & {b"avif", b"avis"}:  # before HEIC, since both may have the brand mif1
         return "AVIF"
     if brands & _HEIF:
         return "HEIF"
@@ -112,12 +122,12 @@ def _brands(head: bytes) -> set[bytes]:
     if head[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(head[:4]), len(head))
-    places = [8, *range(16, end - 3, 4)]  # the number between them is the major brand's version
-    return {bytes(head[place : place + 4]) for place in places}
+    offsets = [8, *range(16, end - 3, 4)]  # bytes 12 to 15 are the version of the major brand
+    return {bytes(head[place : place + 4]) for place in offsets}
 
 
 def _lacks(kind: str) -> str:
-    """Return what has to be installed to read a format, as text; empty if nothing."""
+    """Return which library a format needs that is not installed, as text; empty if none."""
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
             return "an HEIC picture, which needs pillow-heif: pip install 'impasto[heif]'"
@@ -132,7 +142,7 @@ def _lacks(kind: str) -> str:
 
 
 def _foreign(head: bytes) -> str:
-    """Return the name, with its article, of a known kind of file that is not read."""
+    """Return the name, with its article, of a known format that is not supported."""
     return next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 _BASE, _IFD = ExifTags.Base, ExifTags.IFD
-# Of the first directory: what is true of a painted picture as well. The rest is about how the
-# pixels of the old file are stored.
+# Tags of the first directory that also hold for the stylised image. The others describe how the
+# pixels of the original file are stored.
 _KEPT = (
     _BASE.ImageDescription,
     _BASE.Make,
@@ -22,7 +22,7 @@ _KEPT = (
     _BASE.Artist,
     _BASE.Copyright,
 )
-# A maker's note is bound to its place in the old file; the sizes are the old ones.
+# Maker's notes contain offsets in the original file; the sizes are those of the original.
 _DROPPED = (
     _BASE.MakerNote,
     _BASE.ExifInteroperabilityOffset,
@@ -33,7 +33,7 @@ _DROPPED = (
 
 @dataclass(frozen=True)
 class Metadata:
-    """Hold the metadata that goes from a photo's file into the painted one.
+    """Metadata of a photo that is written to the stylised file.
 
     Attributes:
         exif: Tags and directories of tags by number, without orientation, thumbnail and maker's
@@ -45,26 +45,29 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
     def block(self) -> bytes:
-        """Return the EXIF block of a file with upright sRGB pixels; empty where there is none."""
+        """Return the EXIF block for a file with upright sRGB pixels; empty if there are no tags."""
         if not self.exif:
             return b""
-        made = Image.Exif()
+        block = Image.Exif()
         for tag, value in self.exif.items():
-            made[tag] = value
-        made[_BASE.Orientation] = 1
-        return made.tobytes()
+            block[tag] = value
+        block[_BASE.Orientation] = 1
+        return block.tobytes()
 
     def words(self) -> dict[int, str]:
-        """The tags of the first directory that are text, for a file that has no other room."""
+        """Return the text tags of the first directory, for a format without EXIF directories.
+
+        The date of recording replaces a missing date of the file.
+        """
         found = {tag: value for tag, value in self.exif.items() if isinstance(value, str)}
         taken = self.exif.get(_IFD.Exif, {}).get(_BASE.DateTimeOriginal)
         return found if taken is None else {_BASE.DateTime: taken, **found}
 
 
 def of(image: Image.Image) -> Metadata | None:
-    """The metadata of an image of Pillow's; None where it has none that can be read."""
+    """Return the metadata of a Pillow image; None if it has none that can be read."""
     exif: dict[int, Any] = {}
-    with contextlib.suppress(Exception):  # damaged EXIF is no reason to refuse the picture
+    with contextlib.suppress(Exception):  # damaged EXIF is ignored
         read = image.getexif()
         found = {int(tag): read[tag] for tag in _KEPT if tag in read}
         for ifd in (_IFD.Exif, _IFD.GPSInfo):
@@ -72,8 +75,8 @@ def of(image: Image.Image) -> Metadata | None:
             if tags:
                 found[int(ifd)] = tags
         if _IFD.Exif in found:
-            found[_IFD.Exif][_BASE.ColorSpace] = 1  # sRGB, whatever the photo was in
-        Metadata(found).block()  # fails where it cannot be written again
+            found[_IFD.Exif][_BASE.ColorSpace] = 1  # sRGB, to which the pixels are converted
+        Metadata(found).block()  # raises if it cannot be written
         exif = found
     dpi = None
     with contextlib.suppress(KeyError, TypeError, ValueError):
@@ -83,22 +86,22 @@ def of(image: Image.Image) -> Metadata | None:
 
 
 def read(data: bytes, kind: str) -> Metadata | None:
-    """The metadata of a file's bytes, of a format of Pillow's."""
+    """Return the metadata of a file, given its content and Pillow's name of its format."""
     with contextlib.suppress(Exception), Image.open(BytesIO(data), formats=[kind]) as image:
         return of(image)
     return None
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the orientation, 1 to 8 (EXIF 2.32, tag 274); 1 where the file has none."""
-    with contextlib.suppress(Exception):  # damaged EXIF is no reason to refuse the picture
+    """Return the EXIF orientation, 1 to 8 (EXIF 2.32, tag 274); 1 if there is none."""
+    with contextlib.suppress(Exception):  # damaged EXIF is ignored
         value = image.getexif().get(_BASE.Orientation, 1)
         return value if isinstance(value, int) else 1
     return 1
 
 
 def upright(a: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo how the camera was held: to the pose where row 0 is the top."""
+    """Apply an EXIF orientation to pixels (H, W, ...), so that row 0 is the top."""
     if orientation >= 5:
         a = np.swapaxes(a, 0, 1)  # 5 to 8 store columns as rows
     if orientation in (2, 3, 6, 7):

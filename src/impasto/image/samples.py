@@ -1,10 +1,10 @@
-"""Sample pictures that need no download: photos, paintings and textures.
+"""Sample images that need no download: photos, style images and textures.
 
-The photos and textures are files that ship inside scikit-image; by its `skimage.data` they are
-CC0 or free of known restrictions, but for "motorcycle" (Middlebury stereo benchmark, 2014), for
-which it states no licence. The paintings were drawn by code of this project
-(``tools/sample_paintings``): each has strokes or pieces at several scales, a palette and directions
-of its own.
+The photos and textures are files of scikit-image. According to its `skimage.data` they are CC0 or
+have no known restrictions, except for "motorcycle" (Middlebury stereo benchmark, 2014), for which
+it states no licence. The style images were drawn by code of this project
+(``tools/sample_paintings``): each has its own palette and directions, and details at several
+scales.
 
 >>> "swirls" in PAINTINGS and "astronaut" in PHOTOS
 True
@@ -57,15 +57,15 @@ _SMALLEST, _LARGEST = 128, 4096
 
 
 def names() -> list[str]:
-    """All samples: photos, then paintings, then textures."""
+    """Return the names of all samples: photos, then paintings, then textures."""
     return [*PHOTOS, *PAINTINGS, *TEXTURES]
 
 
 def load(name: str) -> Image:
-    """A sample of any kind; a painting comes at its usual size.
+    """Load a sample of any kind; a painting is 768 pixels wide and high.
 
     Args:
-        name: One of `names()`, with or without ``sample:`` before it.
+        name: One of `names()`, with or without the prefix ``sample:``.
 
     Raises:
         InputError: There is no such sample.
@@ -78,7 +78,7 @@ def load(name: str) -> Image:
 
 
 def photo(name: str) -> Image:
-    """A photo from scikit-image, at its own size (about 400 to 700 pixels a side).
+    """Load a photo from scikit-image, at its own size (about 400 to 700 pixels per side).
 
     Raises:
         InputError: `name` is not in `PHOTOS`.
@@ -88,7 +88,7 @@ def photo(name: str) -> Image:
 
 
 def texture(name: str) -> Image:
-    """A texture from scikit-image, 512 x 512.
+    """Load a texture from scikit-image, 512 x 512 pixels.
 
     Raises:
         InputError: `name` is not in `TEXTURES`.
@@ -98,11 +98,11 @@ def texture(name: str) -> Image:
 
 
 def painting(name: str, size: int = 768) -> Image:
-    """Return a sample painting, a square.
+    """Load a sample painting, a square.
 
     Args:
         name: One of `PAINTINGS`.
-        size: Pixels a side, 128 to 4096; the file has 768.
+        size: Pixels per side, 128 to 4096; the file has 768.
 
     Raises:
         InputError: `name` is not in `PAINTINGS`, or the size is out of range.
@@ -123,7 +123,7 @@ def _check(name: str, known: dict[str, str], what: str) -> None:
 
 
 def _bundled(name: str) -> Image:
-    """Read a picture out of the installed scikit-image, without importing it."""
+    """Read an image from the installed scikit-image, without importing it."""
     from impasto.image import load as read
 
     spec = find_spec("skimage")

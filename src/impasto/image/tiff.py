@@ -1,4 +1,4 @@
-"""TIFF of more than 8 bits a channel, which Pillow reads in part only: 16 and 32 bits, floats."""
+"""Read TIFF of more than 8 bits per channel, which Pillow supports only partly."""
 
 from __future__ import annotations
 
@@ -15,27 +15,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PLAIN, _DEFLATE = 1, (8, 32946)  # values of the tag Compression
-_DEPTHS = (8, 10, 12, 14, 16, 24, 32, 48)  # bits that integers of more bits are found to hold
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32, 48)  # numbers of bits that files use of a larger integer type
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the first page of a TIFF says of itself, without its pixels."""
+    """Header of the first page of a TIFF.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        pages: Number of pages.
+        orientation: EXIF orientation, 1 to 8.
+        icc: Colour profile, or None.
+        bits: Bits of the channel with most.
+        inverted: Whether 0 is white.
+        limit: Value of white by the tag MaxSampleValue; 0 without the tag.
+        whole: Whether white is the largest number of the type.
+    """
 
     width: int
     height: int
     pages: int
     orientation: int
     icc: bytes | None
-    bits: int  # of a channel, the largest
-    inverted: bool  # 0 is white
-    limit: int = 0  # the tag MaxSampleValue: what white is; 0 where it is not said
-    whole: bool = False  # white is the largest number of the type
+    bits: int
+    inverted: bool
+    limit: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Deep:
-    """Pixels of a TIFF: `color` (H, W, 1 or 3), `alpha` (H, W); uint16 or float32 in [0, 1]."""
+    """Pixels of a TIFF, uint16 or float32 in [0, 1].
+
+    Attributes:
+        color: (H, W, 1 or 3).
+        alpha: (H, W), or None.
+        note: A message for the user, or empty.
+    """
 
     color: NDArray[Any]
     alpha: NDArray[Any] | None
@@ -43,7 +61,7 @@ class Deep:
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of the first page, or None when only Pillow may make sense of it."""
+    """Return the header of the first page, or None if tifffile cannot read it."""
     from tifffile import TiffFile
 
     try:
@@ -60,19 +78,22 @@ def read_header(data: bytes) -> Header | None:
                 bits=max(bits) if isinstance(bits, tuple) else int(bits),
                 inverted=page.photometric == 0,
                 limit=int(np.max(limit.value)) if limit is not None else 0,
-                # who says what the colours are uses all the numbers there are
+                # files with a profile use the full range
                 whole=icc is not None,
             )
-    except Exception:  # whatever it is: Pillow has the last word, and its failure is reported
+    except Exception:  # Pillow is tried next, and its error is reported
         return None
 
 
 def read(data: bytes, header: Header) -> Deep | None:
-    """Pixels of more than 8 bits, or None when Pillow is the better reader or the only one.
+    """Read pixels of more than 8 bits, or return None for a file that Pillow should read.
 
-    Tifffile reads plain and deflated data; the rest (LZW, JPEG, CMYK, CIELAB) is left to Pillow.
-    Floats are taken as sRGB-encoded values like everything else; what lies outside [0, 1] is
-    clipped, with a note. Integers are scaled by what they hold, see :func:`scaled`.
+    Tifffile reads uncompressed and deflated data; the rest (LZW, JPEG, CMYK, CIELAB) is left to
+    Pillow. Floats are taken as sRGB-encoded values; values outside [0, 1] are clipped, with a note.
+    Integers are scaled, see :func:`scaled`.
+
+    Raises:
+        ValueError: The file is cut short, or its data is larger than its header says.
     """
     from tifffile import TiffFile
 
@@ -95,9 +116,9 @@ def read(data: bytes, header: Header) -> Deep | None:
 
 
 def _check_lengths(page: Any, data: bytes) -> None:
-    """Refuse a file that is cut short, or whose strips swell to more than they should hold.
+    """Raise an error for a file that is cut short, or whose strips are larger than declared.
 
-    Tifffile fills missing strips with zeros, and inflates without a bound.
+    Tifffile fills missing strips with zeros, and decompresses without a limit.
     """
     size = math.prod(page.chunks) * page.dtype.itemsize
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
@@ -114,7 +135,7 @@ def _check_lengths(page: Any, data: bytes) -> None:
 
 
 def _split(values: NDArray[Any], extra: tuple[int, ...], header: Header) -> Deep | None:
-    """Colour and alpha, by the tag ExtraSamples: 1 is alpha multiplied in, 2 is alpha apart."""
+    """Split into colour and alpha, by the tag ExtraSamples: 1 is premultiplied alpha, 2 is not."""
     colors = values.shape[2] - len(extra)
     if colors not in (1, 3) or values.dtype.kind not in "uif":
         return None
@@ -137,7 +158,7 @@ def _split(values: NDArray[Any], extra: tuple[int, ...], header: Header) -> Deep
 
 
 def unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Floating-point numbers as float32 in [0, 1]; NaN becomes 0."""
+    """Convert floating-point numbers to float32 in [0, 1]; NaN becomes 0."""
     clean = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
     return np.clip(clean, 0, 1).astype(np.float32)
 
@@ -145,20 +166,20 @@ def unit(values: NDArray[Any]) -> NDArray[np.float32]:
 def scaled(
     values: NDArray[Any], header: Header, *, premultiplied: bool = False
 ) -> tuple[NDArray[Any], str]:
-    """Integers by what they hold: 12 bits of 16 and the like become the full range.
+    """Scale integers to the full range, for files that use only a part of it.
 
-    Cameras of 10 to 14 bits and programs that count in 32 bits fill a part of their numbers, and
-    nearly all of these files do not say which. White is the tag MaxSampleValue, if there is one.
-    Otherwise it is the largest number of the fewest bits that hold all the colours, but for files
-    with a colour profile, which use all the numbers of their type.
+    Cameras of 10 to 14 bits and programs with 32-bit integers use only a part of the range, and
+    nearly all of these files do not declare which. White is the tag MaxSampleValue, if there is
+    one. Otherwise it is the largest number of the fewest bits that can store all the colours,
+    except for files with a colour profile, which use the full range of their type.
 
     Args:
         values: (H, W, 1 to 4), integers; the second and the fourth channel are alpha.
-        header: Of their file.
+        header: Header of the file.
         premultiplied: Whether alpha is multiplied into the colours.
 
     Returns:
-        uint16 or, where white needs more, float32 in [0, 1]; and a note for the user.
+        uint16 or, if white is above 65535, float32 in [0, 1]; and a note for the user.
     """
     most, count = int(np.iinfo(values.dtype).max), values.shape[2]
     colors = count if premultiplied or count in (1, 3) else count - 1
@@ -176,31 +197,31 @@ def scaled(
     tops = np.full(count, white, np.float64)
     tops[colors:][values[:, :, colors:].max((0, 1)) > white] = most
     if white == most == 65535:
-        return values.astype(np.uint16), "; ".join(notes)  # in the machine's byte order
-    shares = np.clip(values / tops, 0, 1)
+        return values.astype(np.uint16), "; ".join(notes)  # native byte order
+    fractions = np.clip(values / tops, 0, 1)
     if white <= 65535:
-        return np.rint(shares * 65535).astype(np.uint16), "; ".join(notes)
-    return shares.astype(np.float32), "; ".join(notes)
+        return np.rint(fractions * 65535).astype(np.uint16), "; ".join(notes)
+    return fractions.astype(np.float32), "; ".join(notes)
 
 
 @contextlib.contextmanager
 def silent_libtiff() -> Iterator[None]:
-    """Keep libtiff's own words on damaged data off the terminal.
+    """Suppress libtiff's messages on damaged data inside the context.
 
-    It writes them past Python, straight to file descriptor 2, and Pillow offers no other handle.
+    It writes them directly to file descriptor 2, and Pillow has no option to prevent that.
     """
     try:
-        kept = os.dup(2)
+        saved = os.dup(2)
     except OSError:  # there is no standard error
         yield
         return
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def unmultiply(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Check whether an image file has transparent pixels, at the least cost."""
+"""Check whether an image file has transparent pixels, decoding it only if needed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OPAQUE = {"JPEG", "BMP"}  # formats that the package reads without alpha
 
 
 def is_transparent(path: Path) -> bool:
-    """Check whether any pixel of an image is not opaque.
+    """Check whether an image has a pixel that is not opaque.
 
-    Pixels are only decoded where the header leaves it open.
+    Pixels are decoded only if the header does not decide it.
 
     Raises:
-        InputError: The picture cannot be read.
+        InputError: The image cannot be read.
     """
     with path.open("rb") as file:
         kind = kind_of(file.read(files.HEAD), str(path))
@@ -32,5 +32,5 @@ def _may_be(path: Path, kind: str) -> bool:
     try:
         with Image.open(path, formats=[kind]) as header:
             return header.has_transparency_data
-    except Exception:  # a damaged file: its own error comes when it is read
+    except Exception:  # damaged: reading it reports the error
         return True

@@ -1,4 +1,4 @@
-"""How far apart two images are: content, style in its several readings, smoothness.
+"""Losses between images: content, style, smoothness; and distances between sets of vectors.
 
 Example:
     >>> import torch

@@ -1,4 +1,4 @@
-"""Scaled and rotated copies of a style picture: more patches to choose from.
+"""Make scaled and rotated copies of a style image, which provide more patches to match.
 
 Li and Wand, "Combining Markov Random Fields and Convolutional Neural Networks for Image
 Synthesis", CVPR 2016, section 4: 7 scales, 5 rotations.
@@ -23,27 +23,27 @@ def augment_style(
     scale_step: float = 0.05,
     rotation_step: float = 7.5,
 ) -> list[Tensor]:
-    """Copies of a style picture in each of 2 * scales + 1 sizes and 2 * rotations + 1 angles.
+    """Return copies of a style image in 2 * scales + 1 sizes and 2 * rotations + 1 angles.
 
-    The paper has ``scales=3, rotations=2``. The authors' code has as many of both as the run
-    says, and powers of 1.05 for sizes where the paper has multiples of 5 %.
+    The paper uses ``scales=3, rotations=2``. The authors' code takes both numbers as options, and
+    scales by powers of 1.05 where the paper has multiples of 5 %.
 
-    A rotated copy is cut to the largest upright rectangle of the picture's own proportions that
-    lies inside it, so it has no empty corners.
+    A rotated copy is cropped to the largest upright rectangle inside it with the aspect ratio of
+    the image, so it has no empty corners.
 
     Args:
         image: (1, 3, H, W), RGB in [0, 1].
-        scales: Steps larger, and as many smaller, than the picture.
-        rotations: Steps to the left, and as many to the right.
-        scale_step: How much one step changes the size, as a part of it.
-        rotation_step: Degrees in one step.
+        scales: Number of larger sizes, and of smaller ones.
+        rotations: Number of angles to the left, and to the right.
+        scale_step: Difference between neighbouring sizes, as a fraction of the image's size.
+        rotation_step: Difference between neighbouring angles, in degrees.
 
     Returns:
-        (2 * scales + 1) * (2 * rotations + 1) pictures (1, 3, h, w) in [0, 1], with the picture
-        itself first.
+        (2 * scales + 1) * (2 * rotations + 1) images (1, 3, h, w) in [0, 1]; the first is
+        ``image``.
 
     Raises:
-        InputError: The steps reach size 0 or a right angle, or nothing is left of a copy.
+        InputError: The steps reach size 0 or a right angle, or a copy would have no pixels.
 
     Example:
         >>> [tuple(x.shape[2:]) for x in augment_style(torch.rand(1, 3, 40, 80), scales=1)]
@@ -65,7 +65,7 @@ def augment_style(
 
 
 def _resize(image: Tensor, scale: float) -> Tensor:
-    """The picture `scale` times as large, bicubic, averaged over what a new pixel covers."""
+    """Scale an image by bicubic interpolation with antialiasing."""
     size = [round(side * scale) for side in image.shape[2:]]
     if size == list(image.shape[2:]):
         return image
@@ -76,12 +76,12 @@ def _resize(image: Tensor, scale: float) -> Tensor:
 
 
 def _rotate(image: Tensor, degrees: float) -> Tensor:
-    """The picture turned to the left, bicubic, cut to the largest rectangle of its proportions."""
+    """Rotate an image to the left by bicubic interpolation, and crop it to its aspect ratio."""
     if degrees == 0:
         return image
     height, width = image.shape[2:]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    # The rectangle's corners, turned back, lie in the picture.
+    # The crop is the largest whose corners, rotated back, lie inside the image.
     wide, high = width * cos + height * abs(sin), width * abs(sin) + height * cos
     shrink = min(width / wide, height / high)
     rows, columns = int(height * shrink), int(width * shrink)
@@ -90,8 +90,8 @@ def _rotate(image: Tensor, degrees: float) -> Tensor:
     y = torch.arange(rows, device=image.device, dtype=image.dtype) - (rows - 1) / 2
     x = torch.arange(columns, device=image.device, dtype=image.dtype) - (columns - 1) / 2
     y, x = torch.meshgrid(y, x, indexing="ij")  # pixels from the centre
-    places = torch.stack((2 / width * (x * cos - y * sin), 2 / height * (x * sin + y * cos)), 2)
+    grid = torch.stack((2 / width * (x * cos - y * sin), 2 / height * (x * sin + y * cos)), 2)
     turned = F.grid_sample(
-        image, places.unsqueeze(0), mode="bicubic", padding_mode="border", align_corners=False
+        image, grid.unsqueeze(0), mode="bicubic", padding_mode="border", align_corners=False
     )
     return turned.clamp(0, 1)

@@ -1,7 +1,7 @@
-"""What style losses keep of the images of a batch, whatever its type.
+"""Select and combine the statistics that style losses compute of a batch, whatever their type.
 
-A statistic of a batch is a tensor (B, ...), or a tuple of such tensors. A set of vectors, whose
-number differs between images, is one entry of a list of B.
+The statistics of a batch are a tensor (B, ...), or a tuple of such tensors. Sets of vectors, whose
+number can differ between images, are a list with one entry per image.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from torch import Tensor
 
 
 def pick(kept: Any, index: Tensor) -> Any:
-    """Take what was kept of some images of a batch, in any order and any number of times.
+    """Select the statistics of some images of a batch, in any order and with repetition.
 
     Args:
-        kept: Of B images: a tensor (B, ...), a tuple of such tensors or None, or a list of B.
-        index: (N,), whole numbers below B.
+        kept: Statistics of B images: a tensor (B, ...), a tuple of such tensors or None, or a list
+            of B entries.
+        index: (N,), indices below B.
 
     Example:
         >>> pick([torch.zeros(2), torch.ones(3)], torch.tensor([1, 0, 1]))
@@ -32,7 +33,7 @@ def pick(kept: Any, index: Tensor) -> Any:
 
 
 def stack(batches: Sequence[Any]) -> Any:
-    """Put what was kept of several batches into one, the first batch first.
+    """Concatenate the statistics of several batches into those of one batch.
 
     Example:
         >>> stack([torch.zeros(1, 2), torch.ones(2, 2)]).shape
@@ -47,7 +48,7 @@ def stack(batches: Sequence[Any]) -> Any:
 
 
 def zeros(kept: Any) -> Any:
-    """Return what would have been kept of images that have no features at all: zeros."""
+    """Return statistics of the same type and shape that are all zero."""
     if isinstance(kept, Tensor):
         return torch.zeros_like(kept)
     if isinstance(kept, tuple):
@@ -56,10 +57,10 @@ def zeros(kept: Any) -> Any:
 
 
 def pairs(found: Sequence[Any], target: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield each entry of a list with its target, or with the only target that there is."""
+    """Yield each entry of a list with its target, or with the only target if there is one."""
     return zip(found, target if len(target) > 1 else list(target) * len(found), strict=True)
 
 
 def _like(kept: tuple[Any, ...], parts: Sequence[Any]) -> Any:
-    """Return the parts in a tuple of the same type, which may have names."""
+    """Return the parts as a tuple of the same type, which may be a named tuple."""
     return type(kept)(*parts) if hasattr(kept, "_fields") else tuple(parts)

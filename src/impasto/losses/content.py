@@ -1,4 +1,4 @@
-"""Content: how far the features of two pictures are apart, position by position."""
+"""Content loss: the distance of two feature maps, position by position."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ REDUCTIONS = ("mean", "sum", "half_sum")
 
 
 def content_loss(features: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Squared error between two feature maps.
+    """Compute the squared error between two feature maps.
 
     Source: Gatys, Ecker and Bethge, CVPR 2016, equation 1 is ``half_sum``; the authors' code and
     Johnson et al. 2016, equation 2, take the ``mean`` over channels and positions.
 
     Args:
-        features: (B, C, H, W), or pixels for the per-pixel loss of Johnson et al., section 3.2.
+        features: (B, C, H, W), or images for the pixel loss of Johnson et al., section 3.2.
         target: The same shape.
         reduction: ``mean``, ``sum`` or ``half_sum``.
 

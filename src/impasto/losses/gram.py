@@ -1,4 +1,4 @@
-"""Style as the Gram matrix of features: which channels fire together.
+"""Gram matrices of features: correlations between channels.
 
 Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015,
 equations 2 to 4, and "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016,
@@ -21,14 +21,14 @@ REDUCTIONS = ("sum", "mean")
 
 
 class _SelfProduct(torch.autograd.Function):
-    """XᵀX with the one matrix product that its gradient needs, where autograd would take two."""
+    """Computes XᵀX; its gradient takes one matrix product, where autograd would take two."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, fast: bool) -> Tensor:  # (B, N, C) -> (B, C, C)
         ctx.save_for_backward(x)
         ctx.fast = fast
         with torch.autocast(x.device.type, enabled=False), matrix_products(fast=fast):
-            # one picture at a time: a batched product would first copy the transpose
+            # one image at a time: a batched product would first copy the transpose
             return torch.stack([picture.T @ picture for picture in x])
 
     @staticmethod
@@ -42,14 +42,15 @@ class _SelfProduct(torch.autograd.Function):
 def gram_matrix(
     features: Tensor, *, normalization: str = "hw", guide: Tensor | None = None
 ) -> Tensor:
-    """The Gram matrix of a feature map, one for each picture of the batch.
+    """Compute the Gram matrix of each feature map of a batch.
 
     Args:
         features: (B, C, H, W) in any float format; computed in float32 or better.
-        normalization: What the sum over positions is divided by: ``none`` (Gatys' papers), ``hw``
-            (Gatys' PyTorch code), ``chw`` (Johnson et al. 2016, equation 4; Texture Networks).
-        guide: (B or 1, 1, H, W) position weights with mean 1, or None: the guided Gram matrix of
-            Gatys et al., CVPR 2017, section 4.1, of a region.
+        normalization: Divisor of the sum over positions: ``none`` is 1 (Gatys' papers), ``hw`` is
+            the number of positions (Gatys' PyTorch code), ``chw`` is positions times channels
+            (Johnson et al. 2016, equation 4; Texture Networks).
+        guide: (B or 1, 1, H, W) position weights with mean 1, or None: the guided Gram matrix of a
+            region, Gatys et al., CVPR 2017, section 4.1.
 
     Returns:
         (B, C, C), symmetric.
@@ -65,15 +66,20 @@ def gram_matrix(
     by = divisor(normalization, features.shape[1], features.shape[2] * features.shape[3])
     x = feature_vectors(features)  # (B, H*W, C)
     if guide is not None:
-        x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # weights enter the product once
-    # the products of bfloat16 features are exact in float32, so nothing is lost by the fast way
+        x = x * guide.to(x.dtype).flatten(1).unsqueeze(2).sqrt()  # the product squares it
+    # products of bfloat16 features are exact in float32, so the fast way is as precise
     fast = features.dtype is torch.bfloat16 and guide is None
     gram: Tensor = _SelfProduct.apply(x, fast)  # type: ignore[no-untyped-call]
     return gram / by
 
 
 def divisor(normalization: str, channels: int, positions: int) -> int:
-    """What the sum over positions is divided by.
+    """Return the number that the sum over positions is divided by.
+
+    Args:
+        normalization: ``none``, ``hw`` or ``chw``, see :func:`gram_matrix`.
+        channels: C.
+        positions: H * W.
 
     Raises:
         InputError: The normalisation is unknown.
@@ -86,9 +92,15 @@ def divisor(normalization: str, channels: int, positions: int) -> int:
 
 
 def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Return the squared distance of Gram matrices (B, C, C) from a target (B or 1, C, C).
+    """Compute the squared distance of Gram matrices from a target.
 
-    For each image the ``sum`` over entries or their ``mean``: (B,).
+    Args:
+        gram: (B, C, C).
+        target: (B or 1, C, C).
+        reduction: ``sum`` or ``mean`` over the entries of a matrix.
+
+    Returns:
+        (B,).
 
     Raises:
         InputError: The reduction is unknown.

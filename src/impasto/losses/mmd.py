@@ -1,8 +1,8 @@
-"""Style as a distribution: the maximum mean discrepancy between two sets of feature vectors.
+"""Maximum mean discrepancy (MMD) between two sets of feature vectors.
 
 MMD²(P, Q) = E k(x, x') + E k(y, y') - 2 E k(x, y), Gretton et al., JMLR 2012, lemma 6. Matching
-Gram matrices is minimising it with k(x, y) = (x·y)²: Li et al., "Demystifying Neural Style
-Transfer", IJCAI 2017, section 4.1. Nothing here knows of pictures: any two sets will do.
+Gram matrices minimises it for k(x, y) = (x·y)²: Li et al., "Demystifying Neural Style Transfer",
+IJCAI 2017, section 4.1. The functions take any two sets of vectors.
 """
 
 from __future__ import annotations
@@ -18,23 +18,31 @@ from impasto.errors import InputError
 
 ESTIMATORS = ("biased", "unbiased", "linear")
 
-_BLOCK = 2**24  # kernel values held at once: 64 MiB in float32
+_BLOCK = 2**24  # kernel values computed at a time: 64 MiB in float32
 
 
 @dataclass(frozen=True)
 class Linear:
-    """k(x, y) = x·y: compares means."""
+    """Kernel k(x, y) = x·y, which compares means."""
 
 
 @dataclass(frozen=True)
 class Polynomial:
-    """k(x, y) = (x·y + offset)^degree; degree 2 and offset 0 compare Gram matrices."""
+    """Kernel k(x, y) = (x·y + offset)^degree; degree 2 and offset 0 compare Gram matrices.
+
+    Attributes:
+        degree: At least 1.
+        offset: Finite, at least 0.
+
+    Raises:
+        InputError: A value is out of range.
+    """
 
     degree: int = 2
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no kernel."""
+        """Raise an error for values out of range."""
         if self.degree < 1:
             raise InputError(f"a polynomial kernel of degree {self.degree}: it must be at least 1")
         if not 0 <= self.offset < math.inf:
@@ -45,25 +53,28 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """k(x, y) = exp(-γ |x - y|²): compares all moments.
+    """Kernel k(x, y) = exp(-γ |x - y|²), which compares all moments.
 
     Attributes:
-        scale: γ in units of 1 / (mean squared distance of the two sets), measured at every call
-            and held constant for the gradient, as the authors' code does.
+        scale: γ in units of 1 / (mean squared distance of the two sets), which is computed at every
+            call and held constant for the gradient, as in the authors' code.
         bandwidth: γ itself; overrides ``scale`` when given.
+
+    Raises:
+        InputError: γ is not above 0, or not finite.
     """
 
     scale: float = 1.0
     bandwidth: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no kernel."""
+        """Raise an error for a γ out of range."""
         gamma = self.scale if self.bandwidth is None else self.bandwidth
-        if not 0 < gamma < math.inf:  # nor NaN
+        if not 0 < gamma < math.inf:  # also false for NaN
             raise InputError(f"a Gaussian kernel of scale {gamma}: it must be more than 0")
 
     def gamma(self, squared_distances: Tensor) -> Tensor | float:
-        """The γ to use for a sample of squared distances."""
+        """Return γ for a sample of squared distances."""
         if self.bandwidth is not None:
             return self.bandwidth
         return self.scale / squared_distances.detach().mean().clamp_min(1e-30)
@@ -81,7 +92,7 @@ def mmd2(
     subsample: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """MMD² between two sets of vectors.
+    """Estimate MMD² between two sets of vectors.
 
     ============  ==========================================================================
     ``biased``    all pairs, a V-statistic: never negative, 0 for a set with itself
@@ -89,8 +100,8 @@ def mmd2(
     ``linear``    disjoint random pairs, O(n): Gretton et al., lemma 14; unbiased, noisy
     ============  ==========================================================================
 
-    The first two are exact in O(n) for the linear kernel (means) and the quadratic one (Gram
-    matrices); otherwise they run over all pairs in blocks.
+    The first two take O(n) for the linear kernel (by means) and the quadratic one (by Gram
+    matrices); for other kernels they sum over all pairs in blocks.
 
     Args:
         x: (N, C).
@@ -98,13 +109,13 @@ def mmd2(
         kernel: :class:`Linear`, :class:`Polynomial` or :class:`Gaussian`.
         estimator: One of the table above.
         subsample: Draw this many vectors of each set first, without replacement.
-        generator: For the draws; None is torch's global one.
+        generator: Random generator; None is torch's global one.
 
     Returns:
         A scalar, differentiable in both sets.
 
     Raises:
-        InputError: The sets do not fit together or are too small for the estimator.
+        InputError: The sets differ in C or are too small for the estimator.
 
     Example:
         >>> x = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
@@ -139,7 +150,7 @@ def _estimate(
 
 
 def kernel_function(x: Tensor, y: Tensor, kernel: Kernel) -> Callable[[Tensor, Tensor], Tensor]:
-    """The kernel as a function (n, C), (m, C) -> (n, m), its bandwidth fitted to the two sets."""
+    """Return the kernel as a function (n, C), (m, C) -> (n, m), with γ fitted to the two sets."""
     if isinstance(kernel, Linear):
         return lambda a, b: a @ b.T
     if isinstance(kernel, Polynomial):
@@ -149,13 +160,13 @@ def kernel_function(x: Tensor, y: Tensor, kernel: Kernel) -> Callable[[Tensor, T
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """|a_i - b_j|² for two sets: (n, C), (m, C) -> (n, m), never negative."""
+    """Compute |a_i - b_j|² for two sets: (n, C), (m, C) -> (n, m), never negative."""
     norms = a.square().sum(1, keepdim=True) + b.square().sum(1)
     return (norms - 2 * a @ b.T).clamp_min(0)
 
 
 def draw(x: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """A random subset of the rows of (N, C) without replacement; all of them if there are fewer."""
+    """Draw a random subset of the rows of (N, C) without replacement; all if there are fewer."""
     if count >= x.shape[0]:
         return x
     order = torch.randperm(x.shape[0], generator=generator)[:count]
@@ -163,7 +174,7 @@ def draw(x: Tensor, count: int, generator: torch.Generator | None = None) -> Ten
 
 
 def _mean_squared_distance(x: Tensor, y: Tensor) -> Tensor:
-    """The mean of |x_i - y_j|² over all pairs, exact in O(n)."""
+    """Compute the mean of |x_i - y_j|² over all pairs, exactly and in O(n)."""
     mean_x, mean_y = x.detach().mean(0), y.detach().mean(0)
     spread = (x.detach() - mean_x).square().sum(1).mean() + (y.detach() - mean_y).square().sum(
         1
@@ -182,7 +193,7 @@ def _linear_kernel(x: Tensor, y: Tensor, unbiased: bool) -> Tensor:
 
 
 def _quadratic_kernel(x: Tensor, y: Tensor, unbiased: bool) -> Tensor:
-    """For (x·y)² the sum over all pairs is a product of Gram matrices."""
+    """Compute MMD² for (x·y)², whose sum over all pairs is a product of Gram matrices."""
     n, m = x.shape[0], y.shape[0]
     gram_x, gram_y = x.T @ x, y.T @ y
     if not unbiased:
@@ -213,7 +224,7 @@ def _mean_of_pairs(
 
 
 def _linear_time(x: Tensor, y: Tensor, kernel: Kernel, generator: torch.Generator | None) -> Tensor:
-    """The mean of k(x, x') + k(y, y') - k(x, y') - k(x', y) over disjoint pairs, reshuffled."""
+    """Compute the mean of k(x, x') + k(y, y') - k(x, y') - k(x', y) over disjoint random pairs."""
     pairs = min(x.shape[0], y.shape[0]) // 2
     x = x[torch.randperm(x.shape[0], generator=generator).to(x.device)]
     y = y[torch.randperm(y.shape[0], generator=generator).to(y.device)]

@@ -1,4 +1,4 @@
-"""Style as batch-norm statistics: the mean and standard deviation of each channel.
+"""Mean and standard deviation of each channel as style statistics.
 
 Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, section 4.2, equation 13.
 """
@@ -14,21 +14,27 @@ from impasto.nn.features import feature_vectors
 
 
 class Moments(NamedTuple):
-    """Statistics of a feature map, each (B, C)."""
+    """Statistics of a feature map.
+
+    Attributes:
+        mean: Mean of each channel, (B, C).
+        std: Standard deviation of each channel, (B, C).
+    """
 
     mean: Tensor
     std: Tensor
 
 
 def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8) -> Moments:
-    """The mean and the (biased) standard deviation of each channel.
+    """Compute the mean and the (biased) standard deviation of each channel.
 
     Args:
-        features: (B, C, H, W).
-        guide: (B or 1, 1, H, W) position weights with mean 1, or None for all positions alike.
-        eps: Added to the variance, since the root has no slope at 0.
+        features: (B, C, H, W) in any float format; computed in float32 or better.
+        guide: (B or 1, 1, H, W) position weights with mean 1; None weights all positions equally.
+        eps: Added to the variance, so that the gradient of the root is finite.
 
     Example:
+        >>> import torch
         >>> moments(torch.tensor([[[[1.0, 3.0]]]]))
         Moments(mean=tensor([[2.]]), std=tensor([[1.]]))
     """
@@ -40,13 +46,16 @@ def moments(features: Tensor, *, guide: Tensor | None = None, eps: float = 1e-8)
 
 
 def power_sums(features: Tensor, *, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The sums over positions of each channel's values and of their squares, each (B, C).
+    """Compute the sums over positions of each channel's values and of their squares.
 
-    They add up over the tiles of a picture.
+    The sums of an image are those of its tiles added up.
 
     Args:
         features: (B, C, H, W).
-        guide: (B or 1, 1, H, W) position weights, or None for all positions alike.
+        guide: (B or 1, 1, H, W) position weights; None weights all positions equally.
+
+    Returns:
+        Two tensors (B, C).
     """
     x = feature_vectors(features)
     weight = 1.0 if guide is None else guide.to(x.dtype).flatten(1).unsqueeze(2)
@@ -54,18 +63,30 @@ def power_sums(features: Tensor, *, guide: Tensor | None = None) -> tuple[Tensor
 
 
 def moments_of(mean: Tensor, square: Tensor, *, eps: float = 1e-8) -> Moments:
-    """The statistics of channels (B, C) of whose values and squares the means are known.
+    """Compute mean and standard deviation from the means of values and of squares.
 
-    The difference of large numbers: float64 keeps six digits of it where float32 has none.
+    The variance is a difference of large numbers, so float64 is recommended: where float32 loses
+    all digits, float64 keeps six.
+
+    Args:
+        mean: (B, C), means of the values.
+        square: (B, C), means of the squares.
+        eps: Added to the variance.
     """
     return Moments(mean, ((square - mean.square()).clamp_min(0) + eps).sqrt())
 
 
 def moments_distance(found: Moments, target: Moments, *, reduction: str = "mean") -> Tensor:
-    """Return the squared differences of means and of standard deviations, for each image (B,).
+    """Compute the squared differences of means and of standard deviations.
 
-    Over channels their ``sum``; or their ``mean``, with one 1/C in front, as the authors' code of
-    equation 13 has it.
+    Args:
+        found: Moments of B images.
+        target: Moments of B images or of one.
+        reduction: ``sum`` over channels, or ``mean``: divided by C, as in the authors' code of
+            equation 13.
+
+    Returns:
+        (B,).
 
     Raises:
         InputError: The reduction is unknown.

@@ -1,4 +1,4 @@
-"""Style as whole feature vectors: each position of the image is pulled to its nearest neighbour.
+"""Nearest-neighbour matching of feature vectors, as in Neural Neighbor Style Transfer.
 
 Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich, "Neural Neighbor Style Transfer", 2022:
 hypercolumns, their matching under the centred cosine distance, and the loss of the matched pairs.
@@ -17,10 +17,10 @@ from impasto.image.color_transfer import luminance
 from impasto.losses.patches import Precision, match_patches, patch_target
 from impasto.nn.features import at_least_float32
 
-_EPS = 1e-8  # below which a vector is taken to be zero: it resembles nothing
-_ROUNDS = 20  # of balancing the shares of several paintings
-_WINDOW = 9  # pixels a side that local contrast is measured over
-_FAINT = 0.01  # a contrast that counts as none, of luminance in [0, 1]
+_EPS = 1e-8  # shorter vectors count as zero: their cosines are 0
+_ROUNDS = 20  # iterations to balance the fractions of several style images
+_WINDOW = 9  # side of the window for local contrast, in pixels
+_FAINT = 0.01  # contrasts below this, of luminance in [0, 1], count little
 _SCRATCH = 128 * 2**20  # bytes for the products of a match
 
 
@@ -33,19 +33,20 @@ def hypercolumn_directions(
     projection: Tensor | None = None,
     positions: Tensor | None = None,
 ) -> Tensor:
-    """Stack the layers of one image at one resolution, centre the vectors, give them length 1.
+    """Compute centred hypercolumns of one image, scaled to length 1.
 
-    Each layer is divided by its channel count. Finer layers are averaged over the pixels of a
-    position, coarser ones interpolated bilinearly; the authors' code samples both bilinearly. With
-    a projection the stack itself is never in memory.
+    A hypercolumn stacks the vectors of several layers at one position. Each layer is divided by its
+    number of channels. Layers of higher resolution are averaged over the pixels of a position,
+    those of lower resolution interpolated bilinearly; the authors' code samples both bilinearly.
+    With a projection the stack itself is never in memory.
 
     Args:
         features: (1, C_l, h_l, w_l) each; C is the sum of C_l.
-        height: Of the result.
-        width: Of the result.
-        projection: (C, K), directions along which the vectors of length 1 are measured; None is
-            the vectors themselves, K = C.
-        positions: (N,), which positions to return; None is all.
+        height: Height of the result.
+        width: Width of the result.
+        projection: (C, K), directions to project the vectors of length 1 on; None returns the
+            vectors themselves, K = C.
+        positions: (N,), indices of the positions to return; None returns all.
 
     Returns:
         (1, K, height, width) in float32 or better, or (1, K, N, 1) of some positions.
@@ -76,17 +77,17 @@ def _resampled(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def rows_of(features: Tensor) -> Tensor:
-    """(1, C, h, w) -> (h*w, C); a view of it in channels_last."""
+    """Reshape (1, C, h, w) to (h*w, C); a view in channels_last."""
     return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
 
 
 def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
-    """Take positions on a regular grid with a random offset.
+    """Sample positions on a regular grid with a random offset.
 
     Args:
         features: (1, C, h, w).
-        count: How many positions at most along an axis.
-        maps: (1, T, H, W) of other resolutions, taken at the same places.
+        count: Maximum number of positions along an axis.
+        maps: (1, T, H, W) of other resolutions, sampled at the same positions.
 
     Returns:
         (1, C, r, c) and (1, T, r, c) for each map.
@@ -105,13 +106,13 @@ def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def principal_directions(rows: Tensor, count: int) -> Tensor:
-    """Estimate the directions in which vectors vary the most.
+    """Estimate the principal directions of a set of vectors, uncentred.
 
     Source: Halko, Martinsson and Tropp, SIAM Review 2011; draws from PyTorch's global generator.
 
     Args:
         rows: (N, C).
-        count: How many directions; at most N or C are found.
+        count: Number of directions; at most min(N, C) are returned.
 
     Returns:
         (C, count), orthonormal columns.
@@ -121,14 +122,14 @@ def principal_directions(rows: Tensor, count: int) -> Tensor:
 
 
 def tones(image: Tensor, height: int, width: int) -> Tensor:
-    """Lightness and local contrast of an image, standardised.
+    """Compute the standardised lightness and local contrast of an image.
 
     The local contrast is the logarithm of the standard deviation of the luminance over 9x9 pixels.
 
     Args:
         image: (1, 3, H, W), RGB in [0, 1].
-        height: Of the result.
-        width: Of the result.
+        height: Height of the result.
+        width: Width of the result.
 
     Returns:
         (1, 2, height, width), with mean 0 and standard deviation 1, clamped to [-2, 2].
@@ -142,7 +143,7 @@ def tones(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def local_contrast(light: Tensor) -> Tensor:
-    """The standard deviation of (1, 1, H, W) over the 9x9 pixels around each, fewer at the border.
+    """Compute the standard deviation of (1, 1, H, W) over 9x9 pixels, fewer at the border.
 
     Example:
         >>> float(local_contrast(torch.full((1, 1, 12, 12), 0.25)).max())
@@ -152,21 +153,21 @@ def local_contrast(light: Tensor) -> Tensor:
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
 
-    light = light - light.mean()  # or small differences drown in rounding
+    light = light - light.mean()  # reduces rounding errors of the difference below
     return (mean(light.square()) - mean(light).square()).clamp_min(0).sqrt()
 
 
 def with_tones(vectors: Tensor, tones: Tensor, weight: float) -> Tensor:
-    """Let scalar maps take part in a cosine match, as points on circles.
+    """Append scalar maps to unit vectors, as points on circles, for a cosine match.
 
     Each map t adds two channels, sqrt(weight) (cos(πt/4), sin(πt/4)). Their product for two
-    positions is weight cos(π(t - t')/4): largest where the tones agree, 0 where they lie 2 apart.
-    All positions get the same additional length, so a cosine match stays a cosine match.
+    positions is weight cos(π(t - t')/4): largest for equal tones, 0 for tones that differ by 2.
+    The vectors of all positions grow by the same length, so cosines remain comparable.
 
     Args:
         vectors: (1, C, h, w) of length 1.
-        tones: (1, T, h, w), standardised: within [-2, 2] where angles shall not wrap around.
-        weight: Of each map, against the cosine of the vectors.
+        tones: (1, T, h, w), standardised; within [-2, 2], so that angles do not wrap around.
+        weight: Weight of each map relative to the cosine of the vectors.
 
     Returns:
         (1, C + 2T, h, w).
@@ -184,26 +185,29 @@ def match_vectors(
     owners: Tensor | None = None,
     fast: bool = False,
 ) -> Tensor:
-    """For each position of a map the most similar position of some paintings, by cosine.
+    """Find for each position of a feature map the most similar position of style images by cosine.
 
     Args:
         query: (1, C, H, W).
-        paintings: For each painting its maps (1, C, h, w), of any sizes.
-        shares: (P,), how much of the positions each of the paintings gets; see `assign`.
-        owners: (H*W,), the painting that each position belongs to, instead of shares.
+        paintings: For each style image its feature maps (1, C, h, w), of any sizes.
+        shares: (P,), the fraction of the positions for each style image; see `assign`.
+        owners: (H*W,), the index of the style image for each position, instead of ``shares``.
         fast: See ``precision`` of :func:`impasto.losses.patches.match_patches`.
 
     Returns:
-        (H*W,), numbers of positions, which count on over all maps of all paintings.
+        (H*W,), indices of positions, counted over all maps of all style images.
+
+    Raises:
+        InputError: There are several style images, and neither ``shares`` nor ``owners``.
     """
     precision: Precision = "fast" if fast else "float32"
     rows, numbers, scores, first = query[0].flatten(1).T, [], [], 0
     for views in paintings:
         target = patch_target(views, size=1)
-        places = match_patches(query, target, precision=precision, memory_limit=_SCRATCH)
-        numbers.append(places + first)
+        matches = match_patches(query, target, precision=precision, memory_limit=_SCRATCH)
+        numbers.append(matches + first)
         if len(paintings) > 1:
-            found = target.pixels[places].to(rows)
+            found = target.pixels[matches].to(rows)
             scores.append(F.cosine_similarity(rows, found, eps=_EPS))
         first += target.places.shape[1]
     if len(paintings) == 1:
@@ -216,16 +220,16 @@ def match_vectors(
 
 
 def assign(scores: Tensor, shares: Tensor) -> Tensor:
-    """Choose a painting for each position so that each gets its share of the positions.
+    """Choose a style image for each position so that each gets its fraction of the positions.
 
-    A bias is added to the scores of each painting, and of the biased scores the highest wins.
+    A bias is added to the scores of each style image, and the highest biased score wins.
 
     Args:
-        scores: (P, N), how well each of N positions is matched by each of P paintings.
-        shares: (P,), with a sum of 1.
+        scores: (P, N), how well each of P style images matches each of N positions.
+        shares: (P,), fractions with a sum of 1.
 
     Returns:
-        (N,), numbers of paintings; where scores tie, shares are kept approximately.
+        (N,), indices of style images; with equal scores the fractions are only approximate.
 
     Example:
         >>> assign(torch.tensor([[0.9, 0.8, 0.7, 0.6], [0.1] * 4]), torch.tensor([0.25, 0.75]))
@@ -248,19 +252,20 @@ def assign(scores: Tensor, shares: Tensor) -> Tensor:
 
 
 def pairs_loss(rows: Tensor, targets: Tensor, *, lengths: bool = False) -> Tensor:
-    """Mean distance of pairs of vectors.
+    """Compute the mean distance of pairs of vectors.
 
     Args:
         rows: (N, C); the gradient flows here.
         targets: (N, C).
-        lengths: False is 1 - cosine, which knows no lengths, so that contrast is free to grow. True
-            is |x - y|² / (|x|² + |y|²): the same where lengths agree, and more where they differ.
+        lengths: False is 1 - cosine, which ignores lengths and leaves the contrast free. True is
+            |x - y|² / (|x|² + |y|²), which equals 1 - cosine for equal lengths, and is larger for
+            different ones.
 
     Returns:
         A scalar in float32 or better.
 
     Raises:
-        InputError: There are other targets than vectors.
+        InputError: The shapes differ.
 
     Example:
         >>> x = torch.tensor([[3.0, 0.0]])
@@ -272,7 +277,7 @@ def pairs_loss(rows: Tensor, targets: Tensor, *, lengths: bool = False) -> Tenso
             f"{tuple(rows.shape)} vectors cannot be paired with {tuple(targets.shape)}"
         )
     x, y = at_least_float32(rows), at_least_float32(targets)
-    # products instead of differences: nothing of the vectors' size is kept for the gradient
+    # products instead of differences: autograd then stores no further tensor of size (N, C)
     xy, xx, yy = (torch.einsum("nc,nc->n", a, b) for a, b in ((x, y), (x, x), (y, y)))
     if lengths:
         return (1 - 2 * xy / (xx + yy).clamp_min(_EPS)).mean()

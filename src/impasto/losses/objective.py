@@ -1,7 +1,7 @@
 """The weighted sum of losses that an image is optimised for, or a network trained for.
 
 Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
-ECCV 2016, section 3.2, have the content and style losses of Gatys et al. for the images of a batch.
+ECCV 2016, section 3.2, apply the content and style losses of Gatys et al. to a batch of images.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Losses = dict[str, Tensor]
 
 
 class Objective:
-    """A loss of images: content, pixels, style and smoothness, over one pass of one encoder.
+    """Sum of content, pixel, style and smoothness losses, computed in one pass of one encoder.
 
     Images and targets are batches (B, 3, H, W); a single target serves a whole batch. Losses are
-    means over the batch but for those whose reduction is a sum.
+    means over the batch, except those whose reduction is a sum.
 
-    With ``relative``, each content layer is measured in units of the loss that no features at all
-    would have, pixels in units of the loss of a black image, and each style loss, for every image
-    of the batch, in units of the loss of a style without features. Then a weight means the same for
-    every image, layer and flavour of the encoder.
+    With ``relative``, the loss of each content layer is divided by its value for zero features, the
+    pixel loss by its value for a black image, and each style loss, for every image of the batch, by
+    its value for zero features. A weight then means the same for all images, layers and flavours of
+    the encoder.
 
     Attributes:
-        tile: Side of the tiles that it is computed in; None is the whole at once.
+        tile: Side of the tiles that it is computed in, in pixels; None computes whole images.
 
     Args:
-        encoder: Runs once a call, as deep as the deepest layer added.
-        regions: Soft masks (1, 1, H, W) of the image, which styles may be confined to.
+        encoder: Called once for all losses, up to the deepest layer of them.
+        regions: Soft masks (1, 1, H, W) of the image, to which styles may be confined.
     """
 
     tile: int | None = None
@@ -69,6 +69,9 @@ class Objective:
             layers: A weight for each layer.
             reduction: See :func:`impasto.losses.content.content_loss`.
             relative: See the class.
+
+        Returns:
+            This objective.
         """
         features = self._maps(image, list(layers)) if isinstance(image, Tensor) else image
         for layer, weight in layers.items():
@@ -79,7 +82,7 @@ class Objective:
     def add_pixels(
         self, image: Tensor, weight: float, *, reduction: str = "mean", relative: bool = False
     ) -> Objective:
-        """Add the per-pixel distance to images (B, 3, H, W); a weight of 0 adds nothing."""
+        """Add the pixel distance to images (B, 3, H, W); a weight of 0 adds nothing."""
         if weight:
             self._pixels.append(Content.of("", weight, image.detach(), reduction, relative))
         return self
@@ -99,12 +102,15 @@ class Objective:
 
         Args:
             image: The style images, one for each image of a batch or one for all; or several views
-                of one, for a loss that takes them together; or features by layer (B, C, h, w).
-            terms: The sum of losses; a term that names its own layers weighs them equally.
-            layers: A weight for each layer, for the terms that name none.
-            weight: Of this style.
-            region: Index of the mask that this style is confined to; None is everywhere.
+                of one, for a loss that accepts them; or features by layer (B, C, h, w).
+            terms: The losses to sum; a term with layers of its own weights them equally.
+            layers: A weight for each layer, for the terms without layers of their own.
+            weight: Weight of this style.
+            region: Index of the mask that confines this style; None is the whole image.
             relative: See the class.
+
+        Returns:
+            This objective.
         """
         spreads = [(t, dict.fromkeys(t.layers, 1.0) if t.layers else layers) for t in terms]
         wanted = [(term.loss, layer) for term, spread in spreads for layer in spread]
@@ -113,16 +119,16 @@ class Objective:
         for term, spread in spreads:
             for layer, layer_weight in spread.items():
                 statistic = Statistic(term.loss, layer, region)
-                share, target = weight * term.weight * layer_weight, targets[term.loss, layer]
-                self._styles.append(Style.of(statistic, share, target, relative))
+                factor, target = weight * term.weight * layer_weight, targets[term.loss, layer]
+                self._styles.append(Style.of(statistic, factor, target, relative))
         return self
 
     def fork(self, index: Tensor | None = None) -> Objective:
-        """Return a copy, which what is added to it does not change.
+        """Return a copy, to which losses can be added without changing the original.
 
         Args:
-            index: (N,), for a batch of N images: which of the styles each of them shall have. None
-                leaves the styles as they are.
+            index: (N,), for each image of a batch of N the index of its style image. None keeps the
+                styles as they are.
         """
         made = copy(self)
         made._contents, made._pixels = [*self._contents], [*self._pixels]
@@ -134,14 +140,24 @@ class Objective:
     def add_smoothness(
         self, weight: float, *, kind: str = "squared", beta: float = 2.0, reduction: str = "sum"
     ) -> Objective:
-        """Ask for little total variation; a weight of 0 adds nothing."""
+        """Add the total variation; a weight of 0 adds nothing.
+
+        Args:
+            weight: Weight of the loss.
+            kind: See :func:`impasto.losses.smoothness.total_variation`.
+            beta: See there.
+            reduction: See there.
+
+        Returns:
+            This objective.
+        """
         if weight:
             self._smoothness.append(Smoothness(weight, kind, beta, reduction))
         return self
 
     @classmethod
     def stack(cls, objectives: Sequence[Objective]) -> Objective:
-        """Return the objective of a batch, given those of its images, which differ in style."""
+        """Combine objectives of single images, which differ in style only, into that of a batch."""
         made = objectives[0].fork()
         rows = zip(*(one._styles for one in objectives), strict=True)
         made._styles = [Style.stack(styles) for styles in rows]
@@ -149,10 +165,16 @@ class Objective:
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> Objective:
-        """Measure each style loss in units of its value for ``image``, so that weights compare.
+        """Divide each style loss by its value for ``image``, so that weights are comparable.
 
-        Losses differ by many orders of magnitude between kernels and layers; after this a weight
-        says what share of the way to the style that term and layer has.
+        Losses differ by many orders of magnitude between kernels and layers. Afterwards a weight is
+        the contribution of its term and layer at ``image``.
+
+        Args:
+            image: (B, 3, H, W).
+
+        Returns:
+            This objective.
         """
         found = self._describe(image)
         for index, style in enumerate(self._styles):
@@ -162,16 +184,21 @@ class Objective:
 
     @property
     def targets(self) -> dict[Statistic, Any]:
-        """Return what is kept of the style images, by loss, layer and region."""
+        """Return the statistics of the style images, by loss, layer and region."""
         return {style.statistic: style.target for style in self._styles}
 
     @property
     def stochastic(self) -> bool:
-        """Check whether its values depend on random draws."""
+        """Check whether a loss depends on random draws."""
         return any(getattr(style.statistic.loss, "stochastic", False) for style in self._styles)
 
     def __call__(self, image: Tensor) -> Losses:
-        """Return the losses of images (B, 3, H, W), scalars: ``total`` and its weighted parts."""
+        """Compute the losses of images (B, 3, H, W).
+
+        Returns:
+            Scalars: ``total``, and its weighted parts ``content``, ``style``, ``pixel`` and
+            ``smoothness`` as far as they were added.
+        """
         features = self.encoder(image, self._layers())
         losses = {"total": image.new_zeros(())}
         if self._contents:
@@ -183,7 +210,7 @@ class Objective:
         return losses
 
     def _statistics(self) -> list[Statistic]:
-        """All that the style losses ask of a picture, each once."""
+        """Return the statistics that the style losses compare, each once."""
         return list({style.statistic: None for style in self._styles})
 
     def _layers(self) -> list[str]:
@@ -191,13 +218,13 @@ class Objective:
         return sorted(contents | {style.statistic.layer for style in self._styles})
 
     def _maps(self, image: Tensor, layers: Sequence[str]) -> Features:
-        """The features of a whole picture."""
+        """Return the features of an image by layer."""
         return self.encoder(image, layers)
 
     def _targets(
         self, views: Sequence[Tensor | Features], wanted: Sequence[tuple[StyleLoss, str]]
     ) -> dict[tuple[StyleLoss, str], Any]:
-        """Return what each loss keeps, at a layer, of style images or of the views of one."""
+        """Return the target of each loss and layer for style images, or for the views of one."""
         layers, targets = sorted({layer for _, layer in wanted}), {}
         seen = [self.encoder(view, layers) if isinstance(view, Tensor) else view for view in views]
         for loss, layer in wanted:
@@ -206,7 +233,7 @@ class Objective:
         return targets
 
     def _describe(self, image: Tensor) -> dict[Statistic, Any]:
-        """All that the style losses ask of a picture."""
+        """Return the statistics of an image that the style losses compare."""
         return self._described(self.encoder(image, [s.statistic.layer for s in self._styles]))
 
     def _described(self, features: Features) -> dict[Statistic, Any]:
@@ -243,12 +270,15 @@ def _sum(parts: list[Tensor]) -> Tensor:
 
 
 def guide_at(mask: Tensor, height: int, width: int) -> Tensor:
-    """A soft mask as position weights with mean 1 at the resolution of a layer.
+    """Convert a soft mask to position weights with mean 1 at the resolution of a layer.
 
     Args:
         mask: (1, 1, H, W) in [0, 1].
-        height: Of the layer.
-        width: Of the layer.
+        height: Height of the layer.
+        width: Width of the layer.
+
+    Returns:
+        (1, 1, height, width).
 
     Raises:
         InputError: The mask is empty.

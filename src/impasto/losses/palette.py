@@ -1,4 +1,4 @@
-"""Colours that a painting does not have."""
+"""Palette loss: penalise colours that the style image does not contain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Palette(NamedTuple):
-    """Within which values a picture's colours lie.
+    """Range of the colours of images.
 
     Attributes:
-        low: (B, 3), the least of each channel.
-        high: (B, 3), the greatest.
+        low: (B, 3), the minimum of each channel.
+        high: (B, 3), the maximum of each channel.
     """
 
     low: Tensor
@@ -22,11 +22,11 @@ class Palette(NamedTuple):
 
 
 def palette_of(picture: Tensor, outside: float = 0.002) -> Palette:
-    """The range of each channel of a picture (B, 3, H, W), but for a share of its pixels.
+    """Compute the range of each channel of images, ignoring a small fraction of outliers.
 
     Args:
-        picture: In [0, 1].
-        outside: The share that may lie below it, and as many above.
+        picture: (B, 3, H, W) in [0, 1].
+        outside: Fraction of the pixels below the range, and of those above.
     """
     values = picture.flatten(2).float()  # (B, 3, H*W)
     low, high = (torch.quantile(values, q, dim=2) for q in (outside, 1 - outside))
@@ -34,15 +34,18 @@ def palette_of(picture: Tensor, outside: float = 0.002) -> Palette:
 
 
 def palette_loss(picture: Tensor, palette: Palette) -> Tensor:
-    """The mean distance of a picture's colours from a palette: 0 where all lie within it.
+    """Compute the mean distance of an image's colours from a palette; 0 if all lie within it.
 
-    A network with instance norms can win by a small patch of a colour that is nowhere in the
-    painting: it moves the statistics of its channels, and with them the contrast of all the rest.
-    Gram matrices hardly see so few pixels; this does.
+    A network with instance norms can lower a Gram loss by a small patch of a colour that does not
+    occur in the style image: it changes the statistics of the channels, and with them the contrast
+    of the rest. Gram matrices hardly depend on so few pixels; this loss does.
 
     Args:
         picture: (B, 3, H, W) in [0, 1].
-        palette: Of one painting for each picture.
+        palette: One range for each image, or one for all.
+
+    Returns:
+        A scalar.
     """
     low, high = (bound[..., None, None] for bound in palette)
     return ((low - picture).relu() + (picture - high).relu()).mean()
@@ -51,12 +54,12 @@ def palette_loss(picture: Tensor, palette: Palette) -> Tensor:
 def with_palette(
     losses: Mapping[str, Tensor], picture: Tensor, palette: Palette, weight: float
 ) -> dict[str, Tensor]:
-    """Losses of a batch with :func:`palette_loss` as one more part of their total.
+    """Add the weighted :func:`palette_loss` to the losses of a batch.
 
     Args:
-        losses: By name, among them ``total``.
+        losses: Losses by name, among them ``total``.
         picture: (B, 3, H, W) in [0, 1].
-        palette: Of one painting for each picture.
+        palette: The range for each image.
         weight: 0 leaves the losses as they are.
     """
     if not weight:

@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ."""
+"""Total variation: the differences between neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("squared", "beta", "anisotropic")
 def total_variation(
     image: Tensor, *, kind: str = "squared", beta: float = 2.0, reduction: str = "sum"
 ) -> Tensor:
-    """The total variation of an image.
+    """Compute the total variation of an image.
 
     ========================  ==============================================================
     ``squared``               sum of (x[i+1,j] - x[i,j])² and (x[i,j+1] - x[i,j])²: Johnson et
@@ -26,7 +26,7 @@ def total_variation(
         image: (B, C, H, W).
         kind: One of the table above.
         beta: The exponent of ``beta``; below 2 the gradient is kept finite by a small floor.
-        reduction: ``sum``, or ``mean`` (the sum over the number of pixel values).
+        reduction: ``sum``, or ``mean`` (the sum divided by the number of values).
 
     Returns:
         A scalar.
@@ -51,7 +51,7 @@ def total_variation(
         value = down.abs().sum() + right.abs().sum()
     elif kind == "beta":
         squares = down[..., :-1].square() + right[..., :-1, :].square()
-        floor = 0.0 if beta >= 2 else 1e-12  # x^(beta/2) has no slope at 0 for beta below 2
+        floor = 0.0 if beta >= 2 else 1e-12  # below 2 the gradient of x^(beta/2) is infinite at 0
         value = (squares + floor).pow(beta / 2).sum()
     else:
         raise InputError(f"unknown total variation {kind!r}: choose {', '.join(KINDS)}")

@@ -1,7 +1,7 @@
-"""Style losses: what each keeps of a style picture, finds in the picture in the making, compares.
+"""Style losses: the statistics that each computes of an image, and their distance.
 
-Those whose statistics are sums over positions say so (:class:`Additive`): of a large picture they
-can be gathered tile by tile, and so can their gradients.
+Losses whose statistics are sums over positions implement :class:`Additive`: statistics and
+gradients of a large image can then be computed tile by tile.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ Sums = tuple[Tensor, ...]
 
 
 class StyleLoss(Protocol):
-    """What a style loss has: a target side, computed once, and an image side for every step.
+    """Interface of a style loss: ``target`` for style images, ``describe`` for images that change.
 
-    Both are of a batch: tensors (B, ...), tuples of them, or lists of B, see
-    :mod:`impasto.losses.batches`. A target of one style image serves all images of a batch.
+    Both return statistics of a batch: tensors (B, ...), tuples of them, or lists of B, see
+    :mod:`impasto.losses.batches`. The target of one style image serves all images of a batch.
     """
 
     def target(self, features: Any) -> Any:
-        """Keep what counts of style images' features (B, C, H, W), or of a list of views of one."""
+        """Return the statistics of style images' features (B, C, H, W), or of a list of views."""
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
-        """Return the same of images in the making, within the region that ``guide`` weighs."""
+        """Return the statistics of images, with positions weighted by ``guide``."""
 
     def distance(self, found: Any, target: Any) -> Tensor:
-        """Return how far each image is from its target: (B,), in float32 or better."""
+        """Return the distance of each image from its target: (B,), in float32 or better."""
 
 
 class Additive(StyleLoss, Protocol):
-    """A style loss whose statistics are sums over positions: those of tiles add up."""
+    """A style loss whose statistics are sums over positions, so that those of tiles add up."""
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
-        """The sums over the positions of (1, C, h, w), each weighed by ``guide``."""
+        """Return the sums over the positions of (1, C, h, w), each weighted by ``guide``."""
 
     def of_sums(self, sums: Sums, positions: int) -> Any:
-        """What ``describe`` finds in a picture of so many positions with these sums."""
+        """Return what ``describe`` returns, given the sums over so many positions."""
 
 
 def additive(loss: StyleLoss) -> TypeGuard[Additive]:
-    """Whether a loss, with the options that it has, can be gathered tile by tile."""
+    """Check whether a loss, with its options, can be computed tile by tile."""
     return hasattr(loss, "sums") and getattr(loss, "exact", True)
 
 
 def unit(loss: StyleLoss, target: Any) -> Tensor:
-    """Return the loss (B,) that images without any features would have: what makes losses compare.
+    """Return the loss (B,) of images with zero features, which serves as a unit of the loss.
 
-    A loss whose images are kept in another form than its targets has a method ``unit`` of its own.
+    A loss whose ``describe`` and ``target`` return different types has a method ``unit``.
     """
     if hasattr(loss, "unit"):
         own: Tensor = loss.unit(target)
@@ -68,10 +68,10 @@ def unit(loss: StyleLoss, target: Any) -> Tensor:
 
 
 class _StatisticLoss:
-    """Keeps of a style image what is found in the image in the making."""
+    """Base class of losses whose ``target`` is the same statistic as ``describe``."""
 
     def target(self, features: Tensor) -> Any:
-        """Return the statistic of style images, see ``describe``."""
+        """Return the statistics of style images, see ``describe``."""
         return self.describe(features)
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
@@ -80,7 +80,7 @@ class _StatisticLoss:
 
 @dataclass(frozen=True)
 class GramLoss(_StatisticLoss):
-    """Squared distance of Gram matrices, see :mod:`impasto.losses.gram`."""
+    """Squared distance of Gram matrices, with the options of :mod:`impasto.losses.gram`."""
 
     normalization: str = "hw"
     reduction: str = "mean"
@@ -90,11 +90,11 @@ class GramLoss(_StatisticLoss):
         return gram_matrix(features, normalization=self.normalization, guide=guide)
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
-        """The products of channels, (1, C, C)."""
+        """Return the sums of products of channels, (1, C, C)."""
         return (gram_matrix(features, normalization="none", guide=guide),)
 
     def of_sums(self, sums: Sums, positions: int) -> Tensor:
-        """The Gram matrix (1, C, C)."""
+        """Return the Gram matrix (1, C, C)."""
         return sums[0] / divisor(self.normalization, sums[0].shape[-1], positions)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class GramLoss(_StatisticLoss):
 
 @dataclass(frozen=True)
 class MomentsLoss(_StatisticLoss):
-    """Squared distance of batch-norm statistics, see :mod:`impasto.losses.moments`."""
+    """Squared distance of channel means and deviations, see :mod:`impasto.losses.moments`."""
 
     reduction: str = "mean"
 
@@ -113,11 +113,11 @@ class MomentsLoss(_StatisticLoss):
         return moments(features, guide=guide)
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
-        """The values of each channel and their squares, (1, C) each."""
+        """Return the sums of the values of each channel and of their squares, (1, C) each."""
         return power_sums(features, guide=guide)
 
     def of_sums(self, sums: Sums, positions: int) -> Moments:
-        """The mean and standard deviation, each (1, C)."""
+        """Return the mean and standard deviation, each (1, C)."""
         return moments_of(sums[0] / positions, sums[1] / positions)
 
     def distance(self, found: Moments, target: Moments) -> Tensor:
@@ -126,13 +126,13 @@ class MomentsLoss(_StatisticLoss):
 
 
 class _MMDLoss:
-    """What the three kernels share: features as a set of vectors, compared by MMD²."""
+    """Base class of MMD² losses: compares the features as sets of vectors."""
 
     estimator: str
     subsample: int
 
     def __post_init__(self) -> None:
-        """Refuse what can give no value as soon as it is written down."""
+        """Raise an error for values out of range."""
         _ = self.kernel
         if self.estimator not in mmd.ESTIMATORS:
             known = ", ".join(mmd.ESTIMATORS)
@@ -150,11 +150,11 @@ class _MMDLoss:
         return True
 
     def target(self, features: Tensor) -> list[Tensor]:
-        """Keep each style image's feature vectors, (H*W, C)."""
+        """Return the feature vectors of each style image, (H*W, C)."""
         return [x.clone() for x in feature_vectors(features)]
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> list[Tensor]:
-        """Return each image's feature vectors, (H*W, C); of a region, drawn by its weights."""
+        """Return the feature vectors of each image, (H*W, C); ``guide`` weights a random draw."""
         vectors = list(feature_vectors(features))
         if guide is None:
             return vectors
@@ -162,7 +162,7 @@ class _MMDLoss:
         return [x[weights.multinomial(count, replacement=True)] for x in vectors]
 
     def distance(self, found: list[Tensor], target: list[Tensor]) -> Tensor:
-        """Return MMD² (B,) by the chosen estimator, on a draw from torch's generator each time."""
+        """Return MMD² (B,) of random subsets, by the estimator of this loss."""
         measure = partial(
             mmd.mmd2, kernel=self.kernel, estimator=self.estimator, subsample=self.subsample
         )
@@ -171,18 +171,18 @@ class _MMDLoss:
 
 @dataclass(frozen=True)
 class LinearLoss(_StatisticLoss):
-    """MMD² with k = x·y, which is the distance of means: exact, and cheap."""
+    """MMD² with k = x·y: the squared distance of means, computed exactly."""
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """Return the (guided) mean of each channel (B, C)."""
         return moments(features, guide=guide).mean
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
-        """The values of each channel, (1, C)."""
+        """Return the sums of the values of each channel, (1, C)."""
         return power_sums(features, guide=guide)[:1]
 
     def of_sums(self, sums: Sums, positions: int) -> Tensor:
-        """The mean of each channel (1, C)."""
+        """Return the mean of each channel (1, C)."""
         return sums[0] / positions
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ class LinearLoss(_StatisticLoss):
 
 @dataclass(frozen=True)
 class PolynomialLoss(_MMDLoss):
-    """MMD² with k = (x·y + offset)^degree; exact for degree 2, where it compares Gram matrices."""
+    """MMD² with k = (x·y + offset)^degree; exact by Gram matrices if biased and of degree 2."""
 
     degree: int = 2
     offset: float = 0.0
@@ -201,31 +201,31 @@ class PolynomialLoss(_MMDLoss):
 
     @property
     def kernel(self) -> mmd.Kernel:
-        """The kernel with this loss's numbers."""
+        """Return the kernel with this loss's parameters."""
         return mmd.Polynomial(self.degree, self.offset)
 
     def target(self, features: Tensor) -> Any:
-        """Gram matrix and means where these are all that counts, else the vectors themselves."""
+        """Return Gram matrix and means if the loss is exact, else the feature vectors."""
         return self.describe(features) if self.exact else super().target(features)
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Any:
-        """The same of the picture."""
+        """Return the same of images, see ``target``."""
         if not self.exact:
             return super().describe(features, guide)
         gram = gram_matrix(features, normalization="hw", guide=guide)
         return gram, moments(features, guide=guide).mean if self.offset else None
 
     def sums(self, features: Tensor, guide: Tensor | None = None) -> Sums:
-        """The products of channels, (1, C, C), and with an offset their values, (1, C)."""
+        """Return sums over positions: products of channels (1, C, C), and with an offset values."""
         gram = gram_matrix(features, normalization="none", guide=guide)
         return (gram, *(power_sums(features, guide=guide)[:1] if self.offset else ()))
 
     def of_sums(self, sums: Sums, positions: int) -> Any:
-        """Gram matrix and means."""
+        """Return the Gram matrix and, with an offset, the means."""
         return sums[0] / positions, sums[1] / positions if self.offset else None
 
     def distance(self, found: Any, target: Any) -> Tensor:
-        """Return MMD² (B,), from the Gram matrices where that is exact."""
+        """Return MMD² (B,), from Gram matrices and means if the loss is exact."""
         if not self.exact:
             return super().distance(found, target)
         squared = gram_distance(found[0], target[0], reduction="sum")
@@ -240,7 +240,7 @@ class PolynomialLoss(_MMDLoss):
 
     @property
     def exact(self) -> bool:
-        """Whether Gram matrix and means are all that counts."""
+        """Check whether MMD² is a function of Gram matrices and means."""
         return self.degree == 2 and self.estimator == "biased"
 
 
@@ -248,8 +248,7 @@ class PolynomialLoss(_MMDLoss):
 class GaussianLoss(_MMDLoss):
     """MMD² with k = exp(-γ|x - y|²), γ in units of 1 / mean squared distance.
 
-    All pairs of ``subsample`` vectors a side; ``estimator=linear`` with a large subsample is the
-    authors' way, noisier for the same time.
+    The authors' ``estimator=linear`` needs a larger ``subsample`` and is noisier at equal cost.
     """
 
     scale: float = 1.0
@@ -258,13 +257,13 @@ class GaussianLoss(_MMDLoss):
 
     @property
     def kernel(self) -> mmd.Kernel:
-        """The kernel with this loss's numbers."""
+        """Return the kernel with this loss's parameters."""
         return mmd.Gaussian(self.scale)
 
 
 @dataclass(frozen=True)
 class PatchLoss:
-    """Each patch to its nearest style patch, see :func:`impasto.losses.patches.patch_loss`."""
+    """Distance of patches to their nearest style patches, see :mod:`impasto.losses.patches`."""
 
     size: int = 3
     stride: int = 1
@@ -273,18 +272,18 @@ class PatchLoss:
     reduction: patches.Reduction = "mean"
 
     def target(self, features: Tensor | Sequence[Tensor]) -> list[patches.PatchTarget]:
-        """Keep the patches and norms of each style map, or of several views of one."""
+        """Return the patches of each style image, or of several views of one."""
         maps = features.split(1) if isinstance(features, Tensor) else [features]
         return [patches.patch_target(x, size=self.size, stride=self.style_stride) for x in maps]
 
     def describe(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves; patches know no guide."""
+        """Return the features themselves; raise InputError for a guide, which is not supported."""
         if guide is not None:
             raise InputError("the patch loss takes no masks; the pipeline blends regions instead")
         return features
 
     def unit(self, target: list[patches.PatchTarget]) -> Tensor:
-        """Return the mean square of each style map, (B,)."""
+        """Return the mean square of the features of each style image, (B,)."""
         return torch.stack([at_least_float32(one.pixels).square().mean() for one in target])
 
     def distance(self, found: Tensor, target: list[patches.PatchTarget]) -> Tensor:

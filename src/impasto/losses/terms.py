@@ -1,10 +1,11 @@
-"""The short text that names a sum of style losses.
+"""Parse the text that names a weighted sum of style losses.
 
 ``0.5 gram + 0.5 moments@relu1_1,relu2_1`` is half a Gram loss on the method's own layers and half a
-moments loss on two. Options stand in brackets: ``polynomial(offset=1) + 0.1 gaussian(scale=2)``.
+moments loss on two layers. Options stand in parentheses:
+``polynomial(offset=1) + 0.1 gaussian(scale=2)``.
 
-The names are those of the package, those that entry points ``impasto.losses`` of other packages
-name, and those that a program registers by :func:`register_loss`.
+Losses come from this package, from the entry points ``impasto.losses`` of other packages, and from
+:func:`register_loss`.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ _NAME = r"[a-z][a-z0-9_-]*"
 
 
 def register_loss(name: str) -> Callable[[_L], _L]:
-    """Put a style loss into the table, so that the text of losses may name it.
+    """Register a style loss class under a name that texts of losses can use.
 
     The class is a frozen dataclass with the methods of
-    :class:`~impasto.losses.style.StyleLoss`; its fields, which have defaults, are the options that
-    stand in brackets.
+    :class:`~impasto.losses.style.StyleLoss`. Its fields, all with defaults, are the options in
+    parentheses.
 
     Args:
-        name: Lower case letters, digits, ``_`` and ``-``, a letter first.
+        name: Lower case letters, digits, ``_`` and ``-``, beginning with a letter.
 
     Raises:
         InputError: The name has other characters, or another class has it.
@@ -61,10 +62,10 @@ def register_loss(name: str) -> Callable[[_L], _L]:
         raise InputError(f"{name!r} cannot name a loss: take lower case letters and digits")
 
     def register(kind: _L) -> _L:
-        before = LOSSES.setdefault(name, kind)
-        if _origin(before) != _origin(kind):
+        first = LOSSES.setdefault(name, kind)
+        if _origin(first) != _origin(kind):
             raise InputError(
-                f"two losses are called {name!r}: {_origin(before)} and {_origin(kind)}; rename one"
+                f"two losses are called {name!r}: {_origin(first)} and {_origin(kind)}; rename one"
             )
         LOSSES[name] = kind
         return kind
@@ -94,7 +95,14 @@ def _discover() -> None:
 
 @dataclass(frozen=True)
 class Term:
-    """One summand: a loss, its weight, and its layers (None: those of the method)."""
+    """A summand: a style loss with weight and layers.
+
+    Attributes:
+        loss: The style loss.
+        name: Its registered name.
+        weight: Its weight.
+        layers: Its layers; None takes those of the method.
+    """
 
     loss: StyleLoss
     name: str
@@ -103,7 +111,7 @@ class Term:
 
 
 def layers_of(terms: Iterable[Term], layers: Iterable[str]) -> list[str]:
-    """Return all layers where terms compare: their own, and those for the terms without.
+    """Return all layers that terms use: their own, and ``layers`` for terms without.
 
     Example:
         >>> layers_of(parse("gram + moments@relu2_1,relu2_2"), ["relu1_1", "relu2_1"])
@@ -122,7 +130,7 @@ _TERM = re.compile(
 
 
 def parse(text: str) -> tuple[Term, ...]:
-    """Read a weighted sum of style losses from its text form.
+    """Parse the text of a weighted sum of style losses.
 
     Raises:
         InputError: The text does not parse, or names an unknown loss or option.

@@ -1,9 +1,9 @@
-"""An objective of a picture that is too large to go through the encoder at once.
+"""Compute an objective tile by tile, for images too large to encode at once.
 
-Gram matrices, moments and means are sums over positions. A first pass over tiles adds them up; the
-loss of the sums, and its slope in each of them, is then known; a second pass takes each tile's
-gradient against these slopes. That is the gradient of the whole picture, up to rounding, and the
-memory of one tile.
+Gram matrices, moments and means are sums over positions. A first pass over the tiles adds up these
+sums, which give the loss and its derivative with respect to each sum. A second pass computes each
+tile's gradient from these derivatives. The result is the gradient for the whole image, up to
+rounding, with the memory of one tile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from impasto.nn.vgg import Encoder, Features
 
 
 class _Seen(NamedTuple):
-    """A tile, the pixels that it was encoded with, and its features without the halo's."""
+    """A tile, the pixels that were encoded for it, and its features without the halo."""
 
     tile: Tile
     pixels: Tensor
@@ -31,15 +31,15 @@ class _Seen(NamedTuple):
 
 
 class TiledObjective(Objective):
-    """The same loss and the same gradient as :class:`Objective`, tile by tile.
+    """Computes the same loss and gradient as :class:`Objective`, tile by tile.
 
-    A loss that is no sum over positions (``gaussian``, ``patches``) sees the picture whole, and
-    with it all the others do. An encoder whose padding is ``circular`` has no tiles.
+    If a loss is no sum over positions (``gaussian``, ``patches``), all losses are computed on the
+    whole image. Encoders with ``circular`` padding are not supported.
 
     Args:
-        encoder: Runs twice a call on each tile.
-        regions: Soft masks (1, 1, H, W) of the image, which styles may be confined to.
-        side: Of a tile in pixels, without its halo; a picture no larger goes whole.
+        encoder: Called twice for each tile.
+        regions: Soft masks (1, 1, H, W) of the image, to which styles may be confined.
+        side: Side of a tile in pixels, without its halo; images up to this size are not tiled.
     """
 
     def __init__(self, encoder: Encoder, regions: Sequence[Tensor] = (), *, side: int) -> None:
@@ -48,28 +48,28 @@ class TiledObjective(Objective):
 
     @property
     def tile(self) -> int | None:  # type: ignore[override]
-        """Side of the tiles, or None if a loss asks for the whole."""
+        """Return the side of the tiles in pixels, or None if a loss needs the whole image."""
         return self.side if all(additive(s.loss) for s in self._statistics()) else None
 
     def __call__(self, image: Tensor) -> Losses:
-        """The losses of an image (1, 3, H, W); of them only ``total`` has a gradient."""
+        """Compute the losses of an image (1, 3, H, W); only ``total`` has a gradient."""
         statistics = self._statistics()
         if self._goes_whole(image, statistics):
             return super().__call__(image)
         losses = {"total": image.new_zeros(())}
         sums, content = self._gather(image.detach(), statistics, self._layers())
-        slopes: dict[Statistic, Sums] = {}
+        derivatives: dict[Statistic, Sums] = {}
         if self._contents:
             losses["content"] = content
         if statistics:
             leaves = {s: tuple(p.requires_grad_() for p in parts) for s, parts in sums.items()}
             with torch.enable_grad():
                 style = self._style(_of_sums(leaves, image))
-                slopes = _slopes(style, leaves)
+                derivatives = _slopes(style, leaves)
             losses["style"] = style.detach()
         known = torch.stack(list(losses.values())).sum().to(image.dtype)
         if torch.is_grad_enabled() and image.requires_grad:
-            gradient = self._gradient(image.detach(), slopes)
+            gradient = self._gradient(image.detach(), derivatives)
             known = _Known.apply(image, known, gradient)  # type: ignore[no-untyped-call]
         direct = self._direct(image)
         losses["total"] = sum(direct.values(), known)
@@ -79,22 +79,22 @@ class TiledObjective(Objective):
     def _gather(
         self, image: Tensor, statistics: Sequence[Statistic], layers: Sequence[str]
     ) -> tuple[dict[Statistic, Sums], Tensor]:
-        """The sums over all positions, and the content loss."""
+        """Return the sums over all positions for each statistic, and the content loss."""
         exact = torch.float32 if image.device.type == "mps" else torch.float64
         content = image.new_zeros((), dtype=exact)
         sums: dict[Statistic, Sums] = {}
         for seen in self._tiles(image, layers):
             content += self._content_of(seen)
             for statistic in statistics:
-                here = tuple(part.to(exact) for part in self._sums(seen, statistic, image))
+                added = tuple(part.to(exact) for part in self._sums(seen, statistic, image))
                 before = sums.get(statistic)
                 if before is not None:
-                    here = tuple(a + b for a, b in zip(here, before, strict=True))
-                sums[statistic] = here
+                    added = tuple(a + b for a, b in zip(added, before, strict=True))
+                sums[statistic] = added
         return sums, content
 
     def _gradient(self, image: Tensor, slopes: Mapping[Statistic, Sums]) -> Tensor:
-        """Of content and style, given how the style loss changes with each sum."""
+        """Return the gradient of content and style loss, given the derivatives by each sum."""
         gradient = torch.zeros_like(image)
         with torch.enable_grad():
             for seen in self._tiles(image, self._layers()):
@@ -108,7 +108,7 @@ class TiledObjective(Objective):
         return gradient
 
     def _tiles(self, image: Tensor, layers: Sequence[str]) -> Iterator[_Seen]:
-        """The image's tiles; their pixels are leaves where gradients are wanted."""
+        """Yield the encoded tiles of an image; their pixels are leaves if gradients are enabled."""
         deepest = max(layers, key=self.encoder.layers.index)
         height, width = image.shape[-2:]
         for tile in tiles(height, width, self.side, reach(deepest), stride(deepest)):
@@ -126,15 +126,15 @@ class TiledObjective(Objective):
         return loss.sums(seen.features[layer], guide)
 
     def _content_of(self, seen: _Seen) -> Tensor:
-        """What a tile adds to the content loss."""
+        """Return what a tile contributes to the content loss."""
         total = seen.pixels.new_zeros(())
         for entry in self._contents:
-            here = seen.features[entry.layer]
+            found = seen.features[entry.layer]
             target = seen.tile.wanted(entry.target, stride(entry.layer))
-            share = here.numel() / entry.target.numel() if entry.reduction == "mean" else 1.0
-            if here.numel():  # a mean over no positions is no number
-                value = content_loss(here, target, reduction=entry.reduction)
-                total = total + entry.weight * share * value
+            fraction = found.numel() / entry.target.numel() if entry.reduction == "mean" else 1.0
+            if found.numel():  # the mean of an empty tensor is NaN
+                value = content_loss(found, target, reduction=entry.reduction)
+                total = total + entry.weight * fraction * value
         return total
 
     def _maps(self, image: Tensor, layers: Sequence[str]) -> Features:
@@ -157,7 +157,7 @@ class TiledObjective(Objective):
         if others or not isinstance(view, Tensor) or self._goes_whole(view, statistics):
             return super()._targets(views, wanted)
         layers = sorted({layer for _, layer in wanted})
-        alone = TiledObjective(self.encoder, side=self.side)  # of this objective's sums, no part
+        alone = TiledObjective(self.encoder, side=self.side)  # only encoder and tiling are needed
         found = _of_sums(alone._gather(view, statistics, layers)[0], view)
         return {(loss, layer): found[Statistic(loss, layer, None)] for loss, layer in wanted}
 
@@ -173,7 +173,7 @@ class TiledObjective(Objective):
 
 
 def _of_sums(sums: Mapping[Statistic, Sums], image: Tensor) -> dict[Statistic, Any]:
-    """What the style losses ask of an image, from the sums over its positions."""
+    """Return the statistics of an image, given the sums over its positions."""
     found = {}
     for statistic, parts in sums.items():
         assert additive(statistic.loss)
@@ -183,19 +183,19 @@ def _of_sums(sums: Mapping[Statistic, Sums], image: Tensor) -> dict[Statistic, A
 
 
 def _slopes(style: Tensor, leaves: Mapping[Statistic, Sums]) -> dict[Statistic, Sums]:
-    """The derivative of the style loss in each sum."""
+    """Return the derivatives of the style loss with respect to each sum."""
     flat = [part for parts in leaves.values() for part in parts]
     slopes = iter(torch.autograd.grad(style, flat))
     return {statistic: tuple(next(slopes) for _ in parts) for statistic, parts in leaves.items()}
 
 
 def _sides(image: Tensor, layer: str) -> tuple[int, int]:
-    """Height and width of a layer."""
+    """Return the height and width of a layer's features."""
     return image.shape[-2] // stride(layer), image.shape[-1] // stride(layer)
 
 
 class _Known(torch.autograd.Function):
-    """A value of an image whose gradient is known already."""
+    """Returns a precomputed value whose gradient with respect to the image is known."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, value: Tensor, gradient: Tensor) -> Tensor:

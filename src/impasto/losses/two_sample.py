@@ -1,8 +1,8 @@
-"""Whether two sets of vectors are of one distribution, and how far apart the two are if not.
+"""Test whether two sets of vectors have the same distribution, and measure their distance.
 
 The permutation test of MMD²: Gretton et al., "A Kernel Two-Sample Test", JMLR 2012. The distance of
 two Gaussians: Dowson and Landau, "The Fréchet distance between multivariate normal distributions",
-Journal of Multivariate Analysis 1982; on features of pictures, Heusel et al., NIPS 2017.
+Journal of Multivariate Analysis 1982; for features of images, Heusel et al., NIPS 2017.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.losses.mmd import Kernel, kernel_function, squared_distances
 
-_BLOCK = 2**22  # kernel values held at once: 32 MiB in float64
-_PAIRS = 2**22  # distances that a median is taken of
-_ROUNDING = 1e-12  # of the kernel's largest value: two splits that differ by less are equal
+_BLOCK = 2**22  # kernel values computed at a time: 32 MiB in float64
+_PAIRS = 2**22  # maximum number of distances for the median
+_ROUNDING = 1e-12  # times the kernel's largest value: smaller differences count as ties
 
 
 class Discrepancy(NamedTuple):
-    """What a permutation test found.
+    """Result of a permutation test.
 
     Attributes:
-        mmd2: The unbiased estimate of MMD²; below 0 where the sets are closer than chance has it.
-        p: The share of splits of all vectors, this one included, whose estimate is as large.
+        mmd2: The unbiased estimate of MMD², which can be negative.
+        p: The p-value: the fraction of splits, with the observed one, whose estimate is as large.
     """
 
     mmd2: float
@@ -36,25 +36,26 @@ class Discrepancy(NamedTuple):
 def permutation_test(
     x: Tensor, y: Tensor, kernel: Kernel, permutations: int = 1000, *, seed: int = 0
 ) -> Discrepancy:
-    """MMD² of two sets, and how often chance gives as much.
+    """Test by permutations of MMD² whether two sets have the same distribution.
 
-    If both sets are of one distribution, which vectors are in which is chance. So all are split
-    anew, ``permutations`` times, and p = (1 + splits with an MMD² as large) / (1 + permutations).
-    A Gaussian kernel without a bandwidth is fitted to both sets together, so that it knows nothing
-    of the split; see also :func:`median_bandwidth`.
+    If they do, every split of all vectors into two sets is equally likely. So the vectors are split
+    at random ``permutations`` times, and p = (1 + splits with an MMD² as large) / (1 +
+    permutations). A Gaussian kernel without a bandwidth is fitted to both sets together, so that it
+    does not depend on the split; see also :func:`median_bandwidth`.
 
     Args:
         x: (N, C), N at least 2.
         y: (M, C), M at least 2.
-        kernel: See :mod:`impasto.losses.mmd`. Its values are float64.
-        permutations: 0 leaves p at 1.
-        seed: Of the splits.
+        kernel: See :mod:`impasto.losses.mmd`. It is computed in float64.
+        permutations: Number of random splits; 0 gives p = 1.
+        seed: Seed of the splits.
 
     Returns:
-        Exact under the null hypothesis: p is below any level as often as that level says at most.
+        MMD² and p. The test is exact: under the null hypothesis p <= α has a probability of at
+        most α.
 
     Raises:
-        InputError: The sets are too small or do not fit together.
+        InputError: The sets are too small or differ in C, or ``permutations`` is negative.
     """
     _check(x, y)
     if permutations < 0:
@@ -67,7 +68,7 @@ def permutation_test(
 
 
 def _splits(count: int, first: int, permutations: int, seed: int) -> Tensor:
-    """Who is in the first set, (count, 1 + permutations), 0 or 1; the first column is as given."""
+    """Return the members of the first set, (count, 1 + permutations), 0 or 1; observed first."""
     random = torch.Generator().manual_seed(seed)
     splits = torch.zeros(count, 1 + permutations, dtype=torch.float64)
     splits[:first, 0] = 1
@@ -77,10 +78,10 @@ def _splits(count: int, first: int, permutations: int, seed: int) -> Tensor:
 
 
 def _estimates(pooled: Tensor, splits: Tensor, n: int, kernel: Kernel) -> tuple[Tensor, float]:
-    """The unbiased MMD² of every split (columns), and the largest kernel value.
+    """Return the unbiased MMD² of every split (columns), and the largest kernel value.
 
-    With s a column of 0 and 1, the sum over pairs of the first set is sᵀKs, over pairs across
-    sᵀK1 - sᵀKs. So all splits cost one product with K, which is never held whole.
+    For a column s of 0 and 1, the sum over pairs of the first set is sᵀKs, and over pairs of both
+    sets sᵀK1 - sᵀKs. So all splits take one product with K, which is computed in blocks of rows.
     """
     m = len(pooled) - n
     values = kernel_function(pooled, pooled, kernel)
@@ -100,17 +101,17 @@ def _estimates(pooled: Tensor, splits: Tensor, n: int, kernel: Kernel) -> tuple[
 
 
 def median_bandwidth(x: Tensor, seed: int = 0) -> float:
-    """γ of a Gaussian kernel exp(-γ d²) by the median heuristic: 1 / (2 · median distance²).
+    """Compute γ of a Gaussian kernel exp(-γ d²) by the median heuristic: 1 / (2 · median d²).
 
     Gretton et al., section 8. The median is over all pairs, or over 2^22 random ones of a large
     set.
 
     Args:
         x: (N, C), both sets of a test together, N at least 2.
-        seed: Of the draw.
+        seed: Seed of the random pairs.
 
     Raises:
-        InputError: More than half of the vectors are one and the same.
+        InputError: More than half of the distances are 0.
     """
     x = x.double()
     count = len(x)
@@ -130,22 +131,22 @@ def median_bandwidth(x: Tensor, seed: int = 0) -> float:
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
-    """The squared Fréchet distance of the Gaussians that fit two sets.
+    """Compute the squared Fréchet distance of the Gaussians that fit two sets.
 
     |μ_x - μ_y|² + tr(Σ_x + Σ_y - 2 (Σ_x Σ_y)^½), with unbiased covariances, in float64. With
     Σ = AᵀA, A the centred set over (N - 1)^½, the last trace is the sum of the singular values of
-    A_x A_yᵀ, whose sides are the smaller of the numbers of vectors and of dimensions. So nothing is
-    singular where the vectors are fewer than the dimensions, and no shrinkage is needed.
+    A_x A_yᵀ, whose sides are the smaller of the numbers of vectors and of dimensions. So fewer
+    vectors than dimensions cause no singular matrix, and no shrinkage is needed.
 
-    Of few vectors the distance is too large (two sets of one distribution are not at 0): compare
-    only sets of like sizes.
+    The distance is biased upwards for few vectors (two sets of one distribution do not give 0):
+    compare only values for sets of equal sizes.
 
     Args:
         x: (N, C), N at least 2.
         y: (M, C), M at least 2.
 
     Raises:
-        InputError: The sets are too small or do not fit together.
+        InputError: The sets are too small or differ in C.
     """
     _check(x, y)
     x, y = x.double(), y.double()
@@ -157,7 +158,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
 
 def _factor(x: Tensor) -> Tensor:
-    """A with AᵀA the covariance of (N, C), of min(N, C) rows."""
+    """Return A with AᵀA the covariance of (N, C), with min(N, C) rows."""
     a = (x - x.mean(0)) / math.sqrt(len(x) - 1)
     return a if a.shape[0] <= a.shape[1] else torch.linalg.qr(a, mode="r").R
 

@@ -1,4 +1,4 @@
-"""Model files: their format, and the models that come with the package."""
+"""The file format of models, and the models that come with the package."""
 
 from impasto.models.checkpoint import Model, load, save
 from impasto.models.zoo import Learned

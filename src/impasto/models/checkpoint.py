@@ -1,4 +1,4 @@
-"""Model files: the weights of a trained network and how it came to be, in one safetensors file."""
+"""Read and write model files: weights, config and metadata in one safetensors file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SUFFIX = ".safetensors"
 
 _KEY, _FORMAT, _FORMAT_8_BIT = "impasto", 1, 2
 
-_SCALE = "/scale"  # no name of a parameter holds a slash
-_LEAST_8_BIT = 2**12  # elements of a weight; smaller ones stay in float16
-_LEVELS = 127  # of a signed byte on either side of 0
+_SCALE = "/scale"  # names of parameters contain no slash
+_LEAST_8_BIT = 2**12  # elements; smaller weights are stored in float16
+_LEVELS = 127  # int8 levels from -127 to 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,11 @@ class Model:
     """A trained network.
 
     Attributes:
-        method: Which method it belongs to.
-        config: The numbers of the method, field by field.
-        state: The weights by name.
-        styles: What it paints: the names that users call it by.
-        card: How it came to be: plan, data, losses, time, version, command. Anything JSON.
+        method: Name of its method.
+        config: Hyperparameters of the method, by field name.
+        state: Weights by name.
+        styles: Names of the styles (or textures) that it has learned.
+        card: Metadata on its training: plan, data, losses, time, version, command. Any JSON.
     """
 
     method: str
@@ -46,22 +46,22 @@ class Model:
 
 
 def save(model: Model, path: str | os.PathLike[str], *, bits: int = 16) -> None:
-    """Write a model as one whole file or none.
+    """Write a model file atomically: it is complete or not there.
 
     Args:
         model: The model.
-        path: Its final name.
-        bits: Format of the weights: 32 (as they are), 16 (float16), or 8: a signed byte an element
-            and a float32 scale for each output channel for ``weight`` and ``kernels`` of linear
-            layers and convolutions with 4,096 elements or more, and float16 for the rest.
+        path: Path of the file; missing folders are created.
+        bits: Format of the weights: 32 (unchanged), 16 (float16), or 8: int8 with a float32 scale
+            per output channel for ``weight`` and ``kernels`` of linear layers and convolutions with
+            4,096 elements or more, and float16 for the rest.
 
     Raises:
-        ImpastoError: It could not be written, or weights are not finite in the format.
-        ValueError: There is no such format.
+        ImpastoError: The file cannot be written, or a weight is not finite in the format.
+        ValueError: ``bits`` is none of these.
     """
     target = Path(path)
     state = _stored(model.state, bits)
-    told = {
+    metadata = {
         "format": _FORMAT_8_BIT if any(name.endswith(_SCALE) for name in state) else _FORMAT,
         "method": model.method,
         "config": dict(model.config),
@@ -71,16 +71,16 @@ def save(model: Model, path: str | os.PathLike[str], *, bits: int = 16) -> None:
     partial = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(serialize(state, {_KEY: json.dumps(told, sort_keys=True)}))
+        partial.write_bytes(serialize(state, {_KEY: json.dumps(metadata, sort_keys=True)}))
         partial.replace(target)
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):  # where nothing could be written, nothing can be removed
+        with suppress(OSError):  # the file may not exist
             partial.unlink(missing_ok=True)
         raise ImpastoError(f"could not write the model {target} ({error})") from error
 
 
 def smallest_bits(state: Mapping[str, Tensor]) -> int:
-    """Return the smallest format of :func:`save` that holds all weights exactly: 8, 16 or 32."""
+    """Return the smallest ``bits`` of :func:`save` that store all weights exactly: 8, 16 or 32."""
     for bits in (8, 16):
         try:
             back = _restored(_stored(state, bits))
@@ -92,15 +92,15 @@ def smallest_bits(state: Mapping[str, Tensor]) -> int:
 
 
 def quantize(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Round a weight to signed bytes with one scale for each output channel.
+    """Round a weight to int8 with one scale per output channel.
 
     Args:
-        weight: Finite numbers: (out, in) of a linear layer, (..., out, in, kh, kw) of convolutions.
+        weight: Finite values: (out, in) of a linear layer, (..., out, in, kh, kw) of convolutions.
 
     Returns:
-        Levels from -127 to 127 (int8) and scales (float32) that broadcast over them: their product
-        differs from the weight by half a scale at most, and the largest element of a channel,
-        which sets its scale, comes back to rounding.
+        Levels from -127 to 127 (int8), and scales (float32) that broadcast over them. Their product
+        differs from the weight by at most half a scale; the largest element of a channel, which
+        defines its scale, is restored exactly but for rounding.
     """
     inputs = tuple(range(-3 if weight.ndim > 3 else -1, 0))
     largest = weight.float().abs().amax(inputs, keepdim=True)
@@ -109,22 +109,22 @@ def quantize(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
-    """Read a model.
+    """Read a model file.
 
     Args:
         path: A file that :func:`save` wrote.
-        weights: Whether the weights are wanted (float32); without them only the header is read.
+        weights: Whether to read the weights, as float32; if not, only the metadata is read.
 
     Raises:
-        WeightsError: It is missing, damaged, or no model of this package.
+        WeightsError: The file is missing, damaged, or no model of this package.
     """
     source = Path(path)
     if not source.is_file():
         raise WeightsError(f"{source}: no such model")
     try:
         with safe_open(source, framework="pt") as file:
-            told = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            _check(told, source)
+            header = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            _check(header, source)
             state = {}
             if weights:
                 state = _restored({n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
@@ -132,11 +132,11 @@ def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
         raise WeightsError(
             f"{source}: cannot be read as a model; copy or train it again"
         ) from error
-    return Model(told["method"], told["config"], state, tuple(told["styles"]), told["card"])
+    return Model(header["method"], header["config"], state, tuple(header["styles"]), header["card"])
 
 
 def _check(told: Any, source: Path) -> None:
-    """Refuse a header that :func:`save` did not write."""
+    """Raise an error for a header that :func:`save` did not write."""
     if not isinstance(told, dict) or told.get("format") not in (_FORMAT, _FORMAT_8_BIT):
         raise WeightsError(f"{source}: is no model of Impasto, or one of a newer version")
     kinds = {"method": str, "config": dict, "styles": list, "card": dict}
@@ -145,22 +145,22 @@ def _check(told: Any, source: Path) -> None:
 
 
 def _stored(state: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
-    """Return the tensors of a file: weights in a format, and the scales of those in 8 bits."""
+    """Return the tensors to store: weights in the format of ``bits``, and scales of int8 ones."""
     if bits not in (8, 16, 32):
         raise ValueError(f"bits is {bits}: choose 8, 16 or 32")
     stored = {}
     for name, value in state.items():
-        kept = value.detach().cpu().contiguous()
-        if kept.is_floating_point():
-            if not (kept if bits == 32 else kept.half()).isfinite().all():
+        tensor = value.detach().cpu().contiguous()
+        if tensor.is_floating_point():
+            if not (tensor if bits == 32 else tensor.half()).isfinite().all():
                 raise ImpastoError(
                     f"{name} holds numbers that are not finite: the model is not saved"
                 )
-            if bits == 8 and _is_large(name, kept):
-                kept, stored[f"{name}{_SCALE}"] = quantize(kept)
+            if bits == 8 and _is_large(name, tensor):
+                tensor, stored[f"{name}{_SCALE}"] = quantize(tensor)
             elif bits < 32:
-                kept = kept.half()
-        stored[name] = kept
+                tensor = tensor.half()
+        stored[name] = tensor
     return stored
 
 
@@ -170,7 +170,7 @@ def _is_large(name: str, value: Tensor) -> bool:
 
 
 def _restored(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights in float32 that a file's tensors stand for."""
+    """Return the float32 weights of the tensors of a file."""
     state = {}
     for name, value in stored.items():
         if name.endswith(_SCALE):

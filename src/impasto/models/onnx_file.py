@@ -1,4 +1,4 @@
-"""ONNX files that this package wrote: what they tell of themselves, and how they are run."""
+"""Read the metadata of ONNX files that this package exported, and run them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = ("method", "kind", "licence", "version", "predictor", "paints_with")
 
 
 def library(name: str) -> ModuleType:
-    """One of the libraries of the extra.
+    """Import one of the ONNX libraries, which are an optional dependency.
 
     Args:
         name: ``onnx``, ``onnxruntime`` or ``onnxscript``.
@@ -34,32 +34,33 @@ def library(name: str) -> ModuleType:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a file tells of itself, see docs/onnx.md.
+    """Return the metadata of an exported file, see docs/onnx.md.
 
     Raises:
+        InputError: The file is a part of another export, which should be named instead.
         MissingExtraError: The library ``onnx`` is not installed.
-        WeightsError: It is missing, damaged, or was not written by this package.
+        WeightsError: The file is missing, damaged, or was not written by this package.
     """
     onnx = library("onnx")
     if not path.is_file():
         raise WeightsError(f"{path}: no such model")
     try:
         entries = onnx.load(path, load_external_data=False).metadata_props
-        told = unfold({entry.key: entry.value for entry in entries})
-    except Exception as error:  # of protobuf, of onnx, of the system, or none of JSON
+        metadata = unfold({entry.key: entry.value for entry in entries})
+    except Exception as error:  # protobuf, onnx, the file system or JSON may fail
         raise WeightsError(f"{path}: cannot be read as ONNX; export it again") from error
     kinds = {"method": str, "kind": str, "styles": list, "multiple": int, "card": dict}
-    if told.get("impasto") != FORMAT:
+    if metadata.get("impasto") != FORMAT:
         raise WeightsError(f"{path}: is no export of Impasto, or one of a newer version")
-    if not all(isinstance(told.get(key), kind) for key, kind in kinds.items()):
+    if not all(isinstance(metadata.get(key), kind) for key, kind in kinds.items()):
         raise WeightsError(f"{path}: its header is damaged; export it again")
-    if "paints_with" in told:
-        raise InputError(f"{path} is a part of {told['paints_with']}: name that file")
-    return told
+    if "paints_with" in metadata:
+        raise InputError(f"{path} is a part of {metadata['paints_with']}: name that file")
+    return metadata
 
 
 def fold(told: Mapping[str, Any]) -> dict[str, str]:
-    """Facts as the text that ONNX keeps: words as they are, all else as JSON."""
+    """Convert metadata to the strings that ONNX stores: text as it is, anything else as JSON."""
     return {
         key: value if key in _WORDS else json.dumps(value, ensure_ascii=False)
         for key, value in told.items()
@@ -67,7 +68,7 @@ def fold(told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def unfold(told: Mapping[str, str]) -> dict[str, Any]:
-    """What :func:`fold` folded.
+    """Convert the strings of :func:`fold` back to metadata; empty for a file of another program.
 
     Example:
         >>> unfold(fold({"impasto": 1, "method": "cin", "styles": ["a", "b"]}))
@@ -79,27 +80,28 @@ def unfold(told: Mapping[str, str]) -> dict[str, Any]:
 
 
 def header(path: Path) -> Model:
-    """What a file tells of itself as a model without weights.
+    """Return the metadata of an exported file as a :class:`Model` without weights.
 
     Raises:
+        InputError: See :func:`facts`.
         MissingExtraError: The library ``onnx`` is not installed.
         WeightsError: See :func:`facts`.
     """
-    told = facts(path)
-    return Model(told["method"], {}, {}, tuple(told["styles"]), told["card"])
+    metadata = facts(path)
+    return Model(metadata["method"], {}, {}, tuple(metadata["styles"]), metadata["card"])
 
 
 def session(source: Path | bytes, device: str = "auto") -> Any:
-    """A graph that can be run: an ``onnxruntime.InferenceSession``.
+    """Open a graph for inference as an ``onnxruntime.InferenceSession``.
 
     Args:
-        source: A file, or what is in it.
-        device: ``auto`` and ``cpu`` are the processor; ``cuda`` wants an ONNX Runtime that has it.
+        source: A file, or its content.
+        device: ``auto`` and ``cpu`` run on the CPU; ``cuda`` needs an ONNX Runtime with CUDA.
 
     Raises:
-        InputError: The device is not there.
+        InputError: The device is not available.
         MissingExtraError: The library ``onnxruntime`` is not installed.
-        WeightsError: It is missing, damaged, or beyond this version of the library.
+        WeightsError: The file is missing, damaged, or too new for this version of the library.
     """
     runtime = library("onnxruntime")
     name = "CUDA" if device.startswith("cuda") else "CPU"
@@ -109,10 +111,10 @@ def session(source: Path | bytes, device: str = "auto") -> Any:
     if provider not in runtime.get_available_providers():
         raise InputError(f"this ONNX Runtime has no {name}: install onnxruntime-gpu, or take cpu")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors alone
+    options.log_severity_level = 3  # errors only
     content = source if isinstance(source, bytes) else str(source)
     named = "the graph" if isinstance(source, bytes) else source
     try:
         return runtime.InferenceSession(content, options, providers=[provider])
-    except Exception as error:  # its errors have no parent of their own
+    except Exception as error:  # its errors share no base class but this
         raise WeightsError(f"{named}: ONNX Runtime cannot read it; export it again") from error

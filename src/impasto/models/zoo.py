@@ -1,4 +1,4 @@
-"""The trained models that are at hand: those that the package ships, and files of the user's."""
+"""Find trained models by name: those that the package ships, and files of the user."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from impasto.core.schemes import FILE, MODEL, bare
 from impasto.errors import InputError
 from impasto.models import checkpoint, onnx_file
 
-LICENCE = "MIT, as the package"  # of the models that it ships
+LICENCE = "MIT, as the package"  # of the shipped models
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Something that a trained model can make.
+    """A style, texture or upscaler that a trained model offers.
 
     Attributes:
-        name: What users call it.
-        method: Which method it belongs to.
-        path: Of the model.
-        kind: ``style``, ``texture`` or ``upscale``; or ``any``, for a model that stands where a
-            method may stand and paints in the style of any picture.
-        title: What it is, in words.
-        index: Its place among the styles of its model.
+        name: The name that users give.
+        method: Name of its method.
+        path: Path of the model file.
+        kind: ``style``, ``texture`` or ``upscale``; or ``any``, for a model that takes any style
+            image and can be named where a method is expected.
+        title: Its title for users.
+        index: Its index among the styles of its model.
     """
 
     name: str
@@ -39,21 +39,22 @@ class Learned:
 
 
 def folder() -> Path:
-    """Where the package keeps its models."""
+    """Return the folder of the models that the package ships."""
     return Path(str(resources.files("impasto") / "models"))
 
 
 @cache
 def shipped() -> tuple[Learned, ...]:
-    """Everything that the models of the package can make, by name."""
+    """Return everything that the shipped models offer, sorted by kind and name."""
     found = [one for path in folder().glob(f"*{checkpoint.SUFFIX}") for one in inside(path)]
     return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
 
 
 def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
-    """What the model in a file can make.
+    """Return what the model in a file offers.
 
     Raises:
+        InputError: It is a part of another ONNX export.
         MissingExtraError: It is an ONNX file, and the libraries for these are not installed.
         WeightsError: It is no model.
     """
@@ -69,13 +70,13 @@ def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
 
 
 def find(source: object, kind: str | None = "style") -> Learned | None:
-    """What a user means by a name or by a path of a model; None if it is neither.
+    """Find what a user names by a learned name or by the path of a model; None if it is neither.
 
     Args:
         source: ``wave``, ``mine.safetensors``, ``mine.onnx`` or, of a model with several styles,
-            ``mine.safetensors#name``. ``model:wave`` is the package's own, also where a file is
-            called ``wave``; ``file:wave`` is the file, which is None here unless it is a model.
-        kind: What is wanted of it; None is anything.
+            ``mine.safetensors#name``. ``model:wave`` is the package's own even if a file is called
+            ``wave``; ``file:wave`` is the file, and gives None unless it is a model.
+        kind: The ``kind`` that is required, see :class:`Learned`; None accepts any.
 
     Raises:
         InputError: It is a model, but not of this kind, or has no such style.
@@ -92,7 +93,7 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
         named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
         if not named:
             raise InputError(f"{path} has no {wanted!r}: it has {', '.join(o.name for o in known)}")
-    elif file or (not meant and Path(text).exists()):  # an image there goes before our names
+    elif file or (not meant and Path(text).exists()):  # an existing file wins over a shipped name
         return None
     else:
         named = [one for one in shipped() if one.name == text]
@@ -106,14 +107,14 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
 
 
 def for_any_style(method: str) -> Learned | None:
-    """The model that paints in any style by what a user calls a method.
+    """Return the model for any style image that a user names as a method.
 
     Args:
-        method: A name of the table of methods, of which the package may ship a model, or the name
-            or path of such a model: ``adain``, ``mine.safetensors``.
+        method: Name of a method, of which the package may ship a model, or the name or path of such
+            a model: ``adain``, ``mine.safetensors``.
 
     Returns:
-        None where no such model is meant, or none is shipped.
+        None if no such model is named, or none is shipped.
 
     Raises:
         InputError: It is a model, but of another kind.
@@ -123,10 +124,10 @@ def for_any_style(method: str) -> Learned | None:
 
 
 def model_of(source: str | os.PathLike[str]) -> Path:
-    """Where a model lies that is named by its path, its own name or that of a style it has learned.
+    """Return the path of a model given its path, its name or the name of a style it has learned.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is no model of that name.
     """
     text = bare(os.fspath(source))
     if text.endswith(checkpoint.SUFFIX):
@@ -138,7 +139,7 @@ def model_of(source: str | os.PathLike[str]) -> Path:
 
 
 def method_of(name: str) -> str:
-    """The method in the table that a name or a model stands for, where a method may stand."""
+    """Return the name of the method for a name or a model given where a method is expected."""
     found = for_any_style(name)
     return name if found is None else found.method
 

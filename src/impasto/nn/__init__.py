@@ -1,4 +1,4 @@
-"""Blocks and networks that several methods share."""
+"""Building blocks and networks that several methods share."""
 
 from impasto.nn.vgg import Encoder
 

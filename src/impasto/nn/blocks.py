@@ -1,4 +1,4 @@
-"""Convolutions with their padding, norm and activation; residual blocks; upsampling; norms."""
+"""Convolutions with padding, norm and activation; residual blocks; normalisation layers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PADDINGS = (*get_args(Padding), "none")
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation: zero mean and unit variance of each channel of each picture.
+    """Instance normalisation: zero mean and unit variance of each channel of each image.
 
     Ulyanov, Vedaldi and Lempitsky, "Improved Texture Networks", CVPR 2017, section 3, equation 7.
-    The statistics are the picture's own, at test time too.
+    The statistics are those of the image, also in evaluation mode.
 
     Args:
         channels: C.
@@ -38,49 +38,49 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in any float format to the same."""
+        """Normalise (B, C, H, W) in any float format."""
         return instance_norm(x, self.weight, self.bias, self.eps)
 
 
 def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
-    """Normalise each picture's channels, then scale and shift them.
+    """Normalise each channel of each image, then scale and shift it.
 
     Args:
         x: (B, C, H, W) in any float format.
-        weight: (C,) for all pictures, or (B, C).
-        bias: Like ``weight``.
+        weight: Scales, (C,) for all images, or (B, C).
+        bias: Shifts, shaped like ``weight``.
         eps: Added to the variance.
 
     Returns:
-        (B, C, H, W) in the format of ``x``, in memory of its own.
+        (B, C, H, W) in the format of ``x``, never a view of an input.
     """
     if has_torch_function_unary(x):  # a map in strips
         made: Tensor = handle_torch_function(instance_norm, (x,), x, weight, bias, eps)
         return made
-    if x.dtype is torch.float64:  # its kernels want all in one format; those of 16 bits do not
+    if x.dtype is torch.float64:  # its kernels require one format; those for 16 bits do not
         weight, bias = weight.double(), bias.double()
-    if x.shape[-1] * x.shape[-2] == 1:  # a single position has no variance: nothing but the shift
-        # a sum, not a view: a ReLU in place would otherwise write into the bias itself
+    if x.shape[-1] * x.shape[-2] == 1:  # a single position has variance 0
+        # a sum, not a view: a ReLU in place would change the bias
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
     exported = torch.onnx.is_in_onnx_export()
     if norm_statistics.inside() and not exported:
         return _shot_norm(x, weight, bias, eps)
     if x.shape[1] <= _FEW and not exported and not x.is_contiguous():
-        # too few for the kernel that has the channels last
+        # with few channels, the channels_last kernel is slow
         made = instance_norm(x.contiguous(), weight, bias, eps)
         return made.contiguous(memory_format=torch.channels_last)
     # ONNX has an instance norm, but no batch norm that takes the statistics of its own batch.
     if weight.ndim == 1 and (exported or x.device.type != "cpu"):
         return F.instance_norm(x, weight=weight.to(x.dtype), bias=bias.to(x.dtype), eps=eps)
-    # Of a batch of one, this is batch norm, and on a processor with channels_last that kernel is
-    # several times faster than torch's own instance norm, forward and backward.
+    # For a single image batch norm equals instance norm, and on CPUs with channels_last its kernel
+    # is several times faster than torch's instance norm, forward and backward.
     rows = zip(x.split(1), _rows(weight, x), _rows(bias, x), strict=True)
     norm = F.instance_norm if exported else F.batch_norm
     return torch.cat([norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
 
 
 def _shot_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """The same by the statistics of a shot, see :mod:`impasto.nn.norm_statistics`."""
+    """Normalise by the statistics of a shot, see :mod:`impasto.nn.norm_statistics`."""
     variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)  # (B, C) each
     mean, variance = norm_statistics.settled(mean, variance)
     rows = zip(x.split(1), mean, variance, _rows(weight, x), _rows(bias, x), strict=True)
@@ -92,7 +92,7 @@ def _rows(table: Tensor, x: Tensor) -> list[Tensor]:
 
 
 def norm_layer(kind: str, channels: int) -> nn.Module:
-    """A norm by name, one of :data:`NORMS`.
+    """Create a norm layer by its name, one of :data:`NORMS`.
 
     Raises:
         InputError: The name is unknown.
@@ -113,34 +113,34 @@ def convolution(
     padding: str = "reflect",
     bias: bool = True,
 ) -> nn.Conv2d:
-    """A convolution that keeps the size (over the stride), or with padding ``none`` loses it.
+    """Create a convolution that keeps the size (divided by the stride) through its padding.
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         kernel: Side of the kernel; odd.
         stride: 2 halves the size, rounding up.
-        padding: What lies beyond the edge: ``reflect``, ``replicate``, ``circular`` (the picture
-            again: the result tiles), ``zeros``; or ``none``.
-        bias: Whether it has one.
+        padding: ``reflect``, ``replicate``, ``circular`` (wraps around, so that the result can be
+            tiled) or ``zeros``; ``none`` reduces the size by ``kernel`` - 1.
+        bias: Whether it has a bias.
 
     Raises:
         InputError: The padding is unknown.
     """
     if padding not in PADDINGS:
         raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
-    made = OfColours if 3 in {inputs, outputs} else nn.Conv2d
+    layer = OfColours if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
-        return made(inputs, outputs, kernel, stride, bias=bias)
+        return layer(inputs, outputs, kernel, stride, bias=bias)
     mode = cast("Padding", padding)
-    return made(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
+    return layer(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
 
 
 class OfColours(nn.Conv2d):
-    """A convolution from or to three channels, by :func:`valid_convolution`."""
+    """A convolution from or to three channels, computed by :func:`valid_convolution`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.onnx.is_in_onnx_export():  # other runtimes have other kernels
+        if torch.onnx.is_in_onnx_export():  # the optimisation is for torch's kernels
             return super()._conv_forward(input, weight, bias)
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         padded = F.pad(input, self._reversed_padding_repeated_twice, mode=mode)
@@ -150,18 +150,18 @@ class OfColours(nn.Conv2d):
 def valid_convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1
 ) -> Tensor:
-    """A convolution without padding, three channels as many as a processor's kernels are made for.
+    """Compute a convolution without padding, faster than torch from or to three channels.
 
-    From three, it is one of four, the last of them 0: in 16 bits that takes half the time. To
-    three, it is one of stride 2 to twelve, with the kernel at each of four places, and the results
-    laid beside each other: those kernels make sixteen channels at a time, wanted or not. The sums
-    are the same.
+    On CPUs, three input channels are padded with zeros to four: in 16 bits that takes half the
+    time. A convolution to three channels is computed as one of stride 2 to twelve channels, with
+    the kernel at each of four offsets, and the results are interleaved: CPU kernels always compute
+    a multiple of sixteen channels. The results are the same.
 
     Args:
         x: (B, C, H, W).
         weight: (C', C, k, k).
         bias: (C',), or None.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
 
     Returns:
         (B, C', (H - k) / stride + 1, (W - k) / stride + 1), rounded down.
@@ -174,14 +174,14 @@ def valid_convolution(
     even = all((side - weight.shape[2] + 1) % 2 == 0 for side in x.shape[2:])
     if weight.shape[0] != 3 or stride != 1 or not even:
         return F.conv2d(x, weight, bias, stride)
-    places = [F.pad(weight, (right, 1 - right, down, 1 - down)) for down, right in _PLACES]
-    kernel = torch.stack(places, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
+    shifted = [F.pad(weight, (right, 1 - right, down, 1 - down)) for down, right in _PLACES]
+    kernel = torch.stack(shifted, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
     four = None if bias is None else bias.repeat_interleave(4)
     return F.pixel_shuffle(F.conv2d(x, kernel, four, stride=2), 2)
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, norm, ReLU."""
+    """Convolution, norm and ReLU."""
 
     def __init__(
         self,
@@ -202,10 +202,10 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, no ReLU after the sum.
+    """Residual block of two 3x3 convolutions, without ReLU after the sum.
 
     Johnson et al. 2016, supplementary material: with padding ``none`` the convolutions lose two
-    pixels on each side, and the shortcut is cropped to what is left.
+    pixels on each side, and the shortcut is cropped accordingly.
     """
 
     def __init__(self, channels: int, *, norm: str = "instance", padding: str = "reflect") -> None:
@@ -217,7 +217,7 @@ class Residual(nn.Module):
         self.crop = 2 if padding == "none" else 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same, or to (B, C, H - 4, W - 4) without padding."""
+        """Map (B, C, H, W) to the same shape, or to (B, C, H - 4, W - 4) without padding."""
         shortcut = x
         if self.crop:
             shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop]
@@ -225,16 +225,16 @@ class Residual(nn.Module):
 
 
 def leaky(colours: Tensor, before: Tensor, slope: float = 0.02) -> Tensor:
-    """Colours as they are, with a slope that does not vanish.
+    """Return colours unchanged, but with a gradient that does not vanish.
 
-    Where a sigmoid or a tanh is saturated, it has no slope to speak of, and a patch that has become
-    plain white or black stays so: seen as bleached skies and as white spots. A small slope of the
-    straight line through it, in the backward pass alone, lets such a patch learn.
+    Where a sigmoid or a tanh saturates, its gradient vanishes, so areas that have become plain
+    white or black stay so, such as bleached skies and white spots. Adding a small linear gradient,
+    in the backward pass only, lets them recover.
 
     Args:
-        colours: What became of ``before``, of its shape.
-        before: The numbers before they were squashed.
-        slope: Of the line.
+        colours: The activation of ``before``, of the same shape.
+        before: The values before the activation.
+        slope: The gradient that is added.
 
     Example:
         >>> x = torch.tensor([-50.0, 50.0], requires_grad=True)
@@ -248,13 +248,13 @@ def leaky(colours: Tensor, before: Tensor, slope: float = 0.02) -> Tensor:
 
 
 def initialize(module: nn.Module, *, last: float = 1.0) -> None:
-    """He's initialisation of every convolution, biases 0; norms stay as they were made.
+    """Initialise all convolutions by He's method, with biases 0; norms are left unchanged.
 
     He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
 
     Args:
         module: Changed in place.
-        last: A factor on the weights of the last convolution: a small one starts the picture grey.
+        last: Factor on the weights of the last convolution; small values give a grey image first.
     """
     final: nn.Module | None = None
     for part in module.modules():

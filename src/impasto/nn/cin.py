@@ -1,8 +1,8 @@
-"""One network for many styles: conditional instance normalisation.
+"""Conditional instance normalisation: one network for many styles.
 
 Dumoulin, Shlens and Kudlur, "A Learned Representation for Artistic Style", ICLR 2017: all styles
 share the convolutions, and each has a scale γ and a shift β of its own for every normalised channel
-(section 2.2, equation 5). A style is a row of two tables, and any weighted sum of rows is a style.
+(section 2.2, equation 5). A style is a row of two tables, and weighted sums of rows blend styles.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ Norm = Callable[[Tensor], Tensor]
 
 
 def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    """Normalise each picture's channels, then scale and shift them as a sum of styles says.
+    """Normalise each image's channels, then scale and shift them by a weighted sum of styles.
 
     Args:
         x: (B, C, H, W) in any float format.
-        weights: (B, N), how much of each style. 1 for one style and 0 for the others gives that
-            style to the bit.
+        weights: (B, N), the weight of each style. 1 for one style and 0 for the others gives
+            exactly that style.
         gamma: (N, C), the scales of the styles.
         beta: (N, C), the shifts.
 
     Returns:
         (B, C, H, W) in the format of ``x``.
     """
-    # in float32: reduced formats would round the styles themselves, those of weight 1 too
+    # in float32: reduced formats would round the scales and shifts
     with torch.autocast(x.device.type, enabled=False):
         return instance_norm(x, weights @ gamma, weights @ beta)
 
 
 class Layer(nn.Module):
-    """Convolution with mirrored borders, a norm that is handed in, and ReLU.
+    """Convolution with reflected borders, a norm given to ``forward``, and ReLU.
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         kernel: Side of the kernel; odd.
         stride: 2 halves the size.
         enlarge: Double the size first, by one of
-            :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
-        relu: Whether a ReLU ends it.
+            :data:`~impasto.nn.upsampling.INTERPOLATIONS`; or None.
+        relu: Whether a ReLU follows.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.enlarge, self.relu = enlarge, relu
-        # no bias: the norm would take it out again
+        # no bias: the norm would cancel it
         self.convolution = convolution(inputs, outputs, kernel, stride=stride, bias=False)
 
     def forward(self, x: Tensor, norm: Norm) -> Tensor:
-        """(B, C, H, W) to (B, C', H', W')."""
+        """Map (B, C, H, W) to (B, C', H', W')."""
         if self.enlarge:
             x = doubled(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
         x = norm(self.convolution(x))
@@ -79,23 +79,26 @@ class Layer(nn.Module):
 
 
 class ConditionalNet(nn.Module):
-    """Johnson's network with a conditional norm after every convolution, the last one too.
+    """Johnson's network with a conditional norm after every convolution, also after the last.
 
-    The appendix of the paper; its sigmoid is the (tanh(x/2) + 1) / 2 of Johnson et al.
+    Appendix of the paper; the sigmoid at the end equals (tanh(x/2) + 1) / 2.
 
     Args:
         styles: N.
-        width: Channels of the first convolution; the paper's 32, less for speed.
-        blocks: Residual blocks.
-        inner: Channels of the residual blocks; four times the width when None. They work on a
-            sixteenth of the positions, so a narrow network can be wide there at little cost.
+        width: Channels of the first convolution; the paper's 32, fewer for speed.
+        blocks: Number of residual blocks.
+        inner: Channels of the residual blocks; None is four times the width. These blocks work on a
+            sixteenth of the positions, so more channels cost little there.
         upsampling: ``nearest``, as in the paper (section 2.2: no checkerboards), or another of
             :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
 
     Attributes:
-        gamma: (N, S), all scales of each style, the layers one after the other. S is 1,603 at full
-            width: 3,206 numbers a style.
+        gamma: (N, S), the scales of each style, concatenated over the layers. At full width S is
+            1,603, so a style has 3,206 parameters.
         beta: (N, S), the shifts.
+
+    Raises:
+        InputError: A number is out of range, or the upsampling is unknown.
     """
 
     def __init__(
@@ -135,22 +138,23 @@ class ConditionalNet(nn.Module):
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
-        """All convolutions, in the order of their norms in the tables."""
+        """Return all convolutions, in the order of their norms in the tables."""
         return [part for part in self.modules() if isinstance(part, nn.Conv2d)]
 
     @property
     def channels(self) -> list[int]:
-        """Of each norm: how a row of the tables divides among the layers."""
+        """Return the number of channels of each norm, by which the tables are split."""
         return [convolution.out_channels for convolution in self.convolutions]
 
     def forward(self, image: Tensor, weights: Tensor, regions: Tensor | None = None) -> Tensor:
-        """Paint pictures in sums of the styles.
+        """Stylise images with weighted sums of the styles.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
-            weights: (B, N), a sum for each picture; or with regions (P, N), one for each of them.
-            regions: (1, P, H, W) of a single picture, sums of 1 at each position. It is painted as
-                a whole in each style beside, see :func:`regional_norm`.
+            weights: (B, N), weights of the styles for each image; or with regions (P, N), for each
+                region.
+            regions: (1, P, H, W) for a single image, with a sum of 1 at each position; see
+                :func:`regional_norm`.
 
         Returns:
             (B, 3, H, W), float32 in [0, 1].
@@ -165,7 +169,7 @@ class ConditionalNet(nn.Module):
         beta: Tensor,
         regions: Tensor | None = None,
     ) -> Tensor:
-        """As :meth:`forward`, with tables from elsewhere: (N, S) each."""
+        """Stylise images as :meth:`forward` does, with other tables: (N, S) each."""
         if regions is None:
             return self._run(image, partial(conditional_norm, weights=weights), gamma, beta)
         with torch.autocast(image.device.type, enabled=False):
@@ -176,26 +180,26 @@ class ConditionalNet(nn.Module):
     def _run(
         self, image: Tensor, norm: Callable[..., Tensor], gamma: Tensor, beta: Tensor
     ) -> Tensor:
-        """All layers, each with its own columns of the tables."""
+        """Apply all layers, each with its own columns of the tables."""
         columns = zip(gamma.split(self.channels, 1), beta.split(self.channels, 1), strict=True)
         norms = (partial(norm, gamma=scale, beta=shift) for scale, shift in columns)
         x = image * 2 - 1
         for layer in self.encoder:
-            x = layer(x, next(norms))  # in the end (B, 4*width, H/4, W/4)
+            x = layer(x, next(norms))  # finally (B, 4*width, H/4, W/4)
         for block in self.residual:
             first, second = block.children()
             x = x + second(first(x, next(norms)), next(norms))
         for layer in self.decoder:
-            x = layer(x, next(norms))  # in the end (B, 3, H, W)
+            x = layer(x, next(norms))  # finally (B, 3, H, W)
         return leaky(torch.sigmoid(x.float()), x.float())
 
     def take_over(self, other: TransformNet) -> None:
-        """Start from a network of one style: its convolutions, and its norms for every style.
+        """Copy the convolutions of a network of one style, and its norms for every style.
 
-        The last norm, which that network lacks, stays as it is.
+        The last norm, which that network lacks, is left unchanged.
 
         Raises:
-            InputError: It has another shape, or no instance norms.
+            InputError: The network has another shape, or no instance norms.
         """
         convolutions = [part for part in other.modules() if isinstance(part, nn.Conv2d)]
         norms = [part for part in other.modules() if isinstance(part, InstanceNorm)]
@@ -214,13 +218,12 @@ class ConditionalNet(nn.Module):
 
 
 class NewStyle(nn.Module):
-    """A network of many styles that learns one more: two new rows, and nothing else.
+    """A network of many styles that learns one more, by training two new rows only.
 
-    Section 3.2 of the paper: with the convolutions as they are, a style is learned in an eighth of
-    the steps.
+    Section 3.2 of the paper: with fixed convolutions, a style is learned in an eighth of the steps.
 
     Args:
-        network: Copied and frozen; the new rows start from the means of its own.
+        network: Copied and frozen; the new rows start from the means of its rows.
     """
 
     def __init__(self, network: ConditionalNet) -> None:
@@ -230,11 +233,11 @@ class NewStyle(nn.Module):
         self.beta = nn.Parameter(network.beta.detach().mean(0, keepdim=True))
 
     def forward(self, image: Tensor, weights: Tensor) -> Tensor:
-        """(B, 3, H, W) in the new style; ``weights`` (B, 1) are those of a table of one style."""
+        """Stylise (B, 3, H, W) in the new style; ``weights`` (B, 1) are usually 1."""
         return self.network.paint(image, weights, self.gamma, self.beta)
 
     def joined(self) -> ConditionalNet:
-        """A network with the new rows below the old, which are the same to the bit."""
+        """Return a network with the new rows appended; the other styles stay exactly the same."""
         old = self.network
         width, _, inner = old.channels[:3]
         grown = ConditionalNet(

@@ -1,4 +1,4 @@
-"""A picture from features of VGG-19: the encoder's mirror image, which is learned.
+"""Decoder from features of VGG-19 to an image, which mirrors the encoder.
 
 Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
 ICCV 2017, section 6.1, for relu4_1; Li et al., "Universal Style Transfer via Feature Transforms",
@@ -18,21 +18,21 @@ from impasto.nn.vgg import WIDTHS, Encoder, block_of, layer_names
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
-_FLOOR = 0.25  # of a layer's mean scale
+_FLOOR = 0.25  # times a layer's mean scale: lower bound of its scales
 
 
 class Decoder(nn.Module):
-    """Each convolution up to a layer the other way round, and interpolation for pooling.
+    """The layers of VGG-19 up to ``layer`` in reverse order, with upsampling for pooling.
 
-    3x3 convolutions with a reflected border and ReLU, but for the last, which is linear. No norms:
-    an instance norm would give every picture the same style again (section 6.1 of AdaIN).
+    3x3 convolutions with reflected borders and ReLU, except for the last, which is linear. No
+    norms: an instance norm would give every image the same style (section 6.1 of AdaIN).
 
     Args:
-        layer: What it begins from, one of :data:`LAYERS`.
+        layer: Layer of the input features, one of :data:`LAYERS`.
         upsampling: One of :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
 
     Raises:
-        InputError: There is no decoder from there.
+        InputError: The layer or the upsampling is unknown.
     """
 
     def __init__(self, layer: str = "relu4_1", upsampling: str = "nearest") -> None:
@@ -50,39 +50,40 @@ class Decoder(nn.Module):
         initialize(self, last=0.1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) with sides of 2 or more to (B, 3, H, W), about [0, 1], in float32.
+        """Map (B, C, h, w) with sides of at least 2 to images (B, 3, H, W) in float32.
 
-        H and W are h and w times 1, 2, 4, 8 or 16 for relu1_1 to relu5_1.
+        H and W are h and w times 1, 2, 4, 8 or 16 for relu1_1 to relu5_1. Values are in about [0,
+        1].
         """
-        # Around 0 a 16-bit number tells more shades apart than around 0.5.
+        # 16-bit numbers are more precise around 0 than around 0.5.
         return self.body(features).float() + 0.5
 
     @torch.no_grad()
     def take_over(self, other: Decoder) -> None:
-        """Begin with the weights of another, as far from the picture back as both go."""
+        """Copy the weights of the last convolutions from another decoder, as many as both have."""
         own, theirs = (
             [part for part in decoder.body if isinstance(part, nn.Conv2d)]
             for decoder in (self, other)
         )
-        for mine, donor in zip(reversed(own), reversed(theirs), strict=False):
-            mine.load_state_dict(donor.state_dict())
+        for mine, source in zip(reversed(own), reversed(theirs), strict=False):
+            mine.load_state_dict(source.state_dict())
 
 
 def _mirrored(name: str) -> tuple[int, int]:
-    """Channels in and out of the mirror image of a convolution."""
+    """Return the numbers of input and output channels of a mirrored convolution."""
     block, index = int(name[4]), int(name[6])
     before = 3 if block == 1 else WIDTHS[block - 2]
     return WIDTHS[block - 1], WIDTHS[block - 1] if index > 1 else before
 
 
 class Scales(nn.Module):
-    """The root mean square of each channel of some layers over a set of pictures.
+    """Root mean square of each channel of some layers over a set of images.
 
-    In units of it all channels count alike, in the features that a decoder reads and in the losses
-    that it learns from. The numbers are buffers, so that they go with the decoder into its model.
+    Dividing by them gives all channels the same magnitude, in the features that a decoder reads and
+    in its training losses. They are buffers, so they are saved with the decoder.
 
     Args:
-        layers: Of VGG-19, each the first of its block.
+        layers: Layers of VGG-19, each the first of its block.
     """
 
     def __init__(self, layers: tuple[str, ...]) -> None:
@@ -93,10 +94,10 @@ class Scales(nn.Module):
 
     @torch.no_grad()
     def measure(self, encoder: Encoder, pictures: list[Tensor]) -> None:
-        """Take the scales of pictures (1, 3, H, W); every picture counts alike.
+        """Compute the scales from images (1, 3, H, W), which are weighted equally.
 
-        A channel that hardly ever fires on them would be blown up without limit on others, so none
-        is taken to be below a quarter of its layer's mean.
+        Each scale is at least a quarter of the layer's mean scale: dividing by a smaller one would
+        amplify channels that are almost inactive on these images without limit on others.
         """
         squares = {layer: torch.zeros(()) for layer in self.layers}
         for picture in pictures:
@@ -109,13 +110,13 @@ class Scales(nn.Module):
             self.get_buffer(layer).copy_(scale.clamp_min(_FLOOR * float(scale.mean())))
 
     def applied_to(self, encoder: Encoder) -> Encoder:
-        """Rescale an encoder's filters so that its features come out in these units.
+        """Rescale an encoder's filters so that its features are divided by these scales.
 
-        ReLU and max pooling commute with a positive factor for each channel. What a layer is
-        divided by, the next convolution multiplies by, so other layers stay as they were.
+        ReLU and max pooling commute with a positive factor for each channel. The convolution after
+        a rescaled layer is multiplied by its scales, so all other layers keep their features.
 
         Args:
-            encoder: With ``max`` or ``average`` pooling; changed, in tensors of its own.
+            encoder: With ``max`` or ``average`` pooling; its filters are replaced.
 
         Returns:
             The same encoder.
@@ -132,6 +133,6 @@ class Scales(nn.Module):
 
 def _rescale(part: nn.Module, weight: Tensor, bias: Tensor | float = 1.0) -> None:
     for name, factor in (("weight", weight), ("bias", bias)):
-        # new tensors: those that are there belong to all encoders of this process
+        # new tensors: the old ones are shared by all encoders of the process
         new = part.get_parameter(name).detach() * factor
         setattr(part, name, nn.Parameter(new, requires_grad=False))

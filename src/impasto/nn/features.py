@@ -1,4 +1,4 @@
-"""Read feature maps as sets of feature vectors."""
+"""Convert feature maps to sets of feature vectors."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Features in the precision that losses are computed in: float32, or float64 if they are."""
+    """Convert 16-bit features to float32; float32 and float64 stay as they are."""
     return x.float() if x.element_size() < 4 else x
 
 
 def feature_vectors(features: Tensor) -> Tensor:
-    """Return a feature map as sets of feature vectors, in float32 or better.
+    """Reshape feature maps to sets of feature vectors, in float32 or better.
 
-    A view where the channels lie last in memory.
+    The result is a view where the channels are last in memory.
 
     Args:
         features: (B, C, H, W).

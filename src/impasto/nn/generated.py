@@ -1,4 +1,4 @@
-"""Johnson's network with bare convolutions: small, and made to have its weights written by another.
+"""A small variant of Johnson's network whose weights another network generates.
 
 Shen, Yan and Zeng, "Neural Style Transfer via Meta Networks", CVPR 2018: the image transformation
 network of the paper's table and of the authors' released prototxt files.
@@ -20,16 +20,16 @@ from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, doubled, one_of
 
 
 class GeneratedLayer(nn.Module):
-    """A convolution without bias, instance norm, and perhaps ReLU: what is generated at one go.
+    """A convolution without bias, instance norm, and optionally ReLU, with generated weights.
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         stride: 2 halves the size.
-        enlarge: Double the size instead, with a 4x4: one of :data:`UPSAMPLINGS`, or None.
-        unpadded: Lose two pixels of each axis instead of mirroring the border.
+        enlarge: Double the size instead, with a 4x4 kernel: one of :data:`UPSAMPLINGS`, or None.
+        unpadded: Lose two pixels of each axis instead of reflecting the border.
         affine: Whether the norm has a scale and a shift for each channel.
-        relu: Whether a ReLU ends it.
+        relu: Whether a ReLU follows.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class GeneratedLayer(nn.Module):
 
     @property
     def taps(self) -> int:
-        """Numbers that make up one number of the convolution's result."""
+        """Return the fan-in: the number of products that are summed for each output value."""
         height, width = self.convolution.kernel_size
         stride = self.convolution.stride[0] if self.enlarge == "transposed" else 1
         return self.convolution.in_channels * height * width // stride**2
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C', H', W')."""
+        """Map (B, C, H, W) to (B, C', H', W')."""
         if self.enlarge in INTERPOLATIONS:
             x = doubled(x, self.enlarge, training=self.training)
             x = F.pad(x, (1, 2, 1, 2), mode="reflect")
@@ -79,23 +79,26 @@ class GeneratedLayer(nn.Module):
 
 
 class GeneratedNet(nn.Module):
-    """9x9, two strided 3x3, ten 3x3, two 4x4 that enlarge, 9x9.
+    """Network of 9x9, two strided 3x3, ten 3x3, two upsampling 4x4 and 9x9 convolutions.
 
-    The first and the last are ordinary layers with a bias, without a norm; all others are a
-    :class:`GeneratedLayer`. A width of 8 has 112,048 weights in its convolutions, 448,192 bytes in
-    float32.
+    The first and the last are ordinary convolutions with a bias and without a norm; all others are
+    a :class:`GeneratedLayer`. With a width of 8 the convolutions have 112,048 weights, 448,192
+    bytes in float32.
 
     Args:
         width: Channels of the first convolution.
-        blocks: Pairs of 3x3.
-        shortcuts: Whether what goes into a pair is added to what comes out, as in the residual
-            blocks of the paper's table; the authors' prototxt has none.
-        upsampling: ``transposed`` for the paper's transposed convolutions of 4x4; or ``nearest``
-            and ``bilinear`` for that interpolation and a plain 4x4, of as many weights. Only the
-            last leaves no grid: a kernel of an even size sees other neighbours from even pixels
-            than from odd ones.
-        unpadded: The pairs without padding, inside a mirrored border.
+        blocks: Pairs of 3x3 convolutions.
+        shortcuts: Whether the input of a pair is added to its output, as in the residual blocks of
+            the paper's table; the authors' prototxt has none.
+        upsampling: ``transposed`` for the paper's transposed 4x4 convolutions; or ``nearest`` or
+            ``bilinear`` interpolation and an ordinary 4x4 convolution with as many weights. Only
+            ``bilinear`` leaves no grid: with the others, even and odd output pixels depend on
+            different neighbours.
+        unpadded: Use no padding in the pairs, but pad the image by reflection.
         affine: Whether norms have a scale and a shift; not in the paper.
+
+    Raises:
+        InputError: The upsampling is unknown.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class GeneratedNet(nn.Module):
 
     @property
     def convolutions(self) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-        """All of them, in the order in which they run."""
+        """Return all convolutions, in the order in which they run."""
         return [self.first, *(layer.convolution for layer in self._generated()), self.last]
 
     def _generated(self) -> list[GeneratedLayer]:
@@ -140,42 +143,43 @@ class GeneratedNet(nn.Module):
 
     @property
     def weights(self) -> int:
-        """Of all convolutions, biases apart."""
+        """Return the number of weights of all convolutions, without biases."""
         return sum(part.weight.numel() for part in self.convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to the same in float32, H and W multiples of 4."""
+        """Map images (B, 3, H, W) in [0, 1], H and W multiples of 4, to the same shape."""
         x = image * 2 - 1
         if self.border:
-            # a border wider than the picture has nothing to mirror: its last pixels go on instead
+            # reflection needs an image larger than the border; the edge is repeated otherwise
             wide = all(self.border < side for side in x.shape[-2:])
             mode = "reflect" if wide else "replicate"
             x = F.pad(x, (self.border,) * 4, mode=mode)
         x = F.relu_(self.first(x))  # (B, width, H, W)
         layers = self._generated()
         for layer in layers[:2]:
-            x = layer(x)  # in the end (B, 4*width, H/4, W/4)
+            x = layer(x)  # finally (B, 4*width, H/4, W/4)
         for first, second in zip(layers[2:-2:2], layers[3:-2:2], strict=True):
             made = second(first(x))
             crop = (x.shape[-1] - made.shape[-1]) // 2  # 2 without padding, else 0
             inner = x[..., crop : x.shape[-2] - crop, crop : x.shape[-1] - crop]
             x = inner + made if self.shortcuts else made
         for layer in layers[-2:]:
-            x = layer(x)  # in the end (B, width, H, W)
+            x = layer(x)  # finally (B, width, H, W)
         return squash(self.last(x).float(), "tanh")
 
     @torch.no_grad()
     def take_over(self, other: TransformNet, photos: Sequence[Tensor]) -> None:
-        """Start from Johnson's network: its convolutions, and of its norms what has a place here.
+        """Copy the convolutions and norms of a Johnson network.
 
-        Its first norm, which has none, becomes what it does on average.
+        Its first norm has no counterpart here; the norm's average effect is folded into the first
+        convolution.
 
         Args:
             other: With instance norms and interpolation, as this one.
-            photos: Some of them, (1, 3, H, W) each, to take that average over.
+            photos: Content images (1, 3, H, W), over which that average is taken.
 
         Raises:
-            InputError: It has another shape.
+            InputError: The network has another shape.
         """
         theirs = [part for part in other.modules() if isinstance(part, nn.Conv2d)]
         norms = [part for part in other.modules() if isinstance(part, InstanceNorm)]
@@ -198,5 +202,5 @@ class GeneratedNet(nn.Module):
 
 
 def _bias(part: nn.Conv2d) -> Tensor:
-    assert part.bias is not None  # of an ordinary layer
+    assert part.bias is not None  # ordinary convolutions have one
     return part.bias

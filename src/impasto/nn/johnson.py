@@ -1,4 +1,4 @@
-"""The image transformation network of Johnson et al. 2016: one pass from photo to painting.
+"""The image transformation network of Johnson et al. 2016.
 
 Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
 ECCV 2016, section 3.1 and the table of its supplementary material.
@@ -15,22 +15,25 @@ from impasto.nn.blocks import ConvNorm, Residual, convolution, initialize, leaky
 from impasto.nn.upsampling import UpConvNorm
 
 OUTPUTS = ("tanh", "tanh150")
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the ImageNet photographs, RGB, 0 to 255
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # mean of ImageNet, RGB, 0 to 255
 
 
 class TransformNet(nn.Module):
-    """9x9, two strided 3x3, residual blocks, two upsampling 3x3, 9x9.
+    """Network of 9x9, two strided 3x3, residual blocks, two upsampling 3x3, 9x9 convolutions.
 
     Args:
         width: Channels of the first convolution; the paper's 32.
-        blocks: Residual blocks.
+        blocks: Number of residual blocks.
         norm: ``instance``, ``batch`` or ``none``.
         upsampling: One of :data:`~impasto.nn.upsampling.UPSAMPLINGS`.
-        padding: Of all convolutions.
-        unpadded: Residual blocks without padding after a reflected border of 40 pixels, as the
-            paper's table has it.
-        output: ``tanh`` for (tanh + 1) / 2, the paper's; ``tanh150`` for 150 tanh around the mean
-            photograph, the authors' code, which reaches a little beyond [0, 1].
+        padding: Padding of all convolutions, see :func:`~impasto.nn.blocks.convolution`.
+        unpadded: Use no padding in the residual blocks, but pad the image by reflection, as in the
+            paper's table: by 40 pixels for five blocks.
+        output: ``tanh`` for (tanh + 1) / 2, as in the paper; ``tanh150`` for 150 tanh plus the mean
+            colour, as in the authors' code, which reaches a little beyond [0, 1].
+
+    Raises:
+        InputError: An option is unknown.
     """
 
     def __init__(
@@ -66,10 +69,10 @@ class TransformNet(nn.Module):
         initialize(self, last=0.1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to the same, H and W multiples of 4."""
+        """Map images (B, 3, H, W) in [0, 1], H and W multiples of 4, to the same shape."""
         x = image * 2 - 1
         if self.border:
-            # a border wider than the picture has nothing to mirror: its last pixels go on instead
+            # reflection needs an image larger than the border; the edge is repeated otherwise
             wide = all(self.border < side for side in x.shape[-2:])
             mode = "reflect" if wide else "replicate"
             x = F.pad(x, (self.border,) * 4, mode=mode)  # (B, 3, H + 2*border, W + 2*border)
@@ -80,7 +83,7 @@ class TransformNet(nn.Module):
 
 
 def squash(x: Tensor, output: str) -> Tensor:
-    """The last convolution's numbers as colours, by one of :data:`OUTPUTS`."""
+    """Map the output of the last convolution to colours, by one of :data:`OUTPUTS`."""
     if output == "tanh":
         return leaky((torch.tanh(x) + 1) / 2, x)
     mean = torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1)

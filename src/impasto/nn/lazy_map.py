@@ -1,9 +1,8 @@
 """Feature maps that are computed in strips of rows.
 
-A :class:`LazyMap` stands in the place of a tensor in the ``forward`` of a network. PyTorch hands
-every operation on it to ``__torch_function__``. Nothing is computed then; the operation is noted as
-a function from rows of its operands to rows of its result. :mod:`impasto.nn.tiled_inference` has
-the maps computed.
+A :class:`LazyMap` replaces a tensor in the ``forward`` of a network. PyTorch passes every operation
+on it to ``__torch_function__``, which computes nothing, but records a function from rows of the
+operands to rows of the result. :mod:`impasto.nn.tiled_inference` then computes the maps.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from torch import Tensor
 
 Rows = Callable[[int, int], Tensor]
 
-_POSITIONS = 1 << 18  # of a strip
-LEAST = 16  # rows of a strip
+_POSITIONS = 1 << 18  # maximum per strip
+LEAST = 16  # minimum number of rows of a strip
 _POINTWISE = frozenset(
     (
         *("add", "sub", "mul", "div", "neg", "lerp", "clamp", "clamp_min", "clamp_max"),
@@ -29,14 +28,14 @@ _POINTWISE = frozenset(
 
 
 class NotInStripsError(Exception):
-    """An operation has no form for rows of a map."""
+    """An operation cannot be computed in strips."""
 
 
 class Statistics(Protocol):
-    """What is gathered from all rows of a map."""
+    """Statistics of a map, accumulated over its rows."""
 
     def add(self, rows: Tensor) -> None:
-        """Take in rows (B, C, h, W)."""
+        """Add rows (B, C, h, W)."""
 
     def finish(self) -> Callable[[Tensor], Tensor]:
         """Return the function from rows of the map to rows of the result."""
@@ -46,12 +45,12 @@ class LazyMap:
     """A feature map (B, C, H, W) that is computed in strips.
 
     Args:
-        like: A tensor on the meta device: the shape, and the format without autocast.
-        compute: Returns the rows from the first up to, not including, the second.
+        like: A tensor on the meta device with the shape, and with the format without autocast.
+        compute: Returns the rows from the first argument up to, not including, the second.
         operands: The maps whose rows ``compute`` reads.
-        above: How many rows before its own first row ``compute`` reads in the operands; None if
-            rows do not correspond.
-        device: Where the rows are computed; that of the operands when None.
+        above: Number of rows above its own first row that ``compute`` reads in the operands; None
+            if the rows of map and operands do not correspond.
+        device: Device of the rows; None is that of the operands.
 
     Attributes:
         maps: All maps of one run, in the order of their operations.
@@ -84,7 +83,7 @@ class LazyMap:
     dtype = property(lambda self: self.like.dtype)
 
     def dim(self) -> int:
-        """Return 4."""
+        """Return the number of dimensions, 4."""
         return self.like.ndim
 
     def __len__(self) -> int:
@@ -114,7 +113,7 @@ class LazyMap:
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Note an operation; see :func:`in_strips` for those that are not pointwise."""
+        """Record an operation; see :func:`in_strips` for those that are not pointwise."""
         kwargs = dict(kwargs or {})
         name = getattr(function, "__name__", "")
         form = _FORMS.get(function) or _FORMS.get(name)
@@ -128,7 +127,7 @@ class LazyMap:
         return pointwise(lambda *operands: function(*operands, **kwargs), *args)
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Return rows of the map, computed or stored."""
+        """Return rows ``start`` to ``stop`` (exclusive) of the map, computed or stored."""
         if self.stored is not None:
             return self.stored[..., start:stop, :]
         return self.compute(start, stop)
@@ -151,12 +150,12 @@ for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "neg"):
 
 
 class Measured(LazyMap):
-    """A map that follows from its operand position by position, by statistics of all of it.
+    """A pointwise function of a map that depends on statistics of the whole map.
 
     Args:
         operand: The map.
-        gather: Begins the statistics.
-        like: See :class:`LazyMap`; that of the operand when None.
+        gather: Creates the object that accumulates the statistics.
+        like: See :class:`LazyMap`; None is that of the operand.
     """
 
     def __init__(
@@ -168,7 +167,7 @@ class Measured(LazyMap):
         self.transform: Callable[[Tensor], Tensor] | None = None
 
     def _computed(self, start: int, stop: int) -> Tensor:
-        assert self.transform is not None  # maps are measured in the order of their operations
+        assert self.transform is not None  # set when the statistics are complete
         return self.transform(self.operands[0].rows(start, stop))
 
 
@@ -176,10 +175,10 @@ _FORMS: dict[Any, Callable[..., Any]] = {}
 
 
 def in_strips(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the form of a function for maps in strips.
+    """Register the implementation of a function for maps in strips.
 
     Args:
-        function: The function, which asks ``torch.overrides``; or the name of one of PyTorch's.
+        function: A function that supports ``torch.overrides``; or the name of one of PyTorch's.
     """
 
     def register(form: Callable[..., Any]) -> Callable[..., Any]:
@@ -190,10 +189,14 @@ def in_strips(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def pointwise(function: Callable[..., Tensor], *operands: Any) -> LazyMap:
-    """Apply a function position by position; operands are maps, numbers, and (..., 1, 1) tensors.
+    """Apply a function to each position of maps.
+
+    Args:
+        function: A pointwise function of tensors.
+        operands: Maps, numbers, and tensors (..., 1, 1).
 
     Raises:
-        NotInStripsError: A tensor has rows of its own.
+        NotInStripsError: A tensor has more than one row.
     """
     maps = [one for one in operands if isinstance(one, LazyMap)]
     for one in operands:

@@ -1,4 +1,4 @@
-"""A network that writes the weights of another: from a painting's moments to a transformation.
+"""Meta network: generates the weights of an image transformation network from a style image.
 
 Shen, Yan and Zeng, "Neural Style Transfer via Meta Networks", CVPR 2018, section 3.2.
 """
@@ -16,32 +16,32 @@ from torch.func import functional_call
 
 from impasto.nn.generated import GeneratedLayer, GeneratedNet
 
-_FARTHEST = 3.0  # deviations from the mean of pictures that a moment is taken to have at most
-_FLOOR = 0.25  # of the mean deviation of a group
-_SPARK = 0.2  # how much styles differ at first, in units of He's deviation
+_FARTHEST = 3.0  # standardised moments are clamped to this many deviations
+_FLOOR = 0.25  # times the mean deviation of a group: lower bound of its deviations
+_SPARK = 0.2  # initial deviation of the generated weights, in units of He's deviation
 
 
 class MetaNet(nn.Module):
-    """Moments of VGG's features, a hidden vector, and from its slices the weights of each layer.
+    """Maps moments of VGG features through a hidden vector to the weights of a network.
 
-    Each generated layer reads a slice of its own of the hidden vector (the authors' grouped fully
-    connected layers). Its weights are a base, which all styles share and from which training
-    starts, and what the painting adds to it.
+    Each generated layer reads its own slice of the hidden vector (the authors' grouped fully
+    connected layers). Its weights are the sum of base weights, which all styles share, and of
+    generated differences.
 
-    The matrices hold numbers of about 1 and are scaled where they are used, by the root of what
-    they sum over and by He's deviation of the layer: a step of Adam's then changes all of them
-    alike.
+    The linear layers store weights of magnitude 1. They are scaled in ``generate``, by the root of
+    the fan-in and by He's deviation of the generated layer, so that a step of Adam changes all of
+    them in proportion.
 
     Args:
-        base: The network whose weights are written; its first and last convolution are shared by
-            all styles, as in the paper.
-        moments: How many numbers tell of a painting: 1,920.
-        slice_width: Of the hidden vector, for each generated layer: the paper's 128.
+        base: The network whose weights are generated; its first and last convolutions are shared
+            by all styles, as in the paper.
+        moments: Number of moments of a style image: 1,920.
+        slice_width: Length of the slice for each generated layer; the paper's 128.
         relu: Whether a ReLU follows the hidden vector.
 
     Attributes:
-        center: (moments,), the means of the moments over some pictures.
-        spread: (moments,), the deviations.
+        center: (moments,), the mean of each moment over a set of images.
+        spread: (moments,), the standard deviation of each moment.
     """
 
     center: Tensor
@@ -66,14 +66,14 @@ class MetaNet(nn.Module):
 
     @torch.no_grad()
     def standardize(self, moments: Tensor, groups: Sequence[int]) -> None:
-        """Take the means and deviations of the moments of some pictures.
+        """Compute mean and deviation of each moment over a set of images.
 
-        What hardly differs among them would be blown up in others, so no deviation is taken to be
-        below a quarter of the mean one of its group.
+        Each deviation is at least a quarter of the mean deviation of its group: dividing by a
+        smaller one would amplify moments without limit that hardly differ among these images.
 
         Args:
-            moments: (N, moments), of two pictures or more.
-            groups: How many numbers belong together, such as the means of a layer.
+            moments: (N, moments) of at least two images.
+            groups: Sizes of groups of consecutive moments, such as the means of a layer.
         """
         self.center.copy_(moments.mean(0))
         parts = moments.std(0).split(list(groups))
@@ -81,14 +81,15 @@ class MetaNet(nn.Module):
         self.spread.copy_(torch.cat(floors))
 
     def embed(self, moments: Tensor, shares: Tensor | None = None) -> Tensor:
-        """Hidden vectors of paintings or of blends of them.
+        """Compute the hidden vectors of style images or of blends of them.
 
-        Here styles are blended: sums of hidden vectors generate the same sums of weights.
+        Styles are blended here: weighted sums of hidden vectors generate the same weighted sums of
+        network weights.
 
         Args:
-            moments: (P, moments) of the paintings.
-            shares: (S, P), how much of each painting makes up each style, sums of 1; each painting
-                is a style when None.
+            moments: (P, moments) of the style images.
+            shares: (S, P), the weights of the style images in each of S styles, with sums of 1;
+                None makes each image a style.
 
         Returns:
             (S, H), or (P, H).
@@ -100,7 +101,7 @@ class MetaNet(nn.Module):
             return hidden if shares is None else shares @ hidden
 
     def generate(self, hidden: Tensor) -> list[dict[str, Tensor]]:
-        """The weights that belong to hidden vectors (P, H), by their names in the base."""
+        """Return the generated weights for hidden vectors (P, H), by their names in the base."""
         made: list[dict[str, Tensor]] = [{} for _ in hidden]
         slices = hidden.split(self.slice_width, 1)
         with torch.autocast(hidden.device.type, enabled=False):
@@ -113,13 +114,13 @@ class MetaNet(nn.Module):
         return made
 
     def forward(self, image: Tensor, moments: Tensor, shares: Tensor | None = None) -> Tensor:
-        """Paint photos, each in the style of one painting or of a blend of them.
+        """Stylise content images, each in the style of one style image or of a blend.
 
         Args:
-            image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
-            moments: (P, moments) of the paintings.
-            shares: See :meth:`embed`. The photos are divided among the styles in their order: B is
-                a multiple of their number.
+            image: (B, 3, H, W) in [0, 1], H and W multiples of 4; B is a multiple of the number of
+                styles, and consecutive images share a style.
+            moments: (P, moments) of the style images.
+            shares: See :meth:`embed`.
 
         Returns:
             (B, 3, H, W), float32 in [0, 1].
@@ -134,11 +135,11 @@ class MetaNet(nn.Module):
 
     @torch.no_grad()
     def network(self, moments: Tensor, shares: Tensor) -> GeneratedNet:
-        """The network of a style alone, which needs nothing of this one.
+        """Return the generated network of one style, which does not depend on this one.
 
         Args:
-            moments: (P, moments) of its paintings.
-            shares: (1, P), how much of each, a sum of 1.
+            moments: (P, moments) of the style images.
+            shares: (1, P), the weight of each, with a sum of 1.
         """
         (weights,) = self.generate(self.embed(moments, shares))
         made = copy.deepcopy(self.base)
@@ -147,7 +148,7 @@ class MetaNet(nn.Module):
 
 
 def _written(layer: GeneratedLayer, vector: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """A layer's weights: its own, and what a vector adds to them."""
+    """Yield a layer's base weights plus the generated differences, by name."""
     names, own = zip(*layer.named_parameters(), strict=True)
     for name, base, part in zip(names, own, vector.split([w.numel() for w in own]), strict=True):
         unit = math.sqrt(2 / layer.taps) if base.ndim == 4 else 1.0  # He's deviation

@@ -1,9 +1,9 @@
-"""What the frames of one shot share: the statistics of the photo, and where a descent starts.
+"""Share normalisation statistics, and the start of an optimisation, between the frames of a shot.
 
-A network that normalises by the statistics of each frame paints the whole picture anew when
-something bright comes into it. Inside :meth:`Shot.frame` the norms and the transports take the
-statistics of the shot instead: every place that measures a photo asks :func:`settled`, and outside
-of a shot gets its own numbers back. So a method has this without knowing of it.
+A network that normalises each frame by its own statistics changes the whole image when something
+bright enters it. Inside :meth:`Shot.frame` norms and transports use statistics of the shot instead:
+every function that computes statistics passes them through :func:`settled`, which returns them
+unchanged outside of a shot. So methods need no code for this.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Statistics = tuple[Tensor, ...]
 
 
 class Shot:
-    """Frames that are painted alike.
+    """Frames of a video that share their statistics.
 
-    The statistics are told apart by their order: a network asks for the same ones in every frame.
-    Where their number or shape changes, they start anew.
+    The statistics are identified by the order in which a network requests them, which is the same
+    for every frame. If their shape changes, they start again from those of the frame.
 
     Args:
-        drift: How far the statistics go towards those of each later frame: 0 keeps those of the
-            first. A little lets a long shot go from a dark room into the sun: with 0.02, half the
-            way in 35 frames.
+        drift: Weight, in [0, 1], with which each later frame updates the statistics: 0 keeps those
+            of the first frame. A small drift lets a long shot follow a change of light: with 0.02,
+            half of it in 35 frames.
 
     Raises:
-        InputError: The drift is not from 0 to 1.
+        InputError: The drift is not in [0, 1].
 
     Example:
         >>> shot = Shot(drift=0.5)
@@ -55,10 +55,10 @@ class Shot:
 
     @contextmanager
     def frame(self, start: Tensor | None = None) -> Iterator[None]:
-        """Paint a frame of the shot inside; one that breaks off leaves no trace.
+        """Stylise a frame of the shot inside the context; an exception leaves the shot unchanged.
 
         Args:
-            start: (1, 3, H, W) in [0, 1], where an optimisation is to start, see :func:`start`.
+            start: (1, 3, H, W) in [0, 1], the initial image of an optimisation, see :func:`start`.
         """
         self._now, self._start = [], start
         token = _current.set(self)
@@ -70,11 +70,11 @@ class Shot:
         self._kept = tuple(self._now)
 
     def forget(self) -> None:
-        """Begin another shot."""
+        """Discard the statistics, to begin another shot."""
         self._kept = ()
 
     def state(self) -> dict[str, Tensor]:
-        """The statistics by name, for a file."""
+        """Return the statistics by name, for a file."""
         return {
             f"{index:04d}.{part}": tensor.cpu().contiguous()
             for index, statistics in enumerate(self._kept)
@@ -82,18 +82,18 @@ class Shot:
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what :meth:`state` gave."""
+        """Load statistics that :meth:`state` returned."""
         rows: dict[str, list[Tensor]] = {}
         for name in sorted(state):
             rows.setdefault(name.partition(".")[0], []).append(state[name])
         self._kept = tuple(tuple(row) for row in rows.values())
 
     def _settle(self, own: Statistics) -> Statistics:
-        place = len(self._now)
-        kept = self._kept[place] if place < len(self._kept) else ()
+        index = len(self._now)
+        stored = self._kept[index] if index < len(self._kept) else ()
         exact = tuple(one.detach().double() if one.device.type != "mps" else one for one in own)
-        if [one.shape for one in kept] == [one.shape for one in exact]:
-            pairs = zip(kept, exact, strict=True)
+        if [one.shape for one in stored] == [one.shape for one in exact]:
+            pairs = zip(stored, exact, strict=True)
             exact = tuple(torch.lerp(old.to(new), new, self.drift) for old, new in pairs)
         self._now.append(exact)
         return tuple(new.to(one.dtype) for new, one in zip(exact, own, strict=True))
@@ -103,25 +103,25 @@ _current: ContextVar[Shot | None] = ContextVar("shot", default=None)
 
 
 def inside() -> bool:
-    """Whether a frame of a shot is being painted."""
+    """Check whether a frame of a shot is being processed."""
     return _current.get() is not None
 
 
 def settled(*own: Tensor) -> Sequence[Tensor]:
-    """Statistics of a photo as they count for painting it: its own, or those of its shot.
+    """Return the statistics to use for an image: its own, or those of its shot.
 
     Args:
-        own: Means, variances or covariances, measured on the photo; averages of several frames'
-            have to make sense.
+        own: Means, variances or covariances of the image; it must make sense to average them over
+            frames.
 
     Returns:
-        As many, of the same shapes and formats.
+        As many tensors, of the same shapes and formats.
     """
     shot = _current.get()
     return own if shot is None else shot._settle(own)
 
 
 def start() -> Tensor | None:
-    """The picture (1, 3, H, W) that an optimisation of this frame starts from, if there is one."""
+    """Return the initial image (1, 3, H, W) of an optimisation of this frame, or None."""
     shot = _current.get()
     return None if shot is None else shot._start

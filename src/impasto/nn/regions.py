@@ -1,4 +1,4 @@
-"""Regions of one picture with styles of their own, in networks whose norms are the styles."""
+"""Stylise regions of one image with different styles, in networks whose norms hold the styles."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor
 from impasto.nn import norm_statistics
 from impasto.nn.blocks import instance_norm
 
-_EPS = 1e-5  # of the norms
+_EPS = 1e-5  # default of the norms
 
 
 def regional_norm(
     x: Tensor, regions: Tensor, gamma: Tensor, beta: Tensor, eps: float = _EPS
 ) -> Tensor:
-    """Give each region of a picture its style, as the whole picture has it in that style.
+    """Normalise each region of an image with its style's scales and shifts.
 
-    A picture in several styles has the statistics of none of them: normalised by its own, each
-    style would drift away from its colours, and by those of its region alone still further, where
-    that shows nothing but sky. So a region is normalised as the whole in its style is, and what
-    comes over its border is added, in units of the channel's root mean square: deviations would
-    blow up what is all but nothing in flat pictures.
+    Normalised by the statistics of the image with its regions, each style's colours drift;
+    normalised by those of its own region they drift further, if the region is plain, such as a
+    sky. So the whole image is also processed in each style, and a region takes its normalised
+    values from there. The difference of its features from those of that image is divided by the
+    root mean square of the channel and added. Division by the standard deviation would amplify the
+    difference without limit in plain images.
 
     Args:
-        x: (1 + P, C, H, W): the picture in its regions, then in each style as a whole.
-        regions: (1, P, h, w), sums of 1 at each position; taken as means over the areas that
-            become one position here.
+        x: (1 + P, C, H, W): the image with its regions, then the whole image in each style.
+        regions: (1, P, h, w), with a sum of 1 at each position; averaged down to H and W.
         gamma: (P, C), the scales of the styles.
         beta: (P, C), the shifts.
         eps: Added to the variance.
@@ -47,15 +47,15 @@ def regional_norm(
 
 
 def region_maps(shares: Tensor, regions: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """How much of each part of a blend there is at each position.
+    """Compute the weight of each part of a blend at each position.
 
     Args:
-        shares: (P,) of the parts, a sum of 1: what counts where their regions meet.
+        shares: (P,), the weights of the parts, with a sum of 1; they decide where regions overlap.
         regions: A soft mask (1, 1, h, w) for each part.
-        size: H and W of the picture that is painted.
+        size: H and W of the image.
 
     Returns:
-        (1, P, H, W), sums of 1 at each position; where no region reaches, the shares.
+        (1, P, H, W), with a sum of 1 at each position; ``shares`` where no region is.
     """
     masks = torch.cat([region.cpu() for region in regions], 1)  # (1, P, h, w)
     if masks.shape[-2:] != tuple(size):

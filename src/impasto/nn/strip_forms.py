@@ -1,4 +1,4 @@
-"""PyTorch's convolutions, paddings, poolings and batch norms on rows of a map."""
+"""Convolutions, paddings, poolings and batch norms for feature maps in strips."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _pair(value: Any) -> tuple[int, int]:
 def _pad(
     x: LazyMap, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> LazyMap:
-    """Pad with rows from the edges of the map, where a strip reaches them."""
+    """Pad a map: rows are added only to strips at the edges of the map."""
     if len(pad) != 4 or mode not in {"constant", "reflect", "replicate"}:
         raise NotInStripsError(f"padding {mode} of {len(pad) // 2} axes")
     left, right, above = pad[:3]
@@ -62,7 +62,7 @@ def _pad(
         top = max(0, above - start)
         bottom = max(0, stop - above - height)
         first, last = max(0, start - above), min(height, stop - above)
-        if mode == "reflect":  # the rows that are mirrored
+        if mode == "reflect":  # the rows to reflect
             last = max(last, min(height, top + 1)) if top else last
             first = min(first, max(0, height - bottom - 1)) if bottom else first
         else:
@@ -117,7 +117,7 @@ def _pooled(
 
 @in_strips("to")
 def _to(x: LazyMap, *args: Any, **kwargs: Any) -> LazyMap:
-    """Change the format; the device of the rows is the image's."""
+    """Convert the format; a device is ignored."""
     formats = [one for one in args if isinstance(one, torch.dtype)]
     return pointwise(lambda rows: rows.to(*formats, **kwargs), x) if formats else x
 

@@ -1,8 +1,8 @@
-"""One network for any style: a painter whose norms are predicted from the style picture.
+"""One network for any style: a style transfer network whose norms are predicted from a style image.
 
 Ghiasi et al., "Exploring the Structure of a Real-time, Arbitrary Neural Artistic Stylization
-Network", BMVC 2017: Dumoulin's network, but the scales γ and shifts β of a style are no rows of a
-table. A second network, the predictor, reads them off the painting.
+Network", BMVC 2017: Dumoulin's network, but the scales γ and shifts β of a style are not rows of a
+table. A second network, the predictor, computes them from the style image.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ from impasto.nn.johnson import TransformNet
 
 PREDICTORS = ("statistics", "cnn")
 
-_WIDTHS = (32, 64, 128, 256)  # channels of the convolutions of the predictor that sees the image
-_DEAD = 0.05  # of the mean statistic: the least unit of one
-_STEADY = 0.5  # of the mean spread: the least spread of a statistic
-_SMALL = 0.05  # how far the first predictions stray from the painter's own norms
+_WIDTHS = (32, 64, 128, 256)  # channels of the convolutions of ImagePredictor
+_DEAD = 0.05  # times the mean statistic: lower bound of the units
+_STEADY = 0.5  # times the mean spread: lower bound of the spreads
+_SMALL = 0.05  # initial deviation of the predicted scales and shifts
 
 
 class Predictor(nn.Module):
-    """From the statistics of a picture to an embedding, and from there to the norms of a style.
+    """Maps statistics of an image to an embedding, and the embedding to the norms of a style.
 
-    Both maps are linear, as the authors' are after their Inception network, in whose place the
-    statistics of features stand that the encoder of the loss has anyway. A statistic s is taken as
-    log(1 + s/u) in a unit u, less its centre, over its spread. All three are measured, so that
-    layers and flavours count alike, and are kept with the weights.
+    Both maps are linear, as the authors' are after their Inception network, whose features are
+    replaced here by statistics of the loss encoder. A statistic s enters as log(1 + s/u) with a
+    unit u, minus a center, divided by a spread. All three are computed from images, so that layers
+    and flavours of the encoder are weighted equally, and are saved with the weights.
 
     Args:
-        inputs: How many statistics.
-        embedding: Numbers of the embedding; the authors' 100.
-        outputs: Scales and shifts together; 2,758 for a painter of full width.
+        inputs: Number of statistics.
+        embedding: Size of the embedding; the authors' 100.
+        outputs: Number of scales and shifts; 2,758 at full width.
+
+    Raises:
+        InputError: The size of the embedding is below 1.
     """
 
     unit: Tensor
@@ -52,7 +55,7 @@ class Predictor(nn.Module):
         self.register_buffer("center", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
         self.embedding = nn.Linear(inputs, embedding)
-        # no bias: the painter's own norms are what is predicted for an embedding of zeros
+        # no bias: an embedding of zeros gives the transfer network's own norms
         self.head = nn.Linear(embedding, outputs, bias=False)
         nn.init.normal_(self.embedding.weight)
         nn.init.zeros_(self.embedding.bias)
@@ -60,10 +63,10 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def measure(self, seen: Tensor) -> None:
-        """Take unit, centre and spread from the statistics of some pictures.
+        """Compute unit, center and spread from the statistics of some images.
 
         Args:
-            seen: (N, inputs), of two pictures or more.
+            seen: (N, inputs), of at least two images.
         """
         mean = seen.mean(0)
         self.unit.copy_(mean.clamp_min(_DEAD * float(mean.mean())))
@@ -73,29 +76,29 @@ class Predictor(nn.Module):
         self.spread.copy_(spread.clamp_min(_STEADY * float(spread.mean())))
 
     def embed(self, seen: Tensor) -> Tensor:
-        """Statistics of pictures (N, inputs) to embeddings (N, embedding)."""
+        """Map statistics of images (N, inputs) to embeddings (N, embedding)."""
         normal = (torch.log1p(seen / self.unit) - self.center) / self.spread
-        # Both maps take sums of many numbers, all of which move at each step of Adam. Over the root
-        # of their count, a step changes the result as little as it does in a convolution.
+        # Adam changes all weights of a sum at each step. Dividing by the root of their number keeps
+        # the change of the result as small as in a convolution.
         embedded: Tensor = self.embedding(normal / normal.shape[1] ** 0.5)
         return embedded
 
     def forward(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, embedding) to what is added to scales and to shifts, (B, outputs/2)."""
+        """Map embeddings (B, embedding) to changes of scales and shifts, (B, outputs/2) each."""
         scale, shift = self.head(embedded / embedded.shape[1] ** 0.5).chunk(2, 1)
         return scale, shift
 
 
 class ImagePredictor(Predictor):
-    """From a style image to an embedding, by a convolutional network of its own.
+    """Maps a style image to an embedding by a convolutional network.
 
     Four 3x3 convolutions of stride 2 with ReLU, the mean of each of the 256 channels over all
     positions, and the maps of :class:`Predictor`. The paper's network is Inception-v3, trained on
-    ImageNet, up to the means of 768 channels; this one is small and begins with random weights.
+    ImageNet, up to the means of 768 channels; this one is small and randomly initialised.
 
     Args:
-        embedding: Numbers of the embedding.
-        outputs: Scales and shifts together.
+        embedding: Size of the embedding.
+        outputs: Number of scales and shifts.
     """
 
     def __init__(self, embedding: int, outputs: int) -> None:
@@ -115,11 +118,11 @@ class ImagePredictor(Predictor):
 
     @torch.no_grad()
     def measure_images(self, images: Iterable[Tensor]) -> None:
-        """Take unit, center and spread from some images (1, 3, H, W), two or more."""
+        """Compute unit, center and spread from at least two images (1, 3, H, W)."""
         self.measure(torch.cat([self.pooled(image) for image in images]))
 
     def embed(self, seen: Tensor) -> Tensor:
-        """Map images (N, 3, H, W) to embeddings (N, embedding); embeddings stay as they are."""
+        """Map images (N, 3, H, W) to embeddings (N, embedding); return embeddings unchanged."""
         return super().embed(self.pooled(seen)) if seen.ndim == 4 else seen
 
     def fingerprint(self) -> int:
@@ -131,24 +134,23 @@ class ImagePredictor(Predictor):
 
 
 class PredictionNet(nn.Module):
-    """The painter, and the predictor of its norms.
+    """A style transfer network and the predictor of its norms.
 
-    The three contracting convolutions keep norms of their own for every style (plain batch norms
-    in the authors' code, instance norms here). Those of the residual blocks and of the expanding
-    part are the painter's own plus what is predicted.
+    The norms of the three contracting convolutions are learned and shared by all styles (batch
+    norms in the authors' code, instance norms here). The scales and shifts of all later norms are
+    learned values plus predicted changes.
 
     Args:
-        inputs: Statistics that the predictor reads.
-        embedding: Numbers of an embedding.
+        inputs: Number of statistics that the predictor reads.
+        embedding: Size of the embedding.
         width: See :class:`~impasto.nn.cin.ConditionalNet`.
         blocks: See there.
         upsampling: See there.
-        predictor: ``statistics``, or ``cnn`` for :class:`ImagePredictor`, which has no use for
-            ``inputs``.
+        predictor: ``statistics``, or ``cnn`` for :class:`ImagePredictor`, which ignores ``inputs``.
 
     Attributes:
-        predicted: Of a painter's scales, how many are predicted: the last 1,379 of 1,603 at full
-            width, and as many shifts.
+        predicted: Number of predicted scales, and of predicted shifts: the last 1,379 of 1,603 at
+            full width.
     """
 
     def __init__(
@@ -175,37 +177,37 @@ class PredictionNet(nn.Module):
     def forward(
         self, image: Tensor, seen: Tensor, weights: Tensor, regions: Tensor | None = None
     ) -> Tensor:
-        """Paint pictures in blends of styles.
+        """Stylise images in blends of styles.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
             seen: (N, inputs), the statistics of N style images; or, for :class:`ImagePredictor`,
                 the images (N, 3, h, w) or their embeddings (N, embedding).
-            weights: (B, N), how much of each style's embedding; sums of 1. With regions (P, N),
-                a blend for each of them.
-            regions: (1, P, H, W) of a single picture, sums of 1 at each position, see
+            weights: (B, N), the weights of the styles' embeddings, with sums of 1; with regions (P,
+                N), for each region.
+            regions: (1, P, H, W) for a single image, with a sum of 1 at each position, see
                 :func:`~impasto.nn.cin.regional_norm`.
 
         Returns:
             (B, 3, H, W), float32 in [0, 1].
         """
-        with torch.autocast(image.device.type, enabled=False):  # styles are not to be rounded
+        with torch.autocast(image.device.type, enabled=False):  # 16 bits would round the styles
             gamma, beta = self.norms(weights @ self.predictor.embed(seen))
             each = torch.eye(len(gamma), device=gamma.device)
         return self.painter.paint(image, each, gamma, beta, regions)
 
     def norms(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
-        """All scales and shifts for embeddings (B, embedding): tables of (B, S) each."""
+        """Return all scales and shifts for embeddings (B, embedding): tables of (B, S) each."""
         scale, shift = self.predictor(embedded)
         own = self.painter.gamma.shape[1] - self.predicted
         gamma = self.painter.gamma + F.pad(scale, (own, 0))
         return gamma, self.painter.beta + F.pad(shift, (own, 0))
 
     def take_over(self, other: nn.Module) -> None:
-        """Start from a network of one or of many styles: its convolutions, and its mean norms.
+        """Copy the convolutions and the mean norms of a network of one or of many styles.
 
         Raises:
-            InputError: It has another shape, or is no such network.
+            InputError: The network has another shape, or is of another class.
         """
         if isinstance(other, TransformNet):
             self.painter.take_over(other)
@@ -224,10 +226,10 @@ class PredictionNet(nn.Module):
 
 
 class EmbeddedNet(nn.Module):
-    """The painter of a network, for one embedding that was made before.
+    """A prediction network that takes an embedding instead of a style image.
 
     Args:
-        network: Whose painter and norms it takes.
+        network: Its transfer network and its predictor are used.
     """
 
     def __init__(self, network: PredictionNet) -> None:
@@ -235,6 +237,6 @@ class EmbeddedNet(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor, embedding: Tensor) -> Tensor:
-        """(1, 3, H, W) in [0, 1] and (1, embedding) to (1, 3, H, W), float32 in [0, 1]."""
+        """Stylise (1, 3, H, W) in [0, 1] with an embedding (1, embedding); float32 in [0, 1]."""
         alone = torch.ones(1, 1, device=image.device)
         return self.network.painter.paint(image, alone, *self.network.norms(embedding))

@@ -1,9 +1,8 @@
 """The network of StyleBank: an encoder, a bank of filters for each style, a decoder.
 
 Chen, Yuan, Liao, Yu and Hua, "StyleBank: An Explicit Representation for Neural Image Style
-Transfer", CVPR 2017. What a picture shows lies in the features between encoder and decoder, which
-give the picture back; what a style looks like lies in the filters that the features are convolved
-with on the way, and nowhere else.
+Transfer", CVPR 2017. Encoder and decoder form an auto-encoder that represents the content; the
+styles are represented only by the filters, which are convolved with the encoded features.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from impasto.nn.upsampling import INTERPOLATIONS, one_of
 
 Norm = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-_AT_ONCE = 4  # filters whose elements are drawn in one pass
+_AT_ONCE = 4  # filters per pass in `elements`
 
 
 class Stage(nn.Module):
-    """Convolution with mirrored borders, instance norm, ReLU; of all styles.
+    """Convolution with reflected borders, instance norm and ReLU, shared by all styles.
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         kernel: Side of the kernel; odd.
         stride: 2 halves the size.
         enlarge: Double the size first, by one of
-            :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+            :data:`~impasto.nn.upsampling.INTERPOLATIONS`; or None.
     """
 
     def __init__(
@@ -53,18 +52,18 @@ class Stage(nn.Module):
         self.norm = InstanceNorm(outputs)
 
     def forward(self, x: Tensor, norm: Norm = instance_norm) -> Tensor:
-        """(B, C, H, W) to (B, C', H', W').
+        """Map (B, C, H, W) to (B, C', H', W').
 
         Args:
-            x: Pictures or features.
-            norm: Takes what is normalised, and the scales and shifts (C',).
+            x: Images or features.
+            norm: Normalises its first argument by scales and shifts (C',).
         """
         found: Tensor = self.layer(x, lambda one: norm(one, self.norm.weight, self.norm.bias))
         return found
 
 
 def norm_as_first(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
-    """Normalise all pictures by the statistics of the first: instance norm, for that one.
+    """Normalise all images of a batch by the statistics of the first.
 
     Args:
         x: (B, C, H, W) in any float format.
@@ -86,10 +85,13 @@ class StyleBankNet(nn.Module):
 
     Args:
         styles: N.
-        width: Channels of the first convolution; 32, less for speed.
+        width: Channels of the first convolution; 32, fewer for speed.
         kernel: Side of the banks' filters.
-        layers: Convolutions of a bank.
+        layers: Number of convolutions of a bank.
         upsampling: One of :data:`~impasto.nn.upsampling.INTERPOLATIONS`.
+
+    Raises:
+        InputError: A number is out of range, or the upsampling is unknown.
     """
 
     def __init__(
@@ -123,13 +125,13 @@ class StyleBankNet(nn.Module):
     def forward(
         self, image: Tensor, weights: Tensor | None = None, regions: Tensor | None = None
     ) -> Tensor:
-        """Paint pictures in blends of the styles, or give them back.
+        """Stylise images in blends of the styles, or reconstruct them.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 4.
-            weights: (B, N), a blend for each picture, or with regions (P, N), one for each of
-                them; None is the auto-encoder's branch.
-            regions: (1, P, H, W) of a single picture, sums of 1 at each position.
+            weights: (B, N), weights of the styles for each image, or with regions (P, N), for each
+                region; None reconstructs the image by the auto-encoder.
+            regions: (1, P, H, W) for a single image, with a sum of 1 at each position.
 
         Returns:
             (B, 3, H, W), float32 in [0, 1].
@@ -143,46 +145,61 @@ class StyleBankNet(nn.Module):
         return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
 
     def encode(self, image: Tensor) -> Tensor:
-        """F = E(I): (B, 3, H, W) in [0, 1] to (B, 4*width, H/4, W/4)."""
+        """Compute the features F = E(I) of images.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, 4*width, H/4, W/4).
+        """
         features: Tensor = self.encoder(image * 2 - 1)
         return features
 
     def decode(self, features: Tensor, norm: Norm = instance_norm) -> Tensor:
-        """O = D(F): (B, 4*width, h, w) to (B, 3, 4*h, 4*w), float32 in [0, 1]."""
+        """Compute images O = D(F) from features.
+
+        Args:
+            features: (B, 4*width, h, w).
+            norm: See :meth:`Stage.forward`.
+
+        Returns:
+            (B, 3, 4*h, 4*w), float32 in [0, 1].
+        """
         for stage in self.decoder:
             features = stage(features, norm)
         return squash(self.last(features).float(), "tanh")
 
     def elements(self, image: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """What each filter of a bank adds to a picture: the style elements.
+        """Yield what each filter of a bank contributes to an image: the style elements.
 
-        The response of one filter is painted as if no other responded. Norms are those of the whole
-        picture, or else a faint response would be blown up to a strong one.
+        The response of one filter is decoded with all others set to 0. The norms use the statistics
+        of the whole image; otherwise they would amplify weak responses.
 
         Args:
             image: (1, 3, H, W) in [0, 1], H and W multiples of 4.
-            weights: (1, N), a blend of the styles.
+            weights: (1, N), weights of the styles.
 
         Yields:
-            For each filter its response (h, w), not negative, and the colours (1, 3, H, W) that it
-            adds to those of no response at all, in [-1, 1].
+            For each filter its response (h, w), not negative, and the difference (1, 3, H, W) in
+            [-1, 1] that it makes to the colours decoded from zero responses.
         """
         styled = self.bank(self.encode(image), weights)  # (1, C, h, w)
-        nothing = self.decode(torch.cat([styled, torch.zeros_like(styled)]), norm_as_first)[1:]
+        baseline = self.decode(torch.cat([styled, torch.zeros_like(styled)]), norm_as_first)[1:]
         for some in torch.arange(styled.shape[1]).split(_AT_ONCE):
             alone = torch.zeros_like(styled).repeat(len(some), 1, 1, 1)  # (some, C, h, w)
-            places = torch.arange(len(some))
-            alone[places, some] = styled[0, some]
+            rows = torch.arange(len(some))
+            alone[rows, some] = styled[0, some]
             painted = self.decode(torch.cat([styled, alone]), norm_as_first)[1:]
-            yield from zip(styled[0, some], (painted - nothing).split(1), strict=True)
+            yield from zip(styled[0, some], (painted - baseline).split(1), strict=True)
 
     def take_over(self, other: TransformNet) -> None:
-        """Start from a network of one style: its encoder and its decoder, not what lies between.
+        """Copy encoder and decoder of a network of one style, without its residual blocks.
 
         Raises:
-            InputError: It has another width, or no instance norms.
+            InputError: The network has another width, or no instance norms.
         """
-        outer = [part for room in (other.encoder, other.decoder) for part in room.modules()]
+        outer = [part for half in (other.encoder, other.decoder) for part in half.modules()]
         convolutions = [part for part in outer if isinstance(part, nn.Conv2d)]
         norms = [part for part in outer if isinstance(part, InstanceNorm)]
         stages = [part for part in self.modules() if isinstance(part, Stage)]
@@ -198,13 +215,12 @@ class StyleBankNet(nn.Module):
 
 
 class NewBank(nn.Module):
-    """A network that learns one style more: a bank of its own, and nothing else.
+    """A network that learns one more style, by training a new bank only.
 
-    The paper's incremental learning: encoder and decoder stay as they are, and so do the other
-    banks.
+    Incremental learning of the paper: encoder, decoder and the other banks stay unchanged.
 
     Args:
-        network: Copied and frozen; the new bank starts from the mean of its own.
+        network: Copied and frozen; the new bank starts from the mean of its banks.
     """
 
     def __init__(self, network: StyleBankNet) -> None:
@@ -217,12 +233,12 @@ class NewBank(nn.Module):
                 own.copy_(known.mean(0, keepdim=True))
 
     def forward(self, image: Tensor, weights: Tensor) -> Tensor:
-        """(B, 3, H, W) in the new style; ``weights`` (B, 1) are those of a single bank."""
+        """Stylise (B, 3, H, W) in the new style; ``weights`` (B, 1) are usually 1."""
         features = self.network.encode(image)
         return self.network.decode(self.bank(features, weights))
 
     def joined(self) -> StyleBankNet:
-        """A network with the new bank behind the old, which are the same to the bit."""
+        """Return a network with the new bank appended; the other styles stay exactly the same."""
         state, new = dict(self.network.state_dict()), self.bank.state_dict()
         for name, value in new.items():
             state[f"bank.{name}"] = torch.cat([state[f"bank.{name}"], value])

@@ -1,4 +1,4 @@
-"""The super-resolution network of Johnson et al. 2016: one pass from a picture to a larger one.
+"""The super-resolution network of Johnson et al. 2016.
 
 Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
 ECCV 2016, section 3.1 and the second table of its supplementary material.
@@ -14,26 +14,26 @@ from impasto.errors import InputError
 from impasto.nn.blocks import ConvNorm, Residual, convolution, initialize
 from impasto.nn.upsampling import UpConvNorm
 
-SMALLEST = 5  # the least side whose mirror image fills the border of the 9x9 convolution
+SMALLEST = 5  # smallest side that can be reflected into the 4-pixel border of a 9x9 convolution
 
 
 class UpscaleNet(nn.Module):
-    """9x9, residual blocks, log2(factor) upsampling 3x3, 9x9.
+    """Network of 9x9, residual blocks, log2(factor) upsampling 3x3 and 9x9 convolutions.
 
     Args:
-        factor: How many times as high and as wide the picture becomes: 2, 4, 8, ...
+        factor: Factor on height and width: 2, 4, 8, ...
         width: Channels of all convolutions but the last; the paper's 64.
-        blocks: Residual blocks; the paper's 4.
+        blocks: Number of residual blocks; the paper's 4.
         norm: ``batch`` (the paper's), ``instance`` or ``none``.
         upsampling: ``nearest``, ``bilinear`` or ``transposed`` (the paper's).
-        padding: Of all convolutions.
-        residual: Ours, not the paper's: the last convolution is a correction that is added to the
-            bicubic enlargement. It starts at 0, so that the network starts as bicubic. Otherwise
-            the last convolution makes the whole picture, through (tanh + 1) / 2.
+        padding: Padding of all convolutions, see :func:`~impasto.nn.blocks.convolution`.
+        residual: Not in the paper: the output of the last convolution is added to the bicubic
+            enlargement. Its weights start at 0, so that the network starts as bicubic. Otherwise
+            the last convolution computes the whole image, through (tanh + 1) / 2.
 
     Attributes:
-        reach: How far a pixel acts at most, in pixels of the small picture; of no meaning with
-            instance normalisation, whose statistics are of the whole picture.
+        reach: Radius of the receptive field, in pixels of the input; without meaning for instance
+            normalisation, whose statistics depend on the whole image.
 
     Raises:
         InputError: The factor is no power of two, or an option is unknown.
@@ -64,23 +64,23 @@ class UpscaleNet(nn.Module):
             ),
         )
         self.last = convolution(width, 3, 9, padding=padding)
-        # Adam moves each weight by the learning rate, however small the gradient, and the last
-        # convolution sums 81 * width values: without this the first steps miss by whole pictures,
-        # and it takes hundreds to come back.
+        # Adam changes each weight by about the learning rate, however small the gradient, and the
+        # last convolution sums 81 * width values: without this factor the first steps change the
+        # image by more than its range, and recovering takes hundreds of steps.
         self.gain = (81 * width) ** -0.5 if residual else 1.0
         initialize(self, last=0.0 if residual else 0.1)
         if norm == "none":
             _quieten(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, 3, f*H, f*W).
+        """Enlarge images (B, 3, H, W) in [0, 1] to (B, 3, f*H, f*W).
 
         Args:
             image: Sides of at least :data:`SMALLEST` pixels.
 
         Returns:
-            float32 in [0, 1]. In training the residual network is not clamped: a value beyond
-            white would get no gradient that leads it back.
+            float32 in [0, 1]. In training mode the residual network is not clamped, because clamped
+            values would get no gradient.
         """
         x = self.body(image * 2 - 1)  # (B, width, f*H, f*W)
         x = self.last(x).float() * self.gain
@@ -91,10 +91,10 @@ class UpscaleNet(nn.Module):
 
 
 def _quieten(module: nn.Module) -> None:
-    """Start the residual blocks near the identity: without a norm each would double the variance.
+    """Scale the residual blocks down: without a norm each would double the variance.
 
     Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR Workshops
-    2017, section 3.3, multiply what a block adds by 0.1.
+    2017, section 3.3, multiply the residual branch of a block by 0.1.
     """
     for part in module.modules():
         if isinstance(part, Residual):
@@ -105,10 +105,11 @@ def _quieten(module: nn.Module) -> None:
 
 
 def enlarge(image: Tensor, factor: int) -> Tensor:
-    """Bicubic enlargement, (B, 3, H, W) to (B, 3, f*H, f*W); it may pass a little beyond [0, 1].
+    """Enlarge (B, 3, H, W) to (B, 3, f*H, f*W) by bicubic interpolation.
 
-    Keys' kernel with a = -0.75, PyTorch's own. Over 32 photographs it was better than a = -0.5 by
-    0.01 to 0.2 dB at factors 2 and 4, and 0.08 dB worse at 8.
+    Values may lie a little outside [0, 1]. Keys' kernel with a = -0.75, PyTorch's default. Over 32
+    photographs it was better than a = -0.5 by 0.01 to 0.2 dB at factors 2 and 4, and 0.08 dB worse
+    at 8.
     """
     height, width = image.shape[-2:]
     size = (height * factor, width * factor)
@@ -116,7 +117,7 @@ def enlarge(image: Tensor, factor: int) -> Tensor:
 
 
 def check_factor(factor: int) -> int:
-    """The factor, if it is a power of two from 2 on.
+    """Return the factor if it is a power of two from 2 on.
 
     Raises:
         InputError: It is not.

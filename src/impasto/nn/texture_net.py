@@ -1,4 +1,4 @@
-"""The multi-scale generator of Texture Networks: noise, or a photo and noise, to a picture.
+"""The multi-scale generator of Texture Networks, from noise, or a content image and noise.
 
 Ulyanov, Lebedev, Vedaldi and Lempitsky, "Texture Networks: Feed-forward Synthesis of Textures and
 Stylized Images", ICML 2016, section 4.2 and figure 3.
@@ -16,27 +16,28 @@ from impasto.errors import InputError
 from impasto.nn.blocks import convolution, initialize, norm_layer
 from impasto.nn.johnson import squash
 
-CHANNELS = 8  # of each scale: section 4.2
+CHANNELS = 8  # per scale: section 4.2
 
 Noise = tuple[Tensor, ...]
 
 
 class PyramidNet(nn.Module):
-    """Scales from coarse to fine: each is convolved, joined to all that are coarser, and doubled.
+    """Generator with scales from coarse to fine: each is convolved and joined to the coarser ones.
 
-    With ``circular`` padding the network is made of nothing but local rules on a torus: rolling the
-    noise rolls the picture, and the picture tiles without a seam.
+    With ``circular`` padding the network treats all positions equally on a torus: shifting the
+    noise cyclically shifts the image, and the image tiles without a seam.
 
     Args:
-        scales: K; the coarsest scale has one position for each 2^(K-1) pixels.
-        inputs: Channels that come in at each scale: those of the noise, 3 more with a photo.
-        channels: That each scale adds.
+        scales: K; the coarsest scale has one position for each 2^(K-1) pixels per axis.
+        inputs: Number of input channels at each scale: those of the noise, plus 3 with a content
+            image.
+        channels: Number of channels that each scale adds.
         norm: ``batch``, ``instance`` or ``none``.
-        leak: Slope of the ReLU below 0; 0 is the plain one.
-        padding: What lies beyond the edges, see :func:`impasto.nn.blocks.convolution`.
+        leak: Slope of the ReLU below 0; 0 is the ordinary ReLU.
+        padding: Padding of the convolutions, see :func:`impasto.nn.blocks.convolution`.
 
     Raises:
-        InputError: There is no scale, no input or no channel, or the norm is unknown.
+        InputError: A number is below 1, or the norm or the padding is unknown.
     """
 
     def __init__(
@@ -64,21 +65,22 @@ class PyramidNet(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """The sides of pictures are multiples of this: 2^(K-1)."""
+        """Return 2^(K-1); the sides of images must be multiples of it."""
         return multiple_of(self.scales)
 
     def forward(self, noise: Sequence[Tensor], image: Tensor | None = None) -> Tensor:
-        """A picture (B, 3, H, W) in [0, 1], float32 or better.
+        """Generate images (B, 3, H, W) in [0, 1], float32 or better.
 
-        The authors' network ends in the bare convolution, whose numbers can leave the range of
-        colours; here they go through (tanh + 1) / 2.
+        The authors' network ends in a plain convolution, whose values can leave the range of
+        colours; here (tanh + 1) / 2 follows.
 
         Args:
-            noise: What :func:`draw_noise` gave, coarsest first; empty for a photo without noise.
+            noise: Result of :func:`draw_noise`, coarsest first; empty for a content image without
+                noise.
             image: (B, 3, H, W) in [0, 1], H and W multiples of :attr:`multiple`; None for textures.
 
         Raises:
-            InputError: There is not one noise for each scale, or the photo's sides do not divide.
+            InputError: The number of noises is not that of the scales, or a side is no multiple.
         """
         inputs = self._inputs(noise, image)
         x: Tensor = self.branches[0](inputs[0])  # (B, C, H / 2^(K-1), W / 2^(K-1))
@@ -103,11 +105,11 @@ class PyramidNet(nn.Module):
 
 
 class FlatPyramid(nn.Module):
-    """A pyramid whose inputs are tensors one after another: the photo first, if there is one.
+    """A pyramid that takes its inputs as separate arguments: content image, if any, then noises.
 
     Args:
         pyramid: The network.
-        photo: Whether it takes one.
+        photo: Whether it takes a content image.
     """
 
     def __init__(self, pyramid: PyramidNet, *, photo: bool) -> None:
@@ -115,14 +117,14 @@ class FlatPyramid(nn.Module):
         self.pyramid, self.photo = pyramid, photo
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """See :class:`PyramidNet`."""
+        """Generate images, see :meth:`PyramidNet.forward`."""
         image, noise = (inputs[0], inputs[1:]) if self.photo else (None, inputs)
         painted: Tensor = self.pyramid(noise, image)
         return painted
 
 
 class _Unit(nn.Sequential):
-    """3x3, 3x3 and 1x1, each with its norm and ReLU."""
+    """Convolutions of 3x3, 3x3 and 1x1, each with norm and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, norm: str, leak: float, padding: str) -> None:
         parts: list[nn.Module] = []
@@ -137,7 +139,7 @@ class _Unit(nn.Sequential):
 
 
 class _Merge(nn.Module):
-    """All coarser scales, doubled, beside the next one; norms first, so that both count alike."""
+    """Joins the upsampled coarser scales and the next scale, each normalised first."""
 
     def __init__(self, channels: int, count: int, norm: str, leak: float, padding: str) -> None:
         super().__init__()
@@ -146,15 +148,15 @@ class _Merge(nn.Module):
         self.body = _Unit(channels * count, channels * count, norm, leak, padding)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """(B, (i-1)*C, h, w) and (B, C, 2h, 2w) to (B, i*C, 2h, 2w)."""
-        # the norm before the doubling sees the same statistics at a quarter of the cost
+        """Join (B, (i-1)*C, h, w) and (B, C, 2h, 2w) to (B, i*C, 2h, 2w)."""
+        # normalised before upsampling: the same statistics at a quarter of the cost
         grown = F.interpolate(self.coarse(coarse), scale_factor=2, mode="nearest")
         joined: Tensor = self.body(torch.cat([grown, self.fine(fine)], 1))
         return joined
 
 
 def multiple_of(scales: int) -> int:
-    """What the sides of a picture of so many scales are multiples of."""
+    """Return the number that sides must be multiples of, for a number of scales."""
     return 1 << (scales - 1)
 
 
@@ -167,23 +169,23 @@ def draw_noise(
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
 ) -> Noise:
-    """Noise for each scale of a pyramid, coarsest first: uniform in [0, 1].
+    """Draw noise for each scale of a pyramid, coarsest first, uniform in [0, 1].
 
-    It is drawn on the processor, so that one seed gives one picture on every device.
+    It is drawn on the CPU, so that a seed gives the same image on every device.
 
     Args:
         scales: K.
-        channels: Of each scale; 0 gives no noise.
+        channels: Channels per scale; 0 gives no noise.
         batch: B.
-        size: (H, W) of the picture, multiples of 2^(K-1).
-        generator: Of the processor; None is torch's own.
-        device: Where the noise is wanted; None is the processor.
+        size: (H, W) of the image, multiples of 2^(K-1).
+        generator: Random generator on the CPU; None is torch's global one.
+        device: Device of the result; None is the CPU.
 
     Returns:
         K tensors (B, channels, H / 2^k, W / 2^k), k from K-1 down to 0; none without channels.
 
     Raises:
-        InputError: A side is no multiple.
+        InputError: A side is no multiple of 2^(K-1).
 
     Example:
         >>> [tuple(z.shape) for z in draw_noise(3, 2, 1, (8, 16))]

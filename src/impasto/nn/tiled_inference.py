@@ -1,9 +1,9 @@
-"""Run a network on an image in strips of rows, with the normalisation statistics of the whole.
+"""Run a network on an image in strips of rows, with normalisation statistics of the whole.
 
-``forward`` is called once, on a :class:`~impasto.nn.lazy_map.LazyMap`, and notes its operations.
-Then every norm, in the order of the operations, reads all strips of its input for its statistics.
-Maps that are small, and read by a norm or more than once, are stored. Larger ones are computed
-again by everything that reads them, which costs half as much again as one pass of the whole.
+``forward`` is called once, on a :class:`~impasto.nn.lazy_map.LazyMap`, which records its
+operations. Then the statistics of every norm are computed in order from all strips of its input.
+Small maps that are read by a norm or more than once are stored. Larger ones are computed again for
+each reader, which takes about half as long again as one pass over the whole image.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from impasto.nn.blocks import instance_norm, valid_convolution
 from impasto.nn.lazy_map import LEAST, LazyMap, Measured, NotInStripsError, in_strips
 from impasto.nn.upsampling import doubled
 
-_FEW = 4  # numbers for each pixel of the image: maps of no more are stored
-_SMALL = 16  # times fewer positions than the image has: maps of no more are stored
+_FEW = 4  # maps with up to this many values per pixel of the image are stored
+_SMALL = 16  # and maps with at most 1/16 of the image's positions
 
 
 def run(
     function: Callable[[Any], Any], image: Tensor, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Call a function on an image in strips.
+    """Apply a function to an image in strips.
 
     Args:
-        function: From an image to an image, by one or several networks.
+        function: Maps an image to an image, by one or several networks.
         image: (B, 3, H, W).
-        dtype: Of the convolutions, by autocast.
+        dtype: Number format of the convolutions, through autocast.
 
     Returns:
         (B, 3, H', W'), float32: ``function(image)``, up to rounding.
 
     Raises:
-        NotInStripsError: Some operation has no form for strips.
+        NotInStripsError: An operation cannot be computed in strips.
     """
     cast = torch.autocast(image.device.type, dtype, enabled=dtype is not torch.float32)
     with torch.inference_mode(), cast, spare_memory():
@@ -52,7 +52,7 @@ def run(
 
 
 def _evaluate(result: LazyMap, pixels: int) -> Tensor:
-    """Compute a map and all that it depends on."""
+    """Compute a map and all maps that it depends on."""
     result.readers += 1
     for one in result.maps:
         if isinstance(one, Measured):
@@ -71,7 +71,7 @@ def _is_small(one: LazyMap, pixels: int) -> bool:
 
 
 def _measure(norm: Measured, pixels: int) -> None:
-    """Read all strips of a norm's input for its statistics."""
+    """Compute the statistics of a norm from all strips of its input."""
     (source,), gathered = norm.operands, norm.gather()
     if source.stored is None and _is_small(source, pixels):
         _store(source, gathered.add)
@@ -82,29 +82,32 @@ def _measure(norm: Measured, pixels: int) -> None:
 
 
 def _store(one: LazyMap, note: Callable[[Tensor], None] = lambda rows: None) -> None:
-    """Compute a map and keep it; it may take the memory of a map that nothing else reads.
+    """Compute a map and store it, if possible in the memory of a map that nothing else reads.
 
-    There each strip is written after the next has been computed, which may still read its rows.
+    In that case each strip is written only after the next one is computed, which may read the old
+    rows.
     """
-    kept = _to_be_overwritten(one, one.shape)
-    late = slice(0, 0), torch.empty(0)
+    target = _to_be_overwritten(one, one.shape)
+    pending = slice(0, 0), torch.empty(0)
     for start, stop in one.strips():
         rows = one.rows(start, stop)
         note(rows)
-        if kept is None or kept.dtype is not rows.dtype:
+        if target is None or target.dtype is not rows.dtype:
             layout = torch.channels_last
-            kept = torch.empty(one.shape, dtype=rows.dtype, device=one.device, memory_format=layout)
+            target = torch.empty(
+                one.shape, dtype=rows.dtype, device=one.device, memory_format=layout
+            )
         elif start:
-            kept[..., late[0], :] = late[1]
-        late = slice(start, stop), rows
-    assert kept is not None
-    kept[..., late[0], :] = late[1]
-    one.stored = kept
+            target[..., pending[0], :] = pending[1]
+        pending = slice(start, stop), rows
+    assert target is not None
+    target[..., pending[0], :] = pending[1]
+    one.stored = target
     _release(one)
 
 
 def _to_be_overwritten(one: LazyMap, shape: torch.Size, above: int = 0) -> Tensor | None:
-    """Find a stored map of a shape that this one alone reads, row for row or almost so."""
+    """Find a stored map of the same shape that only this one reads, at nearly the same rows."""
     if one.above is None or above + one.above > LEAST:
         return None
     for operand in one.operands:
@@ -119,7 +122,7 @@ def _to_be_overwritten(one: LazyMap, shape: torch.Size, above: int = 0) -> Tenso
 
 
 def _release(one: LazyMap) -> None:
-    """Forget what a stored map was computed from, where nothing else reads it."""
+    """Free the maps that only this stored map was computed from."""
     operands, one.operands = one.operands, ()
     for operand in operands:
         operand.readers -= 1
@@ -129,10 +132,10 @@ def _release(one: LazyMap) -> None:
 
 
 class ChannelStatistics:
-    """Mean and variance of each channel, gathered in float64.
+    """Mean and variance of each channel, accumulated in float64.
 
     Args:
-        apply: Returns what becomes of rows, by the mean and the variance, (1, C) each.
+        apply: Maps rows, mean and variance, (1, C) each, to rows of the result.
     """
 
     def __init__(self, apply: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
@@ -141,20 +144,22 @@ class ChannelStatistics:
         self._mean = self._squares = torch.zeros(())
 
     def add(self, rows: Tensor) -> None:
-        """Take in (1, C, h, W)."""
+        """Add rows (1, C, h, W)."""
         count, channels = rows.shape[2] * rows.shape[3], rows.shape[1]
         mean, variance = rows.new_zeros(2, channels, dtype=torch.float32)
-        # of all that computes these, the kernel of batch norm is by far the fastest
+        # by far the fastest kernel for mean and variance
         torch.batch_norm_update_stats(rows, mean, variance, 1.0)
         mean, variance = mean.double(), variance.double() * ((count - 1) / count)  # (C,)
         total = self._count + count
-        apart = mean - self._mean
-        self._squares = self._squares + count * (variance + apart.square() * self._count / total)
-        self._mean = self._mean + apart * count / total
+        difference = mean - self._mean
+        self._squares = self._squares + count * (
+            variance + difference.square() * self._count / total
+        )
+        self._mean = self._mean + difference * count / total
         self._count = total
 
     def finish(self) -> Callable[[Tensor], Tensor]:
-        """Return the function of rows."""
+        """Return the function from rows of the map to rows of the result."""
         mean, variance = self._mean[None], self._squares[None] / self._count
         mean, variance = norm_statistics.settled(mean, variance)
         return lambda rows: self._apply(rows, mean, variance)

@@ -1,4 +1,4 @@
-"""A picture enlarged in tiles, which bound the memory and show in nothing else."""
+"""Enlarge an image in tiles, to bound the memory without visible seams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from impasto.errors import InputError
 from impasto.image import MAX_PIXELS
 from impasto.nn.superresolution import enlarge
 
-LEAST_REACH = 16  # a window that is smaller would be padded, and its edge not be the picture's
+LEAST_REACH = 16  # pixels; smaller windows would need padding, which changes the result
 
 
 def in_tiles(
@@ -23,21 +23,21 @@ def in_tiles(
     reach: int,
     callback: Callback,
 ) -> Tensor:
-    """Enlarge a picture a tile at a time.
+    """Enlarge an image tile by tile.
 
     Args:
         picture: (1, 3, H, W), of any size.
-        paint: Makes (1, 3, f*h, f*w) of a window (1, 3, h, w).
+        paint: Maps a window (1, 3, h, w) to (1, 3, f*h, f*w).
         factor: f.
-        step: Side of a tile in pixels of the small picture; None is the whole picture at once.
-        reach: How far a pixel acts, in pixels of the small picture: what is run around a tile.
-        callback: Called after every tile; cancelling leaves the other tiles bicubic.
+        step: Side of a tile in pixels of the input; None processes the whole image at once.
+        reach: Radius of the receptive field in pixels of the input: the border around each tile.
+        callback: Called after every tile; if it cancels, the remaining tiles are bicubic.
 
     Returns:
-        (1, 3, f*H, f*W) in [0, 1], on the picture's device.
+        (1, 3, f*H, f*W) in [0, 1], on the device of ``picture``.
 
     Raises:
-        InputError: The large picture would have more pixels than the package reads.
+        InputError: The result would have more pixels than the package reads.
     """
     height, width = picture.shape[-2:]
     if height * width * factor**2 > MAX_PIXELS:
@@ -46,9 +46,9 @@ def in_tiles(
             f"give a smaller picture"
         )
     large = enlarge(picture.float(), factor).clamp(0, 1)
-    places = _tiles(height, width, max(height, width) if step is None else max(step, 1))
+    parts = _tiles(height, width, max(height, width) if step is None else max(step, 1))
     reach = max(reach, LEAST_REACH)
-    for done, (rows, columns) in enumerate(places, start=1):
+    for done, (rows, columns) in enumerate(parts, start=1):
         top, left = max(0, rows.start - reach), max(0, columns.start - reach)
         window = picture[..., top : rows.stop + reach, left : columns.stop + reach]
         painted = paint(window).to(large.device)
@@ -57,7 +57,7 @@ def in_tiles(
             _times(slice(columns.start - left, columns.stop - left), factor),
         )
         large[..., _times(rows, factor), _times(columns, factor)] = painted[..., *inner]
-        progress = Progress(done, len(places), stage="enlarging", preview=large.clone)
+        progress = Progress(done, len(parts), stage="enlarging", preview=large.clone)
         callback(progress)
         if progress.cancelled:
             break
@@ -65,7 +65,7 @@ def in_tiles(
 
 
 def _tiles(height: int, width: int, step: int) -> list[tuple[slice, slice]]:
-    """Rows and columns of the tiles of the small picture."""
+    """Return the rows and columns of the tiles of the input."""
     return [
         (slice(top, min(top + step, height)), slice(left, min(left + step, width)))
         for top in range(0, height, step)

@@ -1,7 +1,8 @@
-"""Strips and tiles of a picture, each with a halo of what its kernels see around it.
+"""Strips and tiles of an image, each with a halo that covers the receptive field.
 
-What a kernel sees ends somewhere: features further from a tile's border than that are the same as
-in the whole picture. So a tile is encoded with a halo, whose own features are thrown away.
+A feature depends only on the pixels in its receptive field. So a tile is encoded with a halo of
+surrounding pixels, and the features of the halo are discarded: the others equal those of the whole
+image.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from impasto.nn.vgg import layer_names, smallest_side
 
 
 class Span(NamedTuple):
-    """Rows of a picture, or columns.
+    """A range of rows or columns of an image, with its halo.
 
     Attributes:
-        start: The first row that is wanted.
-        stop: The row after the last.
-        low: The first row of the halo.
-        high: The row after its last.
+        start: First row of the range.
+        stop: Row after the last.
+        low: First row of the halo.
+        high: Row after the last of the halo.
     """
 
     start: int
@@ -31,43 +32,48 @@ class Span(NamedTuple):
 
     @property
     def outer(self) -> slice:
-        """All rows, the halo's too."""
+        """Return the slice of all rows, with the halo."""
         return slice(self.low, self.high)
 
     def wanted(self, scale: int = 1) -> slice:
-        """The wanted rows of what is a ``scale``-th as high as the whole picture."""
+        """Return the slice of the range in a map of the whole image at 1/``scale`` of its size."""
         return slice(self.start // scale, self.start // scale + (self.stop - self.start) // scale)
 
     def within(self, scale: int = 1) -> slice:
-        """The wanted rows of what was made of all rows and is a ``scale``-th as high."""
+        """Return the slice of the range in a map of all its rows at 1/``scale`` of their size."""
         first = (self.start - self.low) // scale
         return slice(first, first + (self.stop - self.start) // scale)
 
 
 class Tile(NamedTuple):
-    """A rectangle of a picture."""
+    """A rectangle of an image, with its halo.
+
+    Attributes:
+        rows: Its rows.
+        columns: Its columns.
+    """
 
     rows: Span
     columns: Span
 
     def outer(self, picture: Tensor) -> Tensor:
-        """The tile with its halo, a view of (..., H, W)."""
+        """Return the tile with its halo, a view of (..., H, W)."""
         return picture[..., self.rows.outer, self.columns.outer]
 
     def wanted(self, whole: Tensor, scale: int = 1) -> Tensor:
-        """The tile's part, a view, of what is a ``scale``-th the whole picture's size."""
+        """Return the tile's part of a map of the whole image at 1/``scale`` of its size, a view."""
         return whole[..., self.rows.wanted(scale), self.columns.wanted(scale)]
 
     def inner(self, made: Tensor, scale: int = 1) -> Tensor:
-        """The tile's part, a view, of what was made of the tile with its halo."""
+        """Return the tile's part of a map computed from the tile with its halo, a view."""
         return made[..., self.rows.within(scale), self.columns.within(scale)]
 
 
 def reach(layer: str) -> int:
-    """Return how far a feature of VGG-19 sees, in pixels.
+    """Return the radius of the receptive field of a layer of VGG-19, in pixels.
 
     Args:
-        layer: Of VGG-19.
+        layer: Name of the layer.
 
     Example:
         >>> reach("relu1_1"), reach("relu2_1"), reach("relu4_1")
@@ -84,7 +90,7 @@ def reach(layer: str) -> int:
 
 
 def stride(layer: str) -> int:
-    """How many pixels lie between two neighbours of a layer.
+    """Return the distance of neighbouring features of a layer, in pixels.
 
     Example:
         >>> stride("relu1_2"), stride("pool1"), stride("relu4_1")
@@ -94,14 +100,14 @@ def stride(layer: str) -> int:
 
 
 def spans(height: int, rows: int, halo: int, multiple: int) -> Iterator[Span]:
-    """Strips of a picture from top to bottom.
+    """Yield strips of an image from top to bottom.
 
     Args:
-        height: Of the picture.
-        rows: Of a strip, about.
-        halo: The least number of rows around it.
-        multiple: What all borders are multiples of, so that poolings fall where they do in the
-            whole picture.
+        height: Height of the image.
+        rows: Approximate height of a strip.
+        halo: Minimum height of its halo.
+        multiple: All borders are multiples of this, so that pooling windows are those of the whole
+            image.
     """
     step, around = (max(multiple, -(-n // multiple) * multiple) for n in (rows, halo))
     for start in range(0, height, step):
@@ -110,7 +116,7 @@ def spans(height: int, rows: int, halo: int, multiple: int) -> Iterator[Span]:
 
 
 def tiles(height: int, width: int, side: int, halo: int, multiple: int) -> list[Tile]:
-    """Squares of about ``side`` that make up a picture; see :func:`spans`."""
+    """Return the tiles of an image, squares of about ``side`` pixels; see :func:`spans`."""
     columns = list(spans(width, side, halo, multiple))
     return [
         Tile(rows, across) for rows in spans(height, side, halo, multiple) for across in columns

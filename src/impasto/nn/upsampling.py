@@ -1,9 +1,9 @@
-"""Twice the size: by interpolation or by a transposed convolution.
+"""Upsampling by 2, by interpolation or by a transposed convolution.
 
-A network that learns a style with either interpolation draws a fine mesh in plain parts, for a
-style loss asks for fine texture everywhere, and the network has nothing else to make it of. With
-nearest neighbours the mesh is made of their steps. So what has learned with those and paints with
-the mean of both interpolations shows less of it, and keeps the style: ``nearest-bilinear``.
+Networks trained with either interpolation draw a fine mesh in plain areas, because a style loss
+requires fine texture everywhere. With ``nearest`` the mesh follows its pixel steps. Training with
+``nearest`` and running with the mean of both interpolations reduces the mesh and keeps the style:
+``nearest-bilinear``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UPSAMPLINGS = (*INTERPOLATIONS, "transposed")
 
 
 def one_of(upsamplings: Sequence[str], upsampling: str) -> str:
-    """An upsampling, if it is one of those.
+    """Return an upsampling if it is one of ``upsamplings``.
 
     Raises:
         InputError: It is not.
@@ -35,16 +35,20 @@ def one_of(upsamplings: Sequence[str], upsampling: str) -> str:
 
 
 def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
-    """Maps (B, C, H, W) of twice the size.
+    """Upsample maps (B, C, H, W) by a factor of 2.
 
-    A plain map stays plain, to the last bit: norms would blow up what bilinear interpolation rounds
-    in float32 to a pattern, as it is all the variance that there is. In 16 bits it rounds back.
+    A constant map stays exactly constant: rounding errors of bilinear interpolation in float32
+    would be its only variance, and norms would amplify them to a pattern. In bfloat16 the result is
+    rounded to the constant anyway.
 
     Args:
         x: The maps.
-        upsampling: One of :data:`INTERPOLATIONS`: ``nearest`` neighbours, ``bilinear``, or in
-            training the one and else the mean of the two.
-        training: Whether a network learns.
+        upsampling: One of :data:`INTERPOLATIONS`: ``nearest``, ``bilinear``, or
+            ``nearest-bilinear``, which is ``nearest`` in training and the mean of both otherwise.
+        training: Whether the network is in training mode.
+
+    Returns:
+        (B, C, 2*H, 2*W).
     """
     if has_torch_function_unary(x):  # a map in strips
         made: Tensor = handle_torch_function(doubled, (x,), x, upsampling, training=training)
@@ -62,24 +66,24 @@ def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
 
 
 class Doubled(nn.Module):
-    """Maps (B, C, H, W) of twice the size, by one of :data:`INTERPOLATIONS`."""
+    """Upsampling by a factor of 2, by one of :data:`INTERPOLATIONS`."""
 
     def __init__(self, upsampling: str) -> None:
         super().__init__()
         self.upsampling = one_of(INTERPOLATIONS, upsampling)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C, 2*H, 2*W)."""
+        """Map (B, C, H, W) to (B, C, 2*H, 2*W)."""
         return doubled(x, self.upsampling, training=self.training)
 
 
 class UpConvNorm(nn.Sequential):
-    """Twice the size: interpolation and a convolution, or a transposed convolution.
+    """Upsampling by 2 and a convolution, or a transposed convolution; then norm and ReLU.
 
-    The first does not leave the checkerboards of the second (Odena, Dumoulin and Olah, Distill
-    2016; Dumoulin et al., ICLR 2017, section 2.2). With nearest neighbours even and odd pixels
-    still see other neighbours, and a network that has to paint all styles can come to draw dots
-    with that; bilinear interpolation treats them alike.
+    Interpolation avoids the checkerboards of transposed convolutions (Odena, Dumoulin and Olah,
+    Distill 2016; Dumoulin et al., ICLR 2017, section 2.2). With ``nearest``, even and odd pixels
+    still depend on different neighbours, and a network for arbitrary styles can learn to draw dots
+    with that; ``bilinear`` treats them equally.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""VGG-16 and VGG-19 as named layers: ``encode(image, ["relu1_1", "relu4_2"])``.
+"""VGG-16 and VGG-19 with named layers: ``encode(image, ["relu1_1", "relu4_2"])``.
 
-The network runs once for all the layers asked for, and no deeper than the deepest of them.
-Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015, table 1, columns D and E.
+One pass computes all the requested layers, and stops at the deepest of them. Simonyan and
+Zisserman, "Very Deep Convolutional Networks", ICLR 2015, table 1, columns D and E.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 @dataclass(frozen=True)
 class Flavor:
-    """What a set of weights wants of its input.
+    """Preprocessing that a set of weights requires.
 
     Attributes:
-        scale: The value of white.
-        mean: Subtracted from each channel, in RGB order, on the scale above.
+        scale: Factor on images in [0, 1].
+        mean: Subtracted from each channel after scaling, in RGB order.
         std: Divides each channel.
-        bgr: Whether the first channel is blue.
+        bgr: Whether the channels are reversed to BGR.
     """
 
     scale: float
@@ -59,7 +59,7 @@ FLAVORS = {
 
 
 def layer_names(arch: str) -> tuple[str, ...]:
-    """All layers of an architecture in the order in which they run.
+    """Return all layers of ``vgg16`` or ``vgg19`` in the order in which they run.
 
     Example:
         >>> layer_names("vgg19")[:5]
@@ -76,7 +76,7 @@ def layer_names(arch: str) -> tuple[str, ...]:
 
 
 class Encoder(nn.Module):
-    """A frozen VGG whose layers are asked for by name.
+    """A frozen VGG that returns the features of named layers.
 
     Args:
         arch: ``vgg19`` or ``vgg16``.
@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         pooling: ``max``, ``average`` or ``l2``.
         padding: ``zeros`` (as trained), ``reflect``, ``replicate`` or ``circular``.
         weights: A name of the weights table or a path; None is the default of the architecture.
-        depth: The deepest layer that will ever be asked for; what lies below is not kept.
+        depth: The deepest layer that can be requested; deeper ones are not stored.
 
     Raises:
         InputError: An option is unknown.
@@ -123,7 +123,7 @@ class Encoder(nn.Module):
         self.requires_grad_(False).eval()
 
     def place(self, runtime: Runtime) -> Encoder:
-        """Move to a device, in its number format, with the channels last in memory."""
+        """Move to a device and number format, with channels last in memory."""
         for convolution in self.convolutions.values():
             convolution.to(runtime.device, runtime.dtype)
             convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -132,18 +132,18 @@ class Encoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The number format of the weights, and of the features."""
+        """Return the number format of the weights and of the features."""
         return next(self.parameters()).dtype
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> Features:
-        """Encode a batch of images.
+        """Compute the features of a batch of images.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1]; values outside are let through.
-            layers: Names such as ``relu4_1``; duplicates are fine.
+            image: (B, 3, H, W), RGB in [0, 1]; values outside are not clamped.
+            layers: Names such as ``relu4_1``; duplicates are allowed.
 
         Returns:
-            The layers asked for, each (B, C, h, w) in the encoder's number format.
+            The requested layers, each (B, C, h, w) in the encoder's number format.
 
         Raises:
             InputError: A layer is unknown, or the image is too small for it.
@@ -162,7 +162,7 @@ class Encoder(nn.Module):
         return features
 
     def preprocess(self, image: Tensor) -> Tensor:
-        """From RGB in [0, 1] to what the weights were trained on."""
+        """Convert RGB in [0, 1] to the input that the weights were trained on."""
         x = (image * self.flavor.scale - self.mean) / self.std
         return x.flip(1) if self.flavor.bgr else x
 
@@ -171,7 +171,7 @@ class Encoder(nn.Module):
             result: Tensor = self.convolutions[name](x)
             return result
         if name.startswith("relu"):
-            # in place unless the convolution itself was asked for: half the activations to keep
+            # in place, which halves the memory, unless the convolution's output was requested
             return F.relu(x, inplace=name.replace("relu", "conv") not in features)
         return pool(x, self.pooling)
 
@@ -188,13 +188,13 @@ class Encoder(nn.Module):
         smallest = smallest_side(deepest)
         if any(side < smallest for side in image.shape[-2:]):
             height, width = image.shape[-2:]
-            words = f"a {width}x{height} picture is too small for {deepest}"
-            words += f": its sides must be at least {smallest} pixels"
-            raise TooSmallError(words, smallest)
+            message = f"a {width}x{height} picture is too small for {deepest}"
+            message += f": its sides must be at least {smallest} pixels"
+            raise TooSmallError(message, smallest)
 
 
 def smallest_side(layer: str) -> int:
-    """The smallest picture side that still leaves two positions at a layer.
+    """Return the smallest side of an image, in pixels, that leaves two positions at a layer.
 
     Example:
         >>> smallest_side("relu1_2"), smallest_side("relu4_1"), smallest_side("pool4")
@@ -204,10 +204,10 @@ def smallest_side(layer: str) -> int:
 
 
 def block_of(layer: str) -> int:
-    """The number of the block that a layer lies in, from 1.
+    """Return the number of a layer's block, from 1.
 
     Raises:
-        InputError: This is no layer's name.
+        InputError: The name is not that of a layer.
     """
     match = re.match(r"(?:conv|relu|pool)(\d)", layer)
     if match is None:
@@ -221,7 +221,7 @@ def pool(x: Tensor, kind: str) -> Tensor:
         return F.max_pool2d(x, 2)
     if kind == "average":
         return F.avg_pool2d(x, 2)
-    return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt()  # the root has no slope at 0
+    return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt()  # finite gradient at 0
 
 
 def _check(what: str, value: str, known: Iterable[str]) -> None:
@@ -272,16 +272,16 @@ def _check_shapes(state: State, arch: str, source: str) -> None:
                     f"expected {'x'.join(map(str, shape))}"
                 )
         previous = expected[0]
-    # a VGG-19 holds all that a VGG-16 has, and more
+    # the weights of VGG-19 include all names of VGG-16
     if extra := sorted({key.split(".")[0] for key in state} - set(layer_names(arch))):
         raise WeightsError(f"{source}: these are not the weights of a {arch}: they have {extra[0]}")
 
 
 def _normalise(state: State, arch: str) -> State:
-    """Rescale each filter so that its mean activation over a set of pictures is 1.
+    """Rescale each filter so that its mean activation over a set of images is 1.
 
-    ReLU and pooling commute with a positive factor, so the network computes the same features up
-    to one factor a channel. The factors are in ``data/``; ``tools/mean_activations.py`` made them.
+    ReLU and pooling commute with a positive factor, so the features change only by one factor per
+    channel. The factors are in ``data/``, computed by ``tools/mean_activations.py``.
     """
     from safetensors.torch import load as load_safetensors
 

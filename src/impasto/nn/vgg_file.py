@@ -1,4 +1,4 @@
-"""Files of VGG's convolutions, of many makers: read, and their layers named alike."""
+"""Read VGG weights from files of several formats, and rename their layers consistently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 
 
 def read(path: Path) -> State:
-    """The convolutions of a file.
+    """Read the convolutions of a file.
 
     Args:
         path: A ``.safetensors``, ``.pth``/``.pt``/``.bin`` (read with ``weights_only``) or
@@ -34,7 +34,7 @@ def read(path: Path) -> State:
         raise WeightsError(f"{path}: unknown kind of file; use {', '.join(_SUFFIXES)}")
     try:
         state = _canonical(_unpalette(_read(path)))
-    except Exception as error:  # each reader has its own zoo of errors for a damaged file
+    except Exception as error:  # the readers raise many types of exception for damaged files
         raise WeightsError(f"{path}: cannot be read as weights; fetch or copy it again") from error
     if "conv1_1.weight" not in state:
         raise WeightsError(f"{path}: holds no VGG convolutions under any naming that is known")
@@ -56,7 +56,7 @@ def _read(path: Path) -> Mapping[Any, Any]:
 
 
 def _unpalette(state: Mapping[Any, Any]) -> State:
-    """Expand weights kept as indices into a table of 256 values per layer."""
+    """Expand weights stored as indices into a table of 256 values per layer."""
     plain = {}
     for key, value in state.items():
         if not (isinstance(key, str) and isinstance(value, Tensor)):
@@ -71,13 +71,13 @@ def _unpalette(state: Mapping[Any, Any]) -> State:
     return plain
 
 
-_BLOCK = re.compile(r"block(\d)_conv(\d)[._](W|b|weight|bias)$")  # Keras and its heirs
+_BLOCK = re.compile(r"block(\d)_conv(\d)[._](W|b|weight|bias)$")  # Keras
 _CONV = re.compile(r"(?:^|\.)conv(\d)_(\d)\.(weight|bias)$")  # Caffe
 _FEATURE = re.compile(r"(?:^|\.)features\.(\d+)\.(weight|bias)$")  # torchvision
 
 
 def _canonical(state: State) -> State:
-    """Rename whatever the file calls its convolutions to ``conv{block}_{index}.{weight,bias}``."""
+    """Rename the convolutions of a file to ``conv{block}_{index}.{weight,bias}``."""
     names = _torchvision_names(state)
     canonical = {}
     for key, value in state.items():
@@ -94,7 +94,7 @@ def _canonical(state: State) -> State:
 
 
 def _torchvision_names(state: State) -> dict[int, str]:
-    """Names for torchvision's numbered convolutions: a gap of three in the numbers is a pooling."""
+    """Return the names of torchvision's numbered convolutions; a gap of three is a pooling."""
     numbers = sorted({int(m[1]) for key in state if (m := _FEATURE.search(key))})
     names, block, index = {}, 1, 0
     for position, number in enumerate(numbers):

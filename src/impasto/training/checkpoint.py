@@ -1,4 +1,4 @@
-"""Checkpoints: one file, whole or not there."""
+"""Read and write training checkpoints atomically, each as one file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ FORMAT = 1
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint in place of the one before, which stays whole if the disk is full.
+    """Write a checkpoint; the previous one stays intact if writing fails.
 
     Args:
-        path: Its final name; the folder is made.
+        path: Path of the file; missing folders are created.
         state: Tensors, numbers, text, and lists and dicts of them.
 
     Raises:
-        ImpastoError: It could not be written.
+        ImpastoError: The file cannot be written.
     """
-    # In memory first: torch's own writer reports a full disk as an internal error of its archive.
+    # Serialised in memory first: torch.save to a full disk raises an unclear internal error.
     data = BytesIO()
     torch.save({"format": FORMAT, **state}, data)
     partial = path.with_name(f".{path.name}.part")
@@ -38,10 +38,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        kept = f"; the one before is kept in {path}" if path.exists() else ""
+        hint = f"; the one before is kept in {path}" if path.exists() else ""
         raise ImpastoError(
             f"could not write the checkpoint {path} ({error.strerror or error}): "
-            f"make room or choose another folder{kept}"
+            f"make room or choose another folder{hint}"
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -49,14 +49,14 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, tensors on the CPU.
+    """Read a checkpoint, with its tensors on the CPU.
 
     Raises:
-        InputError: It is no checkpoint, or one of another version.
+        InputError: The file is no checkpoint, damaged, or of another version.
     """
     try:
         data = BytesIO(path.read_bytes())
-        sound = zipfile.ZipFile(data).testzip() is None  # torch leaves its checksums unread
+        sound = zipfile.ZipFile(data).testzip() is None  # torch does not verify checksums
         data.seek(0)
         state = torch.load(data, map_location="cpu", weights_only=True) if sound else None
     except OSError as error:

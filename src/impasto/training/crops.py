@@ -1,4 +1,4 @@
-"""Random squares of pictures. Only the square is ever held as floats, so huge pictures are fine."""
+"""Cut random square crops from images; only the crop is converted to floats, to save memory."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from impasto.image import Image as Picture
 from impasto.image.kinds import kind_of
 from impasto.training.sources import Source
 
-# Larger pictures count as broken, so that a worker takes about a gigabyte at most. JPEG is decoded
-# small and has Pillow's own limit, 179 million; TIFF is read whole, as floats.
+# Larger images are rejected, so that a worker takes about 1 GB at most. JPEG is decoded at reduced
+# size and has Pillow's limit of 179 million pixels; TIFF is read whole, as floats.
 _MOST_PIXELS = 120_000_000
 _MOST_TIFF_PIXELS = 40_000_000
 
-# What Pillow cannot average, and what it becomes.
+# Pillow's modes that `reduce` does not support, and the modes they are converted to.
 _AVERAGED_AS = {"P": "RGBA", "PA": "RGBA", "1": "L", "I;16": "I", "I;16B": "I"}
 
 Box = tuple[int, int, int, int]
 
 
 def crop(data: bytes, name: str, source: Source, random: np.random.Generator) -> Tensor:
-    """A random square of a picture.
+    """Cut a random square from an image and resize it.
 
     Args:
-        data: The picture's file.
-        name: What to call it in messages.
-        source: The size of the square, and how it is chosen.
-        random: Decides; it is asked the same number of times for every picture.
+        data: Content of the image file.
+        name: Name of the image for messages.
+        source: Side S of the crop, range of scales, and flipping.
+        random: Random generator; the number of draws is the same for every image.
 
     Returns:
-        (3, S, S), uint8: it travels between processes, and pictures have seldom more bits.
+        (3, S, S), uint8, RGB; uint8 keeps the transfer between processes small.
 
     Raises:
-        InputError: The file is no picture that can be read.
+        InputError: The file is no image, or cannot be read.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one line for each odd picture would be thousands
+            warnings.simplefilter("ignore")  # a data set can give thousands
             square = _square(data, name, source, random)
     except ImpastoError:
         raise
-    except Exception as error:  # Pillow fails on bad bytes with nearly every exception there is
+    except Exception as error:  # Pillow raises many types of exception for bad bytes
         raise InputError(f"{name} cannot be read ({type(error).__name__}: {error})") from error
     rgb = square.resized(source.crop, source.crop).rgb[0]
     if random.random() < 0.5 and source.flip:
@@ -62,8 +62,8 @@ def _square(data: bytes, name: str, source: Source, random: np.random.Generator)
         left, top, right, bottom = box(picture.size, source, random)
         return Picture(picture.rgb[..., top:bottom, left:right])
     with Image.open(BytesIO(data), formats=[kind]) as opened:
-        # A JPEG can be decoded at a half, a quarter or an eighth of its size, in as much less time.
-        # Twice the largest size that is asked for leaves the last halving to the better filter.
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, which saves time. It is decoded at
+        # twice the needed size or more, so that the last reduction uses a better filter.
         least = int(2 * source.zoom * source.crop) + 1
         opened.draft(None, (least, least))
         if opened.width * opened.height > _MOST_PIXELS:
@@ -73,7 +73,7 @@ def _square(data: bytes, name: str, source: Source, random: np.random.Generator)
 
 
 def _averaged(square: Image.Image, factor: int) -> Image.Image:
-    """Shrink by the mean of factor x factor pixels, still in bytes."""
+    """Shrink an image by averaging blocks of factor x factor pixels, still as integers."""
     if factor < 2:
         return square
     if square.mode in _AVERAGED_AS:
@@ -82,15 +82,15 @@ def _averaged(square: Image.Image, factor: int) -> Image.Image:
 
 
 def box(size: tuple[int, int], source: Source, random: np.random.Generator) -> Box:
-    """The square of a picture that becomes the crop, as (left, top, right, bottom).
+    """Choose a random square of an image, as (left, top, right, bottom) in pixels.
 
-    It is cut out before it is resized: a strip of 1 x 10000 pixels resized as a whole to a short
-    side of 256 would take gigabytes.
+    The square is cut out before it is resized: resizing a whole image of 1 x 10000 pixels to a
+    short side of 256 would take gigabytes.
 
     Args:
-        size: (width, height) of the picture.
-        source: See :attr:`Source.zoom`.
-        random: Decides.
+        size: (width, height) of the image.
+        source: Gives side and range of scales, see :attr:`Source.zoom`.
+        random: Random generator.
     """
     width, height = size
     short = min(size)

@@ -1,8 +1,8 @@
-"""Batches of random crops: the n-th is the same in every run, whoever decodes it.
+"""Load batches of random crops that depend only on the seed and the step.
 
-Which picture is the n-th, and what is cut out of it, are functions of the seed and of n. So a run
-that goes on after a kill sees what it would have seen, and two processes with half the batch each
-see together what one sees with the whole.
+The n-th image of a training and its crop are functions of the seed and of n. So a resumed run sees
+the same batches as an uninterrupted one, and two processes with half the batch each see together
+the same images as one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _AHEAD = 4  # batches that each worker prepares
 def open_source(
     place: str | Path, crop: int = 256, zoom: float = 1.5, flip: bool = True, repeat: int = 1
 ) -> Source:
-    """The pictures of a place.
+    """Find the training images in a folder, a list or shards.
 
     Args:
-        place: A folder, searched with all folders in it; a list, see
-            :func:`~impasto.training.sources.look`; or WebDataset
-            shards: one ``.tar``, or several as ``photos-{0000..0009}.tar``.
+        place: A folder, searched recursively; a text file with one path per line, see
+            :func:`~impasto.training.sources.look`; or WebDataset shards: one ``.tar``, or several
+            as ``photos-{0000..0009}.tar``.
         crop: See :class:`Source`.
         zoom: See :class:`Source`.
         flip: See :class:`Source`.
         repeat: See :class:`Source`.
 
     Raises:
-        InputError: There is no such place, or no picture in it.
-        MissingExtraError: Shards, without the library ``webdataset``.
+        InputError: The path does not exist, or has no images.
+        MissingExtraError: Shards are given, and the library ``webdataset`` is not installed.
     """
     if shards.is_shards(place):
         files, members = shards.index(str(place))
@@ -56,18 +56,21 @@ def open_source(
 
 
 class _Crops:
-    """The n-th crop of a source, for any n."""
+    """The crops of a source, by index from 0 without end."""
 
     def __init__(self, name: str, source: Source, seed: int) -> None:
         self.source = source
-        # The name, so that two sources of one folder are not the same picture at every step.
+        # With the name, two sources that use one folder draw different images.
         self._key = (seed, zlib.crc32(name.encode()))
         self._last: tuple[int, NDArray[np.int64]] | None = None
 
     def __getitem__(self, index: int) -> tuple[Tensor, list[str]]:
-        """The crop, and the files that had to be skipped for it.
+        """Return a crop (3, S, S) and the files that were skipped.
 
-        A file that cannot be read is skipped for the one after it.
+        If a file cannot be read, the next one in the order of the epoch is tried.
+
+        Raises:
+            InputError: No file of the source can be read.
         """
         source = self.source
         skipped: list[str] = []
@@ -85,24 +88,24 @@ class _Crops:
         )
 
     def _place(self, index: int, attempt: int) -> int:
-        """The number of a picture: every epoch is another order of all."""
+        """Return the index of the image to try; each epoch has its own random order."""
         epoch, first = divmod(index, len(self.source.files))
         if self._last is None or self._last[0] != epoch:
             random = np.random.default_rng((*self._key, 0, epoch))
             self._last = epoch, random.permutation(len(self.source.files))
-        # Round within the epoch, so that as many attempts as there are files reach all of them.
+        # Attempts wrap around within the epoch, so that each file is tried once.
         return int(self._last[1][(first + attempt) % len(self.source.files)])
 
 
 @dataclass
 class _Loaded:
-    """One process's part of a batch, as it travels from a worker.
+    """One process's part of a batch, as a worker returns it.
 
     Attributes:
-        pictures: By the name of their source: (B, 3, S, S), uint8.
+        pictures: Images (B, 3, S, S), uint8, by the name of their source.
         skipped: Files that could not be read.
-        error: Why there are no pictures. Torch would hand on an exception with its traceback as
-            its text.
+        error: Message of the error if loading failed. It is passed as text, because torch would
+            append the worker's traceback to the message of an exception.
     """
 
     pictures: dict[str, Tensor]
@@ -111,14 +114,14 @@ class _Loaded:
 
 
 class _Batches(Dataset[_Loaded]):
-    """One process's part of the batch of any step."""
+    """Data set of one process's part of the batch of each step."""
 
     def __init__(
         self, sources: Mapping[str, Source], seed: int, batch: int, rank: int, world: int
     ) -> None:
         self._parts = {name: _Crops(name, source, seed) for name, source in sources.items()}
         self._batch, self._rank, self._share = batch, rank, batch // world
-        self._repeated: dict[str, tuple[int, Tensor]] = {}  # the last crops of repeated sources
+        self._repeated: dict[str, tuple[int, Tensor]] = {}  # step number and last crops by source
 
     def __getitem__(self, step: int) -> _Loaded:
         loaded = _Loaded({}, [])
@@ -130,7 +133,7 @@ class _Batches(Dataset[_Loaded]):
         return loaded
 
     def _crops(self, name: str, part: _Crops, step: int, skipped: list[str]) -> Tensor:
-        """Return a source's crops of a step (B, 3, S, S), and note the files skipped for them."""
+        """Return a source's crops of a step (B, 3, S, S), and extend ``skipped``."""
         number = step // part.source.repeat  # steps with the same number get the same crops
         if name in self._repeated and self._repeated[name][0] == number:
             return self._repeated[name][1]
@@ -144,19 +147,19 @@ class _Batches(Dataset[_Loaded]):
 
 
 class Feed:
-    """The batches of one process, from a step on, decoded off the main process.
+    """Iterates over the batches of one process, decoded by worker processes.
 
-    A context manager; its end ends the workers.
+    Use it as a context manager; leaving it stops the workers.
 
     Args:
-        sources: By name; without any, the batches are empty.
-        batch: Pictures of a step, over all processes together.
+        sources: Sources by name; without any, the batches are empty.
+        batch: Images per step, over all processes together.
         start: The first step.
-        steps: One more than the last step.
-        seed: Of the order of the pictures and their crops.
-        rank: The number of this process.
-        world: How many processes there are.
-        workers: How many further processes decode; 0 decodes in this one.
+        steps: End of the range of steps (exclusive).
+        seed: Seed of the order of the images and of their crops.
+        rank: Index of this process.
+        world: Number of processes.
+        workers: Number of worker processes that decode; 0 decodes in this process.
 
     Attributes:
         skipped: Files that could not be read so far.
@@ -186,7 +189,7 @@ class Feed:
                 num_workers=workers,
                 collate_fn=_as_it_is,
                 prefetch_factor=_AHEAD if workers else None,
-                generator=torch.Generator(),  # torch's own stays where the caller left it
+                generator=torch.Generator(),  # leaves torch's global generator unchanged
             )
 
     def __enter__(self) -> Feed:
@@ -195,8 +198,8 @@ class Feed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._loaded = self._loader = None  # whose end waits for the workers
-        # Torch raises it wherever this process happens to be when a worker dies.
+        self._loaded = self._loader = None  # deleting them stops the workers and waits
+        # When a worker dies, torch raises this from a signal handler, anywhere in this process.
         if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
             raise ImpastoError(
                 f"a process that decodes pictures has died ({error}): if memory ran out, give "
@@ -204,10 +207,10 @@ class Feed:
             ) from error
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Pictures by the name of their source: (B, 3, S, S), float32 in [0, 1].
+        """Yield the images of each step by the name of their source: (B, 3, S, S), in [0, 1].
 
         Raises:
-            InputError: No picture of a source can be read.
+            InputError: No image of a source can be read.
         """
         if self._loader is None:
             for _ in self._steps:

@@ -1,4 +1,4 @@
-"""What learns: a module, Adam's memory of its gradients, the running mean of its weights."""
+"""Update a module by Adam, with a moving average of its weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from impasto.training.task import Batch, Task
 
 
 class Learner:
-    """A task's module in training.
+    """Trains a task's module.
 
     Args:
-        task: Its module is moved to the device, and learns in place.
-        plan: How fast.
-        processes: Who else learns it.
+        task: Its module is moved to the device, and trained in place.
+        plan: Hyperparameters of the training.
+        processes: The processes that train together.
+
+    Raises:
+        InputError: The batch size is not a multiple of the number of processes.
     """
 
     def __init__(self, task: Task, plan: Plan, processes: Processes) -> None:
@@ -33,10 +36,10 @@ class Learner:
                 "give a multiple"
             )
         self._task, self._plan, self._processes = task, plan, processes
-        module: Any = task.module  # torch leaves memory_format out of its types
+        module: Any = task.module  # torch's type hints lack memory_format
         self._module: nn.Module = module.to(processes.device, memory_format=torch.channels_last)
         self._module.train()
-        # Before it is wrapped: the copy is to hold nothing but the module.
+        # Copied before the module is wrapped for mixed precision and several processes.
         self._average = (
             AveragedModel(self._module, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
             if plan.ema
@@ -47,20 +50,20 @@ class Learner:
         self._optimizer = torch.optim.Adam(learned, lr=plan.learning_rate, betas=(0.9, plan.beta2))
 
     def step(self, step: int, pictures: Mapping[str, Tensor]) -> dict[str, float]:
-        """Learn from one batch.
+        """Update the weights from one batch.
 
         Args:
             step: Steps done before this one.
-            pictures: This process's part of the batch, (B, 3, S, S) each.
+            pictures: This process's part of the batch by source, (B, 3, S, S) each, in [0, 1].
 
         Returns:
-            The losses, means over all processes.
+            The losses by name, means over all processes.
 
         Raises:
-            DivergedError: One of them is not finite; nothing was learned from it.
+            DivergedError: A loss is not finite; the weights are not updated.
         """
         plan, processes = self._plan, self._processes
-        # What a task draws at random is then the step's own, resumed or not, in every process.
+        # Random draws of a task depend on step and process only, also in a resumed run.
         torch.manual_seed(
             ((plan.seed * 1_000_003 + step) * processes.world + processes.rank) % 2**63
         )
@@ -73,13 +76,13 @@ class Learner:
             batch = paired(batch, plan.shift)
         losses = self._task.loss(self._wrapped, batch)
         means = processes.mean(torch.stack([loss.detach().float() for loss in losses.values()]))
-        told = dict(zip(losses, means, strict=True))
+        by_name = dict(zip(losses, means, strict=True))
         if not all(math.isfinite(value) for value in means):
-            raise DivergedError(_ran_away(step, told))
+            raise DivergedError(_ran_away(step, by_name))
         self._optimizer.zero_grad()
         processes.backward(losses["total"])
         self._update(plan.rate(step))
-        return told
+        return by_name
 
     def _update(self, rate: float) -> None:
         if self._plan.clip:
@@ -91,9 +94,9 @@ class Learner:
             self._average.update_parameters(self._module)
 
     def check(self, step: int) -> None:
-        """Make sure that the weights are worth keeping.
+        """Check that all weights are finite.
 
-        A gradient that is not finite spoils the weights one step before a loss tells of it.
+        A gradient that is not finite spoils the weights one step before the loss shows it.
 
         Raises:
             DivergedError: A weight is not finite.
@@ -102,14 +105,14 @@ class Learner:
             raise DivergedError(_ran_away(step, {}))
 
     def learned(self) -> nn.Module:
-        """The module as the model will hold it: the running mean, if the plan asks for one."""
+        """Return the module to store in the model, with averaged weights if the plan says so."""
         module: nn.Module = self._module if self._average is None else self._average.module
         return module
 
     def sample(self) -> Tensor | None:
-        """The task's picture, (1, 3, H, W) in [0, 1] on the CPU; None where it shows nothing.
+        """Return the task's sample image, (1, 3, H, W) in [0, 1] on the CPU, or None.
 
-        Only this process takes part, so it calls the module itself.
+        Only one process calls this, so it does not use the module that synchronises processes.
         """
         module = self.learned()
         modes = {part: part.training for part in module.modules()}
@@ -123,7 +126,7 @@ class Learner:
         return None if picture is None else picture.float().clamp(0, 1).cpu()
 
     def state(self) -> dict[str, Any]:
-        """All that a later run needs to go on to the bit."""
+        """Return the state of module, moving average and optimizer, for :meth:`restore`."""
         return {
             "module": self._module.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
@@ -131,10 +134,10 @@ class Learner:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state.
+        """Load a state of :meth:`state`.
 
         Raises:
-            InputError: It is of another module, or only one of them has a running mean.
+            InputError: It belongs to another module, or only one of them has averaged weights.
         """
         try:
             if (state["average"] is None) != (self._average is None):
@@ -148,8 +151,8 @@ class Learner:
 
 
 def _ran_away(step: int, losses: Mapping[str, float]) -> str:
-    told = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+    values = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
     return (
-        f"training ran away at step {step + 1} ({told or 'weights are not finite'}): lower "
+        f"training ran away at step {step + 1} ({values or 'weights are not finite'}): lower "
         "learning_rate, or set clip; the last checkpoint is kept"
     )

@@ -1,4 +1,4 @@
-"""The log of a training: lines of JSON, and TensorBoard with sample pictures."""
+"""Write the log of a training: JSON lines, and TensorBoard with sample images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from impasto.errors import ImpastoError, MissingExtraError
 
 
 class Log:
-    """Writes ``log.jsonl`` and TensorBoard's files. A context manager.
+    """Writes ``log.jsonl`` and TensorBoard files. A context manager.
 
     Args:
-        folder: Where; it is made. None writes nothing.
-        step: The step that the training goes on from. What an earlier run has told of later steps
-            is forgotten, for they are taken again.
+        folder: Folder of the log; created if missing. None writes nothing.
+        step: The step from which training resumes. Entries of later steps, which an earlier run
+            wrote, are removed.
 
     Raises:
         MissingExtraError: The library ``tensorboard`` is not installed.
@@ -59,9 +59,16 @@ class Log:
         picture: Callable[[], Tensor | None],
         threads: int | None = None,
     ) -> None:
-        """Write the mean losses since the last report, and a sample picture if there is one.
+        """Write the mean losses since the last report, and a sample image if there is one.
 
-        The line tells the number of threads too, where it is given.
+        Args:
+            step: Steps done.
+            losses: Losses by name.
+            picture: Returns the sample image, (1, 3, H, W) in [0, 1], or None.
+            threads: Number of CPU threads, which is logged as well if given.
+
+        Raises:
+            ImpastoError: The log cannot be written.
         """
         if self._folder is None:
             return
@@ -87,10 +94,10 @@ class Log:
         if not self._lines.exists():
             return
         lines = self._lines.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        kept = [line for line in lines if _step_of(line) <= self._step]
-        if kept != lines:
+        retained = [line for line in lines if _step_of(line) <= self._step]
+        if retained != lines:
             partial = self._lines.with_name(".log.jsonl.part")
-            partial.write_text("".join(kept), encoding="utf-8")
+            partial.write_text("".join(retained), encoding="utf-8")
             partial.replace(self._lines)
 
     def _failed(self, error: OSError) -> ImpastoError:
@@ -101,7 +108,7 @@ class Log:
 
 
 def _step_of(line: str) -> float:
-    """The step of a line; infinity for half of one, which a kill has left."""
+    """Return the step of a log line; infinity for a line that is incomplete after a crash."""
     try:
         return float(json.loads(line)["step"]) if line.endswith("\n") else float("inf")
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,9 @@
-"""The training loop. It knows nothing about style: a task hands it a module and a loss.
+"""Train the module of a task by the loss of the task.
 
-Every step is a function of the state and of its number: what is drawn at random in it is seeded by
-the number, and the batches are counted, not streamed. So a run that was killed goes on as if it had
-not been, and two processes with half the batch each do what one does with the whole (a batch norm
-apart, which sees the half).
+Each step depends only on the state and on the number of the step: random draws are seeded by that
+number, and so are the batches. So a resumed run gives the same result as an uninterrupted one, and
+two processes with half the batch each compute the same as one with the whole batch (except for
+batch norms, whose statistics are those of the half).
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from impasto.training.threads import Threads, computing
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a training made.
+    """The outcome of a training.
 
     Attributes:
-        module: The learned module on the CPU, in evaluation mode: the running mean of its weights
-            if the plan asks for one.
-        steps: Steps done, over all runs that were resumed.
-        seconds: Time they took.
-        losses: Every loss, one number for each report of ``Plan.report_every`` steps: the mean
-            since the report before. The last is of fewer steps where the run ended between two.
-        pictures: Pictures seen, of each source.
+        module: The trained module on the CPU, in evaluation mode; with averaged weights if the plan
+            asks for that.
+        steps: Steps done, including those of earlier runs that were resumed.
+        seconds: Duration of these steps.
+        losses: For each loss its means over intervals of ``Plan.report_every`` steps; the last
+            interval may be shorter.
+        pictures: Number of images seen of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
-        threads: Number of threads that the next step would have been computed with.
+        threads: Number of CPU threads that the next step would have used.
     """
 
     module: nn.Module
@@ -60,11 +60,16 @@ class Result:
 
 @dataclass
 class _State:
-    """What a checkpoint holds beside what is learned.
+    """State of the loop in a checkpoint, besides that of the :class:`Learner`.
 
     Attributes:
-        sums: Of the losses since the last report.
-        counts: Steps since the last report that had each loss: a task's steps may differ in kind.
+        step: Steps done.
+        seconds: Duration of these steps.
+        losses: Means of each loss, one per report.
+        skipped: Files that could not be read.
+        sums: Sums of the losses since the last report.
+        counts: Number of steps since the last report that had each loss: steps of a task may have
+            different losses.
     """
 
     step: int = 0
@@ -75,18 +80,18 @@ class _State:
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, losses: Mapping[str, float]) -> None:
-        """One more step."""
+        """Add the losses of one step."""
         self.step += 1
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        """Of the losses since the last report."""
+        """Return the mean of each loss since the last report."""
         return {name: self.sums[name] / count for name, count in self.counts.items()}
 
     def close(self) -> dict[str, float]:
-        """Keep the means, and begin anew."""
+        """Store the means since the last report, reset the sums, and return the means."""
         means = self.means()
         for name, value in means.items():
             self.losses.setdefault(name, []).append(value)
@@ -108,29 +113,28 @@ def train(
 ) -> Result:
     """Train a task's module.
 
-    Launched in several processes (``torchrun``, ``accelerate launch``), each calls this with the
+    To train in several processes (``torchrun``, ``accelerate launch``), call this in each with the
     same arguments, and with a runtime from :func:`~impasto.training.processes.local`. Only the main
-    one calls ``callback`` and writes.
+    process calls ``callback`` and writes files.
 
     Args:
-        task: What to learn.
-        plan: How long and how fast.
-        sources: Where the pictures of each of ``task.sources`` come from.
+        task: Module and loss.
+        plan: Hyperparameters of the training.
+        sources: The images for each of ``task.sources``.
         runtime: Device and number format; with bfloat16 the network runs under autocast.
         folder: For the checkpoint and the log; None writes nothing.
-        resume: Go on from the checkpoint in ``folder`` if there is one.
-        max_seconds: Stop after so long, with a checkpoint; the next run goes on.
-        threads: Number that each process computes with; None begins with torch's own number,
-            and goes down while something else keeps the machine busy.
-        callback: Called after every step; cancelling stops like ``max_seconds``.
+        resume: Resume from the checkpoint in ``folder`` if there is one.
+        max_seconds: Stop with a checkpoint after this time; the next run can resume.
+        threads: Number of CPU threads of each process; None starts with torch's own number, and
+            reduces it while other programs keep the machine busy.
+        callback: Called after every step; if it cancels, training stops with a checkpoint.
 
     Raises:
-        InputError: A source is missing or has no picture that can be read, or the checkpoint is of
-            another run.
+        InputError: A source is missing or has no readable image, or the checkpoint belongs to
+            another training.
         MissingExtraError: The libraries of the extra ``train`` are not installed.
-        DivergedError: The loss or a weight is not finite; the last checkpoint stays.
-        ImpastoError: The disk is full, or a process that decodes pictures has died; the last
-            checkpoint stays.
+        DivergedError: The loss or a weight is not finite; the last checkpoint is kept.
+        ImpastoError: The disk is full, or a worker process has died; the last checkpoint is kept.
     """
     missing = [name for name in task.sources if name not in (sources or {})]
     if missing:
@@ -149,7 +153,7 @@ def train(
 
 
 class _Run:
-    """One process's share of a training."""
+    """One process's part of a training."""
 
     threads: Threads
 
@@ -213,17 +217,17 @@ class _Run:
         self.learner.check(self.state.step)
         self.state.skipped = self.processes.union({*self.state.skipped, *skipped})
         if self.path is not None and self.processes.main:
-            kept = {**asdict(self.state), "seed": self.plan.seed, **self.learner.state()}
-            checkpoint.save(self.path, kept)
+            stored = {**asdict(self.state), "seed": self.plan.seed, **self.learner.state()}
+            checkpoint.save(self.path, stored)
 
     def resume(self) -> None:
-        kept = self.processes.from_main(self._kept)
-        if kept is None:
+        stored = self.processes.from_main(self._kept)
+        if stored is None:
             return
         known = {entry.name for entry in fields(_State)}
         try:
-            self.learner.restore(kept)
-            self.state = _State(**{name: kept[name] for name in known if name in kept})
+            self.learner.restore(stored)
+            self.state = _State(**{name: stored[name] for name in known if name in stored})
             if self.state.sums.keys() != self.state.counts.keys():  # an older checkpoint
                 self.state.close()
         except (InputError, TypeError) as error:
@@ -234,10 +238,10 @@ class _Run:
     def _kept(self) -> dict[str, Any] | None:
         if self.path is None or not self.path.is_file():
             return None
-        kept = checkpoint.load(self.path)
-        if kept.get("seed") != self.plan.seed:
-            raise InputError(f"{self.path} was begun with seed {kept.get('seed')}: give the same")
-        return kept
+        stored = checkpoint.load(self.path)
+        if stored.get("seed") != self.plan.seed:
+            raise InputError(f"{self.path} was begun with seed {stored.get('seed')}: give the same")
+        return stored
 
     def _result(self) -> Result:
         state = self.state

@@ -1,4 +1,4 @@
-"""How long and how fast a training runs."""
+"""Hyperparameters of the training loop."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ SCHEDULES = ("constant", "cosine", "step", "inverse")
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers of the loop, whatever is trained.
+    """Hyperparameters of the training loop, for any task.
 
     Attributes:
-        steps: Of the whole run.
-        batch: Pictures of a step, over all processes together.
-        learning_rate: Adam's, at its height.
-        beta2: Adam's decay of squared gradients.
-        warmup: Steps in which the rate climbs from 0.
-        schedule: What the rate does after the warm-up: ``constant``, ``cosine`` (to 0 at the end),
-            ``step`` (times ``decay`` every ``decay_every`` steps), or ``inverse`` (over
+        steps: Number of steps.
+        batch: Images per step, over all processes together.
+        learning_rate: Adam's learning rate at its highest.
+        beta2: Adam's decay of the mean of squared gradients, in [0, 1).
+        warmup: Steps in which the learning rate rises linearly from 0.
+        schedule: Learning rate after the warm-up: ``constant``, ``cosine`` (to 0 at the end),
+            ``step`` (times ``decay`` every ``decay_every`` steps), or ``inverse`` (divided by
             1 + ``decay`` * step).
-        decay: The factor of ``step``, or the d of ``inverse``, 1 / (1 + d * step).
-        decay_every: Steps between two drops of ``step``.
-        decay_start: Steps before the first drop of ``step``; 0 means ``decay_every``.
-        clip: Largest norm of the gradient; 0 leaves it as it is.
-        shift: Weight of the shift consistency, see :mod:`impasto.training.shift`: every second
-            photo is the one before it moved by a few pixels; 0 leaves it out.
-        ema: Decay of the running mean of the weights that becomes the model; 0 takes the last
-            weights instead.
-        seed: Of the order of the pictures, of their crops, and of what the steps draw at random;
-            the initial weights come with the module.
+        decay: Factor of the schedule ``step``, or coefficient of ``inverse``.
+        decay_every: Steps between two reductions of ``step``.
+        decay_start: Steps before the first reduction of ``step``; 0 means ``decay_every``.
+        clip: Maximum norm of the gradient; 0 does not clip.
+        shift: Weight of the shift consistency loss, see :mod:`impasto.training.shift`: every second
+            content image is the one before it moved by a few pixels; 0 leaves it out.
+        ema: Decay of the exponential moving average of the weights that becomes the model, in
+            [0, 1); 0 takes the last weights.
+        seed: Seed of the order of the images, of their crops, and of random draws in the steps; not
+            of the initial weights, which come with the module.
         checkpoint_every: Steps between two checkpoints.
-        report_every: Steps between two lines of the log and sample pictures.
-        workers: Processes that decode pictures for each one that learns; 0 leaves it to that one.
+        report_every: Steps between two reports in the log.
+        workers: Worker processes per training process that decode images; 0 decodes in the training
+            process.
+
+    Raises:
+        InputError: A value is out of range, or the schedule is unknown.
     """
 
     steps: int = 2000
@@ -56,7 +60,7 @@ class Plan:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Raise an error for values out of range."""
         for name in ("steps", "batch", "decay_every", "checkpoint_every", "report_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be 1 or more")
@@ -74,7 +78,7 @@ class Plan:
             raise InputError(f"unknown schedule {self.schedule!r}: choose {', '.join(SCHEDULES)}")
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0.
+        """Return the learning rate of a step, counted from 0.
 
         Example:
             >>> plan = Plan(steps=100, learning_rate=1.0, warmup=4, schedule="cosine")

@@ -1,8 +1,8 @@
-"""The processes of one training, one or several, by Hugging Face Accelerate.
+"""Train in one or several processes through Hugging Face Accelerate.
 
-All that is asked of Accelerate is asked here. Its state is the process's, not the training's: see
-:func:`_accelerator`. Its mixed precision patches the ``forward`` of a module, which is used without
-it afterwards, so :class:`Reduced` stands here instead.
+Only this module uses Accelerate. Its state belongs to the process and not to one training, see
+:func:`_accelerator`. Its mixed precision changes the ``forward`` of a module for good, so
+:class:`Reduced` is used instead.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ T = TypeVar("T")
 
 
 def local(runtime: Runtime) -> Runtime:
-    """The runtime of this process: of several on one machine, each has its own GPU.
+    """Return the runtime of this process; each of several on one machine gets its own GPU.
 
-    Call it before a task is built, whose own networks lie where its runtime says.
+    Call it before building a task, which creates its networks on the device of the runtime.
 
     Example:
         >>> local(Runtime(torch.device("cpu"), torch.float32)).device
         device(type='cpu')
     """
     rank = os.environ.get("LOCAL_RANK", "")
-    if str(runtime.device) != "cuda" or not rank.isdecimal():  # "cuda:1" is the caller's own choice
+    if str(runtime.device) != "cuda" or not rank.isdecimal():  # an explicit "cuda:1" is kept
         return runtime
     return Runtime(torch.device("cuda", int(rank)), runtime.dtype)
 
 
 class Processes:
-    """All processes of a training, seen from one of them.
+    """The group of processes of a training, as seen from one of them.
 
     Args:
-        runtime: Where this one computes, and in which format.
+        runtime: Device and number format of this process.
 
     Attributes:
-        rank: The number of this process.
-        world: How many there are.
-        main: Whether this is the one that writes and reports.
-        device: Where this one computes.
+        rank: Index of this process.
+        world: Number of processes.
+        main: Whether this is the process that writes files and reports.
+        device: Device of this process.
 
     Raises:
         MissingExtraError: The library ``accelerate`` is not installed.
@@ -63,55 +63,55 @@ class Processes:
         self.main = self.rank == 0
         if self.world > 1:
             _end_in_order()
-        alone = self.world == 1  # then a device that the caller chose by number counts
+        alone = self.world == 1  # then the caller's choice such as "cuda:1" is used
         self.device: torch.device = runtime.device if alone else self._accelerator.device
         self._dtype = runtime.dtype
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """A module as it is called in training: in the runtime's format, gradients joined.
+        """Return a module for training, with the runtime's number format and averaged gradients.
 
-        The module itself is left as it is, and its weights are the ones that learn.
+        The original module is not changed; it shares its weights with the result.
         """
         reduced = self._dtype is not torch.float32
         inner = Reduced(module, self.device.type, self._dtype) if reduced else module
         with warnings.catch_warnings():
-            # Newer versions of torch have another name for what _accelerator asks for.
+            # Newer versions of torch have renamed the option that _accelerator sets.
             warnings.simplefilter("ignore", FutureWarning)
             wrapped: nn.Module = self._accelerator.prepare_model(inner, device_placement=False)
         self.share_buffers(module)
         return wrapped
 
     def share_buffers(self, module: nn.Module) -> None:
-        """Give every process the main one's buffers, such as the running means of batch norms."""
+        """Copy the main process's buffers, such as batch norm statistics, to all processes."""
         if self.world > 1:
             for buffer in module.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
     def autocast(self) -> torch.autocast:
-        """A context in which networks run in the runtime's format."""
+        """Return a context in which networks run in the runtime's number format."""
         return torch.autocast(
             self.device.type, self._dtype, enabled=self._dtype is not torch.float32
         )
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradients of a loss."""
+        """Add the gradients of a loss to those of the weights."""
         self._accelerator.backward(loss)
 
     def mean(self, values: Tensor) -> list[float]:
-        """The means of a vector of values over all processes."""
+        """Return the means of a vector of values over all processes."""
         if self.world > 1:
             values = self._accelerator.reduce(values, "mean")
         numbers: list[float] = values.tolist()
         return numbers
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so in any process."""
+        """Check whether the flag is set in any process."""
         if self.world == 1:
             return flag
         return self.mean(torch.tensor([float(flag)], device=self.device))[0] > 0
 
     def union(self, items: Iterable[str]) -> list[str]:
-        """What any process has, sorted."""
+        """Return the sorted union of the items of all processes."""
         everyone = set(items)
         if self.world > 1:
             from accelerate.utils import gather_object
@@ -120,10 +120,12 @@ class Processes:
         return sorted(everyone)
 
     def from_main(self, make: Callable[[], T]) -> T:
-        """What the main process makes, in all of them: others may not see its disk.
+        """Return in all processes what ``make`` returns in the main one.
+
+        The other processes may have no access to the main process's disk.
 
         Raises:
-            ImpastoError: What the main process failed with.
+            ImpastoError: ``make`` failed in the main process.
         """
         if self.world == 1:
             return make()
@@ -142,12 +144,12 @@ class Processes:
 
 
 class Reduced(nn.Module):
-    """A module that computes in another format, and answers in float32.
+    """Wraps a module to compute in a reduced number format and to return float32.
 
     Args:
         module: Its weights stay float32.
         device: Type of the device that it runs on.
-        dtype: The format.
+        dtype: The reduced format.
     """
 
     def __init__(self, module: nn.Module, device: str, dtype: torch.dtype) -> None:
@@ -156,10 +158,10 @@ class Reduced(nn.Module):
         self._device, self._dtype = device, dtype
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The module's answer."""
+        """Return the output of the module in float32."""
         with torch.autocast(self._device, self._dtype):
-            answer = self.module(*args, **kwargs)
-        return _to_float32(answer)
+            result = self.module(*args, **kwargs)
+        return _to_float32(result)
 
 
 def _to_float32(answer: Any) -> Any:
@@ -175,7 +177,7 @@ def _to_float32(answer: Any) -> Any:
 
 
 def _accelerator(device: torch.device) -> Any:
-    """An Accelerator, though one of another device or precision may live in this process."""
+    """Return a new Accelerator, even if one of another device or precision exists."""
     try:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
@@ -185,10 +187,10 @@ def _accelerator(device: torch.device) -> Any:
     on_cpu = device.type == "cpu"
     state = AcceleratorState._shared_state
     if state and (state.get("_mixed_precision") != "no" or state["device"].type != device.type):
-        # It refuses a second Accelerator of another kind, even after the first has gone.
+        # Accelerate refuses a second Accelerator of another kind, even after the first is deleted.
         AcceleratorState._reset_state(reset_partial_state=True)
-    # Buffers go round at the start and at the end. Sending them before each pass as well gains
-    # nothing, and breaks a loss that calls the module twice.
+    # Buffers are shared at the start and at the end. Sharing them before each forward pass gains
+    # nothing, and fails if a loss calls the module twice.
     calls = DistributedDataParallelKwargs(broadcast_buffers=False)
     return Accelerator(
         cpu=on_cpu, mixed_precision="no", device_placement=False, kwargs_handlers=[calls]
@@ -197,18 +199,18 @@ def _accelerator(device: torch.device) -> Any:
 
 @cache
 def _end_in_order() -> None:
-    """Leave the group when the interpreter ends, and only then let it end."""
+    """Leave the process group when the interpreter exits."""
     atexit.register(_leave)
 
 
 def _leave() -> None:
-    """End this process's part in the group.
+    """Leave the process group.
 
-    Gloo's threads may still hold tensors of their last work, and freeing those takes the
-    interpreter: a thread that asks for it once it is closing takes the whole process down
-    (SIGABRT), long after all is written.
+    Gloo's threads may still hold tensors, and freeing them needs Python's interpreter lock. A
+    thread that requests the lock while the interpreter shuts down aborts the process (SIGABRT),
+    even though all files are written.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     gc.collect()
-    time.sleep(0.1)  # other threads have the interpreter meanwhile
+    time.sleep(0.1)  # lets other threads take the interpreter lock

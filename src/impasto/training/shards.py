@@ -1,8 +1,8 @@
-"""WebDataset shards: tar files of samples, whose files share a name up to the first dot.
+"""Read WebDataset shards: tar files of samples, whose files share a name up to the first dot.
 
-A training reads its pictures by number, so that it goes on where it was killed, and any number of
-processes sees the same order. The library streams. So the shards' tables of contents are read once,
-by the library's rules of naming, and the pictures by their place in the tar.
+Training reads its images by index, so that it can resume, and so that any number of processes sees
+the same order; the library ``webdataset`` only streams. So the shards' tables of contents are read
+once, by the library's naming rules, and each image is read by its offset in the tar file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from impasto.training.sources import SUFFIXES, Member
 
 
 def is_shards(place: str | Path) -> bool:
-    """Whether a place is named like shards.
+    """Check whether a path is named like shards.
 
     Example:
         >>> is_shards("photos-{0000..0009}.tar"), is_shards("photos.tar"), is_shards("photos")
@@ -27,17 +27,16 @@ def is_shards(place: str | Path) -> bool:
 
 
 def index(places: str) -> tuple[tuple[str, ...], tuple[Member, ...]]:
-    """The pictures of shards, in the order of the shards.
+    """List the images of shards, in the order of the shards.
 
     Args:
-        places: A tar file, or several in the notation of braces: ``photos-{0000..0009}.tar``.
+        places: A tar file, or several in brace notation: ``photos-{0000..0009}.tar``.
 
     Returns:
-        Names for people, and where each picture lies.
+        Names of the images for messages, and the position of each in its shard.
 
     Raises:
-        InputError: A shard is missing, damaged, packed or not on this machine, or none holds a
-            picture.
+        InputError: A shard is missing, damaged, compressed or remote, or none contains an image.
         MissingExtraError: The library ``webdataset`` is not installed.
     """
     naming = _library()
@@ -87,8 +86,8 @@ def _contents(shard: str, naming: Any) -> list[tuple[str, Member]]:
 
 
 def _is_picture(name: str, naming: Any) -> bool:
-    """Whether a file is its sample's picture: ``1.jpg`` is, ``1.mask.png`` is another part."""
+    """Check whether a file is its sample's image: ``1.jpg`` is, ``1.mask.png`` is not."""
     key, extension = naming.split(name)
-    if not key or name.startswith("__"):  # the shard's own notes
+    if not key or name.startswith("__"):  # metadata of the shard
         return False
     return f".{extension.lower()}" in SUFFIXES

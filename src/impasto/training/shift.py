@@ -1,9 +1,9 @@
-"""Shift consistency: a photo moved by a pixel must give the picture moved by a pixel.
+"""Shift consistency: shifting the content image must shift the result by the same amount.
 
 Convolutional decoders draw a lattice with the period of their upsampling where a style loss asks
-for texture. It stands still on the output's grid when the photo moves, so the pictures of a photo
-and of its moved copy differ by it. A network without it moves along with the photo, and flickers
-less in videos too.
+for texture. The lattice stays fixed to the output grid when the content image is shifted, so the
+results for an image and its shifted copy differ. Networks without the lattice also flicker less in
+videos.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from impasto.training.task import Batch
 
-MOST = 3  # pixels: less than 4, the stride of the networks with norms: no shift is on their grid
-BORDER = 12  # pixels that padding may change, left out of the comparison
+MOST = 3  # pixels; below 4, the stride of the networks: no shift is a multiple of it
+BORDER = 12  # pixels at the edge that padding influences: left out of the comparison
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Moves the second picture of each pair against the first.
+    """Displacement of the second image of each pair against the first, in pixels.
 
     Attributes:
         down: Rows.
         right: Columns.
-        weight: Of the consistency in the loss, for pixels of 0 to 1.
+        weight: Weight of the consistency loss, for pixel values in [0, 1].
     """
 
     down: int
@@ -37,7 +37,7 @@ class Shift:
 
     @classmethod
     def draw(cls, weight: float) -> Shift:
-        """Draw a shift of up to three pixels, but not none, from torch's generator."""
+        """Draw a random nonzero shift of up to three pixels per axis, from torch's generator."""
         side = 2 * MOST + 1
         middle = side * side // 2  # no shift at all
         number = int(torch.randint(side * side - 1, ()))
@@ -45,7 +45,7 @@ class Shift:
         return cls(down - MOST, right - MOST, weight)
 
     def moved(self, images: Tensor) -> Tensor:
-        """Move images (B, C, H, W); mirrored pixels come in at the edge.
+        """Shift images (B, C, H, W); the edge is filled by reflection.
 
         Example:
             >>> row = torch.arange(8.0).expand(1, 1, 8, 8)
@@ -58,11 +58,14 @@ class Shift:
         return around[..., top : top + height, left : left + width]
 
     def inconsistency(self, painted: Tensor) -> Tensor:
-        """Return the mean squared difference of each pair where its two pictures overlap.
+        """Return the mean squared difference of the two images of each pair where they overlap.
 
         Args:
-            painted: (B, 3, H, W), each first of a pair followed by its second; an odd last one
-                counts for nothing.
+            painted: (B, 3, H, W), first and second image of each pair in turn; an odd last image is
+                ignored.
+
+        Returns:
+            A scalar.
         """
         whole = len(painted) // 2 * 2
         first, second = painted[0:whole:2].float(), painted[1:whole:2].float()
@@ -78,12 +81,12 @@ class Shift:
 
 
 def paired(batch: Batch, weight: float, source: str = "content") -> Batch:
-    """Replace every second photo of a batch by the one before it, moved.
+    """Replace every second content image of a batch by the one before it, shifted.
 
     Args:
-        batch: Of an odd number of photos the last stays alone; a single one has no pair.
+        batch: If the number of images is odd, the last is kept; a single image stays as it is.
         weight: See :class:`Shift`.
-        source: Which of its pictures are photos; a batch without any stays as it is.
+        source: Name of the source of the content images; a batch without it stays as it is.
     """
     if source not in batch.pictures or len(batch[source]) < 2:
         return batch
@@ -97,11 +100,11 @@ def paired(batch: Batch, weight: float, source: str = "content") -> Batch:
 
 
 def alike(batch: Batch, drawn: Tensor) -> Tensor:
-    """Give both pictures of a pair what was drawn for the first: a style, a painting, noise.
+    """Give both images of a pair the random draw of the first, such as a style or noise.
 
     Args:
         batch: A batch without pairs leaves ``drawn`` as it is.
-        drawn: (B, ...), something for each picture.
+        drawn: (B, ...), one entry per image.
     """
     if batch.shift is None:
         return drawn
@@ -109,7 +112,13 @@ def alike(batch: Batch, drawn: Tensor) -> Tensor:
 
 
 def with_shift(losses: Mapping[str, Tensor], painted: Tensor, batch: Batch) -> Mapping[str, Tensor]:
-    """Add the weighted shift consistency to the losses of a batch, if it is made of pairs."""
+    """Add the weighted shift consistency to the losses of a batch, if it has pairs.
+
+    Args:
+        losses: Losses by name, among them ``total``.
+        painted: Output images (B, 3, H, W).
+        batch: The batch that they were computed from.
+    """
     if batch.shift is None:
         return losses
     term = batch.shift.weight * batch.shift.inconsistency(painted)

@@ -1,4 +1,4 @@
-"""Where pictures to train on come from: a folder, a list of files, or shards."""
+"""Find training images in a folder, a list of files, or shards."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from impasto.image.kinds import EMPTY, OTHER, TEXT, why_not
 SUFFIXES = READ_SUFFIXES
 HIDDEN = "hidden file or folder"
 
-# Of formats that an installation may lack: such a file is looked at before it is taken.
+# Formats that an installation may not support: such files are inspected before they are accepted.
 _OPTIONAL = {".avif", ".heic", ".heif", ".hif"}
 
-# Far above any photo; a file beyond it is no picture to train on.
+# Larger files are rejected; no photo comes near this size.
 _MOST_BYTES = 1 << 30
 
 
 class Member(NamedTuple):
-    """Where a picture lies inside a shard.
+    """Position of an image inside a shard.
 
     Attributes:
-        shard: The tar file.
-        start: The picture's first byte in it.
-        length: Its bytes.
+        shard: Path of the tar file.
+        start: Offset of the image in it, in bytes.
+        length: Length of the image file, in bytes.
     """
 
     shard: str
@@ -38,22 +38,22 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures, and what is cut out of them.
+    """Training images, and how crops are cut from them.
 
     Attributes:
-        files: The pictures; of shards, names for people (``photos-0000.tar/0001.jpg``).
-        crop: Side S of the square that is cut out, in pixels.
-        zoom: How far away a picture is seen at most. For each crop the picture's short side is
-            resized to a length drawn uniformly in [crop, zoom * crop], but not above its own
-            length, since enlarging adds nothing to learn from; a picture smaller than the crop is
-            enlarged to it. 1 always shows the whole short side.
-        flip: Whether half of the crops are mirrored.
-        members: Of shards, where each picture lies; empty where ``files`` are files.
-        repeat: Number of training steps in a row that get the same crops.
-        passed: How many files of a folder were passed over, by kind.
+        files: Paths of the images; for shards, names for messages (``photos-0000.tar/0001.jpg``).
+        crop: Side S of the square crops, in pixels.
+        zoom: Largest scale, 1 or more. For each crop the image's short side is resized to a length
+            drawn uniformly in [crop, zoom * crop], but not above its own length, since enlarging
+            adds nothing to learn from; an image smaller than the crop is enlarged to it. 1 always
+            shows the whole short side.
+        flip: Whether half of the crops are mirrored horizontally.
+        members: For shards the position of each image; empty if ``files`` are paths.
+        repeat: Number of consecutive training steps that get the same crops.
+        passed: Number of files of a folder that were skipped, by kind.
 
     Raises:
-        InputError: There are no files, or a number makes no sense.
+        InputError: There are no files, or a value is out of range.
     """
 
     files: tuple[str, ...]
@@ -65,7 +65,7 @@ class Source:
     passed: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what makes no crops."""
+        """Raise an error for values out of range, or if there are no files."""
         if not self.files:
             raise InputError("there are no pictures to train on: give some files")
         if self.crop < 1:
@@ -76,10 +76,13 @@ class Source:
             raise InputError(f"repeat is {self.repeat}: it must be 1 or more")
 
     def read(self, place: int) -> bytes:
-        """The bytes of one picture's file.
+        """Return the content of one image file.
+
+        Args:
+            place: Index of the image.
 
         Raises:
-            InputError: It cannot be read.
+            InputError: The file cannot be read, is too large or cut short.
         """
         name = self.files[place]
         path, start, length = self.members[place] if self.members else Member(name, 0, -1)
@@ -96,11 +99,11 @@ class Source:
 
 
 class Found(NamedTuple):
-    """What a place holds.
+    """Images that were found, and files that were skipped.
 
     Attributes:
-        files: Its pictures; those of a folder sorted.
-        passed: How many files and links of a folder were passed over, by kind.
+        files: Paths of the images; those of a folder are sorted.
+        passed: Number of files and links that were skipped, by kind.
     """
 
     files: tuple[str, ...]
@@ -108,20 +111,20 @@ class Found(NamedTuple):
 
 
 def find(place: str | Path) -> tuple[str, ...]:
-    """The picture files of a place; see :func:`look`."""
+    """Return the paths of the images in a folder or a list; see :func:`look`."""
     return look(place).files
 
 
 def look(place: str | Path) -> Found:
-    """The picture files of a folder, of a list, or one picture.
+    """Find the images of a folder, of a list, or a single image.
 
     Args:
-        place: A folder, see :func:`search`; or a text file with a path on each line, relative to
-            the list's own folder, where blank lines and lines that begin with ``#`` count for
-            nothing; or one picture.
+        place: A folder, see :func:`search`; or a text file with one path per line, relative to the
+            folder of the text file, where blank lines and lines that begin with ``#`` are ignored;
+            or one image.
 
     Raises:
-        InputError: There is no such place, or no picture in it.
+        InputError: The path does not exist, or has no images.
     """
     path = Path(place)
     if path.is_dir():
@@ -137,15 +140,14 @@ def look(place: str | Path) -> Found:
 
 
 def search(folder: Path, besides: Path | None = None) -> Found:
-    """Search a folder, with all folders in it, for pictures by what files hold.
+    """Search a folder recursively for images, by the content of the files.
 
-    A file whose ending is a picture's is taken as one in any case: if it is broken, who reads it
-    says so. Links are followed, each folder is entered once.
+    A file with the suffix of an image is always listed: if it is broken, reading it reports that.
+    Links are followed, and each folder is entered once.
 
     Args:
-        folder: Hidden files and folders in it are passed over.
-        besides: A folder of results, wherever it lies: nothing in it counts, unless the whole
-            search is inside of it.
+        folder: Hidden files and folders in it are skipped.
+        besides: A folder of results: files in it are ignored, unless ``folder`` itself is inside.
     """
     files: list[str] = []
     passed: Counter[str] = Counter()
@@ -158,7 +160,7 @@ def search(folder: Path, besides: Path | None = None) -> Found:
 
 
 def flat(folder: Path) -> Found:
-    """Search a folder as :func:`search` does, but none of the folders in it."""
+    """Search a folder as :func:`search` does, without its subfolders."""
     files: list[str] = []
     passed: Counter[str] = Counter()
     for entry in sorted(folder.iterdir()):
@@ -170,12 +172,12 @@ def flat(folder: Path) -> Found:
 
 
 def together(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The sums of counts by kind."""
+    """Return the sums of counts by kind."""
     return dict(sum(map(Counter, counts), Counter()))
 
 
 def in_words(passed: Mapping[str, int]) -> str:
-    """Counts by kind as text.
+    """Return counts by kind as text.
 
     Example:
         >>> in_words({"text file": 2, "video": 1})
@@ -185,13 +187,13 @@ def in_words(passed: Mapping[str, int]) -> str:
 
 
 def _why_not(file: Path) -> str:
-    """What keeps a file from being taken as a picture; empty if nothing does."""
+    """Return the kind of a file that is no image; empty if it may be one."""
     suffix = file.suffix.lower()
     return "" if suffix in SUFFIXES and suffix not in _OPTIONAL else why_not(file)
 
 
 def _refused(entry: Path) -> str:
-    """Why an entry of a folder is neither file nor folder that is looked at; empty if it is."""
+    """Return why an entry of a folder is no readable file or folder; empty if it is one."""
     try:
         if entry.name.startswith("."):
             return HIDDEN
@@ -200,12 +202,12 @@ def _refused(entry: Path) -> str:
         if not entry.is_symlink():
             return "device or pipe"
         return "dangling link" if not entry.exists() else "link to a device or pipe"
-    except OSError:  # a folder that may be listed but not entered
+    except OSError:  # the folder may be listed but not entered
         return "file that cannot be opened"
 
 
 def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
-    """Every file, and what is passed over, with the reason if it is known without reading."""
+    """Yield each file or skipped entry, with the reason to skip it if known without reading it."""
     root = folder.resolve()
     apart = None if besides is None or root.is_relative_to(besides) else besides
     seen = {root}
@@ -226,7 +228,7 @@ def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
             real = entry.resolve()
             if apart is not None and real.is_relative_to(apart):
                 continue
-            # folders of the tree itself are entered by their own names
+            # Folders inside the searched folder are entered directly, not through links.
             linked = entry.is_symlink() or not inside
             if real in seen or (linked and real.is_relative_to(root)):
                 yield entry, "link to a folder that is read already"
@@ -238,7 +240,15 @@ def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
 
 
 def _listed(path: Path, why: str) -> tuple[str, ...]:
-    """The paths in a list; a file that is ``why`` is none, unless that is text."""
+    """Return the paths in a text file.
+
+    Args:
+        path: The file.
+        why: Its kind; only text, empty and unknown files are read.
+
+    Raises:
+        InputError: The file is no text file.
+    """
     hint = "write a path on each line"
     if why not in {TEXT, EMPTY, OTHER}:
         raise InputError(f"{path} is no picture and no list of pictures ({why}): {hint}")

@@ -1,4 +1,4 @@
-"""What a method hands to the training loop: a module and its loss."""
+"""Interface between a method and the training loop: a module and its loss."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step learns from.
+    """Input of one training step.
 
     Attributes:
         step: Steps done before this one.
-        size: Pictures of this process in this step.
-        pictures: By the name of their source (``content``, ``style``): (size, 3, S, S), float32,
-            RGB in [0, 1], on the device of the module.
-        steps: Steps of the whole run; 0 where nobody says.
-        shift: How far every second photo is moved against the one before it, see
-            :mod:`impasto.training.shift`; None where photos are no pairs.
+        size: Images of this process in this step.
+        pictures: Images by the name of their source (``content``, ``style``): (size, 3, S, S),
+            float32, RGB in [0, 1], on the device of the module.
+        steps: Steps of the whole run; 0 if unknown.
+        shift: Displacement of every second content image against the one before it, see
+            :mod:`impasto.training.shift`; None if the images are not pairs.
     """
 
     step: int
@@ -38,12 +38,12 @@ class Batch:
 
 
 class Task(ABC):
-    """A module and how wrong it is on a batch.
+    """A module to train, and its loss.
 
     Attributes:
-        module: What is learned; float32, the loop moves it to its device.
-        sources: The names of the picture sources that :meth:`loss` reads from its batches; a task
-            that learns from noise alone has none.
+        module: The module; float32, the loop moves it to its device.
+        sources: Names of the image sources that :meth:`loss` reads from its batches; empty for a
+            task that trains on noise alone.
     """
 
     module: nn.Module
@@ -51,15 +51,15 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Named scalars for one batch; ``"total"`` is what is minimised.
+        """Return the losses of one batch as named scalars; ``"total"`` is minimised.
 
         Args:
-            module: :attr:`module`, perhaps wrapped for several processes or reduced precision:
-                call this one.
-            batch: The step's pictures. Torch's generator is seeded by the step, so what is drawn
-                here is the same in a resumed run.
+            module: The module to call: :attr:`module`, possibly wrapped for several processes or
+                reduced precision.
+            batch: The images of the step. Torch's generator is seeded for the step, so random draws
+                are the same in a resumed run.
         """
 
     def sample(self, module: nn.Module) -> Tensor | None:
-        """A picture (1, 3, H, W) in [0, 1] that shows how far training is; None shows nothing."""
+        """Return an image (1, 3, H, W) in [0, 1] that shows the progress of training, or None."""
         return None

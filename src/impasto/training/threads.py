@@ -1,8 +1,8 @@
-"""Choose the number of threads of a training, and lower it while the machine is busy.
+"""Choose the number of CPU threads of a training, and lower it while the machine is busy.
 
-Every parallel region ends in a barrier, and a barrier waits for the thread that another process has
-pushed off its core. So beside other work two threads on two cores can be five to twenty times
-slower than alone, where one thread would be two to three times slower.
+Every parallel computation ends in a barrier, which waits for the slowest thread, and a thread whose
+core is taken by another process is slow. So on a busy machine two threads on two cores can be five
+to twenty times slower than on an idle one, where one thread would be two to three times slower.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from contextlib import contextmanager
 
 import torch
 
-WINDOW = 8  # steps: tasks have steps of several kinds, the longest cycle is of eight
-SLOW = 2.5  # times the best window of this run
-PATIENCE = 20  # windows with fewer threads before more are tried again
+WINDOW = 8  # steps that are averaged: steps of a task may differ in a cycle of up to eight
+SLOW = 2.5  # threads are reduced if a window takes this many times the best one of the run
+PATIENCE = 20  # windows with fewer threads before all threads are tried again
 
 
 class Threads:
-    """Chooses the number of threads by the seconds that steps take.
+    """Chooses the number of threads from the durations of steps.
 
     Args:
-        most: Threads where nothing else is at work.
-        fixed: Whether the number stays as it is.
+        most: Number of threads on an idle machine.
+        fixed: Whether the number never changes.
 
     Attributes:
-        number: Threads of the next step.
+        number: Number of threads of the next step.
     """
 
     def __init__(self, most: int, *, fixed: bool = False) -> None:
@@ -33,15 +33,15 @@ class Threads:
         self._best: float | None = None
         self._seconds: list[float] = []
         self._waited, self._patience = 0, PATIENCE
-        self._tried = False  # more threads, and the machine was still busy
+        self._tried = False  # threads were reduced, and no later window with all threads was fast
 
     @property
     def reduced(self) -> bool:
-        """Return whether fewer threads are at work than could be."""
+        """Check whether fewer threads are used than possible."""
         return self.number < self._most
 
     def took(self, seconds: float) -> None:
-        """Count a step, and change the number after a window of them.
+        """Record the duration of a step in seconds, and adapt the number after a window of steps.
 
         Example:
             >>> threads = Threads(2)
@@ -64,7 +64,7 @@ class Threads:
             return
         if self._best is not None and mean > SLOW * self._best:
             if self._tried:
-                self._patience *= 2  # the machine is still busy: ask less often
+                self._patience *= 2  # the machine is still busy: try less often
             self.number, self._tried = max(1, self._most // 2), True
             return
         self._best = mean if self._best is None else min(self._best, mean)
@@ -73,11 +73,11 @@ class Threads:
 
 @contextmanager
 def computing(number: int | None) -> Iterator[Threads]:
-    """Compute with a number of threads while inside.
+    """Set the number of torch's CPU threads inside the context, and restore it afterwards.
 
     Args:
-        number: Stays as it is; None begins with torch's own and goes down while the machine is
-            busy with something else.
+        number: Fixed number of threads; None starts with torch's own number and reduces it while
+            other programs keep the machine busy.
     """
     before = torch.get_num_threads()
     threads = Threads(number or before, fixed=number is not None)
