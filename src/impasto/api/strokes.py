@@ -112,7 +112,8 @@ def resized(image: Tensor, size: Size) -> Tensor:
     """Return an image (1, C, H, W) at another height and width."""
     if tuple(image.shape[-2:]) == size:
         return image
-    return Image(image.cpu()).resized(*size).rgb
+    channels = image.shape[1]
+    return Image(image.cpu().expand(-1, 3, -1, -1)).resized(*size).rgb[:, :channels]
 
 
 def _times(size: Size, factor: float) -> Size:

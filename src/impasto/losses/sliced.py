@@ -101,6 +101,11 @@ class SlicedLoss:
                 f"at least 1 direction and 2 positions"
             )
 
+    @property
+    def stochastic(self) -> bool:
+        """Return True: each call draws its own directions."""
+        return True
+
     def target(self, features: Tensor) -> list[Tensor]:
         """Return the feature vectors of each style image, (N, C), at most ``positions``."""
         return [x.clone() for x in self.describe(features)]

@@ -30,6 +30,7 @@ from impasto.nn import tiled_inference
 from impasto.nn.lazy_map import NotInStripsError
 from impasto.training.task import Task
 
+_IN_STRIPS = 16  # times less memory than a whole pass takes, at least
 _AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
 SMALLEST = 16  # a side below which a reflected border no longer fits
 
@@ -56,7 +57,7 @@ class NetworkMethod(Method):
     adding: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
     dithers = True
-    stroke_size = 512
+    stroke_size: int = 512
     adjustable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
@@ -241,9 +242,10 @@ class NetworkMethod(Method):
         return painted[..., : factor * height, : factor * width].float().clamp_(0, 1)
 
     def default_edge(self, size: Sequence[int]) -> int:
-        """Return the image's own long edge, or less where memory is short for all of it."""
-        fits = self.runtime.room() / (self.bytes_each * size[0] * size[1])
-        return max(1, math.floor(max(size) * min(1.0, fits) ** 0.5))
+        """Return the image's own long edge, or less where memory is short even for strips."""
+        own = max(size)
+        fits = _IN_STRIPS * self.runtime.room() / (self.bytes_each * size[0] * size[1])
+        return min(own, max(self.stroke_size, math.floor(own * fits**0.5)))
 
     def too_large(self, batch: Tensor) -> bool:
         """Check whether an image takes more than the memory budget, if it is painted as a whole."""
@@ -253,7 +255,9 @@ class NetworkMethod(Method):
     def bytes_each(self) -> int:
         """Number of bytes that a whole pass takes for each pixel."""
         convolutions = [part for part in self.module.modules() if isinstance(part, nn.Conv2d)]
-        first = min(convolutions, key=lambda part: part.in_channels, default=None)  # reads the image
+        first = min(
+            convolutions, key=lambda part: part.in_channels, default=None
+        )  # reads the image
         channels = 3 if first is None else first.out_channels
         return _AT_ONCE * channels * self.runtime.dtype.itemsize
 

@@ -128,6 +128,8 @@ def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
             state = {}
             if weights:
                 state = _restored({n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
+    except WeightsError:
+        raise
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(
             f"{source}: cannot be read as a model; copy or train it again"

@@ -13,6 +13,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -37,7 +38,7 @@ def local(runtime: Runtime) -> Runtime:
     rank = os.environ.get("LOCAL_RANK", "")
     if str(runtime.device) != "cuda" or not rank.isdecimal():  # an explicit "cuda:1" is kept
         return runtime
-    return Runtime(torch.device("cuda", int(rank)), runtime.dtype)
+    return replace(runtime, device=torch.device("cuda", int(rank)))
 
 
 class Processes:
