@@ -238,7 +238,7 @@ class AdaIn(AnyStyleMethod):
     def task(cls, config: AdaInConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
         """The loss of section 6.2 with photos and paintings."""
         if styles:
-            raise InputError("adain learns from many paintings: give --style FOLDER")
+            raise InputError("adain learns from many paintings: give a folder as `style`")
         return AdaInTask(config, runtime)
 
     def encode(self, picture: Tensor) -> Style:

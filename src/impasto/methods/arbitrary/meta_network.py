@@ -213,7 +213,7 @@ class MetaNetwork(NetworkMethod):
         if config.generated:
             raise InputError("a generated network does not learn: train the one that writes it")
         if styles:
-            raise InputError("meta-network learns from many paintings: give --style FOLDER")
+            raise InputError("meta-network learns from many paintings: give a folder as `style`")
         return MetaNetworkTask(config, runtime)
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:

@@ -131,7 +131,9 @@ class StylePrediction(NetworkMethod):
     ) -> Task:
         """The loss with photos and paintings."""
         if styles:
-            raise InputError("style-prediction learns from many paintings: give --style FOLDER")
+            raise InputError(
+                "style-prediction learns from many paintings: give a folder as `style`"
+            )
         return StylePredictionTask(config, runtime)
 
     @classmethod

@@ -170,7 +170,7 @@ class Wct(AnyStyleMethod):
     def task(cls, config: WctConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
         """The loss of section 3.1 with photos."""
         if styles:
-            raise InputError("wct learns from photographs alone: leave out --style")
+            raise InputError("wct learns from photographs alone: leave out `style`")
         return WctTask(config, cls.network(config), runtime)
 
     @classmethod

@@ -129,7 +129,7 @@ class ManyStyles(NetworkMethod):
             InputError: There are none.
         """
         if not styles:
-            raise InputError(f"{cls.name} learns paintings: give a --style for each")
+            raise InputError(f"{cls.name} learns paintings: give a `style` for each")
         return dataclasses.replace(config, styles=len(styles))
 
     def expect(self, network: nn.Module) -> None:
@@ -140,7 +140,9 @@ class ManyStyles(NetworkMethod):
         """
         old = network.state_dict()
         if not all(torch.equal(old[k].cpu(), v.cpu()) for k, v in self.module.state_dict().items()):
-            raise InputError("the checkpoint belongs to another model: begin anew with --restart")
+            raise InputError(
+                "the checkpoint belongs to another model: begin anew with `resume=False`"
+            )
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
         """A trained module as a model, whose config knows the number of its styles."""

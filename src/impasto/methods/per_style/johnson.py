@@ -172,7 +172,7 @@ class Johnson(NetworkMethod):
     def task(cls, config: JohnsonConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
         """The loss of section 3.2 with one painting."""
         if len(styles) != 1:
-            raise InputError(f"johnson learns one style, not {len(styles)}: give one --style")
+            raise InputError(f"johnson learns one style, not {len(styles)}: give one `style`")
         return JohnsonTask(config, styles[0], runtime)
 
     def stylize(

@@ -232,7 +232,7 @@ class SuperResolution(NetworkMethod):
     ) -> Task:
         """The feature or the pixel loss; there is no style."""
         if styles:
-            raise InputError("superres learns from photos alone: leave out --style")
+            raise InputError("superres learns from photos alone: leave out `style`")
         return SuperResolutionTask(config, runtime)
 
     def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:

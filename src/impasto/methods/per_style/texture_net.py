@@ -221,7 +221,7 @@ class TextureNet(NetworkMethod):
     def task(cls, config: TextureNetConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
         """The losses of section 4.1 with one sample."""
         if len(styles) != 1:
-            raise InputError(f"texture-net learns one style, not {len(styles)}: give one --style")
+            raise InputError(f"texture-net learns one style, not {len(styles)}: give one `style`")
         return TextureNetTask(config, styles[0], runtime)
 
     def synthesize(
