@@ -74,7 +74,7 @@ def add_style(
     if called in known.styles:
         raise InputError(f"{model} has a style {called!r} already: give the new one another name")
     build = get(known.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     method = build.open(known, local(choose(device, precision)))
     recipe = _recipe(method, known, settings or {})
     torch.manual_seed(recipe.plan.seed)

@@ -177,7 +177,7 @@ def open_model(
     if found.path.suffix == onnx_file.SUFFIX:
         raise InputError(f"{found.path} is an export: give the model that it was made from")
     entry = get(found.method, Ability.TRAIN)
-    assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
+    assert issubclass(entry.build, NetworkMethod)  # true of all methods with Ability.TRAIN
     where = choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)

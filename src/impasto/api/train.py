@@ -149,7 +149,7 @@ def train(
 
 def _method(numbers: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
     build = get(numbers.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build(numbers.config, runtime)
 
 

@@ -267,7 +267,7 @@ def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
         WeightsError: The weights do not fit the model's config.
     """
     build = get(other.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build.open(other, runtime).module
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Flag, auto
 
-OTHER = "other"  # the family of methods that name no other
+OTHER = "other"  # the family of methods that are in no other
 FAMILIES = ("optimization", "per_style", "multi_style", "arbitrary", OTHER)
 
 

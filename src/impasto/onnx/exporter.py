@@ -80,7 +80,7 @@ def export(
     path = zoo.model_of(model)
     known = model_file.load(path)
     build = get(known.method, Ability.EXPORT).build
-    assert issubclass(build, NetworkMethod)  # what EXPORT means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
     method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
     graphs = method.graphs()
     metadata = _told(known, method, path)

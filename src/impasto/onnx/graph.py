@@ -63,7 +63,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
             f"{name} cannot be made: torch.onnx knows no graph for this network "
             f"({type(error).__name__})"
         ) from error
-    assert program is not None  # what dynamo=True means
+    assert program is not None  # always with dynamo=True
     proto = program.model_proto
     _strip(proto)
     proto.ir_version = _FORMATS[opset]

@@ -55,8 +55,7 @@ class AdaInConfig(AnyStyleConfig):
         losses: The style loss as text, see :mod:`impasto.losses.terms`; ``moments`` is equation 13.
         reconstruct: Fraction of the steps, the first ones, that train only reconstruction.
         rehearse: Period of further reconstruction steps after that: every n-th step; 0 for none.
-        pixel_weight: Weight of the squared error of pixels in reconstruction steps; the squared
-            error of features has weight 1.
+        pixel_weight: Weight of the squared error of pixels against features in these steps.
     """
 
     alpha: float = 1.0  # authors' code
@@ -138,11 +137,7 @@ class DecodersTask(SampleTask):
 
 
 class AdaInTask(DecodersTask, PaintingTask):
-    """The training of equations 9 to 13: a decoder g turns t = AdaIN(f(c), f(s)) into an image.
-
-    The first steps, and every ``rehearse``-th step after them, train the decoder to reconstruct
-    content and style images from their own features; the others use t.
-    """
+    """The training of equations 9 to 13, with steps of reconstruction, see :class:`AdaInConfig`."""
 
     config: AdaInConfig
 

@@ -46,7 +46,7 @@ class AnyStyleConfig:
     weights: str | None = None
     pooling: str = "max"
     padding: str = "reflect"  # as in the authors' vgg_normalised
-    units: str = "rms"  # ours: all channels count alike
+    units: str = "rms"  # ours: all channels have the same weight
     upsampling: str = "nearest"
 
     def __post_init__(self) -> None:

@@ -78,8 +78,7 @@ class WctConfig(AnyStyleConfig):
     # it less than whitening and colouring.
     levels: tuple[str, ...] = ("relu4_1", "relu3_1", "relu2_1", "relu1_1")
     transport: str = "monge"
-    # authors' code, where the mean of a channel is about 1; here its mean square is 1
-    floor: float = 1e-5
+    floor: float = 1e-5  # authors' code, where the mean of a channel is 1; here its mean square is
     statistics: str = "whole"
     rounds: int = 3  # authors' code
     pixel_weight: float = 20.0  # ours, as for adain
@@ -111,10 +110,7 @@ class WctConfig(AnyStyleConfig):
 
 
 class WctTask(DecodersTask):
-    """The training of equation 1: each decoder learns to reconstruct an image from its features.
-
-    Every step trains all five decoders, on features of one pass of the encoder.
-    """
+    """The training of equation 1: in each step, all decoders learn to reconstruct images."""
 
     sources = ("content",)
     config: WctConfig

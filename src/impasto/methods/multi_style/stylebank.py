@@ -24,7 +24,7 @@ from impasto.models.checkpoint import Model
 from impasto.nn.stylebank import NewBank, StyleBankNet
 from impasto.training.task import Task
 
-ELEMENT = 64  # pixels: twice the receptive field of a filter and the decoder behind it
+ELEMENT = 64  # pixels: about twice the receptive field of a filter and the decoder behind it
 
 _STRETCH = 8.0  # largest factor on the colours that a filter adds
 _TINY = 1e-24

@@ -204,7 +204,7 @@ class _Growth:
         self.table = F.unfold(planes, window)[0]  # (4*window^2, N)
         centers = torch.arange(h * w, device=device).view(h, w)
         self.centers = centers[half : h - half, half : w - half].flatten()  # (N,)
-        self.palette = torch.cat([palette, palette.new_zeros(1, 3)])  # -1 reads the zero row
+        self.palette = torch.cat([palette, palette.new_zeros(1, 3)])  # index -1 is the zero row
         offsets = square(window, device)  # (window^2, 2)
         self.shifts = offsets[:, 0] * self.stride + offsets[:, 1]
         sigma = window / self.config.sigma_ratio

@@ -69,7 +69,7 @@ class MMDConfig(OptimizationConfig):
 
     @classmethod
     def authors(cls) -> MMDConfig:
-        """Return the config of the authors' MXNet code, with L-BFGS for their gradient descent."""
+        """Return the config of the authors' MXNet code, but with L-BFGS instead of momentum."""
         return cls(
             losses="polynomial",
             start="noise",

@@ -31,8 +31,8 @@ class SolverConfig:
             in a step.
         history: Number of pairs of vectors that L-BFGS stores; a pair takes the memory of two
             images.
-        spectrum: Exponent s of L-BFGS's parameters, Fourier coefficients divided by frequency to
-            the power of -s; 0 is plain pixels. See
+        spectrum: L-BFGS optimises Fourier coefficients in units of frequency to the power of minus
+            this; 0 is plain pixels. See
             :func:`impasto.methods.optimization.descents.coordinates`.
         bands: Number of bands of the Laplacian pyramid that Adam optimises; 1 is plain pixels.
         final_rate: Adam's learning rate decreases linearly to this fraction; 1 is constant. Large

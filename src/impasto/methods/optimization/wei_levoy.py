@@ -12,9 +12,9 @@ of a row, and above the first rows. This leaves a seam where the end of the scan
 second pass with the whole window (``passes``) removes it.
 
 On a torus a row may start at any column. Row ``y`` starts at column ``half * y`` (mod W), half a
-window further right than the row above it. A pixel then depends only on pixels of the row above
-that are at most ``2 * half + 1`` steps ahead, so that pixels on a diagonal (:func:`fronts`) are
-independent of each other. They are searched at once, with exactly the result of a sequential scan.
+window further right than the row above it. A pixel then depends on no pixel of the row above that
+is more than ``2 * half`` steps ahead, so that pixels on a diagonal (:func:`fronts`) are independent
+of each other. They are searched at once, with exactly the result of a sequential scan.
 If all rows started at column 0, as in the paper, the first pixel of a row would depend on the last
 pixel of the row above, and no two pixels would be independent.
 """

@@ -154,7 +154,7 @@ class JohnsonTask(SampleTask):
     abilities=Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class Johnson(NetworkMethod):
-    """The image transformation network, one for each style."""
+    """A network that has learned one style."""
 
     Config = JohnsonConfig
     config: JohnsonConfig

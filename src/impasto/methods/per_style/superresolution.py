@@ -185,7 +185,7 @@ def shrink(image: Tensor, factor: int, *, blur: float = 1.0, antialias: bool = F
 
 
 def _gaussian(image: Tensor, sigma: float) -> Tensor:
-    """Blur (B, C, H, W) with a Gaussian, cut off at 4 sigma; the last pixels go on at the edge."""
+    """Blur (B, C, H, W) with a Gaussian, cut off at 4 sigma, with replicated edges."""
     radius = max(1, round(4 * sigma))
     at = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
     kernel = torch.exp(-0.5 * (at / sigma).square())

@@ -205,7 +205,7 @@ class TextureNetTask(SampleTask):
     abilities=Ability.SYNTHESIZE | Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class TextureNet(NetworkMethod):
-    """The generator of version 1 with the normalisation of either version."""
+    """A network that has learned one texture or one style."""
 
     Config = TextureNetConfig
     config: TextureNetConfig
