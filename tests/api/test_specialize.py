@@ -84,7 +84,7 @@ def test_it_is_in_the_catalog_as_a_style(big, pictures, tmp_path):
     assert checkpoint.load(small, weights=False).card["source"] == "big"
     assert made.config["generated"]
     assert zoo.find(str(small)) == learned
-    with pytest.raises(InputError, match="is a model for 'stylize', not for 'stylize --method'"):
+    with pytest.raises(InputError, match="is a model for 'stylize', not for 'stylize' as `method`"):
         stylize.stylize(pictures[0], pictures[1], method=str(small))
 
 

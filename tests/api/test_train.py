@@ -119,7 +119,7 @@ def test_names(photos, tmp_path):
         ({"output": "wave.jpg"}, "ends in .safetensors"),
         ({"content": None}, "give a folder as `content`"),
         ({"content": "nowhere"}, "nowhere"),
-        ({"style": ()}, "learns one style, not 0"),
+        ({"style": ()}, "learns one style, not 0: give one `style`"),
         ({"style": ["sample:wave", "sample:gold"]}, "learns one style, not 2"),
         ({"style": __file__}, "test_train.py"),
         ({"recipe": "gatys"}, "gatys cannot train"),

@@ -1,1 +1,1 @@
-"""The verbs of the package, a file each, and what they share."""
+"""The functions of the public API, one module each, and the modules that they share."""

@@ -1,4 +1,4 @@
-"""One style more for a trained model, which leaves those that it has as they are."""
+"""Add a style to a trained model, without a change to its other styles."""
 
 from __future__ import annotations
 
@@ -39,28 +39,31 @@ def add_style(
     precision: str = "auto",
     callback: Callback = silent,
 ) -> Trained:
-    """Teach a model one more style, and write it as another model.
+    """Train one more style for a model, and write the result as another model.
 
-    Every style that it had paints the same pictures as before, to the bit. Checkpoints lie beside
-    the output, as in :func:`impasto.api.train.train`.
+    The results of the other styles stay exactly the same. Checkpoints are written as in
+    :func:`impasto.api.train.train`.
 
     Args:
-        model: A model of a method that takes further styles: a file, or the name of one that the
-            package ships, such as ``cin``.
-        style: The painting.
-        output: Where the larger model goes.
-        content: The photographs, see :func:`impasto.api.train.train`.
-        name: What the style shall be called; its file's name when left out.
-        settings: Numbers of the recipe to change, by name; those of the network itself are fixed.
-        resume: Whether to go on from a checkpoint that is there.
-        max_seconds: Stop after so long, and write the model as it is.
+        model: A model of a method that can add styles: a file, or the name of one that the package
+            ships, such as ``cin``.
+        style: The style image.
+        output: Path of the new model.
+        content: Content images for training, see :func:`impasto.api.train.train`.
+        name: Name of the style; None is the name of its file.
+        settings: Hyperparameters of the recipe to change, by name; those of the network are fixed.
+        resume: Whether to resume from an existing checkpoint.
+        max_seconds: Time in seconds after which training stops and writes the model.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
-        callback: Called after every step; cancelling stops, and writes the model as it is.
+        callback: Called after every step; if it cancels, training stops and writes the model.
+
+    Returns:
+        The new model and the course of its training.
 
     Raises:
-        InputError: Something given cannot be used.
-        DivergedError: Training ran away; its last checkpoint is kept.
+        InputError: An argument cannot be used.
+        DivergedError: Training diverged; its last checkpoint is kept.
     """
     target, known = Path(output), checkpoint.load(zoo.model_of(model))
     if target.suffix != checkpoint.SUFFIX:
@@ -71,15 +74,15 @@ def add_style(
     if called in known.styles:
         raise InputError(f"{model} has a style {called!r} already: give the new one another name")
     build = get(known.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     method = build.open(known, local(choose(device, precision)))
-    numbers = _recipe(method, known, settings or {})
-    torch.manual_seed(numbers.plan.seed)
-    task = method.addition(numbers.config, picture.rgb)
-    sources = train.pictures_of(numbers, task.sources, content)
+    recipe = _recipe(method, known, settings or {})
+    torch.manual_seed(recipe.plan.seed)
+    task = method.addition(recipe.config, picture.rgb)
+    sources = train.pictures_of(recipe, task.sources, content)
     result = loop.train(
         task,
-        numbers.plan,
+        recipe.plan,
         sources=sources,
         runtime=method.runtime,
         folder=target.with_suffix(".training"),
@@ -87,7 +90,7 @@ def add_style(
         max_seconds=max_seconds,
         callback=callback,
     )
-    added = {"name": called, **train.describe(numbers, result, method)}
+    added = {"name": called, **train.describe(recipe, result, method)}
     thumbnails = {**known.card.get("thumbnails", {}), called: train.thumbnail(picture)}
     card = {
         **known.card,
@@ -103,7 +106,9 @@ def add_style(
 def _recipe(
     method: NetworkMethod, known: checkpoint.Model, settings: Mapping[str, Any]
 ) -> recipes.Recipe:
-    """The method's recipe with the model's own config and cut, which set the size of the strokes.
+    """Return the method's recipe with the config and crops of the model.
+
+    These two determine the size of the strokes.
 
     Raises:
         InputError: A setting is unknown, or would change the network.

@@ -1,4 +1,4 @@
-"""The controls of every method, and the way of one picture through them."""
+"""Apply the controls, which all methods have in common, to one image."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ __all__ = ["COLORS", "Brush", "Controls", "Encode", "Job", "asked", "mix"]
 
 
 def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
-    """Controls with some of their fields changed; the defaults where none are given.
+    """Return the controls, or the default ones, with some of their fields changed.
+
+    Args:
+        controls: None is the default.
+        options: New values by the names of the fields.
 
     Raises:
-        InputError: An option is no field of them; one that is a method's setting is told so.
+        InputError: An option is no field of :class:`Controls`; the message says if it is a setting
+            of a method.
     """
     known = Controls.__dataclass_fields__
     for name, value in options.items():
@@ -45,11 +50,11 @@ def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
 
 @dataclass(frozen=True, eq=False)
 class Brush:
-    """A style on its way into a picture.
+    """A resolved style: what the user gave as a style, with the method that paints with it.
 
     Attributes:
-        method: Paints with it.
-        source: The style picture, or a style that was learned or encoded before.
+        method: The method.
+        source: The style image, or a style that was learned or encoded before.
         share: Its weight in a blend.
     """
 
@@ -63,19 +68,20 @@ Encode = Callable[[Brush, Image], Style]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """The way of one picture through the controls.
+    """The painting of one content image with controls.
 
     Attributes:
-        photo: At the size of the result.
-        brushes: One for each style.
-        regions: (1, 1, H, W) where each style goes; none is everywhere.
-        controls: What is asked for.
-        encode: Gives the style of a brush for this photo, where no colours of the photo go into
-            it: for who keeps styles between photos. None encodes the painting anew.
-        tones: The photo whose colours the styles get, where they get a photo's: frames of one shot
-            have one. None is the photo itself.
-        dither: Whether networks get the photo with noise of one 8-bit level. Frames go without it:
-            the noise would stand still while a camera pans over a clean sky, and be seen.
+        photo: The content image, at the size of the result.
+        brushes: The resolved styles.
+        regions: A mask (1, 1, H, W) for each style; none is everywhere.
+        controls: The controls.
+        encode: Returns the encoded style of a resolved style and a content image, such as from a
+            cache. It is called only if style images do not get the colours of the content image.
+            None encodes each style image.
+        tones: Image whose colours style images get where ``colors`` is not ``style``; it is the
+            same for all frames of a shot. None is the content image.
+        dither: Whether networks get the content image with noise of one 8-bit level. Video frames
+            do not: the same noise in all frames would be visible over moving smooth areas.
     """
 
     photo: Image
@@ -87,7 +93,7 @@ class Job:
     dither: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what styles without a picture cannot do."""
+        """Raise :class:`InputError` for controls that these styles do not allow."""
         if self.controls.match_histogram and isinstance(self.brushes[0].source, Style):
             raise InputError(
                 "a ready style has no picture to take the histogram of: name a painting"
@@ -98,10 +104,17 @@ class Job:
             )
 
     def run(self, callback: Callback) -> Tensor:
-        """Let the methods paint, and return what the user gets: (1, 3, H, W)."""
+        """Paint the content image and apply all controls.
+
+        Returns:
+            (1, 3, H, W) in [0, 1].
+
+        Raises:
+            InputError: The methods cannot paint with these styles or controls.
+        """
         callback = _previewing(callback, self.preview)
         method = self.brushes[0].method
-        # a region is one part's; a blend that was encoded as one style has several
+        # a method needs one part for each region; a blend that was encoded before has several
         alone = all(
             brush.method is method
             and (isinstance(brush.source, Image) or len(brush.source.parts) == 1)
@@ -112,9 +125,10 @@ class Job:
         return self.finish(self._layered(callback))
 
     def _layered(self, callback: Callback) -> Tensor:
-        """For methods that know no regions: the whole picture in each style, then put together.
+        """Paint the whole image in each style, and blend the results by their regions.
 
-        Where a mask is soft, :meth:`finish` lets the photo through; here its styles sum to 1.
+        At each position the weights of the styles sum to 1; :meth:`finish` then blends the result
+        with the content image where the masks have a sum below 1.
         """
         content = self._content()
         painted, covered = content, torch.stack(self.regions).sum(0).clamp_min(1e-6)
@@ -134,7 +148,7 @@ class Job:
     def _paint(
         self, brushes: Sequence[Brush], regions: Sequence[Tensor], callback: Callback
     ) -> Tensor:
-        """One run of one method, in the size of the photo."""
+        """Paint the content image by one method, at the size of the content image."""
         method, content = brushes[0].method, self._content()
         style = mix(method, [b.share for b in brushes], map(self._style, brushes))
         seed = self.controls.seed
@@ -142,14 +156,14 @@ class Job:
         def stylize(photo: Tensor, watch: Callback) -> Tensor:
             size = photo.shape[-2], photo.shape[-1]
             photo = dithered(photo, seed) if self.dither and method.dithers else photo
-            places = [strokes.resized(region, size) for region in regions]
-            return method.stylize(photo, style, regions=places, seed=seed, callback=watch)
+            masks = [strokes.resized(region, size) for region in regions]
+            return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
 
         levels = strokes.sizes(*self._strokes(method))
         return strokes.paint(stylize, content, levels, callback)
 
     def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
-        """Return what the stroke size depends on, see :func:`impasto.api.strokes.sizes`."""
+        """Return the arguments of :func:`impasto.api.strokes.sizes`."""
         size, controls = (self.photo.height, self.photo.width), self.controls
         return size, controls.style_scale, controls.strokes, method.stroke_size
 
@@ -161,7 +175,7 @@ class Job:
         return brush.method.encode(self._colored(brush.source, brush.method))
 
     def finish(self, painted: Tensor) -> Tensor:
-        """From the method's picture to the user's: histogram, colours, regions."""
+        """Apply histogram, median, colours, strength and regions to a method's result."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
         first = self.brushes[0].source
         if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
@@ -174,20 +188,20 @@ class Job:
             painted = color_transfer.with_luminance(photo, color_transfer.luminance(painted))
         if controls.strength == 1 and not self.regions:
             return painted.contiguous()
-        share = torch.tensor(controls.strength)
+        weight = torch.tensor(controls.strength)
         if self.regions:
-            share = share * torch.stack(self.regions).sum(0).clamp(0, 1)
-        return torch.lerp(photo, painted, share)
+            weight = weight * torch.stack(self.regions).sum(0).clamp(0, 1)
+        return torch.lerp(photo, painted, weight)
 
     def _content(self) -> Tensor:
-        """The photo as the methods shall see it."""
+        """Return the content image for the methods: in grey where ``colors`` is ``luminance``."""
         photo = self.photo.rgb
         if self.controls.colors == "luminance":
             return color_transfer.luminance(photo).expand_as(photo).contiguous()
         return photo
 
     def _colored(self, painting: Image, method: Method) -> Tensor:
-        """A style picture as its method shall see it."""
+        """Return a style image for its method: resized, and recoloured for some ``colors``."""
         style = with_pixels(painting, *strokes.style_scale(*self._strokes(method))).rgb
         content = (self.tones or self.photo).rgb
         if self.controls.colors == "match":
@@ -199,7 +213,7 @@ class Job:
         return style
 
     def preview(self, raw: Tensor) -> Tensor:
-        """A picture of any size on the method's way, as the user will see it."""
+        """Return an intermediate image of any size, resized and with all controls applied."""
         return self.finish(self._fitted(raw))
 
     def _fitted(self, raw: Tensor) -> Tensor:
@@ -207,7 +221,7 @@ class Job:
 
 
 def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
-    """A callback whose previews have gone through a function."""
+    """Return a callback that applies a function to each preview first."""
 
     def call(progress: Progress) -> None:
         raw = progress.preview
@@ -219,15 +233,15 @@ def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Call
 
 
 def mix(method: Method, shares: Sequence[float], styles: Iterable[Style]) -> Style:
-    """Styles of a method as one, each with its share.
+    """Blend styles of a method.
 
     Args:
-        method: Whose they are.
-        shares: One for each style.
-        styles: Taken one by one, so that nothing is encoded for a blend that is refused.
+        method: The method of the styles.
+        shares: Weight of each style.
+        styles: The styles; the iterator is not used before an error, so that nothing is encoded.
 
     Raises:
-        InputError: There are several, and the method does not blend.
+        InputError: There are several styles, and the method does not blend.
     """
     if len(shares) > 1 and Ability.BLEND not in method.abilities:
         raise InputError(f"{method.name} takes one style: leave the others, or give masks")

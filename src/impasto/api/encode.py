@@ -1,4 +1,4 @@
-"""Paintings encoded once: a style that can be kept in a file and used again."""
+"""Encode style images once, as a style that can be saved and used again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 from impasto.models import zoo
 
-SIZE = 512  # what the optimising methods work at, and about what VGG was made to see
+SIZE = 512  # pixels; the default size of the optimising methods, near the size that VGG learned on
 
 
 def encode(
@@ -34,32 +34,31 @@ def encode(
     """Encode style images as one style of a method.
 
     Args:
-        style: One or several, of the kinds that :func:`impasto.stylize` takes; or styles of
-            the same method, or the paths of their files.
-        method: A name of the table of methods, the model of one that paints in any style, or a
-            method built before. None is the method of the styles among the paintings, else that
-            of the quality ``fast``.
-        weights: One for each painting; equal when None. They are scaled to a sum of 1, so that the
-            blend counts as one style beside another.
-        size: Long edge to resize each painting to; None is its own, 512 at most. The size of the
-            strokes, relative to a photo of the same size.
+        style: One or several style images, of the kinds that :func:`impasto.stylize` takes; or
+            encoded styles of the same method, or the paths of their files.
+        method: The name of a method, a model that paints in any style, or a method that was built
+            before. None is the method of the first encoded style, or else that of the quality
+            ``fast``.
+        weights: One for each style; equal if None. They are scaled to a sum of 1.
+        size: Long edge in pixels to resize each style image to; None is its own, 512 at most. A
+            smaller size makes smaller strokes.
         preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name; those that what it keeps depends on are
-            to be given again where the style is used.
+        settings: Hyperparameters of the method to change, by name. Those that the encoding depends
+            on must be given again where the style is used.
         place: See :func:`impasto.core.device.choose`.
 
     Returns:
         The style, with thumbnails.
 
     Raises:
-        InputError: Something given cannot be used, or the method keeps nothing of a painting.
+        InputError: An argument cannot be used, or the method does not encode style images.
     """
     sources = [style_file.ready(one) or one for one in listed(style)]
     shares = shares_of(weights, len(sources))
     if not isinstance(method, Method):
-        kept = next((one.method for one in sources if isinstance(one, Style)), None)
+        first = next((one.method for one in sources if isinstance(one, Style)), None)
         given = bool(settings) or preset != "default"
-        name = method or kept or presets.choose(None, numbers=given).method
+        name = method or first or presets.choose(None, numbers=given).method
         method = get_method(
             name,
             _use(name),
@@ -80,10 +79,10 @@ def encode(
 
 
 def _use(name: str) -> Ability:
-    """What a style of a method will be used for.
+    """Return the ability that a style of a method is used for: to stylize or to synthesize.
 
     Raises:
-        InputError: For nothing.
+        InputError: The method has neither.
     """
     abilities = get(zoo.method_of(name)).abilities
     for use in (Ability.STYLIZE, Ability.SYNTHESIZE):

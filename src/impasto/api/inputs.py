@@ -1,4 +1,4 @@
-"""What a user hands in, as pictures and regions: paths, bytes, arrays, samples, masks."""
+"""Convert the arguments of users to images and masks: paths, bytes, arrays, sample names."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from impasto.image import Image, color_transfer, samples
 from impasto.training.sources import Found, look, together
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image | Any
-Places = str | Path | Sequence[str | Path]  # of many pictures
+Places = str | Path | Sequence[str | Path]  # files, folders or list files of images
 
 
 def read(source: Source) -> Image:
-    """A picture from anything that :func:`stylize` takes.
+    """Read an image from any source that :func:`impasto.stylize` takes.
 
     Raises:
-        InputError: It is no picture.
+        InputError: The source is no image, or cannot be read.
     """
     if isinstance(source, Image):
         return source
@@ -41,7 +41,7 @@ def read(source: Source) -> Image:
     if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
         return image.load(source)
     other: Any = source
-    if hasattr(other, "convert"):  # before the next: a Pillow image is an array as well
+    if hasattr(other, "convert"):  # checked first, since a Pillow image is an array as well
         return Image.from_pil(other)
     if hasattr(other, "__array_interface__"):
         return Image.from_numpy(other)
@@ -49,10 +49,13 @@ def read(source: Source) -> Image:
 
 
 def pictures(places: Places) -> Found:
-    """The pictures of folders, list files and ``sample:NAME``, in order, and what was passed over.
+    """Find the images of files, folders, list files and ``sample:NAME``, in order.
+
+    Returns:
+        The images, and the number of files that are no images, by kind.
 
     Raises:
-        InputError: There is no such place, or no picture in it.
+        InputError: A path does not exist, or has no images.
     """
     found = [
         Found((str(place),), {}) if str(place).startswith(SAMPLE) else look(place)
@@ -64,10 +67,16 @@ def pictures(places: Places) -> Found:
 
 
 def fit(picture: Image, size: int | None, default: int | None, name: str = "size") -> Image:
-    """Resize to a long edge: the one asked for, or else the default if the picture is larger.
+    """Resize an image to a long edge.
+
+    Args:
+        picture: The image.
+        size: Long edge in pixels; None is the default.
+        default: Largest long edge if there is no size; None is no limit.
+        name: Name of the argument for error messages.
 
     Raises:
-        InputError: The size asked for (what ``name`` calls it) is no size.
+        InputError: The size is out of range.
     """
     if size is not None:
         check_side(name, size)
@@ -80,27 +89,33 @@ def fit(picture: Image, size: int | None, default: int | None, name: str = "size
 
 
 def noted(photo: Image, whole: Image, *, asked: bool) -> Image:
-    """Return a photo with a note, if it was enlarged, or was shrunk and nobody asked for that."""
+    """Add a note to a resized image, unless it was shrunk to a size that the user gave.
+
+    Args:
+        photo: The resized image.
+        whole: The same before resizing.
+        asked: Whether the user gave a size.
+    """
     if photo.size == whole.size or (asked and photo.width <= whole.width):
         return photo
     change = "enlarged" if photo.width > whole.width else "shrunk"
     sizes = " to ".join("{}x{}".format(*one.size) for one in (whole, photo))
-    words = f"{change} from {sizes} pixels" + ("" if asked else ": give a size for another")
-    return replace(photo, note="; ".join(filter(None, (whole.note, words))))
+    text = f"{change} from {sizes} pixels" + ("" if asked else ": give a size for another")
+    return replace(photo, note="; ".join(filter(None, (whole.note, text))))
 
 
 def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: float = 1.0) -> str:
-    """Name the ``size`` at which no side is too small, for the end of a message.
+    """Return the end of an error message with a ``size`` that is large enough.
 
     Args:
-        least: What sides must be at least, in pixels.
-        photo: As it was given, at any size.
-        paintings: That get as many pixels as the photo, see :func:`alike`.
+        least: Least height and width in pixels.
+        photo: The content image, at any size.
+        paintings: Style images, which are resized as by :func:`alike`.
         scale: See :func:`alike`.
     """
     narrow = _narrow(photo)
     long_edges = [least / narrow]
-    # half a pixel more, since sides are rounded before their product is taken
+    # half a pixel more, since height and width are rounded before their product is taken
     long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
     size = math.ceil(max(long_edges))
     return f"`size={size}` would do" if size <= LARGEST else "it is too narrow: crop it"
@@ -111,18 +126,18 @@ def _narrow(picture: Image) -> float:
 
 
 def alike(painting: Image, photo: Image, scale: float = 1.0) -> Image:
-    """A painting with as many pixels as a photo, times ``scale`` both ways."""
+    """Resize a style image to as many pixels as a content image, times ``scale`` squared."""
     return with_pixels(painting, photo.height * photo.width, scale)
 
 
 def with_pixels(painting: Image, pixels: float, scale: float = 1.0) -> Image:
-    """A painting with so many pixels, times ``scale`` both ways."""
+    """Resize a style image to ``pixels`` pixels, times ``scale`` squared."""
     factor = (pixels / (painting.height * painting.width)) ** 0.5 * scale
     return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
 
 
 def listed(style: Any) -> list[Any]:
-    """One style or several, as a list.
+    """Return one style or several as a list.
 
     Raises:
         InputError: There is none.
@@ -134,7 +149,7 @@ def listed(style: Any) -> list[Any]:
 
 
 def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
-    """The weights of so many styles; all 1 where none are given.
+    """Check the weights of ``count`` styles and return them; all are 1 if None is given.
 
     Raises:
         InputError: They are too few or too many, negative, or all 0.
@@ -149,22 +164,23 @@ def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
 
 
 def regions_of(masks: Sequence[Source], photo: Image, styles: int) -> tuple[Tensor, ...]:
-    """Masks as regions of a photo, one for each style.
+    """Convert masks to regions of a content image, one for each style.
 
-    White is where a style goes. As many masks as styles: what no mask covers stays the photo. One
-    mask fewer: the last style takes what is left. Where masks overlap they share.
+    A style is painted where its mask is white. If there is a mask for each style, the content image
+    remains where all masks are black. If there is one mask fewer, the last style gets these areas.
+    Where masks overlap, they are divided by their sum.
 
     Args:
-        masks: Pictures of any size; one with an alpha channel is read from that, else from its
-            luminance. ``alpha`` is the photo's own alpha.
-        photo: The photo they are for.
-        styles: How many styles there are.
+        masks: Images of any size. A mask is the alpha channel of its image, or else the luminance.
+            The string ``alpha`` is the alpha channel of the content image.
+        photo: The content image.
+        styles: Number of styles.
 
     Returns:
         (1, 1, H, W) each, with a sum of at most 1; none if there are no masks.
 
     Raises:
-        InputError: The numbers do not fit, or a mask is black everywhere.
+        InputError: There are too few or too many masks, or a region is black everywhere.
     """
     if not masks:
         return ()

@@ -1,4 +1,4 @@
-"""Looking into networks: a photo rebuilt from layers, and what a trained model has learned."""
+"""Reconstruct images from the features of layers of the encoder."""
 
 from __future__ import annotations
 
@@ -27,29 +27,32 @@ def invert(
     settings: Mapping[str, Any] | None = None,
     **place: Unpack[Place],
 ) -> Image:
-    """Rebuild a picture from what one layer, or several together, keep of it.
+    """Reconstruct an image from its features at one layer or several.
 
     Args:
-        image: Anything that :func:`impasto.stylize` takes.
+        image: Any source that :func:`impasto.stylize` takes.
         layers: Names such as ``relu4_2``.
         kind: ``content`` for the features, ``style`` for their Gram matrices.
-        size: Long edge; None is the picture's own, 256 at most.
-        seed: Of the noise it starts from.
+        size: Long edge in pixels; None is the image's own, 256 at most.
+        seed: Of the initial noise.
         callback: Called after every step.
         preset: ``default`` or ``paper``.
-        settings: Numbers of the method to change, by name.
+        settings: Hyperparameters of the method to change, by name.
         place: See :func:`impasto.core.device.choose`.
 
+    Returns:
+        The reconstruction, with the image's alpha.
+
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
-    numbers = {**(settings or {}), "kind": kind, "layers": names}
+    changed = {**(settings or {}), "kind": kind, "layers": names}
     method = get_method(
         "invert",
         Ability.RECONSTRUCT,
         preset=preset,
-        settings=numbers,
+        settings=changed,
         **place,
     )
     photo = fit(read(image), size, 256)
@@ -68,37 +71,42 @@ def ladder(
     settings: Mapping[str, Any] | None = None,
     **place: Unpack[Place],
 ) -> Image:
-    """A labelled sheet of a picture rebuilt from one layer after another, after Gatys' figure 1.
+    """Make a labelled sheet of reconstructions of an image from one layer after another.
+
+    It is modelled on figure 1 of Gatys, Ecker and Bethge, CVPR 2016.
 
     Args:
-        image: Anything that :func:`impasto.stylize` takes.
-        kind: ``content`` rebuilds from each layer alone; ``style`` from the Gram matrices of the
-            first layer, the first two, and so on.
-        layers: The rungs; by default the second ReLU of each block for content, the first for
+        image: Any source that :func:`impasto.stylize` takes.
+        kind: ``content`` reconstructs from each layer alone; ``style`` from the Gram matrices of
+            the first layer, of the first two, and so on.
+        layers: The layers; by default the second ReLU of each block for content, and the first for
             style.
-        size: Long edge of each picture; None is the picture's own, 256 at most.
-        seed: Of the noise they start from.
-        callback: Called after every step of the whole ladder.
-        settings: Numbers of the method to change, by name.
+        size: Long edge of each reconstruction in pixels; None is the image's own, 256 at most.
+        seed: Of the initial noise.
+        callback: Called after every step of all reconstructions.
+        settings: Hyperparameters of the method to change, by name.
         place: See :func:`impasto.core.device.choose`.
 
+    Returns:
+        The sheet, with the image first.
+
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     from impasto.methods.optimization.inversion import CONTENT_LADDER, STYLE_LADDER, Inversion
 
-    numbers = {**(settings or {}), "kind": kind}
-    first: Method = get_method("invert", Ability.RECONSTRUCT, settings=numbers, **place)
+    changed = {**(settings or {}), "kind": kind}
+    first: Method = get_method("invert", Ability.RECONSTRUCT, settings=changed, **place)
     assert isinstance(first, Inversion)
     names = tuple(layers) or (STYLE_LADDER if kind == "style" else CONTENT_LADDER)
-    rungs = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
+    sets = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
     photo = fit(read(image), size, 256)
-    first.encoder(photo.rgb.to(first.runtime.device), names)  # an unknown one is found now
+    first.encoder(photo.rgb.to(first.runtime.device), names)  # raises now if a layer is unknown
     tiles = [("original", photo)]
-    for index, rung in enumerate(rungs):
-        label = f"{rung[0]} to {rung[-1]}" if len(rung) > 1 else rung[0]
-        watch = Share(callback, index, len(rungs), label)
-        rebuilt = first.at(rung).reconstruct(photo.rgb, seed=seed, callback=watch)
+    for index, one in enumerate(sets):
+        label = f"{one[0]} to {one[-1]}" if len(one) > 1 else one[0]
+        watch = Share(callback, index, len(sets), label)
+        rebuilt = first.at(one).reconstruct(photo.rgb, seed=seed, callback=watch)
         tiles.append((label, Image(rebuilt.cpu())))
         if watch.cancelled:
             break

@@ -1,4 +1,4 @@
-"""A method by name, or a trained model by its file, ready to work."""
+"""Build a method by its name, or load a trained model from its file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ RUNTIMES = ("torch", "onnx")
 
 
 def list_models(kind: str | None = None) -> tuple[zoo.Learned, ...]:
-    """List what the models that come with the package have learned, by kind and name.
+    """List the models and learned styles that ship with the package, by kind and name.
 
     Args:
         kind: ``style``, ``texture``, ``upscale`` or ``any`` (a model that paints in the style of
-            any picture); None is all.
+            any image); None is all.
 
     Example:
         >>> [model.name for model in list_models("upscale")]
@@ -49,18 +49,18 @@ def load_model(
 
     Args:
         source: A name of ``impasto styles``, or the path of a model.
-        preset: ``default`` leaves the model's own numbers; ``paper`` and ``authors`` change those
-            that no weight depends on.
-        settings: Such numbers to change, by name.
+        preset: ``default`` leaves the model's hyperparameters; ``paper`` and ``authors`` change
+            those that can be changed after training.
+        settings: Such hyperparameters to change, by name.
         runtime: See :func:`get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Returns:
-        What the verbs take as their ``method``. Its ``own_style()`` is the style that it has
-        learned, of several ``own_style(index)``.
+        The method, for the argument ``method`` of functions such as :func:`impasto.stylize`. Its
+        ``own_style(index)`` returns the styles that it has learned.
 
     Raises:
-        InputError: There is no such model, or a setting cannot change.
+        InputError: There is no such model, or a setting cannot be changed.
         MissingExtraError: The libraries for ONNX files are not installed.
         WeightsError: The file is damaged.
     """
@@ -82,13 +82,14 @@ def get_method(
     """Build a method by name, with its hyperparameters, on a device.
 
     Args:
-        name: Of the table of methods; or the model of one that paints in any style.
-        ability: What it shall do; None is anything.
-        preset: ``default``, ``paper`` or ``authors``; of a model those numbers that may still
-            change.
-        settings: Numbers to change, by name; of a model those that may still change.
-        runtime: ``torch``, or ``onnx``: a network runs in ONNX Runtime, exported when it is first
-            asked for.
+        name: Name of a method; or the name or path of a model that paints in any style.
+        ability: Ability that the method must have; None is any.
+        preset: ``default``, ``paper`` or ``authors``; for a model it changes only what can be
+            changed after training.
+        settings: Hyperparameters to change, by name; for a model only those that can be changed
+            after training.
+        runtime: ``torch``, or ``onnx``, which runs a network in ONNX Runtime and exports it first,
+            unless the export is cached.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
@@ -110,10 +111,10 @@ def get_method(
         raise InputError(_unlearned(entry.build))
     if _checked(runtime) == "onnx":
         raise InputError(f"{name} is no network: only networks run in ONNX Runtime")
-    numbers = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
+    config = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
     where = choose(**place)
     keep_large_blocks()
-    return entry.build(numbers, where)
+    return entry.build(config, where)
 
 
 def open_learned(
@@ -124,7 +125,7 @@ def open_learned(
     runtime: str = "torch",
     **place: Unpack[Place],
 ) -> Method:
-    """What paints with a trained model: its method, or ONNX Runtime for an ONNX file.
+    """Load the method of a trained model, or one that runs its export in ONNX Runtime.
 
     Args:
         found: The model.
@@ -160,23 +161,23 @@ def open_model(
     settings: Mapping[str, Any] | None = None,
     **place: Unpack[Place],
 ) -> NetworkMethod:
-    """The method of a trained model, with its weights.
+    """Load the method of a trained model, with its weights.
 
     Args:
         found: The model.
-        preset: ``default`` leaves the model's own numbers; ``paper`` and ``authors`` change those
-            that no weight depends on.
-        settings: Such numbers to change, by name.
+        preset: ``default`` leaves the model's hyperparameters; ``paper`` and ``authors`` change
+            those that can be changed after training.
+        settings: Such hyperparameters to change, by name.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
-        InputError: The model's method is unknown, or the device is, or a setting cannot change.
+        InputError: The method or the device is unknown, or a setting cannot be changed.
         WeightsError: The file is damaged.
     """
     if found.path.suffix == onnx_file.SUFFIX:
         raise InputError(f"{found.path} is an export: give the model that it was made from")
     entry = get(found.method, Ability.TRAIN)
-    assert issubclass(entry.build, NetworkMethod)  # what TRAIN means
+    assert issubclass(entry.build, NetworkMethod)  # true of all methods with Ability.TRAIN
     where = choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)
@@ -191,7 +192,7 @@ def _checked(runtime: str) -> str:
 
 
 def _unlearned(network: type[NetworkMethod]) -> str:
-    """What to do about a network without a model."""
+    """Return the error message for a network that is named without a model."""
     name = network.name
     if network.kind == "any":
         return (

@@ -1,6 +1,6 @@
-"""What may be asked of painting, whoever asks: in one dataclass, with defaults and help texts.
+"""The options of painting as dataclasses, with defaults and help texts.
 
-The options of the command line, the jobs of a batch, and the studio's orders are derived from it.
+The options of the command line, of batch jobs and of the studio are derived from them.
 """
 
 from __future__ import annotations
@@ -13,26 +13,31 @@ from impasto.errors import InputError
 
 COLORS = ("style", "luminance", "match")
 STROKES = ("relative", "absolute")
-LARGEST = 16384  # a side beyond which no method here can work on one machine
+LARGEST = 16384  # pixels; the methods need too much memory for larger images
 
 
 def described(default: Any, help: str, *names: str, **more: Any) -> Any:
     """Make a field of a dataclass that the command line shows as an option.
 
     Args:
-        default: Of the field; or a class, which makes one.
+        default: Default value of the field, or a class whose instances are.
         help: The help text.
-        names: Of the option, such as ``--method`` and ``-m``; by default the field's.
-        more: What else ``typer.Option`` takes: ``metavar``, ``show_default``, ``min``, ``max``.
+        names: Names of the option, such as ``--method`` and ``-m``; by default the field's.
+        more: Further arguments of ``typer.Option``: ``metavar``, ``show_default``, ``min``,
+            ``max``.
     """
-    told = {"names": names, "help": help, **more}
+    metadata = {"names": names, "help": help, **more}
     if isinstance(default, type):
-        return field(default_factory=default, metadata=told)
-    return field(default=default, metadata=told)
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def check_side(name: str, side: int) -> None:
-    """Raise for a side that no image has; ``name`` is what the user calls it.
+    """Check that a side in pixels is in range.
+
+    Args:
+        name: Name of the argument for the message.
+        side: In pixels.
 
     Raises:
         InputError: It is not in the range.
@@ -43,20 +48,21 @@ def check_side(name: str, side: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """What a user may ask for, whatever the method.
+    """The controls that all methods have in common.
 
     Attributes:
-        size: Long edge of the result in pixels; None is the photo's own, or the method's default
-            if that is smaller.
-        style_scale: Stroke size; 2 is strokes twice as large.
-        strokes: ``relative``: strokes grow with the image, so that it looks the same at every size;
-            or ``absolute``: a network's strokes have the size in pixels that it learned.
-        colors: ``style`` takes the painting's colours. ``luminance`` keeps the photo's colours and
-            paints its lightness only. ``match`` gives the painting the photo's colours first.
-        strength: 1 is the full result, 0 the photo.
-        match_histogram: Give the result the colour histogram of the (first) style at the end.
-        median: Take the median of each pixel and its eight neighbours at the end, against specks.
-        seed: Of everything random, also of the noise that networks get
+        size: Long edge of the result in pixels; None is the content image's own, or the method's
+            default if that is smaller.
+        style_scale: Factor on the size of the strokes, above 0 and at most 8.
+        strokes: ``relative``: the strokes grow with the image, so that it looks the same at every
+            size; ``absolute``: they have the size in pixels that the network has learned.
+        colors: ``style`` takes the colours of the style image. ``luminance`` keeps the colours of
+            the content image, and paints its lightness only. ``match`` recolours the style image
+            with the colours of the content image first.
+        strength: Weight of the result against the content image, in [0, 1].
+        match_histogram: Give the result the colour histogram of the (first) style image at the end.
+        median: Apply a 3x3 median filter at the end, against specks.
+        seed: Of all random numbers, also of the noise that networks get
             (:mod:`impasto.image.dither`).
     """
 
@@ -76,7 +82,7 @@ class Controls:
     seed: int = described(0, "Seed of everything random.", min=0, max=2**63 - 1)
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Raise :class:`InputError` for values out of range."""
         if self.size is not None:
             check_side("size", self.size)
         if not 0 < self.style_scale <= 8:
@@ -91,14 +97,14 @@ class Controls:
 
 @dataclass(frozen=True, kw_only=True)
 class StylizeOptions:
-    """How to paint, for any content image and any style.
+    """The options of :func:`impasto.stylize` apart from the images.
 
     Attributes:
-        method: As for :func:`impasto.stylize`, by name.
+        method: Name of a method, as for :func:`impasto.stylize`.
         quality: As for :func:`impasto.stylize`.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the method to change, by name.
-        controls: What is asked of every image.
+        controls: The controls.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
         memory: See :class:`impasto.core.device.Runtime`.

@@ -1,6 +1,6 @@
-"""How much time a picture is given, where no method is named.
+"""Qualities: methods and settings for a style image, by the time that they take.
 
-The numbers behind the words are measured: docs/benchmarks.md.
+The times are measured in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ DEFAULT = "fast"
 
 @dataclass(frozen=True)
 class Quality:
-    """A method for a painting, with its numbers.
+    """A method for a style image, with its settings.
 
     Attributes:
-        method: A name of the table of methods; the package has a model of it, where it needs one.
-        settings: Numbers of the method to change.
-        about: How it looks and what it costs, in words.
+        method: Name of a method; if it is a network, the package ships a model of it.
+        settings: Hyperparameters of the method to change, by name.
+        about: Description of the result and the time.
     """
 
     method: str
@@ -41,16 +41,16 @@ QUALITIES: Mapping[str, Quality] = {
 
 
 def choose(name: str | None, method: object = None, *, numbers: bool = False) -> Quality:
-    """What is meant where a painting is given.
+    """Return the quality for a style image.
 
     Args:
-        name: A word of the table; None is :data:`DEFAULT`; or where numbers are given, the
-            method of ``best``, whose numbers they are taken to be.
-        method: What the user named besides, if anything.
-        numbers: Whether the user gave a preset or numbers.
+        name: A key of :data:`QUALITIES`; None is :data:`DEFAULT`, or, if ``numbers``, the method
+            of ``best`` without its settings.
+        method: The method that the user gave, if any.
+        numbers: Whether the user gave a preset or hyperparameters.
 
     Raises:
-        InputError: There is no such word, or a method is named as well.
+        InputError: There is no such quality, or there is a method as well.
 
     Example:
         >>> choose("good").method, choose(None).method, choose(None, numbers=True).method

@@ -1,4 +1,4 @@
-"""What users name as styles, each with the method that paints with it."""
+"""Resolve the styles that users give: find the method that paints with each of them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _TEXTURE = Quality("texture", "a texture from white noise")
 
 
 class Brushes:
-    """Makes brushes; builds each method and opens each model once, however often it is called.
+    """Resolves styles; builds each method and loads each model only once.
 
     Args:
         method: As for :func:`impasto.api.stylize.stylize`.
-        kind: What the styles are for: ``style``, or ``texture``.
+        kind: ``style``, or ``texture`` for texture synthesis.
         quality: As for :func:`impasto.api.stylize.stylize`.
         preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name.
+        settings: Hyperparameters of the method to change, by name.
         runtime: See :func:`impasto.get_method`.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
-        InputError: There is no such quality, or it stands beside a method.
+        InputError: There is no such quality, or there are both a quality and a method.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Brushes:
         style: Source | Style | Sequence[Source | Style],
         weights: Sequence[float] | None = None,
     ) -> list[Brush]:
-        """Each style with its share and its method.
+        """Resolve each style to its source, its weight and its method.
 
         Args:
             style: As for :func:`impasto.api.stylize.stylize`.
-            weights: One for each style; equal when None.
+            weights: One for each style; equal if None.
 
         Raises:
-            InputError: A style cannot be read, or the method asked for cannot paint with it.
+            InputError: A style cannot be read, or the given method cannot paint with it.
         """
         styles = listed(style)
         self._check_quality(styles)
@@ -80,7 +80,7 @@ class Brushes:
         encoded = [style.method for style in styles if isinstance(style, Style)]
         default = next(iter(encoded), self._chosen.method)
         learned = [zoo.find(style, self._kind) for style in styles]
-        alone = all(learned)  # else numbers are those of the paintings' method
+        alone = all(learned)  # else preset and settings are for the method of the style images
         each = zip(styles, learned, shares, strict=True)
         return [self._brush(style, one, share, default, alone) for style, one, share in each]
 
@@ -109,7 +109,7 @@ class Brushes:
         return Brush(network, network.own_style(learned.index), share)
 
     def _painter(self, source: Image | Style, default: str) -> Method:
-        """The method of a painting, or the one that encoded a style."""
+        """Return the method of a style image, or the one that has encoded a style."""
         method = self._method
         if isinstance(source, Style):
             name = method.name if isinstance(method, Method) else method
@@ -134,7 +134,7 @@ class Brushes:
         return self._built[name]
 
     def _check_quality(self, styles: Sequence[Any]) -> None:
-        """Refuse a quality for what only another method can paint."""
+        """Raise :class:`InputError` for a quality with a style that only another method paints."""
         if self._quality is None:
             return
         for style in styles:

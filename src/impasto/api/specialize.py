@@ -1,4 +1,4 @@
-"""A small network for one painting, written by a model that writes networks."""
+"""Generate a small network for one style, by a model of a meta network."""
 
 from __future__ import annotations
 
@@ -29,27 +29,26 @@ def specialize(
     name: str | None = None,
     **place: Unpack[Place],
 ) -> checkpoint.Model:
-    """Write the network of a painting as a model of its own.
+    """Write the network that a meta network generates for a style as a model of its own.
 
-    It paints what its source paints in the style that :func:`impasto.api.encode.encode` makes of
-    the painting, and needs neither the source nor an encoder: name it as the style,
-    ``impasto.stylize(photo, "small.safetensors")``.
+    Its results are those of the meta network, but it needs neither the meta network nor an encoder.
+    Use it as the style: ``impasto.stylize(photo, "small.safetensors")``.
 
     Args:
         model: A model of ``meta-network``, by its name or its path.
         style: One or several, see :func:`impasto.api.encode.encode`; several are blended.
-        output: Where the network goes: ``small.safetensors``. Its weights are in float32, so that
-            the pictures are the same.
-        weights: One for each painting; equal when None.
-        size: Long edge to resize each painting to; None is its own, 512 at most.
-        name: What the style shall be called; the name of the first painting's file when left out.
+        output: Path of the new model, such as ``small.safetensors``. Its weights are in float32, so
+            that the results do not change.
+        weights: One for each style; equal if None.
+        size: Long edge in pixels to resize each style image to; None is its own, 512 at most.
+        name: Name of the style; None is the name of the first style's file.
         place: See :func:`impasto.core.device.choose`.
 
     Returns:
-        The model that was written.
+        The new model.
 
     Raises:
-        InputError: Something given cannot be used, or the source writes no networks.
+        InputError: An argument cannot be used, or the model does not generate networks.
         ImpastoError: The file could not be written.
     """
     target = Path(output)
@@ -61,7 +60,7 @@ def specialize(
     if target.resolve() == found.path.resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     method = open_model(found, **place)
-    code = encode.encode(style, method=method, weights=weights, size=size)
+    encoded = encode.encode(style, method=method, weights=weights, size=size)
     first = listed(style)[0]
     called = name or (target.stem if isinstance(first, Style) else name_of(first, target))
     card = {
@@ -69,6 +68,6 @@ def specialize(
         "command": shlex.join(["impasto", *sys.argv[1:]]),
         "source": found.name,
     }
-    made = method.specialized(code, called.removesuffix(SUFFIX), card)
+    made = method.specialized(encoded, called.removesuffix(SUFFIX), card)
     checkpoint.save(made, target, bits=32)
     return made

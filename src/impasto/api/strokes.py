@@ -1,9 +1,9 @@
-"""Paint at a stroke size: a network has strokes of one size, in pixels, and an image any.
+"""Paint with strokes of any size by a network, whose strokes have a fixed size in pixels.
 
-Where strokes shall be larger, the photo is painted small and the result enlarged. Its finest detail
-is then taken from paintings at the sizes above, octave by octave (Burt and Adelson, "The Laplacian
-Pyramid as a Compact Image Code", IEEE Transactions on Communications 31, 1983). Where they shall be
-smaller, it is painted large and shrunk.
+For larger strokes, the content image is painted at a smaller size, and the result is enlarged. The
+detail that it lacks is taken from results at each larger size, octave by octave (Burt and Adelson,
+"The Laplacian Pyramid as a Compact Image Code", IEEE Transactions on Communications 31, 1983). For
+smaller strokes, the content image is painted at a larger size, and the result is shrunk.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor
 from impasto.core.progress import Callback, Share
 from impasto.image import Image
 
-_NEAR = 0.9  # of a size: what is not below it is painted at that size
+_NEAR = 0.9  # sizes that differ by a factor closer to 1 than this are painted as one
 _AROUND = 9  # pixels, over which the energy of detail is averaged
-_GAIN = 4.0  # of the photo's energy over the painted
+_GAIN = 4.0  # weight of the content image's energy against that of the painted detail
 
 Size = tuple[int, int]
 
 
 def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Size]:
-    """Return the sizes to paint an image at, the one that makes the strokes first.
+    """Return the sizes to paint an image at; the first determines the size of the strokes.
 
     Args:
-        size: Height and width of the result.
-        scale: Of the strokes; 1 is their usual size.
-        strokes: ``relative``: the usual size grows with the image; or ``absolute``: it is the
-            network's own in pixels.
-        native: Long edge, in pixels, of an image in which the network's strokes have their usual
-            size; None for a method that makes strokes of every size at once.
+        size: Height and width of the result in pixels.
+        scale: Factor on the size of the strokes.
+        strokes: ``relative``: strokes grow with the image; or ``absolute``: they have the network's
+            own size in pixels.
+        native: Long edge in pixels of an image for which the network's strokes have the right
+            size; None for a method whose strokes depend on the style image, painted at one size.
 
     Example:
         >>> sizes((1024, 2048), 1.0, "relative", 512)
@@ -54,7 +54,7 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
 
 
 def style_scale(size: Size, scale: float, strokes: str, native: int | None) -> tuple[int, float]:
-    """Return the number of pixels and the scale of a style image, as for :func:`sizes`."""
+    """Return number of pixels and scale of a style image, see :func:`sizes` for arguments."""
     height, width = sizes(size, scale, strokes, native)[0]
     return height * width, scale if native is None else 1.0
 
@@ -65,13 +65,13 @@ def paint(
     levels: Sequence[Size],
     callback: Callback,
 ) -> Tensor:
-    """Paint an image at several sizes and put the results together.
+    """Paint an image at several sizes and combine the results.
 
     Args:
-        method: Paints a photo (1, 3, h, w).
-        content: (1, 3, H, W).
-        levels: Of :func:`sizes`.
-        callback: Called after every step; cancelling leaves the sizes out that are not painted.
+        method: Paints a content image (1, 3, h, w).
+        content: Content image (1, 3, H, W).
+        levels: See :func:`sizes`.
+        callback: Called after every step; if it cancels, the remaining sizes are left out.
 
     Returns:
         (1, 3, H, W), about [0, 1].
@@ -109,7 +109,7 @@ def _kept(painted: Tensor, photo: Tensor) -> Tensor:
 
 
 def resized(image: Tensor, size: Size) -> Tensor:
-    """Return an image (1, C, H, W) at another height and width."""
+    """Resize an image (1, C, H, W) to a height and width."""
     if tuple(image.shape[-2:]) == size:
         return image
     channels = image.shape[1]

@@ -1,7 +1,4 @@
-"""One picture in, one picture out, for any method: size, colours, masks, strength, alpha.
-
-What a control does is written here once, and every method has it.
-"""
+"""Stylize, synthesize and enlarge single images by any method."""
 
 from __future__ import annotations
 
@@ -45,39 +42,41 @@ def stylize(
     runtime: str = "torch",
     **options: Any,
 ) -> Image:
-    """Paint a photo in the style of one or more paintings.
+    """Paint a content image in the style of one or more style images.
 
     Args:
-        content: The photo: a path, ``-``, bytes, a file, a :class:`~impasto.image.Image`, a
-            Pillow image, an array (H, W, C), or ``sample:NAME``.
-        style: A painting or several, of the same kinds; what a network has learned, by a name
-            of ``impasto styles`` or the path of a model; or what was encoded before, as a
+        content: The content image: a path, ``-`` (standard input), bytes, a file, a
+            :class:`~impasto.image.Image`, a Pillow image, an array (H, W, C), or ``sample:NAME``.
+        style: One or several of: a style image, of the same kinds; a learned style, by a name of
+            ``impasto styles`` or the path of a model; an encoded style, as a
             :class:`~impasto.methods.style.Style` or the path of its file.
-        method: A name of the table of methods, or a method built before. None is what ``quality``
-            says for a painting, and for a style learned or encoded before the method that did it.
-        quality: ``fast`` (a network for any style), ``good`` or ``best`` (optimisation), where no
-            method is named; None is ``fast``, or ``best`` where ``settings`` are given. See
-            :mod:`impasto.api.presets`.
-        weights: One for each painting; equal when None.
-        masks: Soft masks that say where each painting goes (see :func:`regions_of`). The string
-            ``alpha`` is the photo's own alpha.
-        controls: What else is asked for; or give its fields as ``options``: ``size=512``.
-        callback: Called after every step; cancelling keeps what there is.
+        method: The name of a method, or a method that was built before. None is the method of
+            ``quality`` for style images, and for a learned or encoded style its own method.
+        quality: ``fast`` (a network for any style), ``good`` or ``best`` (optimisation), if there
+            is no ``method``; None is ``fast``, or the method of ``best`` if there are ``settings``.
+            See :mod:`impasto.api.presets`.
+        weights: One for each style; equal if None.
+        masks: Soft masks of the areas of each style, see
+            :func:`~impasto.api.inputs.regions_of`. The string ``alpha`` is the content image's own
+            alpha channel.
+        controls: Size, colours, strength and so on; its fields can also be given as ``options``,
+            such as ``size=512``.
+        callback: Called after every step; if it cancels, the image so far is returned.
         preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name.
+        settings: Hyperparameters of the method to change, by name.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
-        memory: Bytes above which a network paints strip by strip, see
+        memory: Memory budget in bytes, above which a network paints in strips, see
             :class:`impasto.core.device.Runtime`.
         runtime: ``torch``, or ``onnx`` for networks, see :func:`impasto.get_method`.
         options: Fields of :class:`Controls`.
 
     Returns:
-        The painted picture, with the photo's alpha.
+        The painted image, with the content image's alpha.
 
     Raises:
-        InputError: Something given cannot be used.
-        InterruptedRun: The run broke off; the error carries the last good picture.
+        InputError: An argument cannot be used.
+        InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     controls = asked(controls, options)
     make = Brushes(
@@ -104,21 +103,24 @@ def paint(
     tones: Image | None = None,
     dither: bool = True,
 ) -> Image:
-    """Paint a photo with brushes that were made before: what :func:`stylize` does with each photo.
+    """Paint a content image with resolved styles, which can be used again for further images.
 
     Args:
         content: As for :func:`stylize`.
-        brushes: Of :class:`impasto.api.resolve.Brushes`.
+        brushes: Resolved styles, see :class:`impasto.api.resolve.Brushes`.
         masks: As for :func:`stylize`.
-        controls: What else is asked for.
-        callback: Called after every step; cancelling keeps what there is.
+        controls: As for :func:`stylize`.
+        callback: Called after every step; if it cancels, the image so far is returned.
         encode: See :class:`impasto.api.controls.Job`.
         tones: See :class:`impasto.api.controls.Job`.
         dither: See :class:`impasto.api.controls.Job`.
 
+    Returns:
+        The painted image, with the content image's alpha.
+
     Raises:
-        InputError: Something given cannot be used.
-        InterruptedRun: The run broke off; the error carries the last good picture.
+        InputError: An argument cannot be used.
+        InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     controls = controls or Controls()
     whole = read(content)
@@ -129,7 +131,7 @@ def paint(
     try:
         painted = job.run(callback)
     except DivergedError as error:
-        if error.picture is not None:  # of a level's size, if it ran away before the last
+        if error.picture is not None:  # at the size of the level at which the loss diverged
             error.picture = job.preview(error.picture)
         raise
     except TooSmallError as error:
@@ -141,7 +143,7 @@ def paint(
 
 
 def _least(method: Method) -> int:
-    """The smallest side of a picture for all layers that the config of a method names."""
+    """Return the least side of an image, in pixels, for all layers in the config of a method."""
     layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
     return max(map(smallest_side, layers), default=1)
 
@@ -160,27 +162,30 @@ def synthesize(
     runtime: str = "torch",
     **place: Unpack[Place],
 ) -> Image:
-    """Make more of a texture.
+    """Synthesise a texture from a sample.
 
     Args:
-        style: The sample, or several for a method that blends; or what a network has learned, or
-            what was encoded before.
-        size: Of the result: a side, or (width, height); None is the method's default.
-        method: A name of the table of methods, or a method built before; None is ``texture``, and
-            for a learned texture the method that learned it.
-        sample_size: Long edge to shrink the sample to; None is half the method's default size for
-            pixel methods and the default size for the others, if the sample is larger.
-        weights: One for each sample; equal when None.
-        seed: Of everything random.
-        callback: Called after every step; cancelling keeps what there is.
+        style: The sample, or several for a method that blends; or a learned or an encoded texture.
+        size: Size of the result in pixels: a side, or (width, height); None is the method's
+            default.
+        method: The name of a method, or a method that was built before; None is ``texture``, and
+            for a learned or encoded texture its own method.
+        sample_size: Long edge in pixels to resize the sample to; None shrinks larger samples, to
+            the method's default size, or to half of it for the methods that copy pixels.
+        weights: One for each sample; equal if None.
+        seed: Of all random numbers.
+        callback: Called after every step; if it cancels, the image so far is returned.
         preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name.
+        settings: Hyperparameters of the method to change, by name.
         runtime: See :func:`impasto.get_method`.
         place: See :func:`impasto.core.device.choose`.
 
+    Returns:
+        The texture.
+
     Raises:
-        InputError: Something given cannot be used.
-        InterruptedRun: The run broke off; the error carries the last good picture.
+        InputError: An argument cannot be used.
+        InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     make = Brushes(
         method,
@@ -220,7 +225,7 @@ def upscale(
     runtime: str = "torch",
     **place: Unpack[Place],
 ) -> Image:
-    """Enlarge an image with a network that has learned to.
+    """Enlarge an image with a super-resolution network.
 
     Args:
         image: As for :func:`stylize`.
@@ -230,10 +235,10 @@ def upscale(
         place: See :func:`impasto.core.device.choose`.
 
     Returns:
-        The enlarged picture; its alpha is enlarged smoothly.
+        The enlarged image; its alpha is interpolated.
 
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     found = zoo.find(model, "upscale")
     if found is None:

@@ -1,4 +1,4 @@
-"""One training, from pictures to a model file: recipe, data, loop, card."""
+"""Train a network and write it as a model."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _THUMBNAIL = 96  # pixels of the long edge
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training left.
+    """The result of a training.
 
     Attributes:
-        model: The finished model.
-        path: Where it lies.
+        model: The trained model.
+        path: Path of its file.
         result: Steps, time, losses, skipped files.
-        passed: How many files of the folders of pictures were passed over, by kind.
+        passed: Number of files in the folders that are no images, by kind.
     """
 
     model: checkpoint.Model
@@ -73,55 +73,58 @@ def train(
 ) -> Trained:
     """Train a network and write it as a model.
 
-    Checkpoints, a log and TensorBoard's files go into a folder beside the output that bears its
-    name and ``.training``; a run that was broken off goes on from there when called again.
+    Checkpoints, a log and TensorBoard's files are written to a folder beside the output, such as
+    ``wave.training``, from which an interrupted run resumes.
 
     Args:
         recipe: The name of a method, or the path of a TOML file, see
             :func:`impasto.api.recipes.load`.
-        output: Where the model goes: ``wave.safetensors``.
-        style: What it learns: one or more pictures; or, for a network that shall know any style, a
-            place of many, of the same kinds as ``content``.
-        content: The photographs: a folder, a list file, or shards (see
+        output: Path of the model, such as ``wave.safetensors``.
+        style: Style images, one or more; for a network that paints in any style, a source of many
+            style images, of the same kinds as ``content``.
+        content: Content images: a folder, a list file, or shards (see
             :func:`impasto.training.data.open_source`).
-        names: What the styles shall be called; the names of their files when left out.
-        preset: Of the method's numbers: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the recipe to change, by name.
-        start: A model of the same shape whose weights training starts from: another style of the
-            same method is a far better start than chance. Some methods take models of others too,
-            see :meth:`~impasto.methods.network.NetworkMethod.start`.
-        resume: Whether to go on from a checkpoint that is there.
-        max_seconds: Stop after so long, and write the model as it is.
+        names: Names of the styles; by default the names of their files.
+        preset: ``default``, ``paper`` or ``authors``.
+        settings: Hyperparameters of the recipe to change, by name.
+        start: A model of the same shape to initialise the weights from. A model of another style
+            makes training much shorter. Some methods also take models of other methods, see
+            :meth:`~impasto.methods.network.NetworkMethod.start`.
+        resume: Whether to resume from an existing checkpoint.
+        max_seconds: Time in seconds after which training stops and writes the model.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
         threads: See :func:`impasto.training.loop.train`.
-        callback: Called after every step; cancelling stops, and writes the model as it is.
+        callback: Called after every step; if it cancels, training stops and writes the model.
+
+    Returns:
+        The model and the course of its training.
 
     Raises:
-        InputError: Something given cannot be used.
-        DivergedError: Training ran away; its last checkpoint is kept.
+        InputError: An argument cannot be used.
+        DivergedError: Training diverged; its last checkpoint is kept.
     """
-    numbers = recipes.load(recipe, preset).change(settings or {})
+    loaded = recipes.load(recipe, preset).change(settings or {})
     target = Path(output)
     if target.suffix != checkpoint.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    method = _method(numbers, local(choose(device, precision)))
+    method = _method(loaded, local(choose(device, precision)))
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
     paintings = None
     if method.kind == "any":
-        paintings, styles = _place(numbers.method, styles), []
+        paintings, styles = _place(loaded.method, styles), []
     pictures = [read(one) for one in styles]
     called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
-    torch.manual_seed(numbers.plan.seed)
+    torch.manual_seed(loaded.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
         _start(method, task.module, Path(start))
-    sources = pictures_of(numbers, task.sources, content, paintings)
+    sources = pictures_of(loaded, task.sources, content, paintings)
     result = loop.train(
         task,
-        numbers.plan,
+        loaded.plan,
         sources=sources,
         runtime=method.runtime,
         folder=target.with_suffix(".training"),
@@ -131,7 +134,7 @@ def train(
         callback=callback,
     )
     card = {
-        **describe(numbers, result, method),
+        **describe(loaded, result, method),
         "data": {name: {"pictures": len(one.files)} for name, one in sources.items()},
         "thumbnails": {
             name: thumbnail(picture) for name, picture in zip(called, pictures, strict=False)
@@ -146,12 +149,16 @@ def train(
 
 def _method(numbers: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
     build = get(numbers.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build(numbers.config, runtime)
 
 
 def _place(name: str, styles: Sequence[Source]) -> str | Path | None:
-    """The one place where a network for any style finds paintings; None if none is given."""
+    """Return the only source of style images for a network for any style; None if there is none.
+
+    Raises:
+        InputError: There are several, or it is no path.
+    """
     if len(styles) > 1 or not all(isinstance(one, (str, Path)) for one in styles):
         raise InputError(f"{name} learns no single style: give one folder of many paintings")
     return next((one for one in styles if isinstance(one, (str, Path))), None)
@@ -163,16 +170,19 @@ def pictures_of(
     content: str | Path | None,
     style: str | Path | None = None,
 ) -> dict[str, Pictures]:
-    """Where the pictures of each source that a task wants come from.
+    """Open the sources of training images that a task needs.
 
     Args:
-        numbers: What is cut out of them.
-        wanted: The sources: ``content``, ``style``, both or none.
-        content: The place of the photographs.
-        style: The place of the paintings.
+        numbers: The recipe, for the crops.
+        wanted: Names of the sources: ``content``, ``style``, both or none.
+        content: Path of the content images.
+        style: Path of the style images.
+
+    Returns:
+        The sources by name.
 
     Raises:
-        InputError: A place is missing, cannot be read, or is of no use.
+        InputError: A source is missing, cannot be read, or is not needed.
     """
     cut, found = numbers.cut, {}
     for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
@@ -187,12 +197,16 @@ def pictures_of(
 
 
 def passed_over(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
-    """Count the files of all sources that were passed over, by kind."""
+    """Count the files of all sources that are no images, by kind."""
     return together(one.passed for one in sources.values())
 
 
 def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
-    """Take over what the method can use of another model."""
+    """Initialise a module from another model.
+
+    Raises:
+        InputError: The model does not fit.
+    """
     other = checkpoint.load(path)
     try:
         method.start(module, other)
@@ -201,7 +215,7 @@ def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
 
 
 def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
-    """How a model came to be: enough to make it again."""
+    """Return the metadata of a training, from which it can be repeated."""
     return {
         "kind": method.kind,
         "recipe": numbers.numbers(),
@@ -219,7 +233,7 @@ def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod
 
 
 def thumbnail(picture: Image) -> dict[str, str]:
-    """A style picture small enough for a model's header, and the hash of its pixels."""
+    """Encode a small copy of a style image as JPEG in base64, with the hash of its pixels."""
     factor = _THUMBNAIL / max(picture.size)
     small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
     pixels = small.pil().convert("RGB")
@@ -232,7 +246,7 @@ def thumbnail(picture: Image) -> dict[str, str]:
 
 
 def name_of(style: Source, target: Path) -> str:
-    """What a style is called when nobody says: after its file, or after the model's."""
+    """Return the default name of a style: that of its file, or of the model's file."""
     if isinstance(style, (str, Path)) and str(style) != "-":
         return Path(bare(str(style))).stem
     return target.stem

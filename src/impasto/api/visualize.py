@@ -1,4 +1,4 @@
-"""Show what trained models have learned: every style on one photo, the parts of a style."""
+"""Show what trained models have learned: all styles on one image, or the parts of a style."""
 
 from __future__ import annotations
 
@@ -30,19 +30,22 @@ def styles(
     callback: Callback = silent,
     **place: Unpack[Place],
 ) -> Image:
-    """A labelled sheet of a photo in every learned style.
+    """Make a labelled sheet of a content image in each learned style.
 
     Args:
-        photo: Anything that :func:`impasto.stylize` takes.
-        names: Styles of ``impasto styles``, or model files; all that the package ships when none
-            are named.
-        size: Long edge of each picture; None is the photo's own, 384 at most.
-        columns: Pictures in a row.
-        callback: Called after every style; cancelling leaves the rest out.
+        photo: Any source that :func:`impasto.stylize` takes.
+        names: Names of ``impasto styles``, or paths of models; by default all styles that ship
+            with the package.
+        size: Long edge of each image in pixels; None is the content image's own, 384 at most.
+        columns: Number of images in a row.
+        callback: Called after every style; if it cancels, the rest is left out.
         place: See :func:`impasto.core.device.choose`.
 
+    Returns:
+        The sheet, with the content image first.
+
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
@@ -53,7 +56,7 @@ def styles(
     tiles = [("photo", shown)]
     for index, one in enumerate(wanted):
         watch = Share(callback, index, len(wanted), one.name)
-        network = opened(replace(one, index=0, name="", title=""))  # once for all its styles
+        network = opened(replace(one, index=0, name="", title=""))  # one key for each model
         painted = stylize(shown, network.own_style(one.index), method=network, callback=watch)
         tiles.append((one.name, painted))
         if watch.cancelled:
@@ -71,24 +74,27 @@ def inspect(
     callback: Callback = silent,
     **place: Unpack[Place],
 ) -> Image:
-    """A labelled sheet of what each part of a trained model has learned of a style.
+    """Make a labelled sheet of what each part of a trained model has learned of a style.
 
     Args:
         model: A model of a method that can be inspected: a file, ``stylebank`` for the one that the
             package ships, or a name of ``impasto styles``.
-        style: Its name in the model; the model's first when left out.
-        photo: What the parts respond to; anything that :func:`impasto.stylize` takes.
-        size: Long edge of the photo; None is its own, 512 at most.
-        columns: Pictures in a row of the sheet.
-        callback: Called after every part; cancelling leaves the rest out.
+        style: Name of the style in the model; None is the first.
+        photo: Image that the parts respond to: any source that :func:`impasto.stylize` takes.
+        size: Long edge of the image in pixels; None is its own, 512 at most.
+        columns: Number of images in a row.
+        callback: Called after every part; if it cancels, the rest is left out.
         place: See :func:`impasto.core.device.choose`.
 
+    Returns:
+        The sheet.
+
     Raises:
-        InputError: Something given cannot be used, or the model's method has no parts to show.
+        InputError: An argument cannot be used, or the model's method has no parts to show.
     """
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
-    # a name alone may be that of a style, which is the one that is meant
+    # a name without a style may be that of a style itself
     found = zoo.find(model) if style is None else None
     if found is None:
         path = zoo.model_of(model)
@@ -102,7 +108,7 @@ def inspect(
 
 
 def _learned(name: str | Path) -> zoo.Learned:
-    """What a model has learned.
+    """Return the learned style of this name or model file.
 
     Raises:
         InputError: There is no such model.

@@ -1,4 +1,4 @@
-"""The methods, one file a paper; the folder names are the field's families."""
+"""Style transfer methods: one module for each paper, grouped in folders by family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every method looks like from outside: two verbs, ``encode`` and ``stylize``."""
+"""The base class of all methods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from impasto.methods.style import Part, Style
 
 
 class Method(ABC):
-    """A method with its numbers and its place to run.
+    """A method with its config and the device that it runs on.
 
     Subclasses register themselves with :func:`impasto.methods.registry.method` and override the
     verbs of their abilities. Images are (1, 3, H, W), float32, RGB in [0, 1].
@@ -24,12 +24,12 @@ class Method(ABC):
     Attributes:
         name: Set by the registry.
         abilities: Set by the registry.
-        Config: The frozen dataclass of the method's numbers.
-        default_size: The long edge that the pipeline works at unless told otherwise; None is the
-            photo's own.
+        Config: The frozen dataclass of the method's hyperparameters.
+        default_size: Largest long edge of the result, in pixels, where the user gives no size;
+            None is no limit.
         stroke_size: Long edge, in pixels, of an image in which strokes have the size that the
             network learned; None for methods that take the stroke size from the style image.
-        dithers: Whether the pipeline adds noise of one 8-bit level to the photo first, see
+        dithers: Whether noise of one 8-bit level is added to the content image first, see
             :mod:`impasto.image.dither`.
     """
 
@@ -45,18 +45,35 @@ class Method(ABC):
         self.runtime = runtime or choose()
 
     def default_edge(self, size: Sequence[int]) -> int:
-        """Return the long edge to paint an image of a size at, where the user names none."""
+        """Return the long edge of the result, in pixels, where the user gives no size.
+
+        Args:
+            size: Width and height of the content image.
+        """
         return min(max(size), self.default_size or max(size))
 
     def encode(self, picture: Tensor) -> Style:
-        """What the method keeps of a style picture; dear, done once.
+        """Encode a style image, once for all content images.
 
-        By default the picture itself, for methods that compare with it in every job anew.
+        By default the style holds the image itself.
+
+        Args:
+            picture: Style image (1, 3, H, W).
+
+        Raises:
+            InputError: The method has no style images.
         """
         return Style(self.name, (Part({"picture": picture}),))
 
     def own_style(self, index: int = 0) -> Style:
-        """The style that it has learned; of several, the one at this place."""
+        """Return a style that the method has learned.
+
+        Args:
+            index: Which of its styles, counted from 0.
+
+        Raises:
+            InputError: The method has learned no style.
+        """
         raise InputError(f"{self.name} has learned no style: name a painting")
 
     def stylize(
@@ -68,27 +85,45 @@ class Method(ABC):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """A picture with the content of one and the style of others.
+        """Paint a content image in a style.
 
         Args:
-            content: (1, 3, H, W).
-            style: Of this method.
-            regions: A soft mask (1, 1, H, W) for each part of the style, or none at all.
-            seed: Of everything random.
+            content: Content image (1, 3, H, W).
+            style: A style of this method.
+            regions: A soft mask (1, 1, H, W) in [0, 1] for each part of the style, or none at all.
+            seed: Of all random numbers.
             callback: Called after every step.
+
+        Returns:
+            (1, 3, H, W) in [0, 1].
+
+        Raises:
+            InputError: The method does not stylize, or the style is not its own.
         """
         raise InputError(f"{self.name} does not stylize")
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """A new picture (1, 3, height, width) of the style's texture."""
+        """Synthesise an image (1, 3, height, width) of the style's texture.
+
+        Raises:
+            InputError: The method does not synthesize, or the style is not its own.
+        """
         raise InputError(f"{self.name} does not synthesize textures")
 
     def reconstruct(self, picture: Tensor, *, seed: int = 0, callback: Callback = silent) -> Tensor:
-        """A picture made anew from its features (1, 3, H, W)."""
+        """Reconstruct an image (1, 3, H, W) from its features.
+
+        Raises:
+            InputError: The method does not reconstruct.
+        """
         raise InputError(f"{self.name} does not reconstruct")
 
     def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:
-        """A larger picture (1, 3, f*H, f*W), f being the method's factor."""
+        """Enlarge an image (1, 3, H, W) to (1, 3, f*H, f*W), where f is the method's factor.
+
+        Raises:
+            InputError: The method does not enlarge images.
+        """
         raise InputError(f"{self.name} does not enlarge pictures")

@@ -1,4 +1,4 @@
-"""Configs: frozen dataclasses whose every number bears its source, and how text changes them."""
+"""Configs: frozen dataclasses of hyperparameters, their presets, and changes given as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {int: "whole number", float: "number"}
 
 
 def preset(kind: type[C], name: str) -> C:
-    """A config by the name of its preset: ``default``, ``paper`` or ``authors``.
+    """Return a config by the name of its preset: ``default``, ``paper`` or ``authors``.
 
     Raises:
         InputError: This config has no such preset.
@@ -31,7 +31,7 @@ def preset(kind: type[C], name: str) -> C:
 
 
 def change(config: C, settings: Mapping[str, Any]) -> C:
-    """A config with some numbers replaced; text is read by the type of the field.
+    """Return a config with some fields replaced; text is converted to the type of the field.
 
     Args:
         config: A frozen dataclass.
@@ -69,9 +69,10 @@ def _read(key: str, text: str, kind: Any) -> Any:
 
 
 def restore(kind: type[C], values: Mapping[str, Any]) -> C:
-    """Return a config from the values of a model file, where JSON has made lists of tuples.
+    """Return a config from the values of a model file, in which JSON has turned tuples into lists.
 
-    A config whose fields have changed since has a method ``upgraded`` that translates older values.
+    A config class whose fields have changed since has a static method ``upgraded``, which
+    translates the values of older files.
     """
     values = getattr(kind, "upgraded", dict)(values)
     return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

@@ -1,4 +1,4 @@
-"""What a method gives to other runtimes: its network as graphs, and what goes into them."""
+"""The networks of a method as graphs for other runtimes, with a description of their inputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Draw = Callable[[tuple[int, ...], torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Side:
-    """A side of a tensor that may differ from run to run.
+    """A dimension of a tensor whose size may differ from run to run.
 
     Attributes:
-        name: Of the number that it depends on; sides with one name grow together.
-        unit: The side is that number times this.
-        least: What that number is at least.
+        name: Name of the variable that the size depends on; dimensions may share a variable.
+        unit: The size is the variable times this.
+        least: Least value of the variable.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Input:
-    """What goes into a graph.
+    """An input of a graph.
 
     Attributes:
         name: See :class:`Graph`.
-        shape: Sides that are always the same, as numbers, and those that may differ.
-        draw: Makes one of a shape, to check the graph with.
+        shape: Fixed dimensions as integers, and variable ones as :class:`Side`.
+        draw: Draws a random input of a given shape, to check the graph with.
     """
 
     name: str
@@ -49,19 +49,20 @@ class Input:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network as other runtimes shall run it, a batch of one, in float32.
+    """A network to export, which runs on a batch of one in float32.
 
-    :mod:`impasto.onnx.runtime` knows what to feed to these names: ``content``, the photo;
-    ``style``, a painting; ``weights`` (1, N), how much of each style that was learned; ``noise0``,
-    ``noise1`` and so on, see :func:`impasto.nn.texture_net.draw_noise`; ``alpha`` (1,), how much
-    of the style; and what another graph of the method puts out, by the name of its output.
+    :mod:`impasto.onnx.runtime` fills the inputs by name: ``content`` is the content image;
+    ``style`` the style image; ``weights`` (1, N) the weights of the learned styles; ``noise0``,
+    ``noise1`` and so on the noise of :func:`impasto.nn.texture_net.draw_noise`; ``alpha`` (1,) the
+    strength of the style in [0, 1]. The output of another graph of the method is an input of the
+    same name.
 
     Attributes:
-        module: Takes the inputs in their order and gives one tensor. It is changed in place.
-        inputs: What it takes.
-        output: What it gives: ``painted`` is a picture, which is clamped to [0, 1].
-        facts: What else a user of the graph has to know, by name: anything JSON.
-        role: Of a graph that does not paint: what its file is called beside the one that does.
+        module: Takes the inputs in their order and returns one tensor. It is changed in place.
+        inputs: Descriptions of the inputs.
+        output: Name of the output; ``painted`` is an image, which is clamped to [0, 1].
+        facts: Further metadata of the exported file, by name; values that JSON can hold.
+        role: Suffix of the file name of a graph that does not paint; empty for the one that does.
     """
 
     module: nn.Module
@@ -72,14 +73,14 @@ class Graph:
 
 
 def picture(name: str, multiple: int = 1, smallest: int = 16) -> Input:
-    """A picture (1, 3, H, W) in [0, 1].
+    """Return the description of an image input (1, 3, H, W) in [0, 1].
 
     Args:
         name: Of the input.
-        multiple: Its sides are multiples of this.
-        smallest: What its sides are at least, before they are rounded up.
+        multiple: Height and width are multiples of this.
+        smallest: Least height and width, before they are rounded up to a multiple.
     """
-    # torch.export takes a number that may be 1 for one that always is: 2 is the least
+    # torch.export takes a dimension that may be 1 for a constant, so the least value is 2
     least = max(2, math.ceil(smallest / multiple))
     before = "" if name == "content" else f"{name}_"
     sides = (Side(f"{before}{axis}", multiple, least) for axis in ("h", "w"))
@@ -87,23 +88,23 @@ def picture(name: str, multiple: int = 1, smallest: int = 16) -> Input:
 
 
 def photo(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    """A photo of a shape (1, 3, H, W), one of the package's."""
+    """Return one of the package's photos, chosen at random and resized to a shape (1, 3, H, W)."""
     names = sorted(samples.PHOTOS)
     chosen = names[int(torch.randint(len(names), (1,), generator=random))]
     return Image(samples.photo(chosen).rgb).resized(*shape[-2:]).rgb
 
 
 def uniform(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    """Numbers in [0, 1]."""
+    """Draw a tensor from the uniform distribution on [0, 1]."""
     return torch.rand(shape, generator=random)
 
 
 def normal(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    """Numbers around 0 with a deviation of 1."""
+    """Draw a tensor from the standard normal distribution."""
     return torch.randn(shape, generator=random)
 
 
 def shares(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    """Rows of weights (B, N), sums of 1."""
+    """Draw rows of positive weights (B, N), each with a sum of 1."""
     drawn = torch.rand(shape, generator=random)
     return drawn / drawn.sum(1, keepdim=True)

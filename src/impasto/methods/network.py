@@ -1,4 +1,4 @@
-"""What all methods with a trained network share: building, learning, running it on any picture."""
+"""The base class of methods with a trained network: building, training and running it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from impasto.nn import tiled_inference
 from impasto.nn.lazy_map import NotInStripsError
 from impasto.training.task import Task
 
-_IN_STRIPS = 16  # times less memory than a whole pass takes, at least
-_AT_ONCE = 15  # maps of the first convolution that a whole pass takes the room of, measured
-SMALLEST = 16  # a side below which a reflected border no longer fits
+_AT_ONCE = 15  # peak memory of a pass, in outputs of the first convolution; measured
+_IN_STRIPS = 16  # a pass in strips takes at most one part in 16 of that
+SMALLEST = 16  # pixels; on smaller images reflected borders do not fit
 
 M = TypeVar("M", bound="NetworkMethod")
 
@@ -40,16 +40,13 @@ M = TypeVar("M", bound="NetworkMethod")
 class NetworkMethod(Method):
     """A method that is a trained network.
 
-    Subclasses say how the network is built and what it learns from.
-
     Attributes:
-        multiple: The network wants sides that are multiples of this.
-        smallest: What its sides are at least in a graph, which has one kind of border for all.
-        adding: What changes in the recipe where a style is added, see :meth:`addition`.
+        multiple: Height and width of the network's input are multiples of this.
+        smallest: Least height and width of the input of an exported graph, in pixels.
+        adding: Changes to the recipe where a style is added, see :meth:`addition`.
         kind: What a model makes: ``style``, ``texture`` or ``upscale``, or ``any`` for every style;
             an instance may differ.
-        adjustable: Numbers of the config that no weight depends on, so that a trained model may
-            change them.
+        adjustable: Names of hyperparameters that can be changed after training.
     """
 
     multiple: ClassVar[int] = 4
@@ -73,25 +70,25 @@ class NetworkMethod(Method):
     @classmethod
     @abstractmethod
     def network(cls, config: Any) -> nn.Module:
-        """The network of a config, with fresh weights."""
+        """Return the network of a config, with newly initialised weights."""
 
     @classmethod
     @abstractmethod
     def task(cls, config: Any, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """What the network of a config learns.
+        """Return the training task of a config.
 
         Args:
             config: Of the method.
-            styles: The style pictures, (1, 3, H, W) each; none for a method that needs none.
-            runtime: Where the loss's own networks run.
+            styles: Style images, (1, 3, H, W) each; too few or too many raise :class:`InputError`.
+            runtime: Device and number format of the encoder in the loss.
         """
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
-        """Let training start from another model; by default from all weights of one of this method.
+        """Initialise a network from the weights of another model, by default of the same method.
 
         Args:
-            module: Of a task of this method, changed in place.
+            module: Module of a task of this method, changed in place.
             other: The model.
 
         Raises:
@@ -105,19 +102,19 @@ class NetworkMethod(Method):
             raise InputError("it has another shape: train with the same width") from error
 
     def addition(self, config: Any, style: Tensor) -> Task:
-        """What learns one style more, beside those of this model, which stay as they are.
+        """Return the task that trains one more style; the styles of this model stay unchanged.
 
         Args:
-            config: This method's, perhaps with other numbers of the loss.
-            style: The style picture (1, 3, H, W).
+            config: Of this method; hyperparameters of the loss may differ from the model's.
+            style: Style image (1, 3, H, W).
 
         Raises:
-            InputError: This method learns all at once.
+            InputError: This method cannot add styles.
         """
         raise InputError(f"{self.name} takes no further styles: train another model")
 
     def joined(self, module: nn.Module) -> nn.Module:
-        """The network with the style that the module of an :meth:`addition` has learned.
+        """Return the network with the style that the module of an :meth:`addition` has learned.
 
         Raises:
             InputError: The module is not of this network.
@@ -125,41 +122,40 @@ class NetworkMethod(Method):
         return module
 
     def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
-        """A network that paints one style of this method and needs nothing else.
+        """Return a network for one style as a model of its own.
 
         Args:
-            style: Of this method.
-            name: What users will call it.
-            card: How it came to be.
+            style: A style of this method.
+            name: Name of the style.
+            card: Metadata of the model.
 
         Raises:
-            InputError: This method writes no networks.
+            InputError: This method does not generate networks.
         """
         raise InputError(f"{self.name} writes no networks: give a model of meta-network")
 
     def graphs(self) -> Sequence[Graph]:
-        """The network for other runtimes; of several graphs, the last one paints.
+        """Return the graphs to export; the last one paints.
 
-        By default it takes the photo and nothing else. A method that says :attr:`Ability.EXPORT`
-        is exported with what it gives here, and nothing else has to know of it.
+        By default there is one, whose only input is the content image.
 
         Raises:
-            InputError: Other runtimes cannot run this one.
+            InputError: This network cannot be exported.
         """
         return (Graph(self.module, (picture("content", self.multiple, self.smallest),)),)
 
     def inspect(
         self, style: Style, photo: Tensor, *, callback: Callback = silent
     ) -> Sequence[tuple[str, Tensor]]:
-        """What each part that holds a style has learned, the strongest first.
+        """Visualise what each part of the network has learned of a style, the strongest first.
 
         Args:
-            style: Of this method.
-            photo: What the parts respond to, (1, 3, H, W).
+            style: A style of this method.
+            photo: Image (1, 3, H, W) that the parts respond to.
             callback: Called after every part.
 
         Returns:
-            Names and pictures (1, 3, h, w) in [0, 1].
+            Names and images (1, 3, h, w) in [0, 1].
 
         Raises:
             InputError: No part of this method holds a style by itself.
@@ -168,7 +164,7 @@ class NetworkMethod(Method):
 
     @classmethod
     def open(cls: type[M], model: Model, runtime: Runtime | None = None) -> M:
-        """The method with a model's weights.
+        """Return the method with the weights of a model.
 
         Raises:
             WeightsError: The model is of another method, or its weights do not fit its config.
@@ -180,7 +176,7 @@ class NetworkMethod(Method):
             built = cls(known, runtime)
             built.module.load_state_dict(dict(model.state))
         except (RuntimeError, TypeError, ValueError, InputError) as error:
-            # torch names every weight that does not fit: the first of them tell enough
+            # torch lists every weight that does not fit: shorten the list
             reason = textwrap.shorten(str(error), 160, placeholder=" ...")
             raise WeightsError(
                 f"this model of {cls.name} does not fit this version ({reason})"
@@ -191,10 +187,10 @@ class NetworkMethod(Method):
 
     @classmethod
     def adjust(cls, preset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preset and settings change in the config of a trained model.
+        """Return the changes that a preset and settings make to the config of a trained model.
 
         Raises:
-            InputError: A setting is unknown, cannot be read, or belongs to what was learned.
+            InputError: A setting is unknown, cannot be read, or is fixed by the training.
         """
         numbers = method_config.change(method_config.preset(cls.Config, preset), settings)
         fixed = [name for name in settings if name not in cls.adjustable]
@@ -205,26 +201,26 @@ class NetworkMethod(Method):
         return {name: getattr(numbers, name) for name in names}
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
-        """A trained module as a model."""
+        """Return a model of a trained module, with the names of its styles and metadata."""
         numbers = dataclasses.asdict(self.config)
         return Model(self.name, numbers, module.state_dict(), tuple(styles), card)
 
     def encode(self, picture: Tensor) -> Style:
-        """Refuse: what this network paints was learned before."""
+        """Raise :class:`InputError`: the styles of this network are learned in training."""
         raise InputError(f"{self.name} paints what it has learned: train one for this style")
 
     def own_style(self, index: int = 0) -> Style:
-        """The style that the network has learned; of several, the one at this place."""
+        """Return the style that the network has learned."""
         return Style(self.name, (Part({}),))
 
     @torch.inference_mode()
     def run(self, batch: Tensor, *more: Tensor, factor: int = 1) -> Tensor:
-        """Send pictures (B, 3, H, W) of any size through the network, in the runtime's format.
+        """Run the network on images of any size, in strips if they exceed the memory budget.
 
         Args:
-            batch: The pictures.
-            more: What else the network's forward takes, as it is.
-            factor: How many times as large the network's pictures are.
+            batch: (B, 3, H, W) in [0, 1].
+            more: Further arguments of the network's ``forward``.
+            factor: The result is (B, 3, factor*H, factor*W), float32 in [0, 1].
         """
         height, width = batch.shape[-2:]
         x = pad_to(batch.to(self.runtime.device), self.multiple)
@@ -242,51 +238,49 @@ class NetworkMethod(Method):
         return painted[..., : factor * height, : factor * width].float().clamp_(0, 1)
 
     def default_edge(self, size: Sequence[int]) -> int:
-        """Return the image's own long edge, or less where memory is short even for strips."""
+        """Return the long edge of the content image, or less if even strips exceed the budget."""
         own = max(size)
         fits = _IN_STRIPS * self.runtime.room() / (self.bytes_each * size[0] * size[1])
         return min(own, max(self.stroke_size, math.floor(own * fits**0.5)))
 
     def too_large(self, batch: Tensor) -> bool:
-        """Check whether an image takes more than the memory budget, if it is painted as a whole."""
+        """Check whether a pass on the whole image (B, C, H, W) exceeds the memory budget."""
         return batch.shape[-2] * batch.shape[-1] * self.bytes_each > self.runtime.room()
 
     @cached_property
     def bytes_each(self) -> int:
-        """Number of bytes that a whole pass takes for each pixel."""
+        """Return the number of bytes that a pass on a whole image takes for each pixel."""
         convolutions = [part for part in self.module.modules() if isinstance(part, nn.Conv2d)]
-        first = min(
-            convolutions, key=lambda part: part.in_channels, default=None
-        )  # reads the image
+        first = min(convolutions, key=lambda part: part.in_channels, default=None)
         channels = 3 if first is None else first.out_channels
         return _AT_ONCE * channels * self.runtime.dtype.itemsize
 
     @staticmethod
     def done(picture: Tensor, callback: Callback) -> Tensor:
-        """Report the only step of a job of one pass, and hand its picture on."""
+        """Report the only step of a job of one pass, and return its image."""
         callback(Progress(1, 1, stage="one pass", preview=lambda: picture))
         return picture
 
 
 def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
-    """The network in a model of any method, for another one to start from.
+    """Return the network of a model of any method, to initialise another one from.
 
     Raises:
-        InputError: No method of this version is meant.
-        WeightsError: Its weights do not fit.
+        InputError: This version has no such method.
+        WeightsError: The weights do not fit the model's config.
     """
     build = get(other.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # what TRAIN means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build.open(other, runtime).module
 
 
 def pad_to(batch: Tensor, multiple: int, smallest: int = SMALLEST) -> Tensor:
-    """Mirror pictures (B, 3, H, W) beyond their right and lower edges up to multiples.
+    """Pad images at the right and at the bottom, by reflection, to multiples in height and width.
 
     Args:
-        batch: Of any size.
-        multiple: Of the sides that come out.
-        smallest: The least side that comes out.
+        batch: (B, C, H, W).
+        multiple: Height and width of the result are multiples of this.
+        smallest: Least height and width of the result.
 
     Example:
         >>> pad_to(torch.zeros(1, 3, 17, 1), 4).shape
@@ -297,13 +291,13 @@ def pad_to(batch: Tensor, multiple: int, smallest: int = SMALLEST) -> Tensor:
     right = max(smallest, -(-width // multiple) * multiple) - width
     if not down and not right:
         return batch
-    # a border wider than the picture has nothing to mirror: its last pixels go on instead
+    # reflection cannot pad by more than the image has: replicate the last pixels instead
     mode = "reflect" if down < height and right < width else "replicate"
     return F.pad(batch, (0, right, 0, down), mode=mode)
 
 
 def with_short_side(picture: Tensor, side: int) -> Tensor:
-    """A picture (1, 3, H, W) resized so that its shorter side has ``side`` pixels."""
+    """Resize an image (1, 3, H, W) so that its shorter side has ``side`` pixels."""
     height, width = picture.shape[-2:]
     factor = side / min(height, width)
     return Image(picture).resized(round(height * factor), round(width * factor)).rgb

@@ -1,8 +1,8 @@
-"""The loss that networks are trained with: its hyperparameters, and the objective of a batch.
+"""The perceptual loss that networks are trained with: hyperparameters, and objective of a batch.
 
 Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
-ECCV 2016, section 3.2: the content of the photos and the style of the paintings. Style may be
-compared by any loss of :mod:`impasto.losses.terms`.
+ECCV 2016, section 3.2: a content loss against the content images and a style loss against the style
+images. The style loss may be any of :mod:`impasto.losses.terms`.
 """
 
 from __future__ import annotations
@@ -27,69 +27,75 @@ class PerceptualConfig:
 
     Attributes:
         encoder: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        pooling: Of the encoder: ``max`` or ``average``.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
-        content_layer: Where content is compared.
-        content_weight: Of the content.
-        style_layers: Where style is compared.
-        style_weight: Of the style, spread evenly over these layers.
+        flavor: Preprocessing of the encoder: ``caffe``, ``torchvision`` or ``normalised``.
+        pooling: Pooling of the encoder: ``max`` or ``average``.
+        weights: Weights of the encoder: a name or a file; ``none`` is the encoder's default.
+        content_layer: Layer of the content loss.
+        content_weight: Weight of the content loss.
+        style_layers: Layers of the style loss.
+        style_weight: Weight of the style loss, spread evenly over these layers.
         losses: The style loss as text, see :mod:`impasto.losses.terms`. A term that names its own
             layers has its weight at each of them.
-        tv_weight: Of the total variation, for pixels of 0 to 1: of its sum over a batch, or with
-            ``relative`` of its mean over the values.
-        tv_kind: Of the total variation, see :func:`~impasto.losses.smoothness.total_variation`.
-        relative: Whether losses are measured in units of their targets, see
-            :class:`~impasto.losses.objective.Objective`; then no painting is too faint to be
-            learned beside others.
+        tv_weight: Weight of the total variation of pixels in [0, 1]: of its sum over a batch, or,
+            if ``relative``, of its mean over the values.
+        tv_kind: Form of the total variation, see
+            :func:`~impasto.losses.smoothness.total_variation`.
+        relative: Whether losses are divided by the size of their targets, see
+            :class:`~impasto.losses.objective.Objective`, so that style images of low contrast
+            count as much as others.
     """
 
-    encoder: str = "vgg19"  # comes with the package
-    flavor: str = "caffe"  # the papers'; "normalised" lets a few rare channels rule relu1_1
+    encoder: str = "vgg19"  # ships with the package
+    flavor: str = "caffe"  # the papers'; in "normalised" a few rare channels dominate relu1_1
     pooling: str = "max"
     weights: str | None = None
     content_layer: str = "relu3_1"
     content_weight: float = 1.0
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_weight: float = 12.0  # ours, in units of the Gram matrices
+    style_weight: float = 12.0  # ours, for ``relative`` losses
     losses: str = "gram"
     tv_weight: float = 0.0
     tv_kind: str = "squared"
     relative: bool = True
 
     def __post_init__(self) -> None:
-        """Raise for a style loss that does not read, and for an unknown total variation."""
+        """Raise :class:`InputError` for an unreadable style loss or an unknown total variation."""
         parse(self.losses)
         if self.tv_kind not in KINDS:
             raise InputError(f"unknown tv_kind {self.tv_kind!r}: choose {', '.join(KINDS)}")
 
     @staticmethod
     def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, of one older than ``losses`` in today's form."""
+        """Return the fields of a model file, translated if it has no field ``losses``."""
         new = dict(values)
         if "losses" in new:
             return new
         kind, gram = new.pop("style_loss", "gram"), new.pop("normalization", "chw")
-        # relative units cancel every factor; the mean was over means and deviations together
+        # relative losses cancel constant factors; "moments" averaged means and deviations together
         plain = {"gram": f"gram(normalization={gram})", "moments": "0.5 moments"}
         new["losses"] = kind if new.get("relative", True) else plain.get(kind, kind)
         new["tv_weight"] = new.pop("smoothness", new.get("tv_weight", 0.0))
         return new
 
     def loss_encoder(self, runtime: Runtime, **options: Any) -> Encoder:
-        """Return the encoder of the loss; ``options`` as of :class:`~impasto.nn.vgg.Encoder`."""
+        """Return the encoder of the loss.
+
+        Args:
+            runtime: Device and number format.
+            options: Arguments of :class:`~impasto.nn.vgg.Encoder` that replace the config's.
+        """
         known = {"flavor": self.flavor, "pooling": self.pooling, "weights": self.weights}
         return Encoder(self.encoder, **{**known, **options}).place(runtime)
 
     def style_features(self, encoder: Encoder, style: Tensor) -> Features:
-        """Return the features of style images (B, 3, h, w) at all layers where it is compared."""
+        """Return the features of style images (B, 3, h, w) at all layers of the style loss."""
         return encoder(style, layers_of(parse(self.losses), self.style_layers))
 
     def style_objective(self, encoder: Encoder, style: Tensor | Features) -> Objective:
-        """Return an objective of style and smoothness, without content.
+        """Return an objective of the style loss and the total variation, without content.
 
         Args:
-            encoder: Of the loss.
+            encoder: See :meth:`loss_encoder`.
             style: Style images (1 or B, 3, h, w), or their features by layer.
         """
         spread = dict.fromkeys(self.style_layers, 1 / max(1, len(self.style_layers)))
@@ -103,10 +109,10 @@ class PerceptualConfig:
         """Return the objective of a batch.
 
         Args:
-            style: Of :meth:`style_objective`.
-            photos: (B, 3, H, W).
-            index: (B,), which of the style images each photo shall get; None where there is one,
-                or one for each photo.
+            style: See :meth:`style_objective`.
+            photos: Content images (B, 3, H, W).
+            index: (B,), index of the style image of each content image; None where there is only
+                one, or one for each content image in order.
         """
         layers = {self.content_layer: self.content_weight}
         return style.fork(index).add_content(photos, layers, relative=self.relative)

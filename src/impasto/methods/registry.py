@@ -1,7 +1,7 @@
-"""The table of methods. The command line, the documentation and the tests all read this one.
+"""The registry of methods, which the command line, the documentation and the tests read.
 
-A method is a class decorated with :func:`register_method`: in a file below ``impasto.methods``, in
-a module of another package that the entry points ``impasto.methods`` name, or in a program.
+A method is a class decorated with :func:`register_method`: in a module below ``impasto.methods``,
+in a module that another package names in its entry points ``impasto.methods``, or in a program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table."""
+    """A registered method."""
 
     name: str
     summary: str
@@ -43,14 +43,14 @@ _M = TypeVar("_M", bound="type[Method]")
 def register_method(
     name: str, summary: str, *papers: Paper, family: str = OTHER, abilities: Ability
 ) -> Callable[[_M], _M]:
-    """Put a method into the table.
+    """Register a class as a method.
 
     Args:
-        name: What users call it, in lower case.
-        summary: What it does, in one line without a full stop.
-        papers: Where it comes from.
+        name: Name of the method, in lower case.
+        summary: Description in one line without a full stop.
+        papers: The papers that it implements.
         family: One of :data:`~impasto.methods.spec.FAMILIES`; any other is listed under ``other``.
-        abilities: What it can do.
+        abilities: The abilities of the method.
 
     Raises:
         InputError: Another class has this name.
@@ -66,7 +66,7 @@ def register_method(
 
     def register(build: _M) -> _M:
         if not build.__module__.startswith("impasto.methods."):
-            _own()  # so that the newcomer is the one that is refused
+            _own()  # registered first, so that a duplicate from outside is the one that is refused
         before = _TABLE.get(name)
         if before is not None and _origin(before.build) != _origin(build):
             raise InputError(
@@ -100,7 +100,7 @@ def _discover() -> None:
 
 
 def list_methods(ability: Ability | None = None) -> tuple[Entry, ...]:
-    """List the methods that have these abilities, by family and name; None is all methods.
+    """List the methods that have all these abilities, by family and name; None is all methods.
 
     Example:
         >>> from impasto.methods import Ability
@@ -112,15 +112,15 @@ def list_methods(ability: Ability | None = None) -> tuple[Entry, ...]:
     return tuple(sorted(able, key=lambda entry: (FAMILIES.index(entry.family), entry.name)))
 
 
-# as the package's own modules call them
+# short names for the package's own modules
 method, methods = register_method, list_methods
 
 
 def get(name: str, ability: Ability = _ANY) -> Entry:
-    """One method by name.
+    """Return a method by its name.
 
     Raises:
-        InputError: There is none of that name, or it lacks the ability.
+        InputError: There is no method of that name, or it lacks the ability.
     """
     _discover()
     able = ", ".join(entry.name for entry in methods(ability))

@@ -1,35 +1,35 @@
-"""What a method says of itself: its abilities, its family, the papers that it comes from."""
+"""The description of a method: its abilities, its family and its papers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Flag, auto
 
-OTHER = "other"  # the family of methods that name no other
+OTHER = "other"  # the family of methods that are in no other
 FAMILIES = ("optimization", "per_style", "multi_style", "arbitrary", OTHER)
 
 
 class Ability(Flag):
-    """What a method can do."""
+    """A set of tasks that a method can do."""
 
-    STYLIZE = auto()  # a photo in the style of a painting
-    SYNTHESIZE = auto()  # more of a texture, at any size
-    RECONSTRUCT = auto()  # a picture from its features
-    MASKS = auto()  # regions with styles of their own, better than by blending pictures
-    BLEND = auto()  # several style pictures with weights
-    UPSCALE = auto()  # a larger picture
-    INSPECT = auto()  # shows what the parts of a style have learned: see NetworkMethod.inspect
-    TRAIN = auto()  # learns, and paints with what it has learned: see impasto.methods.network
-    EXPORT = auto()  # runs in other runtimes: see NetworkMethod.graphs
+    STYLIZE = auto()  # paint a content image in the style of a style image
+    SYNTHESIZE = auto()  # synthesize a texture at any size
+    RECONSTRUCT = auto()  # reconstruct an image from its features
+    MASKS = auto()  # handle regions with different styles itself; else results are blended
+    BLEND = auto()  # blend several style images with weights
+    UPSCALE = auto()  # enlarge an image
+    INSPECT = auto()  # visualise what a style has learned: see NetworkMethod.inspect
+    TRAIN = auto()  # is a network that can be trained: see impasto.methods.network
+    EXPORT = auto()  # can be exported to other runtimes: see NetworkMethod.graphs
 
     def words(self) -> str:
-        """The abilities as the table of methods prints them."""
+        """Return the names of the abilities, separated by commas."""
         return ", ".join(sorted(str(one.name).lower() for one in self))
 
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method comes from."""
+    """The reference of a paper."""
 
     authors: str
     title: str

@@ -1,7 +1,7 @@
-"""Style: what a method keeps of its style pictures, so that it can be used again and blended.
+"""Style: encoded style images of one method, to be used again and blended.
 
-A style can be kept in a file of its own, ``x.style``: safetensors with the tensors of each part,
-and a header that says which method encoded them, their weights, and how the pictures looked.
+A style can be saved to a file ``x.style``: safetensors with the tensors and the thumbnail of each
+part, and a header with the name of the method and the weights of the parts.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ _THUMBNAIL = 96  # pixels of the long edge
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What was kept of one style picture.
+    """An encoded style image.
 
     Attributes:
-        tensors: By name; which names there are is the method's own business.
-        weight: Its share in a blend.
-        thumbnail: How the picture looked: (1, 3, h, w), uint8, 96 pixels at most; None where
-            nobody kept it.
+        tensors: Tensors by name; the names differ between methods.
+        weight: Its weight in a blend.
+        thumbnail: The image as (1, 3, h, w), uint8, 96 pixels at most, or None.
     """
 
     tensors: Mapping[str, Tensor]
@@ -47,10 +46,10 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """A weighted sum of style pictures, as one method keeps them.
+    """A weighted sum of encoded style images of one method.
 
-    ``0.3 * a + 0.7 * b`` blends two styles of one method. The sum stays formal: each method
-    decides what adding its parts means (losses that add up, statistics that are averaged).
+    ``0.3 * a + 0.7 * b`` blends two styles of one method. The parts and their weights are stored
+    side by side; each method blends them in its own way: it adds losses, or averages statistics.
 
     Example:
         >>> a, b = Style("gatys", (Part({}),)), Style("gatys", (Part({}),))
@@ -79,7 +78,7 @@ class Style:
         return replace(self, parts=self.parts + other.parts)
 
     def expect(self, method: str) -> Style:
-        """This style, if it is one of ``method``.
+        """Return this style if it is of ``method``.
 
         Raises:
             InputError: It was encoded by another method.
@@ -89,7 +88,7 @@ class Style:
         return self
 
     def shares(self) -> Tensor:
-        """How much of it each part is: (P,), a sum of 1.
+        """Return the weights of the P parts, scaled to a sum of 1: (P,).
 
         Raises:
             InputError: A weight is negative, or all are 0.
@@ -100,7 +99,7 @@ class Style:
         return weights / weights.sum()
 
     def pictured(self, picture: Image) -> Style:
-        """This style with a thumbnail of the picture that it is of."""
+        """Return this style with a thumbnail of its style image in every part."""
         width, height = picture.size
         factor = min(1.0, _THUMBNAIL / max(width, height))
         small = picture.resized(*(max(1, round(side * factor)) for side in (height, width))).rgb
@@ -108,24 +107,26 @@ class Style:
         return replace(self, parts=tuple(replace(part, thumbnail=thumbnail) for part in self.parts))
 
     def preview(self) -> Image | None:
-        """The thumbnails of its pictures side by side, at one height; None if there are none."""
-        kept = [Image(part.thumbnail / 255) for part in self if part.thumbnail is not None]
-        if not kept:
+        """Return the thumbnails side by side, at one height; None if there are none."""
+        images = [Image(part.thumbnail / 255) for part in self if part.thumbnail is not None]
+        if not images:
             return None
-        height = max(one.height for one in kept)
-        widths = [max(1, round(one.width * height / one.height)) for one in kept]
-        row = [one.resized(height, width).rgb for one, width in zip(kept, widths, strict=True)]
+        height = max(one.height for one in images)
+        widths = [max(1, round(one.width * height / one.height)) for one in images]
+        row = [one.resized(height, width).rgb for one, width in zip(images, widths, strict=True)]
         return Image(torch.cat(row, dim=-1))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as one whole file or none; :func:`load` reads it again, exactly.
+        """Save the style to a file, without loss; :func:`load` reads it again.
+
+        If an error occurs, no incomplete file is left.
 
         Args:
             path: A name that ends in ``.style``.
 
         Raises:
-            InputError: The name has another ending, the file cannot be written, or there is
-                nothing to keep: a style that a network has learned lies in its model.
+            InputError: The name has another ending, the file cannot be written, or a part has no
+                tensors, as the learned style of a network, whose weights are in its model file.
         """
         check_target(path)
         if not all(part.tensors for part in self):
@@ -136,21 +137,21 @@ class Style:
                 tensors[f"{index}.tensor.{name}"] = value
             if part.thumbnail is not None:
                 tensors[f"{index}.thumbnail"] = part.thumbnail
-        told = {
+        header = {
             "format": _FORMAT,
             "method": self.method,
             "weights": [part.weight for part in self],
         }
-        # cloned, since parts of a blend may share what safetensors wants apart
+        # cloned, since parts may share memory, which safetensors does not allow
         state = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        files.write(serialize(state, {_KEY: json.dumps(told)}), path)
+        files.write(serialize(state, {_KEY: json.dumps(header)}), path)
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Find out before the work whether a style can be written there.
+    """Check whether a style can be written to a path.
 
     Raises:
-        InputError: The name has another ending, or the place cannot be written.
+        InputError: The name has another ending, or the path cannot be written to.
     """
     if Path(path).suffix != SUFFIX:
         raise InputError(f"{os.fspath(path)}: the name of a style ends in {SUFFIX}")
@@ -158,7 +159,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 
 def ready(source: object) -> Style | None:
-    """A style that was encoded before: itself, or of the file that is named; None for all else.
+    """Return the style that is given as itself or as the path of its file; None for all else.
 
     Raises:
         InputError: The file is missing or damaged.
@@ -171,7 +172,7 @@ def ready(source: object) -> Style | None:
 
 
 def load(path: str | os.PathLike[str]) -> Style:
-    """Read a style, its tensors on the CPU.
+    """Read a style from a file, with its tensors on the CPU.
 
     Args:
         path: A file that :meth:`Style.save` wrote.
@@ -184,19 +185,19 @@ def load(path: str | os.PathLike[str]) -> Style:
         raise InputError(f"{source}: no such style; write one with 'impasto encode'")
     try:
         with safe_open(source, framework="pt") as file:
-            told = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            header = json.loads((file.metadata() or {}).get(_KEY, "null"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as a style; encode it again") from error
-    _check(told, source)
-    parts = tuple(_part(state, index, weight) for index, weight in enumerate(told["weights"]))
+    _check(header, source)
+    parts = tuple(_part(state, index, weight) for index, weight in enumerate(header["weights"]))
     if not all(part.tensors for part in parts) or not all(map(_sound, state.values())):
         raise InputError(f"{source}: the style is damaged; encode it again")
-    return Style(told["method"], parts)
+    return Style(header["method"], parts)
 
 
 def _check(told: Any, source: Path) -> None:
-    """Refuse a header that :meth:`Style.save` did not write."""
+    """Check that a header is one that :meth:`Style.save` writes."""
     if not isinstance(told, dict) or told.get("format") != _FORMAT:
         raise InputError(f"{source}: is no style of Impasto, or one of a newer version")
     method, weights = told.get("method"), told.get("weights")
@@ -212,7 +213,7 @@ def _part(state: Mapping[str, Tensor], index: int, weight: float) -> Part:
         name.removeprefix(start): value for name, value in state.items() if name.startswith(start)
     }
     if thumbnail is not None and (thumbnail.ndim != 4 or thumbnail.shape[:2] != (1, 3)):
-        thumbnail = None  # painting goes on without
+        thumbnail = None  # not needed for painting
     return Part(tensors, float(weight), thumbnail)
 
 

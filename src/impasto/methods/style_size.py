@@ -1,4 +1,4 @@
-"""The size at which a network learns a style image, which sets the size of its strokes."""
+"""The size of style images in training, which determines the size of the strokes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SIDES = ("short", "long")
 
 @dataclass(frozen=True, kw_only=True)
 class StyleSizeConfig(PerceptualConfig):
-    """Hyperparameters of a loss whose style images are whole, and resized once.
+    """Hyperparameters of a loss whose style images are not cropped, but resized once.
 
     Attributes:
-        style_size: Pixels of one side that style images are resized to, 0 for their own size; with
-            the crop of the training data this sets the size of the strokes.
+        style_size: Side of style images in pixels, 0 for their own size; together with the crop
+            of the training data it determines the size of the strokes.
         style_side: ``short`` or ``long``: which side ``style_size`` is of.
     """
 
@@ -27,7 +27,7 @@ class StyleSizeConfig(PerceptualConfig):
     style_side: str = "short"
 
     def __post_init__(self) -> None:
-        """Raise for a size or a side that is none, and for what makes no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.style_size < 0:
             raise InputError(f"style_size is {self.style_size}: it must be 0 or more")
@@ -36,7 +36,7 @@ class StyleSizeConfig(PerceptualConfig):
             raise InputError(f"unknown style_side {self.style_side!r}: choose {known}")
 
     def resized(self, image: Tensor) -> Tensor:
-        """Return a style image (1, 3, H, W) at its size, with its aspect ratio.
+        """Resize a style image (1, 3, H, W) to the configured size; the aspect ratio stays.
 
         Example:
             >>> import torch

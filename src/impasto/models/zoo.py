@@ -148,5 +148,5 @@ _USES = {
     "style": "'stylize'",
     "texture": "'texture'",
     "upscale": "'upscale'",
-    "any": "'stylize --method'",
+    "any": "'stylize' as `method`",
 }

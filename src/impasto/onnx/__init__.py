@@ -1,4 +1,4 @@
-"""Trained models for other runtimes, as ONNX."""
+"""Export of trained models to ONNX, and a method that runs the exported models."""
 
 from impasto.onnx.exporter import Written, export
 from impasto.onnx.runtime import Exported

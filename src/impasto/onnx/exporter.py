@@ -1,4 +1,4 @@
-"""A trained model as ONNX graphs, which other runtimes run without PyTorch and this package."""
+"""Export a trained model as ONNX graphs, which run without PyTorch and this package."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from impasto.onnx.graph import TOLERANCE, compare, traced
 
 @dataclass(frozen=True)
 class Written:
-    """A graph that was written.
+    """A written ONNX file.
 
     Attributes:
-        path: Of the file.
-        names: The styles that it paints; or what the model is called.
-        size: Of the file, in bytes.
-        difference: The largest between what PyTorch and ONNX Runtime make of the same numbers: of
-            colours from 0 to 1, or of other numbers relative to the largest of them.
-        shapes: Of the widest input, in the runs that were compared.
+        path: Path of the file.
+        names: Names of the styles of the model, or the name of the file if there are none.
+        size: Size of the file in bytes.
+        difference: Largest absolute difference between the outputs of PyTorch and ONNX Runtime:
+            of colours in [0, 1], or, of other outputs, relative to their largest absolute value.
+        shapes: Shapes of the widest input in the runs that were compared.
     """
 
     path: Path
@@ -53,22 +53,22 @@ def export(
     *,
     callback: Callback = silent,
 ) -> tuple[Written, ...]:
-    """Write a trained model as ONNX, once ONNX Runtime has been seen to paint what PyTorch paints.
+    """Export a trained model to ONNX, after comparing the outputs of ONNX Runtime and PyTorch.
 
     Args:
-        model: A model: its file, or a name of ``impasto styles``, of which all styles of the model
-            are exported.
-        output: Where the graph goes that paints: ``x.onnx``. Another graph of the method goes into
-            a file beside it, such as ``x-predictor.onnx``.
+        model: The path of a model, or a name of ``impasto styles``, whose model is exported with
+            all its styles.
+        output: Path of the graph that paints, which ends in ``.onnx``. Another graph of the method
+            is written to the same folder, such as ``x-predictor.onnx`` for ``x.onnx``.
         callback: Called after every step; nothing is written if it cancels.
 
     Returns:
-        What was written, the graph that paints last.
+        The written files; that of the graph that paints is the last.
 
     Raises:
         CancelledError: The callback cancelled.
-        ImpastoError: The graph paints otherwise than PyTorch does, or could not be made.
-        InputError: The model cannot be exported, or the file not be written.
+        ImpastoError: The outputs differ from those of PyTorch, or the graph could not be built.
+        InputError: The model cannot be exported, or the file cannot be written.
         MissingExtraError: The libraries of the extra ``onnx`` are not installed.
     """
     target = Path(output)
@@ -80,35 +80,36 @@ def export(
     path = zoo.model_of(model)
     known = model_file.load(path)
     build = get(known.method, Ability.EXPORT).build
-    assert issubclass(build, NetworkMethod)  # what EXPORT means
+    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
     method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
     graphs = method.graphs()
-    told = _told(known, method, path)
-    told |= {graph.role: _beside(target, graph).name for graph in graphs if graph.role}
+    metadata = _told(known, method, path)
+    metadata |= {graph.role: _beside(target, graph).name for graph in graphs if graph.role}
     sides = {key: side for graph in graphs for key, side in _sides(graph).items()}
-    told |= {key: side for key, side in sides.items() if key.startswith("style_")}
+    metadata |= {key: side for key, side in sides.items() if key.startswith("style_")}
     made = []
     for index, graph in enumerate(graphs):
         part = {"paints_with": target.name} if graph.role else {}
-        share = Share(callback, index, len(graphs))
+        watch = Share(callback, index, len(graphs))
         names = known.styles or (target.stem,)
-        made.append(_made(graph, {**told, **part}, _beside(target, graph), names, share))
+        made.append(_made(graph, {**metadata, **part}, _beside(target, graph), names, watch))
     for content, one in made:
         files.write(content, one.path)
     return tuple(one for _, one in made)
 
 
 def kept(source: str | os.PathLike[str]) -> Path:
-    """An export of a model in the user's cache, made when it is first asked for.
+    """Return the path of a model's export in the user's cache; export it if it is not there.
 
     Args:
         source: As for :func:`export`.
 
     Returns:
-        The graph that paints.
+        The file of the graph that paints.
 
     Raises:
         ImpastoError: See :func:`export`.
+        InputError: The folder of the cache cannot be made.
     """
     path = zoo.model_of(source)
     with path.open("rb") as file:
@@ -133,7 +134,7 @@ def kept(source: str | os.PathLike[str]) -> Path:
 def _made(
     graph: Graph, told: Mapping[str, Any], place: Path, names: tuple[str, ...], callback: Share
 ) -> tuple[bytes, Written]:
-    """A graph's file, and what is to be said of it once it is written."""
+    """Return the content of a graph's file, and its description."""
     _report(callback, 0, f"tracing {place.name}")
     content = traced(graph, {**told, **_sides(graph), **graph.facts}, place.name)
     _report(callback, 1, f"checking {place.name}")
@@ -154,9 +155,9 @@ def _report(callback: Share, step: int, stage: str) -> None:
 
 
 def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[str, Any]:
-    """What all files of an export tell of the model."""
+    """Return the metadata of the model, which all files of its export hold."""
     card = {key: value for key, value in known.card.items() if key != "thumbnails"}
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "impasto": onnx_file.FORMAT,
         "version": __version__,
         "method": known.method,
@@ -165,24 +166,24 @@ def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[st
         "card": card,
     }
     if path.parent == zoo.folder():
-        told["licence"] = zoo.LICENCE
+        metadata["licence"] = zoo.LICENCE
     elif "licence" in card:
-        told["licence"] = str(card["licence"])
+        metadata["licence"] = str(card["licence"])
     if method.default_size is not None:
-        told["default_size"] = method.default_size
-    return {"factor": 1, "multiple": method.multiple, "smallest": 1, **told}
+        metadata["default_size"] = method.default_size
+    return {"factor": 1, "multiple": method.multiple, "smallest": 1, **metadata}
 
 
 def _sides(graph: Graph) -> dict[str, int]:
-    """What the sides of a graph's pictures must be."""
-    told = {}
+    """Return the multiples and the least values of height and width of a graph's images."""
+    found = {}
     for one in graph.inputs:
         side = one.shape[-1]
         if one.name in {"content", "style"} and isinstance(side, Side):
             before = "" if one.name == "content" else "style_"
-            told[f"{before}multiple"] = side.unit
-            told[f"{before}smallest"] = side.unit * side.least
-    return told
+            found[f"{before}multiple"] = side.unit
+            found[f"{before}smallest"] = side.unit * side.least
+    return found
 
 
 def _beside(target: Path, graph: Graph) -> Path:

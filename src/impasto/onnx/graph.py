@@ -1,4 +1,4 @@
-"""A method's graph as ONNX, and how far from PyTorch ONNX Runtime is with it."""
+"""Convert a method's graph to ONNX, and compare the outputs of ONNX Runtime and PyTorch."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from impasto.methods.graphs import PAINTED, Graph, Input, Side
 from impasto.models import onnx_file
 
 OPSET = 18  # of December 2022: read by ONNX Runtime from 1.14 on
-_OPSET_CIRCULAR = 19  # the first whose Pad wraps around
-_FORMATS = {OPSET: 8, _OPSET_CIRCULAR: 9}  # of the files of that time: older runtimes refuse newer
-TOLERANCE = 1e-3  # a quarter of a shade of 256
+_OPSET_CIRCULAR = 19  # the first with circular padding
+_FORMATS = {OPSET: 8, _OPSET_CIRCULAR: 9}  # file format of the time: older runtimes need it
+TOLERANCE = 1e-3  # a quarter of an 8-bit step
 
-_LARGEST = 16384  # pixels of a side
-# about the sides that a graph is traced with, and those that it is then checked with
+_LARGEST = 16384  # pixels
+# approximate height and width of the images that a graph is traced with, and of those that it is
+# checked with
 _TRACED, *_CHECKED = _SIZES = ((48, 56), (64, 80), (112, 96))
 
 
 def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
-    """A graph as an ONNX file.
+    """Convert a graph to the content of an ONNX file.
 
     Args:
-        graph: As the method gave it; its module is changed in place.
-        told: What the file shall tell of itself, besides its opset.
-        name: Of the file.
+        graph: A graph of a method; its module is changed in place.
+        told: Metadata of the file; the opset is added.
+        name: Name of the file, for messages.
 
     Raises:
-        ImpastoError: ONNX has no graph for this network.
+        ImpastoError: The network cannot be converted.
     """
     inputs = _example(graph.inputs, _TRACED)
     whole = _Whole(graph).eval().requires_grad_(False)
@@ -42,9 +43,9 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
     shapes = tuple(_dynamic(one, sides) for one in graph.inputs)
     circular = any(getattr(p, "padding_mode", "") == "circular" for p in whole.modules())
     opset = _OPSET_CIRCULAR if circular else OPSET
-    # By torch.export, not by the older tracer of TorchScript: sides stay symbols throughout, so
-    # that a step which holds for the traced size alone is an error here, and not a wrong picture
-    # later. The tracer's graphs also have six times as many nodes, most of them about sizes.
+    # With torch.export, not with the older TorchScript tracer: heights and widths stay symbolic,
+    # so that an operation valid only for the traced size is an error here, not a wrong image
+    # later. The tracer's graphs also have six times as many nodes, most of which compute sizes.
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -57,12 +58,12 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
                 opset_version=opset,
                 verbose=False,
             )
-    except Exception as error:  # of any part of the exporter; its text goes over pages
+    except Exception as error:  # any part of the exporter may fail; its messages fill pages
         raise ImpastoError(
             f"{name} cannot be made: torch.onnx knows no graph for this network "
             f"({type(error).__name__})"
         ) from error
-    assert program is not None  # what dynamo=True means
+    assert program is not None  # always with dynamo=True
     proto = program.model_proto
     _strip(proto)
     proto.ir_version = _FORMATS[opset]
@@ -72,7 +73,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
 
 
 def _strip(proto: Any) -> None:
-    """Remove what the exporter notes of where each node comes from: it names this machine."""
+    """Remove the exporter's notes on the source of each node, which contain local paths."""
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
@@ -81,7 +82,12 @@ def _strip(proto: Any) -> None:
 
 
 def _dynamic(one: Input, sides: dict[str, Any]) -> dict[int, Any]:
-    """Which axes of an input are free, for torch.export; sides of one name are kept as one."""
+    """Return the variable axes of an input for torch.export.
+
+    Args:
+        one: The input.
+        sides: The variables by name, shared by all inputs of a graph; new ones are added.
+    """
     found = {}
     for axis, side in enumerate(one.shape):
         if isinstance(side, Side):
@@ -92,20 +98,20 @@ def _dynamic(one: Input, sides: dict[str, Any]) -> dict[int, Any]:
 
 
 def _example(inputs: Sequence[Input], size: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Inputs of about one of the sizes, the same in every run."""
+    """Draw inputs with about one of the sizes in ``_SIZES``; they are the same in every run."""
     index = _SIZES.index(size)
     random = torch.Generator().manual_seed(index)
     units: dict[str, int] = {}
     for side in (side for one in inputs for side in one.shape if isinstance(side, Side)):
         units[side.name] = max(side.unit, units.get(side.name, 1))
-    numbers: dict[str, int] = {}
+    values: dict[str, int] = {}
     for one in inputs:
         for axis, length in enumerate(one.shape):
             if isinstance(length, Side):
                 about = size[axis % 2] // units[length.name]
-                numbers.setdefault(length.name, max(length.least + index + axis % 2, about))
+                values.setdefault(length.name, max(length.least + index + axis % 2, about))
     shapes = (
-        tuple(s.unit * numbers[s.name] if isinstance(s, Side) else s for s in one.shape)
+        tuple(s.unit * values[s.name] if isinstance(s, Side) else s for s in one.shape)
         for one in inputs
     )
     return tuple(
@@ -114,14 +120,15 @@ def _example(inputs: Sequence[Input], size: tuple[int, int]) -> tuple[Tensor, ..
 
 
 def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...], ...]]:
-    """How far ONNX Runtime is from PyTorch, on pictures of two sizes.
+    """Compare the outputs of ONNX Runtime and PyTorch on random inputs of two sizes.
 
     Args:
-        graph: As the method gave it.
-        content: The same as ONNX.
+        graph: A graph of a method.
+        content: The content of its ONNX file.
 
     Returns:
-        The largest difference, see :class:`Written`, and the shapes of the widest input.
+        The largest difference, see :class:`~impasto.onnx.exporter.Written`, infinite if the shapes
+        differ; and the shapes of the widest input.
     """
     session = onnx_file.session(content)
     furthest, shapes = 0.0, []
@@ -135,14 +142,14 @@ def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...],
             return float("inf"), ()
         unit = 1.0 if graph.output == PAINTED else max(1.0, float(expected.abs().max()))
         apart = (found - expected).abs() / unit
-        # a number that is not finite is further away than any other
+        # NaN counts as an infinite difference
         furthest = max(furthest, float(apart.nan_to_num(float("inf")).max()))
         shapes.append(max((tuple(one.shape) for one in given), key=_width))
     return furthest, tuple(shapes)
 
 
 class _Whole(nn.Module):
-    """A graph's module with the range of colours kept, as everywhere in this package."""
+    """A graph's module with float32 output, which is clamped to [0, 1] if it is an image."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
@@ -159,7 +166,7 @@ def _width(shape: tuple[int, ...]) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says of itself, of libraries that are not there, and of torch."""
+    """Suppress the log messages and warnings of the exporter within the context."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

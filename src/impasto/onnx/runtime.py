@@ -1,4 +1,4 @@
-"""A method whose network was exported: the same verbs, run by ONNX Runtime instead of PyTorch."""
+"""A method that runs an exported network in ONNX Runtime instead of PyTorch."""
 
 from __future__ import annotations
 
@@ -30,33 +30,34 @@ _VERBS = {"texture": Ability.SYNTHESIZE, "upscale": Ability.UPSCALE}
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedConfig:
-    """What may still change.
+    """Hyperparameters that can be changed after the export.
 
     Attributes:
-        alpha: 1 is the full style, 0 the photo; for graphs that take it.
+        alpha: Strength of the style: 1 is the full style, 0 the content image; only for graphs
+            with an input ``alpha``.
     """
 
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no picture."""
+        """Raise :class:`InputError` if ``alpha`` is out of range."""
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
 
 
 class Exported(Method):
-    """The graph in an ONNX file of this package, see docs/onnx.md; it stands in no table.
+    """A method that runs an ONNX file of this package; it is not registered.
 
     Args:
-        path: Of the file that paints.
-        settings: Numbers to change, by name.
+        path: File of the graph that paints.
+        settings: Hyperparameters to change, by name.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto`` or ``float32``.
 
     Raises:
-        InputError: A setting, the device or the precision is not to be had.
+        InputError: A setting, the device or the precision is not available.
         MissingExtraError: The libraries for ONNX files are not installed.
-        WeightsError: The file is missing, damaged, or takes what this version does not know.
+        WeightsError: The file is missing or damaged, or has inputs that this version does not know.
     """
 
     Config = ExportedConfig
@@ -78,9 +79,9 @@ class Exported(Method):
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
             free = "alpha" if "alpha" in self.facts else "none of its numbers"
             raise InputError(f"{path.name} was exported with its numbers: change {free}")
-        numbers = ExportedConfig(alpha=self.facts.get("alpha", 1.0))
-        cpu = Runtime(torch.device("cpu"), torch.float32)  # where pictures wait for the graph
-        super().__init__(method_config.change(numbers, settings or {}), cpu)
+        own = ExportedConfig(alpha=self.facts.get("alpha", 1.0))
+        cpu = Runtime(torch.device("cpu"), torch.float32)  # inputs and outputs are on the CPU
+        super().__init__(method_config.change(own, settings or {}), cpu)
         self.name = path.name
         self.default_size = self.facts.get("default_size")
         self._path, self._device = path, device
@@ -94,14 +95,14 @@ class Exported(Method):
             self._encoder = onnx_file.session(path.with_name(self.facts["predictor"]), device)
 
     def own_style(self, index: int = 0) -> Style:
-        """The style at this place."""
+        """Return the learned style of this index."""
         return Style(self.name, (Part({"index": torch.tensor(index)}),))
 
     def encode(self, picture: Tensor) -> Style:
-        """What the graph takes of a painting: itself, or what the predictor makes of it.
+        """Encode a style image (1, 3, H, W): as itself, or as the output of the predictor graph.
 
         Raises:
-            InputError: The graph paints what was learned before.
+            InputError: The graph paints learned styles only.
         """
         if self._encoder is None and "style" not in self._inputs:
             raise InputError(f"{self.name} paints what it has learned: name it as the style")
@@ -121,14 +122,14 @@ class Exported(Method):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """One run of the graph."""
-        kept = self._kept(style.expect(self.name), content)
-        return NetworkMethod.done(self._paint(content, kept, seed), callback)
+        """Paint a content image by one run of the graph."""
+        inputs = self._kept(style.expect(self.name), content)
+        return NetworkMethod.done(self._paint(content, inputs, seed), callback)
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """One run of the graph; see the method's own."""
+        """Synthesise a texture (1, 3, height, width) by one run of the graph."""
         style.expect(self.name)
         multiple = self.facts["multiple"]
         sides = (max(2, -(-side // multiple)) * multiple for side in (height, width))
@@ -136,7 +137,7 @@ class Exported(Method):
         return NetworkMethod.done(painted[..., :height, :width], callback)
 
     def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:
-        """A larger picture, in tiles; cancelling leaves the other tiles bicubic."""
+        """Enlarge an image in tiles; cancelling leaves the other tiles bicubic."""
         large = in_tiles(
             picture,
             lambda window: self._paint(window, {}, 0),
@@ -148,30 +149,30 @@ class Exported(Method):
         return match_histogram(large, picture.float()) if self.facts["match_histogram"] else large
 
     def _kept(self, style: Style, content: Tensor) -> dict[str, Tensor]:
-        """What a style gives to the graph, by the names of its inputs."""
-        shares = style.shares()  # (P,)
-        kept: dict[str, Tensor] = {}
+        """Return the inputs of the graph that depend on the style, by name."""
+        parts = style.shares()  # (P,)
+        inputs: dict[str, Tensor] = {}
         if "weights" in self._inputs:
-            places = torch.stack([part.tensors["index"] for part in style])  # (P,)
+            indices = torch.stack([part.tensors["index"] for part in style])  # (P,)
             weights = torch.zeros(1, len(self.facts["styles"]))
-            kept["weights"] = weights.index_add(1, places, shares[None])
+            inputs["weights"] = weights.index_add(1, indices, parts[None])
         if "style" in self._inputs:
             (part,) = style
-            kept["style"] = part.tensors["style"]
+            inputs["style"] = part.tensors["style"]
         if "alpha" in self._inputs:
-            kept["alpha"] = torch.tensor([self.config.alpha])
+            inputs["alpha"] = torch.tensor([self.config.alpha])
         if "embedding" in self._inputs:
             rows = torch.cat([part.tensors["embedding"] for part in style])  # (P, E)
-            kept["embedding"] = shares[None] @ rows
+            inputs["embedding"] = parts[None] @ rows
             if self.config.alpha < 1:
                 (own,) = self.encode(content)
-                kept["embedding"] = torch.lerp(
-                    own.tensors["embedding"], kept["embedding"], self.config.alpha
+                inputs["embedding"] = torch.lerp(
+                    own.tensors["embedding"], inputs["embedding"], self.config.alpha
                 )
-        return kept
+        return inputs
 
     def _paint(self, content: Tensor, kept: Mapping[str, Tensor], seed: int) -> Tensor:
-        """A picture (1, 3, H, W) of any size through the graph."""
+        """Run the graph on a content image (1, 3, H, W) of any size."""
         height, width = (side * self.facts["factor"] for side in content.shape[-2:])
         photo = pad_to(content.cpu().float(), self.facts["multiple"], self.facts["smallest"])
         feeds = self._feeds(photo.shape[-2:], {"content": photo, **kept}, seed)
@@ -180,7 +181,11 @@ class Exported(Method):
     def _feeds(
         self, size: Sequence[int], kept: Mapping[str, Tensor], seed: int
     ) -> dict[str, Tensor]:
-        """Everything that the graph takes, for a picture of a size."""
+        """Return all inputs of the graph, for a height and width.
+
+        Raises:
+            WeightsError: The graph has inputs that this version does not know.
+        """
         feeds = dict(kept)
         if "noise" in self.facts:
             chance = torch.Generator().manual_seed(seed)
@@ -194,7 +199,7 @@ class Exported(Method):
 
 
 def _run(graph: Any, feeds: Mapping[str, Tensor]) -> Tensor:
-    """The only output of a graph."""
+    """Run a graph and return its only output."""
     arrays = {name: np.ascontiguousarray(one.numpy()) for name, one in feeds.items()}
     (found,) = graph.run(None, arrays)
     return torch.from_numpy(found)

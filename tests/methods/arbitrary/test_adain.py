@@ -159,7 +159,7 @@ def test_only_the_decoder_learns():
 
 
 def test_it_learns_from_places_of_pictures():
-    with pytest.raises(InputError, match="give --style FOLDER"):
+    with pytest.raises(InputError, match="give a folder as `style`"):
         AdaIn.task(SMALL, [smooth(16, 16)], FLOAT32)
 
 
@@ -388,7 +388,7 @@ def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
 
 def test_what_a_model_cannot_be(saved):
     path = str(saved[1])
-    with pytest.raises(InputError, match="is a model for 'stylize --method', not for 'stylize'"):
+    with pytest.raises(InputError, match="is a model for 'stylize' as `method`, not for 'stylize'"):
         stylize.stylize(Image(smooth(20, 20)), path)
     with pytest.raises(InputError, match=r"style_weight was settled.*change alpha, statistics"):
         stylize.get_method(path, Ability.STYLIZE, settings={"style_weight": "3"})

@@ -169,7 +169,7 @@ def test_a_sample_shows_the_photo_the_painting_and_the_result():
 
 
 def test_what_it_cannot_learn_from():
-    with pytest.raises(InputError, match="give --style FOLDER"):
+    with pytest.raises(InputError, match="give a folder as `style`"):
         MetaNetwork.task(SMALL, [smooth()], FLOAT32)
     with pytest.raises(InputError, match="does not learn: train the one that writes it"):
         MetaNetwork.task(dataclasses.replace(SMALL, generated=True), [], FLOAT32)

@@ -170,7 +170,7 @@ def test_only_the_two_networks_learn():
 
 
 def test_it_learns_from_places_of_pictures():
-    with pytest.raises(InputError, match="give --style FOLDER"):
+    with pytest.raises(InputError, match="give a folder as `style`"):
         StylePrediction.task(SMALL, [smooth(16, 16)], FLOAT32)
 
 

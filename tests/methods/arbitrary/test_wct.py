@@ -131,9 +131,9 @@ def test_a_sample_shows_the_photo_and_what_each_decoder_makes_of_it():
 
 
 def test_it_learns_from_photographs_alone(photos, tmp_path):
-    with pytest.raises(InputError, match="wct learns from photographs alone"):
+    with pytest.raises(InputError, match="wct learns from photographs alone: leave out `style`"):
         Wct.task(WctConfig(), [smooth(16, 16)], FLOAT32)
-    with pytest.raises(InputError, match="wct learns from photographs alone"):
+    with pytest.raises(InputError, match="wct learns from photographs alone: leave out `style`"):
         learning.train("wct", tmp_path / "x.safetensors", content=photos, style=str(photos))
 
 

@@ -145,7 +145,7 @@ def test_a_sample_shows_a_photo_in_the_first_styles(paintings):
 
 
 def test_no_painting_is_refused():
-    with pytest.raises(InputError, match="give a --style for each"):
+    with pytest.raises(InputError, match="give a `style` for each"):
         Cin.task(SMALL, [], FLOAT32)
 
 

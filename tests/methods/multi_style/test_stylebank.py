@@ -202,7 +202,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_bit(paintings, photos, tmp_pat
 
 
 def test_no_painting_is_refused():
-    with pytest.raises(InputError, match="stylebank learns paintings: give a --style for each"):
+    with pytest.raises(InputError, match="stylebank learns paintings: give a `style` for each"):
         StyleBank.task(SMALL, [], FLOAT32)
 
 

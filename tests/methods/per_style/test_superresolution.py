@@ -310,7 +310,7 @@ def test_wrong_names_are_refused():
 
 
 def test_it_learns_no_style():
-    with pytest.raises(InputError, match="learns from photos alone"):
+    with pytest.raises(InputError, match="learns from photos alone: leave out `style`"):
         SuperResolution.task(SMALL, [torch.rand(1, 3, 8, 8)], FLOAT32)
 
 

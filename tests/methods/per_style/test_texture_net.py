@@ -312,7 +312,7 @@ def test_learns_to_stylize(gravel, photo):
 
 
 def test_one_style_only():
-    with pytest.raises(InputError, match="learns one style, not 2"):
+    with pytest.raises(InputError, match="learns one style, not 2: give one `style`"):
         TextureNet.task(SMALL, [torch.rand(1, 3, 64, 64)] * 2, CPU)
 
 

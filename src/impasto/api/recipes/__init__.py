@@ -1,4 +1,4 @@
-"""Recipes: how each network is trained, by preset, in small TOML files, one for each method."""
+"""Recipes: the hyperparameters of the training of each network, by preset, as TOML files."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PRESETS = method_config.PRESETS[1:]
 
 @dataclass(frozen=True)
 class Cut:
-    """How the images that a network learns from are drawn and cropped.
+    """Hyperparameters of the crops of training images.
 
     Attributes:
-        crop: Side of the square, in pixels.
+        crop: Side of the square crops, in pixels.
         zoom: See :class:`impasto.training.data.Source`.
-        flip: Whether half of the squares are mirrored.
-        style_steps: Number of training steps in a row that get the same style images, k in
+        flip: Whether half of the crops are mirrored.
+        style_steps: Number of successive training steps with the same style images, k in
             algorithm 1 of Shen et al., CVPR 2018; 1 draws new ones for every step.
     """
 
@@ -40,7 +40,7 @@ class Cut:
     style_steps: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what makes no square."""
+        """Raise :class:`InputError` for values out of range."""
         if self.crop < 16:
             raise InputError(f"crop is {self.crop}: it must be 16 pixels or more")
         if not self.zoom >= 1:
@@ -51,13 +51,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All numbers of a training.
+    """All hyperparameters of a training.
 
     Attributes:
-        method: What is trained.
-        plan: How long and how fast.
-        cut: What it sees of the pictures.
-        config: The numbers of the method.
+        method: Name of the method.
+        plan: Number of steps, batch size, learning rate and the like.
+        cut: Crops of the training images.
+        config: Config of the method.
     """
 
     method: str
@@ -66,7 +66,10 @@ class Recipe:
     config: Any
 
     def change(self, settings: Mapping[str, Any]) -> Recipe:
-        """The recipe with some numbers replaced, by the names of the fields of its parts.
+        """Return the recipe with some fields of its plan, its crops or its config replaced.
+
+        Args:
+            settings: New values by the names of the fields, as text or as values.
 
         Raises:
             InputError: No part has such a field, or its value cannot be read.
@@ -83,7 +86,7 @@ class Recipe:
         return dataclasses.replace(self, **parts)
 
     def numbers(self) -> dict[str, Any]:
-        """The plan and the cut as a model's card keeps them."""
+        """Return the plan and the crops as dictionaries, for the metadata of a model."""
         return {"plan": dataclasses.asdict(self.plan), "cut": dataclasses.asdict(self.cut)}
 
 
@@ -92,36 +95,37 @@ def _has(part: Any, key: str) -> bool:
 
 
 def load(name: str, preset: str = "default") -> Recipe:
-    """A recipe by the name of a method, or from a TOML file.
+    """Load a recipe by the name of a method, or from a TOML file.
 
     The file has a line ``method = "johnson"`` and the tables ``[plan]``, ``[cut]`` and
-    ``[config]``, each with fields of :class:`~impasto.training.plan.Plan`, :class:`Cut` and the
-    method's config. What it leaves out keeps its default.
+    ``[config]``, with fields of :class:`~impasto.training.plan.Plan`, :class:`Cut` and the method's
+    config. Fields that it leaves out have their defaults.
 
-    Tables such as ``[paper.plan]`` take the place of ``[plan]`` and ``[cut]`` where that preset is
-    chosen. For a preset without them, a recipe of the package keeps its plan and cut; a file of
-    one's own changes those that the method's recipe has for this preset.
+    For the preset ``paper``, tables ``[paper.plan]`` and ``[paper.cut]`` replace ``[plan]`` and
+    ``[cut]``; likewise for ``authors``. If there are none for a preset, a recipe of the package
+    uses ``[plan]`` and ``[cut]`` for it; those of a user's file change the ones that the package's
+    recipe has for that preset.
 
     Args:
         name: ``johnson``, or a path that ends in ``.toml``.
-        preset: ``default``, ``paper`` or ``authors``: of the plan, the cut and the method's config,
-            which the recipe's own ``[config]`` then changes.
+        preset: ``default``, ``paper`` or ``authors``: of the plan, the crops and the method's
+            config; ``[config]`` of the recipe then changes the latter.
 
     Raises:
         InputError: There is no such recipe, or it cannot be read.
     """
     path = Path(name) if name.endswith(".toml") else _own(name)
-    told = _read(path)
-    method = str(told.pop("method", name))
+    content = _read(path)
+    method = str(content.pop("method", name))
     entry = get(method, Ability.TRAIN)
     parts = {
         "plan": Plan(),
         "cut": Cut(),
         "config": method_config.preset(entry.build.Config, preset),
     }
-    for tables in _tables(told, preset, path, method):
-        for table, numbers in tables.items():
-            fixed = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
+    for tables in _tables(content, preset, path, method):
+        for table, values in tables.items():
+            fixed = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
             parts[table] = method_config.change(parts[table], fixed)
     return Recipe(method, **parts)
 
@@ -130,7 +134,7 @@ Tables = dict[str, dict[str, Any]]
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return a recipe file, its tables checked by name."""
+    """Read a recipe file, and check the names of its tables."""
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -148,7 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _tables(told: dict[str, Any], preset: str, path: Path, method: str) -> list[Tables]:
-    """Return the tables of a recipe that count for a preset, the later over the earlier."""
+    """Return the tables of a recipe for a preset; later ones replace fields of earlier ones."""
     plain = {name: told[name] for name in _TABLES if name in told}
     if preset in told:
         return [told[preset], {key: plain[key] for key in ("config",) if key in plain}]

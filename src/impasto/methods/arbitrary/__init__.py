@@ -1,1 +1,1 @@
-"""One network, any style: the painting's statistics are given to the photo's features."""
+"""Methods with one network for any style, which is given as a style image."""

@@ -1,8 +1,8 @@
-"""Huang and Belongie: a photo's features get the means and deviations of a painting's.
+"""Style transfer with adaptive instance normalisation (AdaIN).
 
-"Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", ICCV 2017. A fixed
-VGG-19 encodes both pictures, equation 8 aligns the photo's features with the painting's, and a
-decoder, the only thing that is learned, makes a picture of the result.
+Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+ICCV 2017. A fixed VGG-19 encodes both images; equation 8 gives the content features the mean and
+deviation of the style features; a decoder, the only trained part, makes an image of the result.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from impasto.training.task import Batch, Task
 
 @dataclass(frozen=True, kw_only=True)
 class AdaInConfig(AnyStyleConfig):
-    """Numbers of the network, of what it does with a style, and of its loss.
+    """Hyperparameters of the network, of its use, and of its loss.
 
     Attributes:
-        alpha: 1 is the full style, 0 the photo as the decoder gives it back (equation 14).
-        statistics: Where a mask is given, which of the photo's positions μ(x) and σ(x) are of: the
-            ``whole`` photo, or each ``region`` alone. A region of a few positions has no
-            statistics to speak of.
-        layer: Where features are aligned: ``relu1_1`` to ``relu4_1``.
+        alpha: Strength of the style: 1 is the full style, 0 the content image as the decoder
+            reconstructs it (equation 14).
+        statistics: Where masks are given, what μ(x) and σ(x) are computed over: the ``whole``
+            content image, or each ``region`` alone, which is unreliable for small regions.
+        layer: Layer whose features are aligned: ``relu1_1`` to ``relu4_1``.
         style_weight: λ of equation 11.
         losses: The style loss as text, see :mod:`impasto.losses.terms`; ``moments`` is equation 13.
-        reconstruct: The share of the steps, from the first on, that learn to give pictures back.
-        rehearse: Afterwards every so manieth step does so again; 0 for none.
-        pixel_weight: Of the squared error of pixels in these steps, beside that of features.
+        reconstruct: Fraction of the steps, the first ones, that train only reconstruction.
+        rehearse: Period of further reconstruction steps after that: every n-th step; 0 for none.
+        pixel_weight: Weight of the squared error of pixels against features in these steps.
     """
 
     alpha: float = 1.0  # authors' code
@@ -63,14 +63,14 @@ class AdaInConfig(AnyStyleConfig):
     layer: str = "relu4_1"  # section 6.1
     style_weight: float = 8.0
     losses: str = "moments"
-    # Ours, with the units: in the same 25 minutes the distance to the style fell to 0.31 of the
-    # photo's instead of 0.47, with edges instead of grey shapes.
+    # Ours, together with ``units``: after 25 minutes of training the style loss is 0.31 of the
+    # content image's instead of 0.47, and edges are sharp.
     reconstruct: float = 0.35
     rehearse: int = 4
     pixel_weight: float = 20.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         for name in ("alpha", "reconstruct"):
             if not 0 <= getattr(self, name) <= 1:
@@ -83,7 +83,7 @@ class AdaInConfig(AnyStyleConfig):
 
     @staticmethod
     def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, of one older than ``losses`` in today's form."""
+        """Return the fields of a model file, translated if it has no field ``losses``."""
         new = dict(values)
         kind, summed = new.pop("style_loss", "moments"), new.pop("style_sum", False)
         text = "moments(reduction=sum)" if summed and kind == "moments" else kind
@@ -91,7 +91,7 @@ class AdaInConfig(AnyStyleConfig):
 
     @classmethod
     def paper(cls) -> AdaInConfig:
-        """Sections 6 and 7 of the paper, with VGG-19 normalised as the authors' is."""
+        """Return the config of sections 6 and 7, with the authors' normalised VGG-19."""
         return cls(
             flavor="normalised",
             units="none",
@@ -103,7 +103,7 @@ class AdaInConfig(AnyStyleConfig):
 
     @classmethod
     def authors(cls) -> AdaInConfig:
-        """The defaults of AdaIN-style: the paper's, with the style loss summed over channels."""
+        """Return the defaults of the authors' code, AdaIN-style, which sums over channels."""
         return cls(
             flavor="normalised",
             units="none",
@@ -116,12 +116,12 @@ class AdaInConfig(AnyStyleConfig):
 
 
 class DecodersTask(SampleTask):
-    """Teaches decoders to read the features of a fixed encoder.
+    """Base class of tasks that train decoders for the features of a fixed encoder.
 
     Args:
         config: Of the method.
         module: The decoders.
-        runtime: Where the encoder runs.
+        runtime: Device and number format of the encoder.
     """
 
     module: Decoders
@@ -132,16 +132,12 @@ class DecodersTask(SampleTask):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder, in the units of the decoders: made late, as weights may be read in first."""
+        """Return the encoder, built on first use since a checkpoint may change the units."""
         return self.module.encoder(self.config, self._runtime)
 
 
 class AdaInTask(DecodersTask, PaintingTask):
-    """Equations 9 to 13: t = AdaIN(f(c), f(s)), and a decoder g that makes a picture of it.
-
-    The network learns in two ways. In the first steps, and in some of the later ones, it gives back
-    pictures of both kinds; in the others it paints.
-    """
+    """The training of equations 9 to 13, with steps of reconstruction, see :class:`AdaInConfig`."""
 
     config: AdaInConfig
 
@@ -150,7 +146,7 @@ class AdaInTask(DecodersTask, PaintingTask):
         self.layers, self.terms = up_to(config.layer), parse(config.losses)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Content and style of what is painted, or how well pictures are given back."""
+        """Compute the content and style losses, or the reconstruction loss, of a batch."""
         content, style = batch["content"], batch["style"]
         self.remember(batch["content"], batch["style"])
         if self._gives_back(batch):
@@ -163,7 +159,7 @@ class AdaInTask(DecodersTask, PaintingTask):
         return begins or (every > 0 and batch.step % every == every - 1)
 
     def _reconstruction(self, module: nn.Module, pictures: Tensor) -> Mapping[str, Tensor]:
-        """Without any style: g(f(x)) is x, in pixels and in the features of all layers."""
+        """Compare g(f(x)) with x: the pixels, and the features of all layers."""
         with torch.no_grad():
             wanted = self.encoder(pictures, self.layers)
         made = module(wanted[self.config.layer], self.config.layer)
@@ -188,7 +184,7 @@ class AdaInTask(DecodersTask, PaintingTask):
         return with_shift(objective(made), made, batch)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
-        """By AdaIN and the decoder."""
+        """Paint a content image (1, 3, H, W) by AdaIN and the decoder."""
         layer = self.config.layer
         content, style = (self.encoder(one, [layer])[layer] for one in (photo, painting))
         painted: Tensor = module(adain(content, *moments(style)), layer)
@@ -196,7 +192,7 @@ class AdaInTask(DecodersTask, PaintingTask):
 
 
 class _Whole(nn.Module):
-    """Both encoders, equations 8 and 14, and the decoder."""
+    """The whole method as one module: encoder, equations 8 and 14, decoder."""
 
     def __init__(self, encoder: Encoder, decoders: Decoders, layer: str) -> None:
         super().__init__()
@@ -222,27 +218,27 @@ class _Whole(nn.Module):
     abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.EXPORT,
 )
 class AdaIn(AnyStyleMethod):
-    """Encoder, equation 8, decoder."""
+    """Style transfer for any style: encoder, AdaIN (equation 8), decoder."""
 
     Config = AdaInConfig
     config: AdaInConfig
-    multiple = 8  # three poolings lie before relu4_1
+    multiple = 8  # three poolings before relu4_1
     adjustable = ("alpha", "statistics")
 
     @classmethod
     def network(cls, config: AdaInConfig) -> Decoders:
-        """The decoder of section 6.1."""
+        """Return the decoder of section 6.1."""
         return Decoders([config.layer], config.upsampling)
 
     @classmethod
     def task(cls, config: AdaInConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The loss of section 6.2 with photos and paintings."""
+        """Return the training task with the loss of section 6.2."""
         if styles:
-            raise InputError("adain learns from many paintings: give --style FOLDER")
+            raise InputError("adain learns from many paintings: give a folder as `style`")
         return AdaInTask(config, runtime)
 
     def encode(self, picture: Tensor) -> Style:
-        """μ(y) and σ(y) of a painting's features, (1, C) each: all that is kept of it."""
+        """Compute μ(y) and σ(y) of the features of a style image, (1, C) each."""
         layer, picture = self.config.layer, self.enlarged(picture)
         found = tiled_moments(self.encoder, picture, [layer], self.runtime)
         mean, std = (part * self.units(layer) for part in found[layer])
@@ -258,7 +254,7 @@ class AdaIn(AnyStyleMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """Equation 14, and 15 for several parts: decode a weighted sum of aligned features."""
+        """Decode the aligned features: equation 14, and 15 for a blend of styles."""
         height, width = content.shape[-2:]
         photo = self.padded(content)
         if regions:
@@ -268,7 +264,7 @@ class AdaIn(AnyStyleMethod):
         return self.done(painted[..., :height, :width].clamp(0, 1), callback)
 
     def _transfer(self, style: Style, photo: Tensor) -> Tensor:
-        """Equation 14; of several paintings the weighted sum of their statistics, equation 15."""
+        """Paint a padded image: equation 14, with the weighted mean of the parts' statistics."""
         (x,) = self.features(photo, [self.config.layer])  # (1, C, h, w)
         weights = style.expect(self.name).shares().to(self.runtime.device)
         parts = [torch.stack(self._painting(part)) for part in style]  # (2, 1, C) each
@@ -277,23 +273,23 @@ class AdaIn(AnyStyleMethod):
         return self.decode(target, self.config.layer)
 
     def _in_regions(self, photo: Tensor, style: Style, regions: Sequence[Tensor]) -> Tensor:
-        """Equation 15 with a weight for each position."""
+        """Paint a padded image by equation 15, with a weight for each position and part."""
         (x,) = self.features(photo, [self.config.layer])
-        shares = self.shares(style, regions, *x.shape[-2:])
-        target = (1 - torch.stack(shares).sum(0)) * x  # what no region covers
-        for part, share in zip(style, shares, strict=True):
-            guide = share if self.config.statistics == "region" else None
-            target = target + share * adain(x, *self._painting(part), guide=guide)
+        weights = self.shares(style, regions, *x.shape[-2:])
+        target = (1 - torch.stack(weights).sum(0)) * x  # unchanged outside all regions
+        for part, weight in zip(style, weights, strict=True):
+            guide = weight if self.config.statistics == "region" else None
+            target = target + weight * adain(x, *self._painting(part), guide=guide)
         return self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
 
     def _painting(self, part: Part) -> tuple[Tensor, Tensor]:
-        """The statistics of a painting in the units of the decoder, (1, C) each."""
+        """Return the statistics of a part in the units of the decoder, (1, C) each."""
         units = self.units(self.config.layer)
         mean, std = (part.tensors[name].to(units) / units for name in ("mean", "std"))
         return mean, std
 
     def graphs(self) -> Sequence[Graph]:
-        """All of it in one graph, for one painting; regions and blends are left out."""
+        """Return the whole method as one graph, for one style image, without regions or blends."""
         smallest = 2 * self.multiple
         inputs = (
             picture("content", self.multiple, smallest),

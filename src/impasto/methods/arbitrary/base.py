@@ -1,4 +1,4 @@
-"""What all any-style methods share: a fixed encoder, learned decoders, and styles with shares."""
+"""Base classes of methods with a fixed encoder and trained decoders, which paint in any style."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
 STATISTICS = ("whole", "region")
 
-_CHANNELS = 400  # at full size, that a whole pass takes the room of, measured
-_MEASURED = 192  # short side of the pictures that the units are measured on
+_CHANNELS = 400  # peak memory of a pass, in channels at full resolution; measured
+_MEASURED = 192  # short side in pixels of the photos that the units are measured on
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnyStyleConfig:
-    """Numbers of the encoder.
+    """Hyperparameters of the encoder and the decoders.
 
     Attributes:
-        flavor: Of the VGG-19.
-        weights: Of the VGG-19: a name or a file; ``none`` is the default.
-        pooling: Of the VGG-19: ``max`` or ``average``.
-        padding: Of the VGG-19: ``reflect``, ``zeros``, ``replicate`` or ``circular``.
-        units: What features are measured in: ``rms`` for the root mean square of each channel over
-            the package's photos, or ``none`` for the flavour's own numbers.
+        flavor: Preprocessing of the VGG-19: ``caffe``, ``torchvision`` or ``normalised``.
+        weights: Weights of the VGG-19: a name or a file; ``none`` is the default.
+        pooling: Pooling of the VGG-19: ``max`` or ``average``.
+        padding: Padding of the VGG-19: ``reflect``, ``zeros``, ``replicate`` or ``circular``.
+        units: Scaling of features: ``rms`` divides each channel by its root mean square over the
+            package's photos, ``none`` leaves features as they are.
         upsampling: Of the decoders: ``nearest`` as in the papers, or ``bilinear``.
     """
 
     flavor: str = "caffe"
     weights: str | None = None
     pooling: str = "max"
-    padding: str = "reflect"  # of the authors' vgg_normalised
-    units: str = "rms"  # ours: all channels count alike
+    padding: str = "reflect"  # as in the authors' vgg_normalised
+    units: str = "rms"  # ours: all channels have the same weight
     upsampling: str = "nearest"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no encoder."""
+        """Raise :class:`InputError` for unknown values."""
         self.check_words(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
 
     def check_words(self, **known: Iterable[str]) -> None:
-        """Refuse a field, by its name, that is none of the words known for it."""
+        """Raise :class:`InputError` for a field that is none of the values known for its name."""
         for name, words in known.items():
             if getattr(self, name) not in words:
                 found = getattr(self, name)
@@ -62,12 +62,12 @@ class AnyStyleConfig:
 
 
 class Decoders(nn.Module):
-    """What a model of an any-style method holds: decoders, and the units of what they read.
+    """Decoders of features of one or more layers, and the units of these features.
 
-    The encoder is not in it: it comes with the package and is never changed.
+    The encoder is no part of it: it ships with the package and is not trained.
 
     Args:
-        layers: Where decoders begin.
+        layers: Layers whose features are decoded, one decoder for each.
         upsampling: See :class:`~impasto.nn.decoder.Decoder`.
     """
 
@@ -77,23 +77,23 @@ class Decoders(nn.Module):
         self.scales = Scales(up_to(max(layers)))
 
     def forward(self, features: Tensor, layer: str) -> Tensor:
-        """Features of a layer (B, C, h, w) to pictures (B, 3, H, W), about [0, 1]."""
+        """Decode features of a layer (B, C, h, w) to images (B, 3, H, W), about [0, 1]."""
         picture: Tensor = self.decoders[layer](features)
         return picture
 
     def take_over(self, other: Decoders) -> None:
-        """Let all decoders begin with the weights of the only one of another network."""
+        """Initialise all decoders from the only decoder of another network."""
         (donor,) = other.decoders.values()
         for decoder in self.decoders.values():
             assert isinstance(decoder, Decoder) and isinstance(donor, Decoder)  # noqa: PT018
             decoder.take_over(donor)
 
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
-        """The encoder whose features these decoders read."""
+        """Return the encoder whose features these decoders read."""
         return self.scales.applied_to(_plain(*self._options(config))).place(runtime)
 
     def measure(self, config: AnyStyleConfig, runtime: Runtime) -> None:
-        """Begin a training: measure the units, if the config asks for any."""
+        """Measure the units before training, if the config has ``units="rms"``."""
         if config.units == "rms":
             self.scales.load_state_dict(_measured(*self._options(config), runtime.device))
 
@@ -117,7 +117,7 @@ def _measured(
     depth: str,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """The units of an encoder on the package's photos, in float32 on every machine."""
+    """Return the units of an encoder, measured on the package's photos in float32."""
     scales = Scales(up_to(depth))
     exact = Runtime(device, torch.float32)
     encoder = _plain(flavor, weights, pooling, padding, depth).place(exact)
@@ -127,7 +127,7 @@ def _measured(
 
 
 def up_to(layer: str) -> tuple[str, ...]:
-    """The first layers of all blocks up to one of them.
+    """Return the first layers of all blocks up to that of ``layer``.
 
     Example:
         >>> up_to("relu3_1")
@@ -137,11 +137,11 @@ def up_to(layer: str) -> tuple[str, ...]:
 
 
 class AnyStyleMethod(NetworkMethod):
-    """A method whose network paints in any style: encoder, alignment of features, decoder.
+    """Base class of methods that encode, align features with those of any style, and decode.
 
     Attributes:
         module: The decoders.
-        adjustable: Numbers of the config that may be changed without learning anew.
+        adjustable: Names of hyperparameters that can be changed after training.
     """
 
     kind = "any"
@@ -151,23 +151,23 @@ class AnyStyleMethod(NetworkMethod):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder in the units of the model's decoders."""
+        """Return the encoder, with features in the units of the decoders."""
         return self.module.encoder(self.config, self.runtime)
 
     @torch.no_grad()
     def features(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Features of a picture (1, 3, H, W) at some layers, (1, C, h, w) each, in float32."""
+        """Compute features of an image (1, 3, H, W) at some layers, (1, C, h, w), in float32."""
         return [found.float() for found in self.encoded(picture, layers)]
 
     @torch.no_grad()
     def encoded(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """The same in the runtime's format."""
+        """Compute features as :meth:`features` does, but in the runtime's number format."""
         found = self.encoder(picture.to(self.runtime.device), layers)
         return [found[layer] for layer in layers]
 
     @torch.no_grad()
     def decode(self, features: Tensor, layer: str) -> Tensor:
-        """A picture (1, 3, H, W) from features, in the runtime's format; not clamped."""
+        """Decode features to an image (1, 3, H, W) in the runtime's number format, not clamped."""
         features = features.contiguous(memory_format=torch.channels_last)
         dtype = self.runtime.dtype
         with torch.autocast(self.runtime.device.type, dtype, enabled=dtype is not torch.float32):
@@ -182,39 +182,41 @@ class AnyStyleMethod(NetworkMethod):
 
     @cached_property
     def bytes_each(self) -> int:
-        """Number of bytes that a whole pass takes for each pixel."""
+        """Return the number of bytes that a pass on a whole image takes for each pixel."""
         return _CHANNELS * self.runtime.dtype.itemsize
 
     def units(self, layer: str) -> Tensor:
-        """What one is in the features of a layer, (C,): a Style is kept in the encoder's numbers.
+        """Return the unit of each channel of a layer, (C,).
 
-        So it suits every model with this encoder, whatever units that measures in.
+        A style holds features of the plain encoder, so that it fits every model with this encoder,
+        whatever its units. Divided by these, they are in the units of the decoders.
         """
         return self.module.scales.get_buffer(layer)
 
     def padded(self, picture: Tensor) -> Tensor:
-        """A picture or a mask (1, C, H, W) with a mirrored border that gives it whole features."""
+        """Pad an image or a mask (1, C, H, W) to multiples of :attr:`multiple`, by reflection."""
         return pad_to(picture.to(self.runtime.device), self.multiple, 2 * self.multiple)
 
     def enlarged(self, picture: Tensor) -> Tensor:
-        """A style picture (1, 3, H, W) that is large enough to have features at all."""
+        """Enlarge a style image (1, 3, H, W) that is too small for the encoder."""
         height, width = (max(side, 2 * self.multiple) for side in picture.shape[-2:])
         return Image(picture.cpu()).resized(height, width).rgb
 
     def shares(
         self, style: Style, regions: Sequence[Tensor], height: int, width: int
     ) -> list[Tensor]:
-        """How much of each part of a style goes where, at the resolution of a layer.
+        """Return the weight of each part of a style at each position of a layer.
 
         Args:
-            style: Of this method.
+            style: A style of this method.
             regions: A soft mask (1, 1, H, W) for each part, or none at all.
-            height: Of the layer, for the padded photo.
-            width: Of the layer, for the padded photo.
+            height: Of the layer's features, for the padded content image.
+            width: Of the layer's features, for the padded content image.
 
         Returns:
-            (1, 1, 1, 1) each with a sum of 1, or (1, 1, height, width) with the masks' own sum:
-            what no mask covers stays the photo.
+            Without regions (1, 1, 1, 1) each, with a sum of 1. With regions (1, 1, height, width)
+            each; at each position their sum is that of the masks, and the rest is the weight of
+            the content image.
 
         Raises:
             InputError: The weights are negative or all 0.
@@ -224,6 +226,6 @@ class AnyStyleMethod(NetworkMethod):
             return list(weights.view(-1, 1, 1, 1, 1))
         small = [F.interpolate(self.padded(r), (height, width), mode="area") for r in regions]
         covered = torch.stack(small).sum(0)
-        weighed = [weight * region for weight, region in zip(weights, small, strict=True)]
-        total = torch.stack(weighed).sum(0).clamp_min(1e-12)
-        return [region / total * covered for region in weighed]
+        weighted = [weight * region for weight, region in zip(weights, small, strict=True)]
+        total = torch.stack(weighted).sum(0).clamp_min(1e-12)
+        return [region / total * covered for region in weighted]

@@ -1,7 +1,8 @@
-"""Shen et al.: a meta network writes the weights of a transformation network for each painting.
+"""Style transfer with a meta network, which generates a transformation network for each style.
 
-"Neural Style Transfer via Meta Networks", CVPR 2018. VGG's moments of a painting become a hidden
-vector, and the hidden vector the weights of a network like Johnson's, small enough for a telephone.
+Shen et al., "Neural Style Transfer via Meta Networks", CVPR 2018. The means and deviations of a
+style image's VGG features are mapped to a hidden vector, and this to the weights of a network like
+Johnson's, small enough for a mobile phone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task
 
-_START = 256  # short side of the photos that a start from another network is fitted on
+_START = 256  # short side in pixels of the photos that another network's weights are fitted on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +46,27 @@ class MetaNetworkConfig(PerceptualConfig):
 
     Attributes:
         width: Channels of the first convolution of the generated network: 8, 16 or 32 in the paper.
-        blocks: Pairs of 3x3 convolutions in it.
-        shortcuts: Whether these are residual blocks: in the paper's table, not in the prototxt.
-        upsampling: ``bilinear``, ``nearest`` or ``transposed``, see the network's class.
-        unpadded: The pairs without padding inside a mirrored border.
-        affine: Whether a scale and a shift is generated for each norm too.
-        slice_width: Of the hidden vector, for each generated layer.
-        hidden_relu: Whether a ReLU follows the hidden vector: not in the authors' prototxt.
-        generated: Whether this is the model of one painting: a generated network alone.
-        style_layers: Whose moments tell of a painting, and where style is compared.
-        paintings: Number of style images of one step, in each process; the photos of a batch are
-            divided among them.
-        palette_weight: Of colours that the painting does not have, see
+        blocks: Number of pairs of 3x3 convolutions in it.
+        shortcuts: Whether these pairs are residual blocks, as in the paper's table, or plain, as
+            in the authors' prototxt.
+        upsampling: ``bilinear``, ``nearest`` or ``transposed``, see
+            :class:`~impasto.nn.generated.GeneratedNet`.
+        unpadded: Whether the pairs have no padding, and the image a reflected border instead.
+        affine: Whether the scale and shift of each normalisation are generated too.
+        slice_width: Number of elements of the hidden vector for each generated layer.
+        hidden_relu: Whether a ReLU follows the hidden vector; the authors' prototxt has none.
+        generated: Whether the model is a generated network for one style, without the meta network.
+        style_layers: Layers of the style loss, and of the moments that the meta network reads.
+        paintings: Number of style images of one step, in each process; the content images of a
+            batch are divided among them.
+        palette_weight: Weight of the loss on colours that the style image does not have, see
             :func:`impasto.losses.palette.palette_loss`.
     """
 
     width: int = 8
     blocks: int = 5
     shortcuts: bool = True
-    upsampling: str = "bilinear"  # no grid in flat parts
+    upsampling: str = "bilinear"  # no checkerboard pattern in flat areas
     unpadded: bool = False
     affine: bool = True  # ours
     slice_width: int = 128  # 1,792 in all
@@ -73,25 +76,25 @@ class MetaNetworkConfig(PerceptualConfig):
     palette_weight: float = 200.0  # ours, as for cin
 
     def __post_init__(self) -> None:
-        """Raise for what makes no network and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if min(self.width, self.slice_width, self.paintings) < 1 or self.blocks < 0:
             raise InputError("width, slice_width, paintings must be 1 or more, blocks 0 or more")
-        self.reader  # noqa: B018 (refuses to read nothing)
+        self.reader  # noqa: B018 (its constructor checks the layers)
 
     @property
     def reader(self) -> Reader:
-        """What the meta network is told of a painting."""
+        """Return the reader of the moments that are the meta network's input."""
         return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
 
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
-        """The paper's text and table; of the loss, what the authors' prototxt says."""
+        """Return the config of the paper, with the loss of the authors' prototxt."""
         return dataclasses.replace(cls.authors(), shortcuts=True)
 
     @classmethod
     def authors(cls) -> MetaNetworkConfig:
-        """The authors' released prototxt."""
+        """Return the config of the authors' released prototxt."""
         return cls(
             shortcuts=False,
             upsampling="transposed",
@@ -101,10 +104,10 @@ class MetaNetworkConfig(PerceptualConfig):
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             paintings=1,
             content_layer="relu3_3",
-            style_weight=4 * 250.0,  # 250 a layer
-            losses="0.5 moments",  # the mean over means and deviations together
-            # 10 of the mean over the values, on pixels of 0 to 255, of a batch of 8 crops of 256;
-            # here of the sum, on pixels of 0 to 1
+            style_weight=4 * 250.0,  # 250 for each layer
+            losses="0.5 moments",  # theirs is one mean over means and deviations
+            # their weight is 10 for the mean over pixels in [0, 255], on 8 crops of 256x256;
+            # ours is for the sum over pixels in [0, 1]
             tv_weight=10 * 255**2 / (8 * 3 * 256**2),
             relative=False,
             palette_weight=0.0,
@@ -112,11 +115,13 @@ class MetaNetworkConfig(PerceptualConfig):
 
 
 class MetaNetworkTask(PaintingTask):
-    """Each painting of a batch gets a network, which paints some of its photos.
+    """The training task: a network is generated for each style image of a batch.
+
+    Each of these networks paints some content images of the batch.
 
     Args:
         config: Of the method.
-        runtime: Where the encoder runs.
+        runtime: Device and number format of the encoder.
     """
 
     module: MetaNet
@@ -127,7 +132,7 @@ class MetaNetworkTask(PaintingTask):
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Content of the photos, and the style of the painting that each of them drew."""
+        """Compute content, style and palette losses of each content image and its style image."""
         self.remember(batch["content"], batch["style"])
         photos = batch["content"]
         count, each = _divided(len(photos), self.config.paintings, batch.shift is not None)
@@ -143,18 +148,18 @@ class MetaNetworkTask(PaintingTask):
         return with_palette(losses, painted, palette, self.config.palette_weight)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
-        """The network of the painting, written and used."""
+        """Paint a content image with the network that is generated for the style image."""
         painted: Tensor = module(photo, self.config.reader.read(self.encoder, painting))
         return painted
 
 
 def _divided(photos: int, paintings: int, pairs: bool) -> tuple[int, int]:
-    """Return how many paintings a step has, and how many photos each of them gets.
+    """Return the number of style images of a step, and of content images for each of them.
 
     Args:
-        photos: Of the batch.
-        paintings: At most.
-        pairs: Whether every two photos belong together and need the same painting.
+        photos: Number of content images of the batch.
+        paintings: Most style images of a step.
+        pairs: Whether every two content images are a pair that needs the same style image.
 
     Example:
         >>> _divided(8, 4, True), _divided(6, 4, True), _divided(6, 4, False), _divided(1, 4, True)
@@ -177,8 +182,8 @@ def _base(config: MetaNetworkConfig) -> GeneratedNet:
 
 
 def _meta(config: MetaNetworkConfig) -> MetaNet:
-    numbers = config.reader.numbers
-    return MetaNet(_base(config), numbers, slice_width=config.slice_width, relu=config.hidden_relu)
+    inputs = config.reader.numbers
+    return MetaNet(_base(config), inputs, slice_width=config.slice_width, relu=config.hidden_relu)
 
 
 @method(
@@ -195,7 +200,7 @@ def _meta(config: MetaNetworkConfig) -> MetaNet:
     abilities=Ability.STYLIZE | Ability.BLEND | Ability.TRAIN | Ability.EXPORT,
 )
 class MetaNetwork(NetworkMethod):
-    """The meta network; or, as the model of one painting, a network that it has written."""
+    """The meta network; or a network that it has generated for one style."""
 
     Config = MetaNetworkConfig
     config: MetaNetworkConfig
@@ -204,29 +209,30 @@ class MetaNetwork(NetworkMethod):
 
     @classmethod
     def network(cls, config: MetaNetworkConfig) -> MetaNet | GeneratedNet:
-        """The meta network of section 3.2, or a generated network alone."""
+        """Return the meta network of section 3.2, or a generated network alone."""
         return _base(config) if config.generated else _meta(config)
 
     @classmethod
     def task(cls, config: MetaNetworkConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The loss with photos and paintings."""
+        """Return the training task."""
         if config.generated:
             raise InputError("a generated network does not learn: train the one that writes it")
         if styles:
-            raise InputError("meta-network learns from many paintings: give --style FOLDER")
+            raise InputError("meta-network learns from many paintings: give a folder as `style`")
         return MetaNetworkTask(config, runtime)
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
         self.kind = "style" if self.config.generated else "any"
         if isinstance(self.module, GeneratedNet):
-            self.smallest = max(SMALLEST, self.module.border + 1)  # of a mirrored border
+            self.smallest = max(SMALLEST, self.module.border + 1)  # for a reflected border
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
-        """From a model of this method, or from a network of one style as what all styles share.
+        """Initialise from a model of this method, or from a network for one style.
 
-        That is one that this method has written, or johnson's.
+        Such a network is a generated one or johnson's; its weights become the part of the
+        generated weights that all styles share.
         """
         assert isinstance(module, MetaNet)
         if other.method == cls.name:
@@ -240,13 +246,13 @@ class MetaNetwork(NetworkMethod):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Of the moments."""
+        """Return the encoder of the style images."""
         return self.config.reader.encoder(self.runtime)
 
     def encode(self, picture: Tensor) -> Style:
-        """The moments of a painting, (1, moments), as the encoder gives them.
+        """Compute the moments of a style image's features, (1, moments).
 
-        They belong to no training: every model of the same layers can paint with them.
+        They depend on the encoder only: every model with the same layers can paint with them.
         """
         if self.config.generated:
             raise InputError("this is the model of one painting: name it as the style")
@@ -254,10 +260,10 @@ class MetaNetwork(NetworkMethod):
         return Style(self.name, (Part({"moments": moments}),))
 
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
-        """The moments of a style's paintings, (P, moments), and their shares (1, P), a sum of 1."""
-        shares = style.shares()
+        """Return the moments of a style's parts, (P, moments), and their weights (1, P)."""
+        weights = style.shares()
         moments = self.config.reader.kept(style, "moments").to(self.runtime.device)
-        return moments, shares[None].to(self.runtime.device)
+        return moments, weights[None].to(self.runtime.device)
 
     def stylize(
         self,
@@ -268,24 +274,24 @@ class MetaNetwork(NetworkMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """Write the network of a style, and send the photo through it.
+        """Generate the network of a style, and paint the content image with it.
 
-        A blend of paintings is the sum of their hidden vectors, and so of their weights.
+        A blend is a weighted sum of hidden vectors, and so of the generated network weights.
         """
         style.expect(self.name)
         more = () if self.config.generated else self._paintings(style)
         return self.done(self.run(content, *more), callback)
 
     def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
-        """The network of a style as a model of its own, which needs neither VGG nor this one."""
+        """Return the generated network of a style as a model of its own."""
         if not isinstance(self.module, MetaNet):
             return super().specialized(style, name, card)
         network = self.module.network(*self._paintings(style.expect(self.name)))
-        numbers = {**dataclasses.asdict(self.config), "generated": True}
-        return Model(self.name, numbers, network.state_dict(), (name,), {**card, "kind": "style"})
+        config = {**dataclasses.asdict(self.config), "generated": True}
+        return Model(self.name, config, network.state_dict(), (name,), {**card, "kind": "style"})
 
     def graphs(self) -> Sequence[Graph]:
-        """A generated network."""
+        """Return the graph of a generated network; the meta network is not exported."""
         if not self.config.generated:
             raise InputError(
                 "meta-network itself is not exported, but the networks that it writes: "

@@ -1,4 +1,4 @@
-"""What VGG's channels tell of a painting: their means and deviations, at several layers."""
+"""Means and standard deviations of a style image's VGG features, as the input of a network."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from impasto.nn.vgg import (
     smallest_side,
 )
 
-_MEASURED = 192  # short side of the package's pictures
+_MEASURED = 192  # short side in pixels that the package's images are resized to
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Which numbers tell of a painting.
+    """Reads the statistics of style images.
 
     Attributes:
-        arch: Of the encoder, see :class:`~impasto.nn.vgg.Encoder`.
-        flavor: Of the encoder.
-        pooling: Of the encoder.
-        weights: Of the encoder.
-        layers: Whose statistics are taken.
+        arch: ``vgg19`` or ``vgg16``.
+        flavor: Preprocessing of the encoder, see :class:`~impasto.nn.vgg.Encoder`.
+        pooling: Pooling of the encoder.
+        weights: Weights of the encoder.
+        layers: Layers whose means and deviations are computed.
     """
 
     arch: str
@@ -49,7 +49,7 @@ class Reader:
     layers: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse to read nothing, or what is not there."""
+        """Raise :class:`InputError` for an unknown encoder or layer, or no layers at all."""
         if not self.layers:
             raise InputError("style_layers is empty: name layers such as relu1_1,relu2_1")
         if self.arch not in BLOCKS:
@@ -60,20 +60,20 @@ class Reader:
 
     @property
     def groups(self) -> list[int]:
-        """How many of them are means, and how many deviations, layer by layer."""
+        """Return the sizes of the groups: for each layer the number of means and of deviations."""
         return [WIDTHS[block_of(layer) - 1] for layer in self.layers for _ in range(2)]
 
     @property
     def numbers(self) -> int:
-        """How many there are: two for each channel, 1,920 for relu1_1 to relu4_1."""
+        """Return the number of statistics: two for each channel, 1,920 for relu1_1 to relu4_1."""
         return sum(self.groups)
 
     def encoder(self, runtime: Runtime, depth: str | None = None) -> Encoder:
-        """The encoder, in its place.
+        """Return the encoder on its device.
 
         Args:
-            runtime: Where it runs.
-            depth: The deepest layer that will be asked for; None is the deepest of its own.
+            runtime: Device and number format.
+            depth: Deepest layer that the encoder computes; None is the deepest of ``layers``.
         """
         if depth is None:
             depth = max(self.layers, key=lambda layer: (block_of(layer), layer))
@@ -84,14 +84,15 @@ class Reader:
 
     @torch.no_grad()
     def read(self, encoder: Encoder, pictures: Tensor, runtime: Runtime | None = None) -> Tensor:
-        """The statistics of pictures (B, 3, H, W): (B, numbers), in float32.
-
-        What is too small for the encoder is enlarged.
+        """Compute the statistics of images; images too small for the encoder are enlarged.
 
         Args:
-            encoder: Of :meth:`encoder`.
-            pictures: In [0, 1]; only one where there is a runtime.
-            runtime: Whose memory budget is kept: a larger picture is encoded in tiles.
+            encoder: See :meth:`encoder`.
+            pictures: (B, 3, H, W) in [0, 1]; B is 1 if there is a runtime.
+            runtime: An image that exceeds its memory budget is encoded in tiles; None is never.
+
+        Returns:
+            (B, numbers), float32.
         """
         least = max(map(smallest_side, self.layers))
         height, width = (max(side, least) for side in pictures.shape[-2:])
@@ -103,7 +104,11 @@ class Reader:
         return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
 
     def kept(self, style: Style, name: str) -> Tensor:
-        """The statistics of a style's parts, (P, numbers), by the name they are kept under.
+        """Return the statistics that are stored in a style's parts, (P, numbers).
+
+        Args:
+            style: Of P parts.
+            name: Name of the tensor in each part.
 
         Raises:
             InputError: They are of other layers.
@@ -115,12 +120,12 @@ class Reader:
 
 
 class Embedding(nn.Module):
-    """From a painting to its embedding in one module.
+    """A module that computes the embedding of a style image.
 
     Args:
-        encoder: Of the statistics; None where the predictor sees the image itself.
-        layers: Whose statistics are taken.
-        predictor: What makes embeddings of them.
+        encoder: Encoder of the statistics; None where the predictor reads the image itself.
+        layers: Layers whose statistics are computed.
+        predictor: Predicts embeddings from the statistics or the image.
     """
 
     def __init__(
@@ -130,29 +135,34 @@ class Embedding(nn.Module):
         self.encoder, self.layers, self.predictor = encoder, layers, predictor
 
     def forward(self, style: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, embedding)."""
+        """Compute the embeddings (B, E) of style images (B, 3, H, W) in [0, 1]."""
         if self.encoder is None:
             return self.predictor.embed(style)
         return self.predictor.embed(statistics(self.encoder(style, self.layers), self.layers))
 
 
 def statistics(features: Features, layers: Sequence[str]) -> Tensor:
-    """(B, C, h, w) each to (B, N): means, then deviations of a layer, then those of the next."""
+    """Compute the means and deviations of features, one layer after another.
+
+    Args:
+        features: (B, C, h, w) for each layer.
+        layers: Names of the layers, in order.
+
+    Returns:
+        (B, N): the C means of the first layer, its C deviations, those of the next, and so on.
+    """
     return torch.cat([part for layer in layers for part in moments(features[layer])], 1)
 
 
 @lru_cache(maxsize=4)
 def known(reader: Reader, device: torch.device) -> Tensor:
-    """The statistics of the package's photos and paintings and of their quarters, (P, numbers).
-
-    In float32 on every machine.
-    """
+    """Compute the statistics of :func:`known_images`, (P, numbers), in float32."""
     encoder = reader.encoder(Runtime(device, torch.float32))
     return torch.cat([reader.read(encoder, image.to(device)) for image in known_images()])
 
 
 def known_images() -> Iterator[Tensor]:
-    """Yield the package's photos and paintings and their quarters, (1, 3, H, W) each."""
+    """Yield the package's photos and paintings, and the quarters of each, (1, 3, H, W)."""
     for name in (*samples.PHOTOS, *samples.PAINTINGS):
         picture = with_short_side(samples.load(name).rgb, _MEASURED)
         height, width = (side // 2 for side in picture.shape[-2:])

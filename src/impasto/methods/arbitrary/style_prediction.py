@@ -1,10 +1,11 @@
-"""Ghiasi et al.: one network reads a painting, another paints with the norms that it predicts.
+"""Style transfer with predicted normalisation parameters, for any style.
 
-"Exploring the Structure of a Real-time, Arbitrary Neural Artistic Stylization Network", BMVC 2017.
-Dumoulin's network has a scale γ and a shift β for each channel and style. Here they are predicted,
-from the painting to an embedding of 100 numbers and from there to all γ and β, so that any painting
-is a style. The paper's predictor begins with an Inception network; ours begins with the means and
-deviations of the features that the loss compares, or is a small convolutional network.
+Ghiasi et al., "Exploring the Structure of a Real-time, Arbitrary Neural Artistic Stylization
+Network", BMVC 2017. Dumoulin's network (:mod:`impasto.methods.multi_style.cin`) learns a scale γ
+and a shift β for each channel and style. Here a second network predicts them from the style image,
+by way of an embedding of 100 elements. The paper's predictor begins with an Inception network; ours
+reads the means and deviations of the features that the loss compares, or is a small convolutional
+network.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from impasto.training.task import Batch, Task
 
 
 class StylePredictionTask(PaintingTask):
-    """Each photo of a batch gets a painting, whose norms are predicted and whose style is met.
+    """The training task: each content image of a batch is painted in a style of its own.
 
     Args:
         config: Of the method.
-        runtime: Where the encoder runs.
+        runtime: Device and number format of the encoder.
     """
 
     module: PredictionNet
@@ -58,7 +59,7 @@ class StylePredictionTask(PaintingTask):
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Content of the photos, and of each the style of its painting."""
+        """Compute content, style and palette losses of each content image and its style image."""
         photos, paintings = batch["content"], alike(batch, batch["style"])
         self.remember(batch["content"], batch["style"])
         every = self.config.identity
@@ -84,7 +85,7 @@ class StylePredictionTask(PaintingTask):
         return self.config.objective(style, photos)(painted), painted
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
-        """By the norms that are predicted from the painting."""
+        """Paint a content image with the parameters predicted from the style image."""
         read = self.config.reader.read
         seen = painting if self.sees_images else read(self.encoder, painting)
         painted: Tensor = module(photo, seen, torch.ones(1, 1, device=photo.device))
@@ -105,7 +106,7 @@ class StylePredictionTask(PaintingTask):
     abilities=Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.EXPORT,
 )
 class StylePrediction(NetworkMethod):
-    """Encoder, predictor, painter."""
+    """A network that paints in any style: encoder, predictor, transformation network."""
 
     Config = StylePredictionConfig
     config: StylePredictionConfig
@@ -115,7 +116,7 @@ class StylePrediction(NetworkMethod):
 
     @classmethod
     def network(cls, config: StylePredictionConfig) -> PredictionNet:
-        """The painter of the paper, and the predictor of its norms."""
+        """Return the transformation network and the predictor of its normalisation parameters."""
         return PredictionNet(
             config.reader.numbers,
             config.embedding,
@@ -129,17 +130,19 @@ class StylePrediction(NetworkMethod):
     def task(
         cls, config: StylePredictionConfig, styles: Sequence[Tensor], runtime: Runtime
     ) -> Task:
-        """The loss with photos and paintings."""
+        """Return the training task."""
         if styles:
-            raise InputError("style-prediction learns from many paintings: give --style FOLDER")
+            raise InputError(
+                "style-prediction learns from many paintings: give a folder as `style`"
+            )
         return StylePredictionTask(config, runtime)
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
-        """From a model of this method, or from one of johnson or cin.
+        """Initialise from a model of this method, of johnson or of cin.
 
-        Of these, the convolutions and the norms are taken over: at first every painting gets the
-        norms of johnson's style, or the mean of cin's.
+        From the latter two the convolutions are copied. The predictor then starts by giving every
+        style the normalisation parameters of johnson's style, or the mean of those of cin's.
         """
         if other.method == cls.name:
             super().start(module, other)
@@ -150,15 +153,15 @@ class StylePrediction(NetworkMethod):
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Whose statistics the predictor reads."""
+        """Return the encoder of the style images."""
         return self.config.reader.encoder(self.runtime)
 
     @torch.no_grad()
     def encode(self, picture: Tensor) -> Style:
-        """The statistics of a painting, (1, inputs), or its embedding where a CNN predicts it.
+        """Compute the statistics of a style image, (1, inputs), or its embedding by a CNN.
 
-        Statistics belong to no training: each model makes an embedding of its own of them. An
-        embedding belongs to the model that made it.
+        Statistics depend on the encoder only, and fit every model with the same layers. An
+        embedding fits only the model that has computed it.
         """
         predictor = self.module.predictor
         if isinstance(predictor, ImagePredictor):
@@ -170,7 +173,7 @@ class StylePrediction(NetworkMethod):
 
     @torch.no_grad()
     def embeddings(self, style: Style) -> Tensor:
-        """The embeddings of a style's parts, (P, embedding).
+        """Compute the embeddings of a style's parts, (P, embedding).
 
         Raises:
             InputError: The style is of another method, or of other layers.
@@ -178,7 +181,7 @@ class StylePrediction(NetworkMethod):
         return self.module.predictor.embed(self._seen(style))
 
     def _seen(self, style: Style) -> Tensor:
-        """What the predictor takes of a style's parts: (P, inputs), or (P, embedding) of a CNN.
+        """Return the predictor's input for a style's parts: (P, inputs), or (P, embedding).
 
         Raises:
             InputError: The style is of another method, of other layers, or of another model's CNN.
@@ -213,24 +216,25 @@ class StylePrediction(NetworkMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """One pass: a blend is a sum of embeddings, and each region has an embedding of its own.
+        """Paint a content image in one pass.
 
-        With ``alpha`` below 1 the photo's own embedding takes part in each of them.
+        A blend is a weighted sum of embeddings; with regions each region has an embedding of its
+        own. If ``alpha`` is below 1, each is blended with the embedding of the content image.
         """
         seen, alpha = self._seen(style), self.config.alpha  # (P, inputs)
-        shares = style.shares()  # (P,)
-        weights = torch.eye(len(shares)) if regions else shares[None]  # (P or 1, P)
+        blend = style.shares()  # (P,)
+        weights = torch.eye(len(blend)) if regions else blend[None]  # (P or 1, P)
         if alpha < 1:
             seen = torch.cat([seen, self._seen(self.encode(content))])  # (P + 1, inputs)
             own = torch.full((len(weights), 1), 1 - alpha)
             weights = torch.cat([alpha * weights, own], 1)  # (P or 1, P + 1)
         if not regions:
             return self.done(self.run(content, seen, weights), callback)
-        maps = pad_to(region_maps(shares, regions, content.shape[-2:]), self.multiple)
+        maps = pad_to(region_maps(blend, regions, content.shape[-2:]), self.multiple)
         return self.done(self.run(content, seen, weights, maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
-        """The predictor, then the painter; blends are sums of embeddings, regions are left out."""
+        """Return the predictor's graph, and that of the transformation network without regions."""
         layers, sees_images = self.config.style_layers, self.config.predictor == "cnn"
         least = SMALLEST if sees_images else max(SMALLEST, *map(smallest_side, layers))
         painting = picture("style", 1, least)

@@ -16,33 +16,33 @@ class StylePredictionConfig(PerceptualConfig):
     """Hyperparameters of the two networks and of their loss.
 
     Attributes:
-        alpha: 1 is the full style; 0 the style that the photo itself has, which leaves it nearly as
-            it is. Between them lie the blends of the two embeddings.
+        alpha: Weight of the style image's embedding against the content image's, in [0, 1]: 1 is
+            the full style, 0 leaves the content image nearly unchanged.
         predictor: What embeddings are predicted from: ``statistics`` for means and deviations of
             the encoder's features, or ``cnn`` for the style image, by a convolutional network
-            that learns with the rest.
-        embedding: Numbers of an embedding.
-        width: Channels of the painter's first convolution; the paper's 32, less for speed.
-        blocks: Residual blocks.
+            that is trained together with the other.
+        embedding: Number of elements of an embedding.
+        width: Channels of the first convolution of the transformation network; 32 in the paper.
+        blocks: Number of residual blocks.
         upsampling: See :class:`~impasto.methods.multi_style.cin.CinConfig`.
-        style_layers: Where style is compared, and what the predictor reads the statistics of.
-        palette_weight: Of colours that the painting does not have, see
+        style_layers: Layers of the style loss, and of the statistics that the predictor reads.
+        palette_weight: Weight of the loss on colours that the style image does not have, see
             :func:`impasto.losses.palette.palette_loss`.
-        identity: Every so manieth step the photos are their own style pictures, so that ``alpha`` 0
-            gives them back; 0 for none.
+        identity: Every n-th step uses the content images as their own style images, so that
+            ``alpha`` 0 reproduces them; 0 for none.
     """
 
     alpha: float = 1.0
-    predictor: str = "statistics"  # ours: learns faster than a network that begins with nothing
-    embedding: int = 100  # the authors' code
-    width: int = 32  # the authors' code
-    blocks: int = 5  # the authors' code
-    upsampling: str = BOTH  # ours: less of a mesh in plain parts
+    predictor: str = "statistics"  # ours: learns faster than an untrained CNN
+    embedding: int = 100  # authors' code
+    width: int = 32  # authors' code
+    blocks: int = 5  # authors' code
+    upsampling: str = BOTH  # ours: weaker grid pattern in flat areas
     palette_weight: float = 200.0  # ours, as for cin
     identity: int = 8  # ours
 
     def __post_init__(self) -> None:
-        """Raise for what makes no networks and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
@@ -54,21 +54,24 @@ class StylePredictionConfig(PerceptualConfig):
         for name in ("content_weight", "style_weight", "tv_weight", "palette_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
-        _ = self.reader  # refuses layers that there are not
+        _ = self.reader  # its constructor checks the layers
 
     @property
     def reader(self) -> Reader:
-        """Return the input of the predictor for a style image."""
+        """Return the reader of the statistics that are the predictor's input."""
         return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
 
     @classmethod
     def paper(cls) -> StylePredictionConfig:
-        """The authors' numbers, which stand for what the paper leaves out."""
+        """Return the authors' config, since the paper states no hyperparameters of its own."""
         return cls.authors()
 
     @classmethod
     def authors(cls) -> StylePredictionConfig:
-        """The loss of magenta's arbitrary_image_stylization; a small CNN for its Inception."""
+        """Return the config of magenta's arbitrary_image_stylization.
+
+        A small CNN takes the place of its Inception network.
+        """
         return cls(
             predictor="cnn",
             upsampling="nearest",
@@ -76,8 +79,8 @@ class StylePredictionConfig(PerceptualConfig):
             pooling="average",
             content_layer="relu3_3",
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
-            style_weight=4 * 5e-4,  # 5e-4 a layer
-            # 1e4 of half the mean over differences in a batch of 8 crops of 256; here of the sum
+            style_weight=4 * 5e-4,  # 5e-4 for each layer
+            # theirs: 1e4 times half the mean over differences, on 8 crops of 256x256; ours: the sum
             tv_weight=1e4 / 2 / (8 * 3 * 255 * 256),
             relative=False,
             palette_weight=0.0,

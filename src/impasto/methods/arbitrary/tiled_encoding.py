@@ -1,4 +1,4 @@
-"""Statistics of a painting that is too large to be encoded as a whole: gathered over tiles."""
+"""Features of images that exceed the memory budget, tile by tile, and their statistics."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from impasto.losses.moments import Moments, moments, moments_of
 from impasto.nn.tiling import reach, stride, tiles
 from impasto.nn.vgg import Encoder, Features, block_of
 
-_CHANNELS = 300  # at full size, that the features of a picture take the room of, measured
-_LEAST = 64  # pixels of a tile's side without its halo, at least
+_CHANNELS = 300  # peak memory of the encoder, in channels at full resolution; measured
+_LEAST = 64  # least side of a tile in pixels, without its halo
 
 
 def feature_tiles(
     encoder: Encoder, picture: Tensor, layers: Sequence[str], runtime: Runtime
 ) -> Iterator[Features]:
-    """Yield the features of a picture: all at once, or tile by tile where memory is short.
+    """Yield the features of an image: all at once, or tile by tile beyond the memory budget.
 
-    The tiles of a layer together are the features of the whole picture: each is encoded with a halo
-    of all that its features see, which is cut off again.
+    The tiles of a layer together are exactly the features of the whole image: each tile is encoded
+    with a halo as wide as the receptive field of its features, which is cut off again.
 
     Args:
         encoder: A VGG.
-        picture: (1, 3, H, W).
+        picture: Image (1, 3, H, W).
         layers: Layers of the encoder.
-        runtime: Its memory budget bounds a tile, to 64 pixels a side beside the halo at least.
+        runtime: Its memory budget bounds the size of a tile, which is at least 64x64 pixels.
 
     Yields:
-        (1, C, h, w) for each layer, in the runtime's format; a tile too narrow for a layer has
-        none of it.
+        (1, C, h, w) for each layer, in the runtime's number format; layers without a position in
+        the tile are left out.
     """
     height, width = picture.shape[-2:]
     positions = runtime.room() // (_CHANNELS * runtime.dtype.itemsize)
@@ -55,10 +55,10 @@ def feature_tiles(
 def tiled_moments(
     encoder: Encoder, picture: Tensor, layers: Sequence[str], runtime: Runtime
 ) -> dict[str, Moments]:
-    """Return the means and deviations of a picture's features, see :func:`feature_tiles`.
+    """Compute the means and deviations of an image's features, see :func:`feature_tiles`.
 
     Returns:
-        (1, C) each, in float32.
+        (1, C) each for every layer, in float32.
     """
     parts: dict[str, list[tuple[Moments, int]]] = {layer: [] for layer in layers}
     for features in feature_tiles(encoder, picture, layers, runtime):
@@ -68,12 +68,12 @@ def tiled_moments(
 
 
 def _merged(parts: Sequence[tuple[Moments, int]]) -> Moments:
-    """Return the moments of all positions from those of parts with so many positions."""
+    """Return the moments over all positions from the moments and position counts of parts."""
     if len(parts) == 1:
         return parts[0][0]
     total = sum(count for _, count in parts)
     means = torch.stack([one.mean.double() for one, _ in parts])  # (parts, 1, C)
     squares = torch.stack([one.std.double().square() for one, _ in parts]) + means.square()
-    shares = torch.tensor([count / total for _, count in parts]).to(means).view(-1, 1, 1)
-    found = moments_of((shares * means).sum(0), (shares * squares).sum(0), eps=0.0)
+    weights = torch.tensor([count / total for _, count in parts]).to(means).view(-1, 1, 1)
+    found = moments_of((weights * means).sum(0), (weights * squares).sum(0), eps=0.0)
     return Moments(*(part.float() for part in found))

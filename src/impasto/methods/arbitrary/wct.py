@@ -1,9 +1,9 @@
-"""Li et al.: a photo's features get the mean and the covariance of a painting's, level by level.
+"""Style transfer by whitening and colouring transforms (WCT).
 
-"Universal Style Transfer via Feature Transforms", NIPS 2017. The decoders never see a style: they
-learn to give pictures back. All that is done with a style is one affine map of the features at each
-of five levels, from the coarsest to the finest, each level beginning from the picture that the one
-before it has made.
+Li et al., "Universal Style Transfer via Feature Transforms", NIPS 2017. The decoders are trained to
+reconstruct images, without any style. An affine map gives the content features the mean and the
+covariance of the style features. This is done at up to five levels, from the coarsest to the
+finest; each level encodes the image that the level before it has decoded.
 """
 
 from __future__ import annotations
@@ -55,36 +55,37 @@ SQUARES = ("mean", "sum")
 
 @dataclass(frozen=True, kw_only=True)
 class WctConfig(AnyStyleConfig):
-    """Numbers of what is done with a style, and of the decoders' loss.
+    """Hyperparameters of the transforms, and of the decoders' loss.
 
     Attributes:
-        alpha: How much of the transformed features goes on to a decoder, and how much of the
-            photo's (equation 4).
-        levels: Where features are transformed, in this order; one level or several.
-        transport: ``wct`` for whitening and colouring, or ``monge`` for the map between the two
-            Gaussians that moves features least.
+        alpha: Weight of the transformed features against the content features, in [0, 1]
+            (equation 4).
+        levels: Layers whose features are transformed, in this order.
+        transport: ``wct`` for whitening and colouring, or ``monge`` for the Monge map, the optimal
+            transport between the two Gaussians.
         floor: Eigenvalues of a covariance up to this are dropped.
-        statistics: Where a mask is given, which of the photo's positions the photo's mean and
-            covariance are of: the ``whole`` photo, or each ``region`` alone. A region of fewer
-            positions than channels loses detail.
-        rounds: How often a texture goes through all levels.
-        pixel_weight: Of the squared error of pixels in training, beside that of features.
-        squares: Whether both errors are a ``mean`` or a ``sum`` over their numbers.
+        statistics: Where masks are given, what the content mean and covariance are computed over:
+            the ``whole`` content image, or each ``region`` alone. A region of fewer positions than
+            channels loses detail.
+        rounds: Number of passes through all levels in texture synthesis.
+        pixel_weight: Weight of the squared error of pixels in training; the squared error of
+            features has weight 1.
+        squares: Reduction of both squared errors: ``mean`` or ``sum``.
     """
 
     alpha: float = 0.6  # authors' code
-    # Ours: relu5_1 costs a photo more of its shapes than it gives of the style, and the Monge map
-    # keeps more of them than whitening and colouring.
+    # Ours: relu5_1 distorts the content more than it adds to the style, and the Monge map distorts
+    # it less than whitening and colouring.
     levels: tuple[str, ...] = ("relu4_1", "relu3_1", "relu2_1", "relu1_1")
     transport: str = "monge"
-    floor: float = 1e-5  # authors' code; there a channel's mean is about 1, here its mean square
+    floor: float = 1e-5  # authors' code, where the mean of a channel is 1; here its mean square is
     statistics: str = "whole"
     rounds: int = 3  # authors' code
     pixel_weight: float = 20.0  # ours, as for adain
     squares: str = "mean"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no levels and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
@@ -96,7 +97,7 @@ class WctConfig(AnyStyleConfig):
 
     @classmethod
     def paper(cls) -> WctConfig:
-        """Sections 3 and 4, with VGG-19 normalised as the authors' is."""
+        """Return the config of sections 3 and 4, with the authors' normalised VGG-19."""
         return cls(
             flavor="normalised",
             units="none",
@@ -109,16 +110,13 @@ class WctConfig(AnyStyleConfig):
 
 
 class WctTask(DecodersTask):
-    """Equation 1: each decoder gives pictures back, in pixels and in the features it began from.
-
-    All five learn in every step, from one pass of the encoder.
-    """
+    """The training of equation 1: in each step, all decoders learn to reconstruct images."""
 
     sources = ("content",)
     config: WctConfig
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """How well each decoder gives the photos back; the total is their sum."""
+        """Compute the reconstruction loss of each decoder, in pixels and features, and the sum."""
         photos = batch["content"]
         self.remember(photos)
         with torch.no_grad():
@@ -135,7 +133,7 @@ class WctTask(DecodersTask):
         return with_shift(objective(made), made, batch)["total"]
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return a photo of the first batch, and what the decoders make of its features, 1 to 5."""
+        """Return an image of the first batch, and its reconstructions from relu1_1 to relu5_1."""
         features = self.encoder(first[0], LAYERS)
         return [*first, *(module(features[layer], layer) for layer in LAYERS)]
 
@@ -154,32 +152,30 @@ class WctTask(DecodersTask):
     abilities=Ability.STYLIZE | Ability.SYNTHESIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN,
 )
 class Wct(AnyStyleMethod):
-    """Five encoders and decoders in a row, with whitening and colouring between them."""
+    """A sequence of up to five encoders and decoders, with a transform of features in each."""
 
     Config = WctConfig
     config: WctConfig
-    multiple = 16  # four poolings lie before relu5_1
+    multiple = 16  # four poolings before relu5_1
     adjustable = ("alpha", "levels", "transport", "floor", "statistics", "rounds")
 
     @classmethod
     def network(cls, config: WctConfig) -> Decoders:
-        """A decoder for each level, whichever of them are used."""
+        """Return decoders for all five levels, also for those that the config does not use."""
         return Decoders(LAYERS, config.upsampling)
 
     @classmethod
     def task(cls, config: WctConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The loss of section 3.1 with photos."""
+        """Return the training task with the loss of section 3.1."""
         if styles:
-            raise InputError("wct learns from photographs alone: leave out --style")
+            raise InputError("wct learns from photographs alone: leave out `style`")
         return WctTask(config, cls.network(config), runtime)
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
-        """From a model of this method; or from one of adain, whose decoder all five begin as.
+        """Initialise the decoders from a model of this method, or of adain.
 
-        Each takes over as many of its last layers as it has itself: the two of relu4_1 are the
-        same, the deeper one has yet to learn its first layers, and the others have to get used to
-        features that come to them as they are.
+        Each copies as many of the last layers of adain's decoder as it has itself.
         """
         if other.method == cls.name:
             super().start(module, other)
@@ -190,17 +186,17 @@ class Wct(AnyStyleMethod):
         module.take_over(donor)
 
     def encode(self, picture: Tensor) -> Style:
-        """Mean (1, C) and covariance (1, C, C) of a painting's features at all five levels."""
-        kept: dict[str, Tensor] = {}
+        """Compute mean (1, C) and covariance (1, C, C) of style features at all five levels."""
+        tensors: dict[str, Tensor] = {}
         for layer, found in self._gaussians(self.enlarged(picture)).items():
             unit = self.units(layer).to(found.mean)
-            kept[f"{layer}.mean"] = found.mean * unit
-            kept[f"{layer}.covariance"] = found.covariance * unit * unit[:, None]
-        return Style(self.name, (Part(kept),))
+            tensors[f"{layer}.mean"] = found.mean * unit
+            tensors[f"{layer}.covariance"] = found.covariance * unit * unit[:, None]
+        return Style(self.name, (Part(tensors),))
 
     @torch.no_grad()
     def _gaussians(self, picture: Tensor) -> dict[str, Gaussian]:
-        """Mean and covariance at all five levels, tile by tile where memory is short."""
+        """Compute mean and covariance at all five levels, in tiles beyond the memory budget."""
         parts: dict[str, list[Gaussian]] = {layer: [] for layer in LAYERS}
         counts: dict[str, list[int]] = {layer: [] for layer in LAYERS}
         for features in feature_tiles(self.encoder, picture, LAYERS, self.runtime):
@@ -218,7 +214,7 @@ class Wct(AnyStyleMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """Figure 1c: down the levels; cancelling keeps what the last one has made."""
+        """Paint at one level after another (figure 1c); if cancelled, return the last result."""
         height, width = content.shape[-2:]
         picture = self.padded(content)
         painted = self._descend(picture, style, regions, self.config.alpha, callback)
@@ -227,7 +223,7 @@ class Wct(AnyStyleMethod):
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """A texture (1, 3, height, width): noise that goes through all levels several times."""
+        """Synthesise a texture (1, 3, height, width) from noise, in several passes."""
         chance = torch.Generator().manual_seed(seed)
         picture = self.padded(torch.rand(1, 3, height, width, generator=chance))
         for index in range(self.config.rounds):
@@ -264,13 +260,13 @@ class Wct(AnyStyleMethod):
     def _level(
         self, layer: str, settle: Callable[[Gaussian], Transport], picture: Tensor
     ) -> Tensor:
-        """Encode, transform, decode: one level of figure 1c."""
+        """Encode, transform and decode an image: one level of figure 1c."""
         (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
         return self.decode(transported(x, settle), layer)
 
     @torch.no_grad()
     def _map(self, layer: str, style: Style, alpha: float, own: Gaussian) -> Transport:
-        """What all parts together make of features with these statistics."""
+        """Return the blended map of all parts for content features with these statistics."""
         weights = style.expect(self.name).shares().tolist()
         photo, transport = self._shot_roots(own), TRANSPORTS[self.config.transport]
         maps = [transport(photo, self._painting(part, layer)) for part in style]
@@ -280,19 +276,19 @@ class Wct(AnyStyleMethod):
     def _in_regions(
         self, x: Tensor, layer: str, style: Style, regions: Sequence[Tensor], alpha: float
     ) -> Tensor:
-        """The sum of what each part makes of the features (1, C, h, w), weighed by its region."""
+        """Transform features (1, C, h, w) by the map of each part, weighted by its region."""
         alone = self.config.statistics == "region"
         whole = None if alone else self._shot_roots(gaussian(x))
-        shares = self.shares(style, regions, *x.shape[-2:])
-        target = (1 - torch.stack(shares).sum(0)) * x.float()  # what no region covers
-        for part, share in zip(style, shares, strict=True):
-            photo = whole or self._shot_roots(gaussian(x, guide=share))
+        weights = self.shares(style, regions, *x.shape[-2:])
+        target = (1 - torch.stack(weights).sum(0)) * x.float()  # unchanged outside all regions
+        for part, weight in zip(style, weights, strict=True):
+            photo = whole or self._shot_roots(gaussian(x, guide=weight))
             transport = TRANSPORTS[self.config.transport](photo, self._painting(part, layer))
-            target = target + share * transport(x)
+            target = target + weight * transport(x)
         return torch.lerp(x.float(), target, alpha)
 
     def _painting(self, part: Part, layer: str) -> Roots:
-        """A painting's statistics, in the units of the decoder."""
+        """Return the statistics of a part in the units of the decoder."""
         mean, covariance = (part.tensors[f"{layer}.{n}"] for n in ("mean", "covariance"))
         unit = self.units(layer).to(mean)
         return self._roots(Gaussian(mean / unit, covariance / unit / unit[:, None]))

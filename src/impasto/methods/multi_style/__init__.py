@@ -1,1 +1,1 @@
-"""One network, many styles that were learned together, or one after another."""
+"""Methods with one network for many styles, learned together or one after another."""

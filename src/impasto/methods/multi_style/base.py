@@ -1,4 +1,4 @@
-"""What all networks of many styles share: numbers of the loss, styles drawn by lot, blends."""
+"""Base classes of networks for many styles: config, training task with random styles, blends."""
 
 from __future__ import annotations
 
@@ -27,42 +27,41 @@ from impasto.nn.regions import region_maps
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch
 
-_SHOWN = 4  # styles of a sample picture
+_SHOWN = 4  # styles of a sample image
 
 C = TypeVar("C", bound="ManyStylesConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManyStylesConfig(StyleSizeConfig):
-    """Hyperparameters of the loss, and how many styles there are.
+    """Hyperparameters of the loss, and the number of styles.
 
     Attributes:
-        styles: How many the network has; training sets this to the number of paintings.
-        width: Channels of the first convolution; 32, less for speed.
-        palette_weight: Of colours that the painting does not have, see
+        styles: Number of styles of the network; training sets it to the number of style images.
+        width: Channels of the first convolution.
+        palette_weight: Weight of the loss on colours that the style image does not have, see
             :func:`impasto.losses.palette.palette_loss`.
     """
 
     styles: int = 1
-    width: int = 32  # of cin's paper, the appendix
-    palette_weight: float = 200.0  # ours: at 30 two styles of sixteen kept white spots
+    width: int = 32  # cin's paper, appendix
+    palette_weight: float = 200.0  # ours: at 30, two styles of sixteen had white spots
 
     def __post_init__(self) -> None:
-        """Raise for what makes no network and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if min(self.styles, self.width) < 1:
             raise InputError("styles and width must be 1 or more")
 
 
 class ManyStylesTask(SampleTask):
-    """Each photo of a batch gets a style by lot, and is held against that one.
+    """The training task: each content image of a batch is painted in a style chosen at random.
 
     Args:
         config: Of the method.
-        styles: The paintings, (1, 3, H, W) each.
-        runtime: Where the loss's network runs.
-        module: What learns; takes pictures, and weights (B, N) for as many styles as there are
-            paintings.
+        styles: N style images, (1, 3, H, W) each.
+        runtime: Device and number format of the encoder in the loss.
+        module: The network to train; takes images (B, 3, H, W) and weights of styles (B, N).
     """
 
     sources = ("content",)
@@ -83,7 +82,7 @@ class ManyStylesTask(SampleTask):
         self.count = len(styles)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Content of the batch, and of every picture the style that it drew."""
+        """Compute content, style and palette losses of each content image and its style."""
         photos = batch["content"]
         self.remember(photos)
         drawn = alike(batch, torch.randint(self.count, (len(photos),))).to(photos.device)  # (B,)
@@ -94,27 +93,27 @@ class ManyStylesTask(SampleTask):
         return with_palette(losses, painted, palette, self.config.palette_weight)
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return a photo of the first batch, and what it becomes in the first styles."""
+        """Return an image of the first batch, and the same in each of the first styles."""
         weights = torch.eye(self.count, device=first[0].device)[:_SHOWN]  # (up to 4, N)
         painted: Tensor = module(first[0].expand(len(weights), -1, -1, -1), weights)
         return [*first, *painted.split(1)]
 
 
 class ManyStyles(NetworkMethod):
-    """A network that has learned several styles, each at a place of its own.
+    """A network that has learned N styles, which are numbered from 0.
 
-    Its ``forward`` takes pictures and weights of the styles: (B, N), or with regions (1, P, H, W)
-    of a single picture (P, N).
+    Its ``forward`` takes images and the weights of the styles: (B, N), or, with regions
+    (1, P, H, W) of a single image, (P, N).
     """
 
     config: Any  # a ManyStylesConfig, as each method has its own
 
     @classmethod
     def donor(cls, other: Model) -> TransformNet:
-        """The network of one style in another method's model, to start from.
+        """Return the transformation network of another method's model, to initialise from.
 
         Raises:
-            InputError: It holds none.
+            InputError: The model has another kind of network.
         """
         donor = network_of(other)
         if not isinstance(donor, TransformNet):
@@ -123,38 +122,44 @@ class ManyStyles(NetworkMethod):
 
     @classmethod
     def fitting(cls, config: C, styles: Sequence[Tensor]) -> C:
-        """A config for as many styles as there are paintings.
+        """Return the config with the number of styles set to that of the style images.
 
         Raises:
-            InputError: There are none.
+            InputError: There are no style images.
         """
         if not styles:
-            raise InputError(f"{cls.name} learns paintings: give a --style for each")
+            raise InputError(f"{cls.name} learns paintings: give a `style` for each")
         return dataclasses.replace(config, styles=len(styles))
 
     def expect(self, network: nn.Module) -> None:
-        """Make sure that a network which was copied from this method's own is still the same.
+        """Check that a network has the same weights as this method's own.
 
         Raises:
-            InputError: It is not: the addition to it was begun with another model.
+            InputError: It has other weights, since its training was started from another model.
         """
         old = network.state_dict()
         if not all(torch.equal(old[k].cpu(), v.cpu()) for k, v in self.module.state_dict().items()):
-            raise InputError("the checkpoint belongs to another model: begin anew with --restart")
+            raise InputError(
+                "the checkpoint belongs to another model: begin anew with `resume=False`"
+            )
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
-        """A trained module as a model, whose config knows the number of its styles."""
+        """Return a model with the weights of a trained module and the number of its styles."""
         made = super().model(module, styles, card)
         return dataclasses.replace(made, config={**made.config, "styles": len(styles)})
 
     def encode(self, picture: Tensor) -> Style:
-        """Refuse: the network paints the styles that it has learned."""
+        """Raise: the styles of this network are learned in training.
+
+        Raises:
+            InputError: Always.
+        """
         raise InputError(
             f"{self.name} paints what it has learned: teach it with 'impasto add-style'"
         )
 
     def own_style(self, index: int = 0) -> Style:
-        """The style at this place."""
+        """Return the learned style of this index."""
         return Style(self.name, (Part({"index": torch.tensor(index)}),))
 
     def stylize(
@@ -166,25 +171,35 @@ class ManyStyles(NetworkMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """One pass: a blend is a sum of what was learned, and each region has one of its own."""
+        """Paint a content image in one pass, in a blend of styles or a style in each region."""
         style.expect(self.name)
-        weights, shares = self.weights_of(style)  # (P, N), (P)
+        weights, parts = self.weights_of(style)  # (P, N), (P,)
         if not regions:
-            blend = (shares @ weights)[None]  # (1, N)
+            blend = (parts @ weights)[None]  # (1, N)
             return self.done(self.run(content, blend), callback)
-        maps = pad_to(region_maps(shares, regions, content.shape[-2:]), self.multiple)
+        maps = pad_to(region_maps(parts, regions, content.shape[-2:]), self.multiple)
         return self.done(self.run(content, weights, maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
-        """The network, with the weights of its styles as an input; regions are left out."""
+        """Return the network's graph, with the weights of the styles as an input; no regions."""
         weights = Input("weights", (1, self.config.styles), shares)
         return (Graph(self.module, (picture("content", self.multiple), weights)),)
 
     def weights_of(self, style: Style) -> tuple[Tensor, Tensor]:
-        """The weights of the styles in each part of a blend, (P, N), and the parts' shares, (P)."""
-        shares = style.shares()
+        """Return the index of each part's style as a one-hot row, and the weights of the parts.
+
+        Args:
+            style: A blend of P learned styles.
+
+        Returns:
+            (P, N) and (P,).
+
+        Raises:
+            InputError: The model has no style of such an index.
+        """
+        parts = style.shares()
         rows = torch.stack([part.tensors["index"].cpu() for part in style])  # (P,)
         count = self.config.styles
         if int(rows.max()) >= count:
             raise InputError(f"this model has {count} styles: there is no {int(rows.max()) + 1}th")
-        return F.one_hot(rows, count).float(), shares
+        return F.one_hot(rows, count).float(), parts

@@ -1,4 +1,7 @@
-"""Chen et al.: a bank of filters for each style, inside an auto-encoder that knows none of them."""
+"""Style transfer with StyleBank: a bank of filters for each style in a shared auto-encoder.
+
+Chen et al., "StyleBank: An Explicit Representation for Neural Image Style Transfer", CVPR 2017.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,27 @@ from impasto.models.checkpoint import Model
 from impasto.nn.stylebank import NewBank, StyleBankNet
 from impasto.training.task import Task
 
-ELEMENT = 64  # pixels: a filter and the decoder behind it see about half as many
+ELEMENT = 64  # pixels: about twice the receptive field of a filter and the decoder behind it
 
-_STRETCH = 8.0  # at most, of the colours that a filter adds
+_STRETCH = 8.0  # largest factor on the colours that a filter adds
 _TINY = 1e-24
 
 
 def around(picture: Tensor, response: Tensor, side: int = ELEMENT) -> Tensor:
-    """The part of a picture where a response is strongest.
+    """Crop the square of an image around the position of the strongest response.
 
     Args:
-        picture: (1, 3, H, W).
-        response: (h, w), of the same picture at another size.
-        side: Of the square in pixels; less where the picture is smaller.
+        picture: Image (1, 3, H, W).
+        response: (h, w), a map over the same image at another resolution.
+        side: Side of the square in pixels; less where the image is smaller.
 
     Returns:
         (1, 3, side, side).
     """
-    place, corner = int(response.argmax()), []
-    spots = (place // response.shape[1], place % response.shape[1])
-    for spot, size, full in zip(spots, response.shape, picture.shape[-2:], strict=True):
-        middle = round((spot + 0.5) * full / size)
+    index, corner = int(response.argmax()), []
+    position = (index // response.shape[1], index % response.shape[1])
+    for at, size, full in zip(position, response.shape, picture.shape[-2:], strict=True):
+        middle = round((at + 0.5) * full / size)
         corner.append(max(0, min(middle - side // 2, full - side)))
     top, left = corner
     return picture[..., top : top + side, left : left + side]
@@ -70,30 +73,32 @@ def _last(found: Sequence[tuple[float, str, Tensor]]) -> Tensor:
     | Ability.INSPECT,
 )
 class StyleBank(ManyStyles):
-    """Encoder, filter banks, decoder."""
+    """A network of an encoder, a filter bank for each style, and a decoder."""
 
     Config = StyleBankConfig
     config: StyleBankConfig
     module: StyleBankNet
     adjustable = ("upsampling",)
-    # Of a loss of 12, a bank leaves 4.6 after 40 steps at 1e-3, 4.0 at 4e-3, 3.8 at 16e-3.
+    # 40 steps that train a bank alone lower the loss from 12 to 4.6 at a learning rate of 1e-3, to
+    # 4.0 at 4e-3, and to 3.8 at 16e-3.
     adding: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 1e-2}
 
     @classmethod
     def network(cls, config: StyleBankConfig) -> StyleBankNet:
-        """Encoder, as many banks as there are styles, decoder."""
+        """Return the network: encoder, a bank for each style, decoder."""
         return config.network()
 
     @classmethod
     def task(cls, config: StyleBankConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The two branches, and a painting for each picture of a batch that is painted."""
+        """Return the training task, which alternates between the paper's two branches."""
         return StyleBankTask(cls.fitting(config, styles), styles, runtime)
 
     @classmethod
     def start(cls, module: nn.Module, other: Model) -> None:
-        """From a model of this method, or from a network of one style, as johnson's.
+        """Initialise from a model of this method, or of johnson.
 
-        Johnson's encoder and decoder are taken over; its residual blocks have no place here.
+        Johnson's first and last convolutions become encoder and decoder; its residual blocks are
+        not used.
         """
         assert isinstance(module, Branches)
         if other.method == cls.name:
@@ -102,11 +107,11 @@ class StyleBank(ManyStyles):
             module.network.take_over(cls.donor(other))
 
     def addition(self, config: StyleBankConfig, style: Tensor) -> Task:
-        """The paper's incremental learning: a bank learns, and all else stays as it is."""
+        """Return the task that trains one more bank: the paper's incremental learning."""
         return ManyStylesTask(config, [style], self.runtime, NewBank(self.module))
 
     def joined(self, module: nn.Module) -> nn.Module:
-        """The network with the new bank behind the old."""
+        """Return the network with the added bank behind the others."""
         assert isinstance(module, NewBank)
         self.expect(module.network)
         return module.joined()
@@ -115,14 +120,14 @@ class StyleBank(ManyStyles):
     def inspect(
         self, style: Style, photo: Tensor, *, callback: Callback = silent
     ) -> Sequence[tuple[str, Tensor]]:
-        """The style elements: what each filter paints where it responds most.
+        """Visualise the style elements: what each filter paints where its response is strongest.
 
-        After the paper's visualisation: the features go through one filter alone, and the decoder
-        paints what comes out. On grey, stretched to the whole range of colours; the names tell how
-        far.
+        As in the paper's visualisation, the features pass through one filter alone, and the result
+        is decoded. Each element is shown on grey with its contrast amplified, at most eightfold;
+        its name ends in the factor.
         """
-        weights, shares = self.weights_of(style)
-        blend = (shares @ weights)[None].to(self.runtime.device)  # (1, N)
+        weights, parts = self.weights_of(style)
+        blend = (parts @ weights)[None].to(self.runtime.device)  # (1, N)
         x = pad_to(photo.to(self.runtime.device), self.multiple)
         found, count = [], self.module.bank.kernels.shape[2]
         reduced = self.runtime.dtype is not torch.float32
@@ -139,6 +144,6 @@ class StyleBank(ManyStyles):
         return [(name, element) for _, name, element in found]
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
-        """A trained module as a model, without what only its training needs."""
+        """Return a model with the weights of a trained module, without its training state."""
         network = module.network if isinstance(module, Branches) else module
         return super().model(network, styles, card)

@@ -1,4 +1,4 @@
-"""The training of StyleBank: two branches in turn, whose gradients are kept in balance."""
+"""The training of StyleBank: two branches in turn, with balanced gradients."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ _TINY = 1e-24
 
 @dataclass(frozen=True, kw_only=True)
 class StyleBankConfig(ManyStylesConfig):
-    """Numbers of the network, of its loss, and of the balance of its two branches.
+    """Hyperparameters of the network, of its loss, and of the balance of its two branches.
 
     Attributes:
-        kernel: Side of the filters: 1, 3, 5 or 7; larger ones hold larger strokes.
-        layers: Convolutions of a bank, one after the other.
+        kernel: Side of the filters: 1, 3, 5 or 7; larger ones make larger strokes.
+        layers: Number of successive convolutions of a bank.
         upsampling: Of the decoder, see :class:`~impasto.methods.multi_style.cin.CinConfig`; the
-            paper does not say.
-        stylizing: T, steps of the stylizing branch before each one of the auto-encoder's.
-        balance: λ, how much the auto-encoder's gradient counts beside the stylizing one.
+            paper does not state it.
+        stylizing: T, number of steps of the stylizing branch before each step of the auto-encoding
+            branch.
+        balance: λ, norm of the auto-encoding branch's gradient relative to the stylizing one's.
     """
 
     kernel: int = 3
     layers: int = 1
-    upsampling: str = BOTH  # less of a weave in plain parts
+    upsampling: str = BOTH  # weaker grid pattern in flat areas
     tv_weight: float = 0.5  # ours: a hundredth of the loss
     stylizing: int = 2
     balance: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network, or never learns to paint."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.layers < 1 or self.stylizing < 1:
             raise InputError("layers and stylizing must be 1 or more")
@@ -49,16 +50,16 @@ class StyleBankConfig(ManyStylesConfig):
 
     @classmethod
     def paper(cls) -> StyleBankConfig:
-        """The layers of the loss, on which all reimplementations agree; their weights of the loss.
+        """Return the loss of the paper, with the layers and weights of its reimplementations.
 
-        The authors have published no code, and the reimplementations differ in the rest.
+        The authors have published no code; the reimplementations agree on these values.
         """
         return cls(
             encoder="vgg16",
             flavor="torchvision",
             content_layer="relu4_2",
             style_layers=("relu1_2", "relu2_2", "relu3_2", "relu4_2"),
-            style_weight=4 * 1e6,  # 1e6 a layer
+            style_weight=4 * 1e6,  # 1e6 for each layer
             tv_weight=1e-5,
             tv_kind="anisotropic",
             losses="gram(normalization=chw)",
@@ -69,7 +70,7 @@ class StyleBankConfig(ManyStylesConfig):
         )
 
     def network(self) -> StyleBankNet:
-        """Return the network, with fresh weights."""
+        """Return the network, with newly initialised weights."""
         return StyleBankNet(
             self.styles,
             self.width,
@@ -80,14 +81,14 @@ class StyleBankConfig(ManyStylesConfig):
 
 
 class Branches(nn.Module):
-    """A network in training, and how strong the gradient of its stylizing branch was.
+    """A network in training, with the norm of the last gradient of its stylizing branch.
 
     Args:
-        network: What learns.
+        network: The network to train.
 
     Attributes:
         strength: ‖∇K‖², the squared norm of the last stylizing step's gradient for encoder and
-            decoder. A buffer, so that a run that was broken off goes on with it.
+            decoder. It is a buffer, so that checkpoints contain it.
     """
 
     strength: Tensor
@@ -101,16 +102,16 @@ class Branches(nn.Module):
             weight.register_post_accumulate_grad_hook(self._measure)
 
     def shared(self) -> list[nn.Parameter]:
-        """The weights of encoder and decoder, which both branches teach."""
+        """Return the weights of encoder and decoder, which both branches train."""
         banks = set(self.network.bank.parameters())
         return [weight for weight in self.network.parameters() if weight not in banks]
 
     def forward(self, image: Tensor, weights: Tensor | None = None) -> Tensor:
-        """See :meth:`~impasto.nn.stylebank.StyleBankNet.forward`."""
+        """Run the network, see :meth:`~impasto.nn.stylebank.StyleBankNet.forward`."""
         if torch.is_grad_enabled():
             self._stylizing = weights is not None
             if self._stylizing:
-                self.strength.zero_()  # the backward pass to come adds it up
+                self.strength.zero_()  # the next backward pass accumulates it
         painted: Tensor = self.network(image, weights)
         return painted
 
@@ -120,15 +121,15 @@ class Branches(nn.Module):
 
 
 class StyleBankTask(ManyStylesTask):
-    """Two branches in turn: T steps of painting, then one of giving the photo back.
+    """The training task: T steps of stylization, then one step of the auto-encoder, in turn.
 
-    Banks learn from the first branch alone, encoder and decoder from both; so what a picture shows
-    goes through encoder and decoder, and what a style looks like has to lie in its bank.
+    Stylization trains the whole network; the auto-encoding branch trains encoder and decoder alone,
+    to reconstruct the content image without a bank. So the banks have to hold the styles.
 
     Args:
-        config: Of the method, with as many styles as there are paintings.
-        styles: The paintings, (1, 3, H, W) each.
-        runtime: Where the loss's network runs.
+        config: Of the method, with the number of styles set to that of the style images.
+        styles: Style images, (1, 3, H, W) each.
+        runtime: Device and number format of the encoder in the loss.
     """
 
     config: StyleBankConfig
@@ -138,7 +139,10 @@ class StyleBankTask(ManyStylesTask):
         super().__init__(config, styles, runtime, Branches(config.network()))
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """The loss of the step's branch, the auto-encoder's scaled to the other's strength."""
+        """Compute the loss of the step's branch; that of the auto-encoder is scaled by a factor.
+
+        The factor is that of :func:`balanced`.
+        """
         if not gives_back(batch.step, self.config.stylizing):
             return super().loss(module, batch)
         photos = batch["content"]
@@ -150,7 +154,11 @@ class StyleBankTask(ManyStylesTask):
 
 
 def gives_back(step: int, stylizing: int) -> bool:
-    """Whether a step, counted from 0, is one of the auto-encoder: the last of every T + 1.
+    """Check whether a step is one of the auto-encoder: the last of every T + 1.
+
+    Args:
+        step: Counted from 0.
+        stylizing: T.
 
     Example:
         >>> [gives_back(step, 2) for step in range(6)]
@@ -160,7 +168,7 @@ def gives_back(step: int, stylizing: int) -> bool:
 
 
 def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
-    """λ ‖∇K‖ / ‖∇I‖: what makes one branch's gradient λ times as strong as the other's.
+    """Compute λ ‖∇K‖ / ‖∇I‖, which scales the norm of one branch's gradient to λ times the other's.
 
     Args:
         balance: λ.
@@ -175,14 +183,17 @@ def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
 
 
 def _of_main(value: Tensor) -> Tensor:
-    """A value as the first of several processes has it, which is the one that is kept."""
+    """Return the value of the first process in all processes."""
     if _several():
         torch.distributed.broadcast(value, 0)
     return value
 
 
 def _nothing(bank: nn.Module) -> Tensor | float:
-    """0; of several processes, each waits for a gradient of every weight."""
+    """Return 0; if there are several processes, with a gradient for every weight of the bank.
+
+    Distributed training waits for a gradient of every weight.
+    """
     return sum((0.0 * weight.sum() for weight in bank.parameters()), 0.0) if _several() else 0.0
 
 

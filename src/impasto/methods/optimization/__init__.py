@@ -1,1 +1,1 @@
-"""The image is the parameter: one picture at a time, optimised from a start."""
+"""Methods that optimise the pixels of one image at a time."""

@@ -1,4 +1,4 @@
-"""What the optimising methods share: an encoder, a pyramid of sizes, and a descent on each."""
+"""The base class of optimising methods: an encoder, a pyramid of sizes, a descent at each size."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from impasto.nn.vgg import Encoder
 
 STARTS = ("content", "noise")
 
-# white noise of full contrast takes a hundred steps to unlearn; the authors of all these methods
-# start near grey
+# standard deviation of the initial noise: white noise of full contrast takes a hundred steps to
+# remove, and the authors of all these methods start near grey
 _NOISE = 0.05
-_NARROWEST = 32  # short side of a level, at least: relu5_1 has a sixteenth of it
+_NARROWEST = 32  # least short side of a level in pixels: 2 positions at relu5_1
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizationConfig(SolverConfig):
-    """The numbers that all optimising methods have.
+    """Hyperparameters of all optimising methods.
 
     Attributes:
         arch: ``vgg19`` or ``vgg16``.
         flavor: ``caffe``, ``torchvision`` or ``normalised``.
         pooling: ``max``, ``average`` or ``l2``.
         padding: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
-        weights: A name of the weights table or a path; None is the default.
-        levels: Sizes to work at, each half the next; 1 is the full size only.
+        weights: A name of the table of weights, or a path; None is the default.
+        levels: Number of sizes of the pyramid, each half the next; 1 is the full size only.
         smallest_level: Least long side of a level, in pixels; smaller levels are left out.
         coarse_steps: Steps at each level but the last, which takes ``steps``.
-        start: ``content`` or ``noise``.
-        keep_detail: Whether a level starts from its content image, changed by what the level before
-            has changed, enlarged. Otherwise, and always where ``start`` is ``noise``, it starts
-            from the enlarged result of the level before.
+        start: Initial image: ``content`` or ``noise``.
+        keep_detail: Whether a level starts from its content image plus the enlarged change that
+            the level before has made. Otherwise, and always where ``start`` is ``noise``, it
+            starts from the enlarged result of the level before.
     """
 
     arch: str = "vgg19"
@@ -63,7 +63,7 @@ class OptimizationConfig(SolverConfig):
     keep_detail: bool = True
 
     def __post_init__(self) -> None:
-        """Raise for settings that cannot run."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.start not in STARTS:
             raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")
@@ -73,11 +73,11 @@ class OptimizationConfig(SolverConfig):
 
 @dataclass(frozen=True, eq=False)
 class StyleImage:
-    """A style picture as an objective wants it.
+    """A style image of an objective.
 
     Attributes:
         image: (1, 3, h, w) at the level's scale.
-        weight: Its share; the shares of all styles sum to 1 unless each has its region.
+        weight: Its weight; the weights of all styles sum to 1, unless each has a region.
         region: Index of its mask; None is everywhere.
     """
 
@@ -88,15 +88,15 @@ class StyleImage:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One size of the pyramid.
+    """The inputs of the objective at one size of the pyramid.
 
     Attributes:
-        height: Rows.
-        width: Columns.
-        content: (1, 3, height, width), or None where there is none.
-        styles: At the same scale.
+        height: In pixels.
+        width: In pixels.
+        content: Content image (1, 3, height, width), or None.
+        styles: Style images at the same scale.
         regions: Masks (1, 1, height, width).
-        tile: Side of the tiles that the encoder sees it in; None is whole.
+        tile: Side in pixels of the tiles that are encoded one by one; None is the whole image.
     """
 
     height: int
@@ -108,13 +108,13 @@ class Level:
 
 
 class OptimizingMethod(Method):
-    """A method that is an objective: subclasses say what to minimise, :meth:`descend` does it."""
+    """Base class of methods that optimise an image; subclasses define the objective."""
 
     default_size = 512
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The network that the losses look through, placed where the method runs."""
+        """Return the encoder of the losses, on the method's device."""
         config = self.config
         encoder = Encoder(
             config.arch,
@@ -126,11 +126,11 @@ class OptimizingMethod(Method):
         return encoder.place(self.runtime)
 
     def objective(self, level: Level) -> Objective:
-        """What to minimise at one level."""
+        """Return the objective to minimise at one level."""
         raise NotImplementedError
 
     def nothing(self, level: Level) -> Objective:
-        """An objective that asks for nothing yet, of the whole picture or of its tiles."""
+        """Return an objective without any loss, for the whole image or for its tiles."""
         if level.tile is None or self.config.padding == "circular":
             return Objective(self.encoder, level.regions)
         return TiledObjective(self.encoder, level.regions, side=level.tile)
@@ -144,7 +144,7 @@ class OptimizingMethod(Method):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """Optimise an image for the content of one picture and the style of others."""
+        """Optimise an image for the content of one image and the style of others."""
         styles = self._styles(style, bool(regions))
         height, width = content.shape[-2:]
         full = Level(height, width, content.to(self.runtime.device), styles, tuple(regions))
@@ -160,8 +160,17 @@ class OptimizingMethod(Method):
     ) -> Tensor:
         """Minimise the objective from the smallest level to the full size.
 
+        Args:
+            full: The level of the full size.
+            seed: Of all random numbers.
+            callback: Called after every step; cancelling returns the best image so far.
+            bounds: See :func:`~impasto.methods.optimization.optimizer.minimize`.
+
         Returns:
             (1, 3, H, W), clamped to [0, 1].
+
+        Raises:
+            DivergedError: The loss grew without bound, even after restarts.
         """
         config, levels = self.config, list(self._pyramid(full))
         total = config.coarse_steps * (len(levels) - 1) + config.steps
@@ -169,8 +178,8 @@ class OptimizingMethod(Method):
         with seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
-                room = fit(level.height, level.width, config, self.runtime)
-                objective = self.objective(replace(level, tile=room.tile))
+                fitted = fit(level.height, level.width, config, self.runtime)
+                objective = self.objective(replace(level, tile=fitted.tile))
                 stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
                 if objective.tile is not None:
                     stage = f"{stage} in tiles of {objective.tile}"
@@ -178,7 +187,7 @@ class OptimizingMethod(Method):
                     result = minimize(
                         objective,
                         self._start(level) if image is None else self._next(image, before, level),
-                        replace(config, steps=steps, history=room.history),
+                        replace(config, steps=steps, history=fitted.history),
                         bounds=bounds,
                         callback=callback,
                         frame=Progress(done, total, stage=stage),
@@ -204,9 +213,10 @@ class OptimizingMethod(Method):
         )
 
     def _pyramid(self, full: Level) -> Iterator[Level]:
-        """The levels from the smallest to the full size, which is passed on as it is.
+        """Yield the levels from the smallest to the full size.
 
-        Where a frame starts from the one before, its large shapes are there: the full size alone.
+        A video frame that starts from the frame before it has the full size only, since its coarse
+        structure is already painted.
         """
         count = self.config.levels if norm_statistics.start() is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
@@ -238,10 +248,19 @@ class OptimizingMethod(Method):
 
 
 def carry(image: Tensor, before: Level, level: Level) -> Tensor:
-    """A level's result as the start of the next.
+    """Return the start of a level from the result of the level before.
 
-    Where there is a photo, what was painted onto it is enlarged and the photo's own detail stays:
-    half the loss that enlarging the whole picture starts from, and a sharper result.
+    If there is a content image, the difference between the result and the content image is
+    enlarged and added to the content image of the next level. Its initial loss is half of that of
+    an enlarged result, and the final image is sharper.
+
+    Args:
+        image: Result of ``before``, (1, 3, h, w).
+        before: The finished level.
+        level: The level to start.
+
+    Returns:
+        (1, 3, H, W), not clamped.
     """
     if level.content is None or before.content is None:
         return resize(image, level.height, level.width)
@@ -249,14 +268,14 @@ def carry(image: Tensor, before: Level, level: Level) -> Tensor:
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Resize (B, C, H, W) with a bicubic filter that does not alias; a no-op at the same size."""
+    """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size."""
     if image.shape[-2:] == (height, width):
         return image
     return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
 
 
 def scaler(factor: float) -> Callable[[Tensor], Tensor]:
-    """A function that scales pictures and masks by a factor, within [0, 1], to 1 pixel at least."""
+    """Return a function that scales images by a factor, clamps to [0, 1], and keeps sides >= 1."""
 
     def scale(image: Tensor) -> Tensor:
         height, width = (max(1, round(side * factor)) for side in image.shape[-2:])
@@ -266,7 +285,7 @@ def scaler(factor: float) -> Callable[[Tensor], Tensor]:
 
 
 class seeded:  # noqa: N801 (used like a function)
-    """Random numbers from a seed inside, and as they were outside."""
+    """A context in which random numbers follow from a seed; the outer state is restored."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         devices = [device] if device.type == "cuda" else []

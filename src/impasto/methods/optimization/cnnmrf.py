@@ -1,4 +1,4 @@
-"""CNNMRF: each patch of the image's features is pulled to its nearest patch of the style's."""
+"""CNNMRF: each patch of the image's features is matched to its nearest patch of style features."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ REDUCTIONS = ("mean", "sum")
 
 @dataclass(frozen=True, kw_only=True)
 class CNNMRFConfig(OptimizationConfig):
-    """Numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
-        style_layers: Where patches are compared.
-        style_weight: Of the squared distance of patches, for each layer; 1 in equation 1.
+        style_layers: Layers whose patches are compared.
+        style_weight: Weight of the squared distance of patches, for each layer; 1 in equation 1.
         style_reduction: ``mean`` or ``sum`` over patches and their features.
-        content_layers: Where content is compared.
-        content_weight: Of the squared error, α1 in equation 1; synthesis has none.
+        content_layers: Layers of the content loss.
+        content_weight: Weight of the content loss, α1 in equation 1; not used in synthesis.
         content_reduction: ``mean`` or ``sum`` over features.
-        tv_weight: Of the squared total variation, in units of VGG's pixels (0 to 255), α2 in
-            equation 1.
-        tv_reduction: ``mean`` over pixel values, or ``sum``.
-        patch_size: Side of a patch, in features.
-        patch_stride: Distance of the image's patches.
-        style_stride: Distance of the style's patches.
-        average_overlaps: Whether what the patches over a feature say is averaged, so that the
-            border, where fewer overlap, is pulled as strongly as the middle; else it is summed.
-        scales: Copies of the style, larger and as many smaller, 5 % apart.
-        rotations: Copies turned each way, 7.5 degrees apart.
+        tv_weight: Weight of the squared total variation of pixels in [0, 255], α2 in equation 1.
+        tv_reduction: ``mean`` or ``sum`` over pixel values.
+        patch_size: Side of a patch, in positions of the layer.
+        patch_stride: Stride of the image's patches.
+        style_stride: Stride of the style's patches.
+        average_overlaps: Whether the gradients of overlapping patches are averaged, so that the
+            border, where fewer overlap, has the same weight as the middle; else they are summed.
+        scales: Number of enlarged, and as many reduced, copies of the style image, in steps of
+            5 %.
+        rotations: Number of copies rotated in each direction, in steps of 7.5 degrees.
     """
 
     levels: int = 3  # authors' code
@@ -65,7 +65,7 @@ class CNNMRFConfig(OptimizationConfig):
     rotations: int = 0
 
     def __post_init__(self) -> None:
-        """Raise for unknown reductions."""
+        """Raise :class:`InputError` for unknown reductions."""
         super().__post_init__()
         for name in ("style_reduction", "content_reduction", "tv_reduction"):
             if getattr(self, name) not in REDUCTIONS:
@@ -75,7 +75,7 @@ class CNNMRFConfig(OptimizationConfig):
 
     @classmethod
     def paper(cls) -> CNNMRFConfig:
-        """Sections 3 and 4: the sums of equation 1, 7 scales and 5 rotations, 200 steps a level."""
+        """Return the config of sections 3 and 4: 7 scales, 5 rotations, 200 steps at each level."""
         return cls(
             style_reduction="sum",  # equation 2
             content_weight=1.0,
@@ -94,9 +94,10 @@ class CNNMRFConfig(OptimizationConfig):
 
     @classmethod
     def authors(cls) -> CNNMRFConfig:
-        """The reference runs of the authors' code: patches two apart, 3x3 copies of the style.
+        """Return the config of the reference runs of the authors' code.
 
-        Their style and total variation are gradients without the 2 of the squares.
+        Patches have a stride of 2, and there are 3 scales and 3 rotations. The gradients of their
+        style loss and total variation lack the factor 2 of the squares.
         """
         return cls(
             style_weight=1e-4 / 2,
@@ -104,7 +105,7 @@ class CNNMRFConfig(OptimizationConfig):
             content_weight=20.0,
             tv_weight=1e-3 / 2,
             tv_reduction="sum",
-            smallest_level=64,  # three levels of their 384 pixels end at 96
+            smallest_level=64,  # the smallest of three levels of their 384 pixels has 96
             keep_detail=False,
             spectrum=0,
             patch_stride=2,
@@ -128,7 +129,7 @@ class CNNMRFConfig(OptimizationConfig):
     abilities=Ability.STYLIZE | Ability.SYNTHESIZE,
 )
 class CNNMRF(OptimizingMethod):
-    """Equation 1: patches from the style, content from the photo, and smoothness."""
+    """Minimises equation 1: a loss of patches, a content loss and the total variation."""
 
     Config = CNNMRFConfig
     config: CNNMRFConfig
@@ -136,12 +137,12 @@ class CNNMRF(OptimizingMethod):
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """Free synthesis: (1, 3, height, width) from noise and the style's patches alone."""
+        """Synthesise (1, 3, height, width) from noise and the style's patches alone."""
         full = Level(height, width, None, self._styles(style, confined=False))
         return self.descend(full, seed=seed, callback=callback)
 
     def objective(self, level: Level) -> Objective:
-        """Patches of every copy of the style, and the photo's content if there is one."""
+        """Return the loss of patches, the content loss if there is content, and smoothness."""
         config = self.config
         objective = Objective(self.encoder)
         loss = PatchLoss(

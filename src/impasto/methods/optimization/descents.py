@@ -1,4 +1,4 @@
-"""Three ways downhill: L-BFGS on Fourier coefficients, L-BFGS within bounds, Adam."""
+"""Three optimisers: L-BFGS on Fourier coefficients, L-BFGS within bounds, Adam."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from impasto.methods.optimization.monitor import Watch
 
 
 def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
-    """PyTorch's L-BFGS, one iteration a step.
+    """Minimise by PyTorch's L-BFGS, one iteration for each step.
 
-    Its first step moves all parameters by 1 in sum, whatever the gradient; measuring the image in
-    units of ``gain`` turns that into ``first_step`` a pixel. Later steps do not depend on units.
+    The sum of absolute changes in its first step is 1, whatever the gradient. Here the parameters
+    are multiplied by ``gain``, which makes that step ``first_step`` for each pixel on average.
+    Later steps do not depend on this scale.
+
+    Args:
+        watch: Evaluates the objective, and raises to end the run.
+        start: (1, 3, H, W).
     """
     gain = watch.config.first_step * start.numel()
     to_pixels = coordinates(start, watch.config.spectrum)
@@ -30,7 +35,7 @@ def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
         nonlocal scale
         image = start + gain * to_pixels(variable)
         total = watch.evaluate(image)
-        if scale is None:  # a loss of about 1e6 keeps the curvature pairs above L-BFGS's floor
+        if scale is None:  # L-BFGS drops small curvature pairs: scale the loss to about 1e6
             scale = 1e6 / max(abs(float(total.detach())), 1e-30)
         (gradient,) = torch.autograd.grad(total * scale, variable)
         _check_gradient(gradient, watch.steps)
@@ -57,11 +62,16 @@ def _lbfgs_of(variable: Tensor, watch: Watch) -> torch.optim.LBFGS:
 
 
 def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
-    """The map from the solver's coordinates to pixels: a filter of gain f^-spectrum, mean gain 1.
+    """Return the linear map from the optimiser's parameters to pixels.
 
-    Pictures have amplitudes of about 1/f, so a solver that treats all pixels alike is slow to move
-    broad areas of colour. Measured on a Gatys objective at 256 px, f^-1/2 reaches after 57 steps
-    the loss that plain pixels reach after 100; f^-1/4 and f^-1 gain less.
+    It is a filter with gain f^-spectrum at frequency f, and a root mean square gain of 1. The
+    amplitudes of images fall off like 1/f, so that an optimiser on plain pixels is slow to change
+    large areas of colour. Measured on a Gatys objective at 256 pixels, f^-1/2 reaches after 57
+    steps the loss that plain pixels reach after 100; f^-1/4 and f^-1 gain less.
+
+    Args:
+        image: (1, 3, H, W), for its size and device.
+        spectrum: The exponent; 0 is the identity.
     """
     if not spectrum:
         return lambda pixels: pixels
@@ -82,7 +92,13 @@ def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
 
 
 def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
-    """PyTorch's Adam on pixels or on Laplacian bands, with half the step after each restart."""
+    """Minimise by PyTorch's Adam on Laplacian bands; each restart halves the learning rate.
+
+    Args:
+        watch: Evaluates the objective, and raises to end the run.
+        start: (1, 3, H, W).
+        bounds: Lowest and highest value of each channel, (1, 3, 1, 1) each; None is no bounds.
+    """
     config = watch.config
     bands = [band.clone().requires_grad_() for band in split_bands(start, config.bands)]
     rate = config.learning_rate / 2**watch.restarts
@@ -107,7 +123,13 @@ def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> N
 
 
 def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
-    """SciPy's L-BFGS-B: Gatys' choice for textures, with pixels kept within bounds."""
+    """Minimise by SciPy's L-BFGS-B, which Gatys uses for textures, with pixels within bounds.
+
+    Args:
+        watch: Evaluates the objective, and raises to end the run.
+        start: (1, 3, H, W).
+        bounds: Lowest and highest value of each channel, (1, 3, 1, 1) each; None is 0 and 1.
+    """
     from scipy import optimize
 
     low, high = bounds if bounds is not None else (start.new_zeros(1), start.new_ones(1))

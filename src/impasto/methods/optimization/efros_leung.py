@@ -1,13 +1,13 @@
 """Texture synthesis by non-parametric sampling (Efros & Leung, ICCV 1999).
 
-The texture is a Markov random field whose conditional distribution is never written down: given the
-known pixels around an unknown one, the places in the sample with similar surroundings *are* its
-histogram, and one of them is drawn. The picture grows outward from a small seed.
+The texture is modelled as a Markov random field. The distribution of an unknown pixel, given the
+known pixels around it, is estimated by the pixels of the sample with similar neighbourhoods, one of
+which is drawn at random. The image grows outward from a small square of the sample.
 
-The paper visits one pixel after the other. Here pixels go to the search in batches, yet the result
-is that of the paper's order exactly: pixel ``j`` depends on an earlier pixel ``i`` of the list only
-when ``i`` lies in the window of ``j``, so all pixels that wait for nobody are searched at once
-(:func:`independent_batches`). ``batch=1`` walks the list in single steps instead.
+The paper fills one pixel after the other. Here pixels are searched in batches, with exactly the
+same result: pixel ``j`` depends on an earlier pixel ``i`` of the list only if ``i`` lies in the
+window of ``j``, so all pixels that depend on no unfinished one are searched at once
+(:func:`independent_batches`). ``batch=1`` searches them one by one.
 """
 
 from __future__ import annotations
@@ -37,31 +37,32 @@ from impasto.methods.optimization.resampling import (
 )
 
 TIE = (0.25 / 255) ** 2
-"""Errors that differ by less than this (a quarter of an 8-bit step) count as equal: below it, which
-of two identical windows is nearer would be decided by the rounding of float32."""
+"""Errors that differ by less than this (a quarter of an 8-bit step) count as equal; smaller
+differences between identical windows may come from rounding in float32."""
 
 
 @dataclass(frozen=True)
 class EfrosLeungConfig:
-    """The numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
         window: Side of the neighbourhood in pixels, odd, 5 to 25. It should span the texture's
-            largest regular feature: larger keeps more structure and copies more verbatim.
+            largest regular feature; larger windows keep more structure and copy larger pieces
+            unchanged.
         sigma_ratio: The Gaussian weight's standard deviation is ``window / sigma_ratio`` pixels.
-        error_threshold: A window is a candidate when its error is at most ``1 + error_threshold``
+        error_threshold: A window is a candidate if its error is at most ``1 + error_threshold``
             times the least error; 0 always takes a best one.
-        max_error: A pixel waits when its drawn window's error is not below this; mean squared
-            difference of colours in [0, 1] over the known neighbours and the three channels.
-        growth: Factor on ``max_error`` whenever no waiting pixel could be accepted.
-        seed_size: Side of the square copied from the sample to begin with, in pixels.
-        batch: Most pixels in one search. 1 is the paper's loop; more is faster, with equal results.
+        max_error: A pixel is accepted if the error of its drawn window is below this: the weighted
+            mean squared difference of colours in [0, 1] over the known neighbours and the channels.
+        growth: Factor on ``max_error`` whenever no pixel was accepted.
+        seed_size: Side of the square that is first copied from the sample, in pixels.
+        batch: Most pixels in one search; it does not change the result.
     """
 
     window: int = 11  # section 3, figure 2: 5, 11, 15 and 23 on the same samples
     sigma_ratio: float = 6.4  # authors' page "Algorithm details": Sigma = WindowSize/6.4
     error_threshold: float = 0.1  # same page: ErrThreshold
-    max_error: float = 0.3  # same page: MaxErrThreshold; with colours in [0, 1] it seldom bites
+    max_error: float = 0.3  # same page: MaxErrThreshold; rarely reached with colours in [0, 1]
     growth: float = 1.1  # same page: MaxErrThreshold * 1.1 when a pass makes no progress
     seed_size: int = 3  # section 2.2; same page: SeedSize
     batch: int = 1024  # ours
@@ -77,7 +78,7 @@ class EfrosLeungConfig:
 
     @classmethod
     def paper(cls) -> EfrosLeungConfig:
-        """The paper's numbers, which are the defaults; the window is the user's to choose."""
+        """Return the paper's hyperparameters, which are the defaults."""
         return cls()
 
 
@@ -90,24 +91,24 @@ def efros_leung(
     seed: int = 0,
     callback: Callback | None = None,
 ) -> Tensor:
-    """Synthesise a texture by growing it pixel by pixel from a seed.
+    """Synthesise a texture by growing it pixel by pixel from a small square of the sample.
 
     Source: Efros & Leung, "Texture Synthesis by Non-parametric Sampling", ICCV 1999, section 2, and
-    the authors' page "Algorithm details". Colour windows are compared by the mean over the three
-    channels, so that a grey sample behaves as in the paper. Windows must lie inside the sample;
-    outside the output nothing is known.
+    the authors' page "Algorithm details". The error is the mean over the three channels, so that a
+    grey sample has the same result as in the paper. Windows must lie inside the sample; pixels
+    outside the output are unknown.
 
     Args:
         sample: The texture, (1, 3, h, w) in [0, 1], at least as large as the window.
         height: Height of the result in pixels.
         width: Width of the result in pixels.
-        config: The method's numbers.
-        seed: Start of the random numbers; the same seed gives the same picture.
-        callback: Hears of every hundredth of the work. On cancelling, what is known is returned,
-            with the sample's mean colour elsewhere.
+        config: Hyperparameters; None is the default.
+        seed: Of all random numbers; the same seed gives the same image.
+        callback: Called after about every hundredth of the work. If it cancels, the unknown pixels
+            of the result have the sample's mean colour.
 
     Returns:
-        The picture, (1, 3, height, width), each pixel a copy of a sample pixel.
+        (1, 3, height, width), each pixel a copy of a sample pixel.
 
     Raises:
         InputError: The sample or the size cannot be used.
@@ -123,23 +124,22 @@ def efros_leung(
         while not ticker.cancelled and not growth.known.all():
             filled, least_error = growth.grow_layer(max_error, ticker)
             while not filled and least_error >= max_error:
-                max_error *= config.growth  # the paper's idle passes change nothing else: leap them
+                max_error *= config.growth  # all that the paper's passes without success do
     return growth.picture()
 
 
 def independent_batches(
     points: NDArray[np.intp], reach: int, batch: int
 ) -> Iterator[NDArray[np.intp]]:
-    """Cut an ordered list of pixels into batches that may be searched at once.
+    """Divide an ordered list of pixels into batches that can be searched at once.
 
-    A pixel may go as soon as every earlier pixel of the list within its window has gone, so that
-    it sees exactly what it would see if the list were walked in single steps.
+    A pixel is in a batch after those of all earlier pixels of the list within its window, so that
+    the result is that of a search in the order of the list.
 
     Args:
         points: Positions (y, x) in the order of the list, (n, 2).
-        reach: Half the window: pixels further apart than this, by the larger of the two
-            coordinates, do not see each other.
-        batch: Most pixels in a batch; 1 gives the list itself.
+        reach: Half the window: pixels with a larger Chebyshev distance do not depend on each other.
+        batch: Most pixels in a batch; 1 yields the list in its order.
 
     Yields:
         Indices into ``points``, each index once.
@@ -164,7 +164,7 @@ def independent_batches(
 
 
 class _Growth:
-    """The picture while it grows, as a source map with an unknown border half a window wide."""
+    """The growing image, as a source map with a border of unknown pixels half a window wide."""
 
     def __init__(
         self, sample: Tensor, height: int, width: int, config: EfrosLeungConfig, seed: int
@@ -176,14 +176,14 @@ class _Growth:
         size = (height + 2 * self.half) * self.stride
         self.source = torch.full((size,), -1, device=sample.device)
         random = torch.Generator().manual_seed(seed)
-        # Numbers belong to pixels, not to steps: the batches cannot change the draw.
+        # one random number for each pixel, so that the result does not depend on the batches
         self.priority = torch.rand(height, width, generator=random).numpy()
         self.draw = torch.rand(height * width, generator=random).to(sample.device)
         self._plant_seed(random)
         self._tabulate()
 
     def _plant_seed(self, random: torch.Generator) -> None:
-        """Copy a random square of the sample to the middle of the picture."""
+        """Copy a random square of the sample to the middle of the image."""
         (h, w), (height, width) = self.sample.shape[2:], self.known.shape
         rows, columns = min(self.config.seed_size, height), min(self.config.seed_size, width)
         y0, x0 = (height - rows) // 2, (width - columns) // 2
@@ -195,7 +195,7 @@ class _Growth:
         self.known[y0 : y0 + rows, x0 : x0 + columns] = True
 
     def _tabulate(self) -> None:
-        """Lay out every window of the sample, and its squares, for one matrix product."""
+        """Store every window of the sample, with its squares, in a table for matrix products."""
         window, half, device = self.config.window, self.half, self.sample.device
         (h, w), palette = self.sample.shape[2:], to_palette(self.sample)
         grid = palette.T.reshape(1, 3, h, w)
@@ -204,17 +204,21 @@ class _Growth:
         self.table = F.unfold(planes, window)[0]  # (4*window^2, N)
         centers = torch.arange(h * w, device=device).view(h, w)
         self.centers = centers[half : h - half, half : w - half].flatten()  # (N,)
-        self.palette = torch.cat([palette, palette.new_zeros(1, 3)])  # -1 reads the zero row
+        self.palette = torch.cat([palette, palette.new_zeros(1, 3)])  # index -1 is the zero row
         offsets = square(window, device)  # (window^2, 2)
         self.shifts = offsets[:, 0] * self.stride + offsets[:, 1]
         sigma = window / self.config.sigma_ratio
         self.gauss = torch.exp(-offsets.square().sum(dim=1) / (2 * sigma**2))  # (window^2,)
 
     def grow_layer(self, max_error: float, ticker: Ticker) -> tuple[int, float]:
-        """Try each unknown pixel beside a known one, those with most known neighbours first.
+        """Try to fill each unknown pixel next to a known one, most known neighbours first.
+
+        Args:
+            max_error: See :class:`EfrosLeungConfig`.
+            ticker: Counts the pixels.
 
         Returns:
-            How many pixels became known, and the least error among those drawn.
+            The number of pixels that were filled, and the least error of all drawn windows.
         """
         points = self._frontier()
         filled, least_error = 0, float("inf")
@@ -232,7 +236,7 @@ class _Growth:
         return filled, least_error
 
     def _frontier(self) -> NDArray[np.intp]:
-        """Unknown pixels that touch known ones, (n, 2), in the paper's order."""
+        """Return the unknown pixels next to known ones, (n, 2), in the paper's order."""
         border = binary_dilation(self.known, np.ones((3, 3))) & ~self.known
         y, x = np.nonzero(border)
         known = self.source[self._place(y, x)[:, None] + self.shifts] >= 0  # (n, window^2)
@@ -241,7 +245,7 @@ class _Growth:
         return np.stack([y, x], axis=1)[order]
 
     def _place(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> Tensor:
-        """Positions in the bordered source map, (n,)."""
+        """Return indices into the flattened source map with its border, (n,)."""
         flat = (y + self.half) * self.stride + x + self.half
         return torch.from_numpy(flat).to(self.source.device)
 
@@ -249,10 +253,11 @@ class _Growth:
         """Draw a sample pixel for each output pixel.
 
         The error of window b for neighbourhood a is ``sum_k v_k |a_k - b_k|^2 / 3`` with
-        ``v = gauss * known / sum(gauss * known)``; as ``v|a|^2 + v|b|^2 - 2vab`` it is one product.
+        ``v = gauss * known / sum(gauss * known)``. Expanded to ``v|a|^2 + v|b|^2 - 2vab``, it is
+        computed for all a and b by one matrix product.
 
         Returns:
-            Numbers of the drawn sample pixels, and their errors, both (n,).
+            Indices of the drawn sample pixels, and their errors, (n,) each.
         """
         y, x = points.T
         around = self.source[self._place(y, x)[:, None] + self.shifts]  # (n, window^2)
@@ -268,11 +273,11 @@ class _Growth:
         )
         numbers = torch.from_numpy(y * self.known.shape[1] + x).to(self.draw.device)
         rank = (self.draw[numbers].double() * fits[:, -1]).long()  # below the count: draw < 1
-        index = (fits <= rank[:, None]).sum(dim=1)  # the first place where the count exceeds rank
+        index = (fits <= rank[:, None]).sum(dim=1)  # the first index whose count exceeds the rank
         return self.centers[index], error.gather(1, index[:, None])[:, 0]
 
     def picture(self) -> Tensor:
-        """The picture as it stands, (1, 3, H, W)."""
+        """Return the current image, (1, 3, H, W)."""
         half, (height, width) = self.half, self.known.shape
         source = self.source.view(-1, self.stride)
         return gather_picture(source[half : half + height, half : half + width], self.sample)

@@ -1,4 +1,4 @@
-"""Neural style transfer: an image with a photo's features and a painting's Gram matrices."""
+"""Neural style transfer: match content features and style Gram matrices by optimisation."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ CONV1_TO_5 = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 
 @dataclass(frozen=True, kw_only=True)
 class GatysConfig(OptimizationConfig):
-    """Numbers of the method; the default is the authors' code over a pyramid.
+    """Hyperparameters of the method; the default is the authors' code, at several sizes.
 
     Attributes:
-        content_layers: Where content is compared.
-        content_weight: α.
-        content_reduction: ``mean`` or ``half_sum``, equation 1.
-        style_layers: Where style is compared.
-        style_weights: One a layer, w_l of equation 5.
-        style_weight: β.
-        gram_reduction: ``mean`` or ``sum`` over the entries of a Gram matrix, itself over H*W.
-        tv_weight: Of the squared total variation; none in the paper.
+        content_layers: Layers of the content loss.
+        content_weight: α, weight of the content loss.
+        content_reduction: ``mean``, or ``half_sum`` as in equation 1.
+        style_layers: Layers of the style loss.
+        style_weights: One weight for each layer, w_l of equation 5.
+        style_weight: β, weight of the style loss.
+        gram_reduction: ``mean`` or ``sum`` over the entries of a Gram matrix, which is itself
+            divided by H*W.
+        tv_weight: Weight of the squared total variation; 0 in the paper.
     """
 
     steps: int = 100
     levels: int = 3
     coarse_steps: int = 100
     content_layers: tuple[str, ...] = ("relu4_2",)  # authors' notebook
-    content_weight: float = 10.0  # authors' notebook: 1, which lets small photos dissolve
+    content_weight: float = 10.0  # authors' notebook: 1, with which small images lose their content
     content_reduction: str = "mean"  # authors' notebook: MSELoss
     style_layers: tuple[str, ...] = RELU1_TO_5  # authors' notebook
     style_weights: tuple[float, ...] = tuple(  # authors' notebook: 1e3 / n²
@@ -46,7 +47,7 @@ class GatysConfig(OptimizationConfig):
     tv_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse weights that do not fit the layers."""
+        """Raise :class:`InputError` if there is not one style weight for each layer."""
         super().__post_init__()
         if len(self.style_weights) != len(self.style_layers):
             raise InputError(
@@ -56,7 +57,7 @@ class GatysConfig(OptimizationConfig):
 
     @classmethod
     def paper(cls) -> GatysConfig:
-        """The text of the CVPR 2016 paper, sections 2 and 3."""
+        """Return the config of the CVPR 2016 paper, sections 2 and 3."""
         return cls(
             pooling="average",  # section 2: "slightly more appealing results"
             start="noise",  # section 2.3
@@ -67,14 +68,14 @@ class GatysConfig(OptimizationConfig):
             content_reduction="half_sum",  # equation 1
             content_weight=1e-3,  # α/β = 1e-3, figure 3
             style_layers=CONV1_TO_5,  # figure 3
-            # equation 4 is Σ(G - A)² / (4 N² M²); the Gram matrices here are over M = H*W already
+            # equation 4 is Σ(G - A)² / (4 N² M²); the Gram matrices here are divided by M = H*W
             style_weights=tuple(0.2 / (4 * n**2) for n in (64, 128, 256, 512, 512)),
             gram_reduction="sum",
         )
 
     @classmethod
     def authors(cls) -> GatysConfig:
-        """Gatys' PyTorch notebook: 500 steps at one size, from the photo."""
+        """Return the config of Gatys' PyTorch notebook: 500 steps at one size, from the content."""
         return cls(content_weight=1.0, levels=1, steps=500, history=100, spectrum=0)
 
 
@@ -98,13 +99,13 @@ class GatysConfig(OptimizationConfig):
     abilities=Ability.STYLIZE | Ability.MASKS | Ability.BLEND,
 )
 class Gatys(OptimizingMethod):
-    """Equation 7: α times the content loss and β times the style loss, over one image."""
+    """Minimises equation 7: α times the content loss plus β times the style loss."""
 
     Config = GatysConfig
     config: GatysConfig
 
     def objective(self, level: Level) -> Objective:
-        """Content from the photo, Gram matrices from each painting (of its region)."""
+        """Return the content loss, the Gram loss of each style in its region, and smoothness."""
         config = self.config
         objective = self.nothing(level)
         if level.content is not None:

@@ -1,4 +1,7 @@
-"""Feature inversion: what a layer of the network keeps of a picture, and what it lets go."""
+"""Feature inversion: reconstruct an image from its features at some layers of the encoder.
+
+Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015.
+"""
 
 from __future__ import annotations
 
@@ -29,21 +32,21 @@ STYLE_LADDER = RELU1_TO_5
 
 @dataclass(frozen=True, kw_only=True)
 class InversionConfig(OptimizationConfig):
-    """Numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
-        kind: ``content`` rebuilds from the features of ``layers``; ``style`` from their Gram
-            matrices, which keep what is there but not where.
-        layers: The layers to rebuild from.
-        tv_weight: λ of the total variation in the beta form, which tells natural pictures from
-            the many others with the same features; ten times that at relu4, a hundred at relu5.
-        tv_beta: β of it.
+        kind: ``content`` reconstructs from the features of ``layers``; ``style`` from their Gram
+            matrices, which do not depend on positions.
+        layers: Layers to reconstruct from.
+        tv_weight: λ, weight of the total variation, the prior on natural images; it is multiplied
+            by 10 for layers of block 4, and by 100 for block 5.
+        tv_beta: β, exponent of the total variation.
     """
 
     start: str = "noise"  # section 3
-    optimizer: str = "lbfgsb"  # plain L-BFGS runs away from grey noise
+    optimizer: str = "lbfgsb"  # plain L-BFGS diverges from a start near grey
     history: int = 20
-    spectrum: float = 0.0  # noise has no 1/f to make use of
+    spectrum: float = 0.0  # noise does not have the 1/f spectrum of images
     steps: int = 300
     kind: str = "content"
     layers: tuple[str, ...] = ("relu4_2",)
@@ -51,14 +54,14 @@ class InversionConfig(OptimizationConfig):
     tv_beta: float = 2.0  # section 3.2: β = 1 gives spikes
 
     def __post_init__(self) -> None:
-        """Refuse an unknown kind."""
+        """Raise :class:`InputError` for an unknown kind."""
         super().__post_init__()
         if self.kind not in KINDS:
             raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
 
     @classmethod
     def paper(cls) -> InversionConfig:
-        """Equation 1 with the total variation's weight of the deep layers."""
+        """Return the config of equation 1, with the total variation weight of deep layers."""
         return cls(tv_weight=1.0)
 
 
@@ -76,13 +79,13 @@ class InversionConfig(OptimizationConfig):
     abilities=Ability.RECONSTRUCT,
 )
 class Inversion(OptimizingMethod):
-    """Equation 1: |Φ(x) - Φ0|² / |Φ0|² and a prior on pictures."""
+    """Minimises equation 1: |Φ(x) - Φ0|² / |Φ0|² plus a prior on natural images."""
 
     Config = InversionConfig
     config: InversionConfig
 
     def reconstruct(self, picture: Tensor, *, seed: int = 0, callback: Callback = silent) -> Tensor:
-        """A picture with the same features, made from noise."""
+        """Reconstruct an image (1, 3, H, W) from its features, starting from noise."""
         picture = picture.to(self.runtime.device)
         height, width = picture.shape[-2:]
         style = self.config.kind == "style"
@@ -95,13 +98,13 @@ class Inversion(OptimizingMethod):
         return self.descend(full, seed=seed, callback=callback)
 
     def at(self, layers: tuple[str, ...]) -> Inversion:
-        """The same inversion from other layers, sharing the encoder."""
+        """Return the same method for other layers, with the same encoder."""
         other = Inversion(replace(self.config, layers=layers), self.runtime)
         other.__dict__["encoder"] = self.encoder
         return other
 
     def objective(self, level: Level) -> Objective:
-        """The picture's features, or their Gram matrices, relative to their size."""
+        """Return the relative loss of the features or their Gram matrices, plus the prior."""
         config = self.config
         objective = self.nothing(level)
         layers = dict.fromkeys(config.layers, 1.0 / len(config.layers))
@@ -111,7 +114,7 @@ class Inversion(OptimizingMethod):
             gram = Term(GramLoss("hw", "sum"), "gram")
             objective.add_style(style.image, [gram], layers, weight=style.weight)
             objective.balance(style.image * 0 + 0.5)
-        # deeper layers say less about each pixel, so the prior has to say more (section 3.2)
+        # deeper layers determine pixels less, and need a stronger prior (section 3.2)
         depth = max(block_of(layer) for layer in config.layers)
         prior = config.tv_weight * 10.0 ** max(0, depth - 3)
         return objective.add_smoothness(prior, kind="beta", beta=config.tv_beta, reduction="mean")

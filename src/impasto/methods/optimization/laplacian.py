@@ -1,4 +1,4 @@
-"""The Laplacian pyramid of an image, as coordinates to descend on.
+"""The Laplacian pyramid of an image, as the parameters of an optimisation.
 
 Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", IEEE Trans. Communications 1983.
 """
@@ -14,14 +14,15 @@ _SMALLEST = 4  # a side below which an image is not halved again
 
 
 def split_bands(image: Tensor, bands: int) -> list[Tensor]:
-    """Split an image into bands, the finest first; :func:`join_bands` puts them together again.
+    """Split an image into the bands of its Laplacian pyramid; :func:`join_bands` inverts it.
 
     Args:
         image: (B, C, H, W).
-        bands: How many at most; an image with a side below 4 pixels is not halved further.
+        bands: Most bands; an image with a side below 4 pixels is not halved further.
 
     Returns:
-        (B, C, h, w) each, h and w half of those before; the last one is the coarse rest.
+        The bands from fine to coarse, (B, C, h, w) each, with h and w half of those before; the
+        last one is the low-pass residual.
 
     Example:
         >>> import torch
@@ -42,7 +43,7 @@ def split_bands(image: Tensor, bands: int) -> list[Tensor]:
 
 
 def join_bands(bands: Sequence[Tensor]) -> Tensor:
-    """The image (B, C, H, W) of a Laplacian pyramid, the finest band first."""
+    """Return the image (B, C, H, W) of the bands of a Laplacian pyramid, the finest band first."""
     image = bands[-1]
     for band in reversed(bands[:-1]):
         image = band + F.interpolate(image, band.shape[2:], mode="bilinear")

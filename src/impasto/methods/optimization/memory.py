@@ -1,4 +1,4 @@
-"""What a descent takes in memory, and how it is made to fit: tiles, and a shorter history."""
+"""Fit an optimisation into the memory budget, by tiles and a shorter history of L-BFGS."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import NamedTuple
 from impasto.core.device import Runtime
 from impasto.methods.optimization.optimizer import SolverConfig
 
-# Channels at full size that a pass through VGG-19 to relu5_1 and back takes the room of: its
-# activations are 290; measured with Gram matrices, in bfloat16, it is 4.6 times as much.
+# Peak memory of a forward and backward pass of VGG-19 to relu5_1, in channels at full resolution:
+# its activations are 290; measured with Gram matrices, in bfloat16, the peak is 4.6 times as much.
 _CHANNELS = 290 * 5
-_HALO = 96  # of relu5_1, which sees 85 pixels each way
+_HALO = 96  # pixels around a tile: the receptive field of relu5_1 extends 85 pixels
 _SIDES = (1024, 768, 512, 384, 256)
-_SHARE = 0.4  # of all room, the most for a tile
-_COPIES = 13  # of the picture in float32 that a step keeps: photo, gradients, direction, best …
-_FILTER = 4  # copies more while the solver's Fourier filter works
-_PAIRS = 4  # the least history with which L-BFGS is better than a gradient descent
+_SHARE = 0.4  # largest fraction of the memory budget for a tile
+_COPIES = 13  # float32 images stored in a step: content, gradients, direction, best image …
+_FILTER = 4  # further copies during the Fourier filter of L-BFGS
+_PAIRS = 4  # least history with which L-BFGS is better than gradient descent
 
 
 class Fit(NamedTuple):
-    """How a level is worked at.
+    """The settings with which a level fits into the memory budget.
 
     Attributes:
-        tile: Side of the tiles that the encoder sees it in; None is whole.
-        history: Pairs of vectors that L-BFGS keeps.
+        tile: Side in pixels of the tiles that are encoded one by one; None is the whole image.
+        history: Number of pairs of vectors that L-BFGS stores.
     """
 
     tile: int | None
@@ -31,10 +31,15 @@ class Fit(NamedTuple):
 
 
 def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
-    """Tiles and history with which a picture fits into the room that there is.
+    """Return the tiles and the history with which an image fits into the memory budget.
 
-    A picture that is too large even so is worked at all the same, in the smallest tiles and with
-    the shortest history.
+    An image that is too large in any case has the smallest tiles and the shortest history.
+
+    Args:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        config: Its optimiser and its history.
+        runtime: Its memory budget and its number format.
 
     Example:
         >>> import torch
@@ -42,14 +47,14 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         >>> fit(512, 512, SolverConfig(), tight), fit(2048, 2048, SolverConfig(), tight)
         (Fit(tile=None, history=30), Fit(tile=384, history=15))
     """
-    room, picture = runtime.room(), 12 * height * width
-    pair = picture * {"adam": 0, "lbfgs": 2, "lbfgsb": 4}[config.optimizer]  # SciPy has float64
-    copies = _COPIES * picture
+    budget, image = runtime.room(), 12 * height * width  # bytes; 3 channels in float32
+    pair = image * {"adam": 0, "lbfgs": 2, "lbfgsb": 4}[config.optimizer]  # SciPy has float64
+    copies = _COPIES * image
 
     def encoded(pixels: int) -> int:
         return pixels * _CHANNELS * runtime.dtype.itemsize
 
-    if copies + encoded(height * width) + config.history * pair <= room:
+    if copies + encoded(height * width) + config.history * pair <= budget:
         return Fit(None, config.history)
     least = min(_PAIRS, config.history)
 
@@ -57,10 +62,10 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         return encoded((side + 2 * _HALO) ** 2)
 
     def left(side: int) -> int:
-        """What tiles of a side leave for the history."""
-        return room - copies - max(tile(side), _FILTER * picture)
+        """Return the bytes that tiles of a side leave for the history."""
+        return budget - copies - max(tile(side), _FILTER * image)
 
-    sides = [s for s in _SIDES if tile(s) <= _SHARE * room and left(s) >= least * pair]
+    sides = [s for s in _SIDES if tile(s) <= _SHARE * budget and left(s) >= least * pair]
     side = sides[0] if sides else _SIDES[-1]
     pairs = left(side) // pair if pair else config.history
     return Fit(side, max(least, min(config.history, pairs)))

@@ -1,4 +1,7 @@
-"""Style transfer as matching two distributions of features, by any kernel or mix of losses."""
+"""Style transfer by matching distributions of features, with any kernel or sum of losses.
+
+Li et al., "Demystifying Neural Style Transfer", IJCAI 2017.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,19 @@ SCALINGS = ("photo", "authors")
 
 @dataclass(frozen=True, kw_only=True)
 class MMDConfig(OptimizationConfig):
-    """Numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
         losses: The style loss as text, see :mod:`impasto.losses.terms`; ``0.5 linear + 0.5
             gaussian`` is a fusion of the paper's section 4.3.
-        content_layers: Where content is compared.
-        content_weight: Of the squared error.
-        style_layers: Where style is compared, all with one weight.
-        style_weight: γ.
-        scaling: ``photo`` measures each kernel and layer in units of the photo's own distance to
-            the style, and content in units of the photo's features, so that one weight suits
-            every kernel; ``authors`` has the constants of their code.
-        tv_weight: Of the squared total variation.
+        content_layers: Layers of the content loss.
+        content_weight: Weight of the content loss, a squared error.
+        style_layers: Layers of the style loss, with equal weights.
+        style_weight: γ, weight of the style loss.
+        scaling: ``photo`` divides the loss of each kernel and layer by its value for the content
+            image, and the content loss by the mean square of the content features, so that one
+            weight suits every kernel; ``authors`` uses the constants of their code.
+        tv_weight: Weight of the squared total variation.
     """
 
     losses: str = "0.5 polynomial + 0.5 moments"
@@ -53,7 +56,7 @@ class MMDConfig(OptimizationConfig):
     tv_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a text of losses that does not read, and an unknown scaling."""
+        """Raise :class:`InputError` for an unreadable style loss or an unknown scaling."""
         super().__post_init__()
         parse(self.losses)
         if self.scaling not in SCALINGS:
@@ -61,12 +64,12 @@ class MMDConfig(OptimizationConfig):
 
     @classmethod
     def paper(cls) -> MMDConfig:
-        """The paper's quadratic kernel alone, from noise, at one size."""
+        """Return the config of the paper's quadratic kernel, from noise, at one size."""
         return cls(losses="polynomial", start="noise", levels=1, steps=500, spectrum=0)
 
     @classmethod
     def authors(cls) -> MMDConfig:
-        """The scales of the authors' MXNet code, with L-BFGS for their momentum."""
+        """Return the config of the authors' MXNet code, but with L-BFGS instead of momentum."""
         return cls(
             losses="polynomial",
             start="noise",
@@ -75,21 +78,30 @@ class MMDConfig(OptimizationConfig):
             spectrum=0,
             scaling="authors",
             style_weight=5.0,
-            # a gradient of 1e-2 times the 4-neighbour Laplacian over 8, on pixels of 0 to 255
+            # their gradient is 1e-2 times the 4-neighbour Laplacian / 8, for pixels in [0, 255]
             tv_weight=1e-2 / 16 * 255**2,
         )
 
 
 def authors_scale(loss: StyleLoss, channels: int, positions: int) -> float:
-    """What the authors' code multiplies γ MMD² of a layer by.
+    """Return the factor by which the authors' code multiplies γ MMD² of a layer.
 
-    It writes gradients, not losses; these are their integrals. X is (positions, channels):
+    Their code has gradients instead of losses, from which the factors follow. With X of shape
+    (positions M, channels C), they are:
 
     - linear: 2e3 / (C M) · 1 Σ(x - y)ᵀ, and the gradient of MMD² is 2/M² of the sum;
     - quadratic: 0.1 / (C² M) · X(XᵀX - YᵀY), and the gradient of MMD² is 4/M² of the product;
-    - Gaussian: 3e14 / (C M) of the sum over M/2 pairs, its gradient without the 2 of the square
-      in k, -g (x - y) k;
-    - statistics: 1e3 M, their gradient without the 2 of the squares, (μ - μ') / (C M).
+    - Gaussian: 3e14 / (C M) of the sum over M/2 pairs, where the gradient lacks the factor 2 of
+      the square in the kernel k: -g (x - y) k;
+    - statistics: 1e3 M, where the gradient lacks the factor 2 of the squares: (μ - μ') / (C M).
+
+    Args:
+        loss: The style loss.
+        channels: C of the layer.
+        positions: M of the layer.
+
+    Raises:
+        InputError: Their code does not have this loss.
     """
     if isinstance(loss, LinearLoss):
         return 2e3 * positions / (2 * channels)
@@ -116,13 +128,13 @@ def authors_scale(loss: StyleLoss, channels: int, positions: int) -> float:
     abilities=Ability.STYLIZE | Ability.MASKS | Ability.BLEND,
 )
 class MMD(OptimizingMethod):
-    """Equation 12: the content loss and γ times the MMD² of each layer's features."""
+    """Minimises equation 12: the content loss plus γ times the MMD² of each layer's features."""
 
     Config = MMDConfig
     config: MMDConfig
 
     def objective(self, level: Level) -> Objective:
-        """Content from the photo, a distribution of features from each painting."""
+        """Return the content loss, the loss of distributions for each style, and smoothness."""
         config, relative = self.config, self.config.scaling == "photo"
         objective = self.nothing(level)
         for style in level.styles:

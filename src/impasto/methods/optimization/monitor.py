@@ -1,4 +1,4 @@
-"""One descent as seen from outside: its numbers, and who counts, checks and reports its steps."""
+"""The hyperparameters of an optimisation, and the monitor that checks and reports its steps."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 
 OPTIMIZERS = ("lbfgs", "lbfgsb", "adam")
 
-_RUNAWAY = 20.0  # times the best loss so far; healthy excursions stay below ten
+_RUNAWAY = 20.0  # a loss above this many times the best has diverged; 10 occurs in normal runs
 
 
 @dataclass(frozen=True, kw_only=True)
 class SolverConfig:
-    """How to descend.
+    """Hyperparameters of an optimisation.
 
     Attributes:
         optimizer: ``lbfgs``; ``lbfgsb`` (SciPy's, keeps pixels within bounds); ``adam``.
-        steps: The most steps to take.
-        learning_rate: For L-BFGS the length of a quasi-Newton step, for Adam the pixel step.
-        history: Pairs of vectors that L-BFGS keeps; each costs twice the image.
-        spectrum: L-BFGS descends on the picture's Fourier coefficients, each measured in units of
-            frequency to the power of minus this; 0 is plain pixels. See
+        steps: Most steps.
+        learning_rate: For L-BFGS the length of a quasi-Newton step; for Adam the change of a pixel
+            in a step.
+        history: Number of pairs of vectors that L-BFGS stores; a pair takes the memory of two
+            images.
+        spectrum: L-BFGS optimises Fourier coefficients in units of frequency to the power of minus
+            this; 0 is plain pixels. See
             :func:`impasto.methods.optimization.descents.coordinates`.
-        bands: Adam descends on the coefficients of a Laplacian pyramid of so many bands; 1 is plain
-            pixels.
-        final_rate: Adam's learning rate falls linearly to this part of itself; 1 leaves it. Large
-            steps leave a grain, which small ones at the end take away.
-        first_step: How far L-BFGS moves a pixel in its first step, on average.
-        tolerance: Stop when the loss fell by less than this fraction over ``patience`` steps;
+        bands: Number of bands of the Laplacian pyramid that Adam optimises; 1 is plain pixels.
+        final_rate: Adam's learning rate decreases linearly to this fraction; 1 is constant. Large
+            steps leave a grain in the image, which smaller ones at the end remove.
+        first_step: Mean change of a pixel in the first step of L-BFGS.
+        tolerance: Stop when the loss has fallen by less than this fraction over ``patience`` steps;
             0 never stops early.
         patience: See ``tolerance``.
-        redraw: Steps of L-BFGS and L-BFGS-B with the same random draws, for objectives that draw
-            positions at random; then they draw anew and forget their history, which belongs to the
-            old draws. Adam draws at every step.
+        redraw: For objectives that draw positions at random: number of steps after which L-BFGS
+            and L-BFGS-B draw new ones, and clear their history, which belongs to the old ones.
+            Adam draws at every step.
     """
 
     optimizer: str = "lbfgs"
@@ -58,7 +59,7 @@ class SolverConfig:
     redraw: int = 10
 
     def __post_init__(self) -> None:
-        """Raise for settings that cannot run."""
+        """Raise :class:`InputError` for values out of range."""
         if self.optimizer not in OPTIMIZERS:
             raise InputError(
                 f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
@@ -72,16 +73,22 @@ class SolverConfig:
             raise InputError(f"final_rate is {self.final_rate}: it must be 0 to 1")
 
 
-class Stop(Exception):  # noqa: N818 (no error: the way out)
-    """Raised within the optimizer's step to leave it."""
+class Stop(Exception):  # noqa: N818 (not an error)
+    """Raised within an optimiser's step to end the run."""
 
 
 class Watch:
-    """Counts, checks and reports the evaluations, and keeps the best image.
+    """Counts, checks and reports the steps of an optimisation, and stores the best image.
 
-    An objective whose attribute ``stochastic`` is true gets the same random numbers at each
-    evaluation until :meth:`redraw`: a line search, and the curvature that L-BFGS takes from two
-    gradients, need one function.
+    An objective whose attribute ``stochastic`` is true has the same random numbers in each
+    evaluation until :meth:`redraw`, since line searches and the curvature estimates of L-BFGS
+    compare several evaluations.
+
+    Args:
+        objective: Maps an image (1, 3, H, W) to named scalars, of which ``total`` is minimised.
+        config: Of the optimisation.
+        callback: Called after every step.
+        frame: Position of this run in a longer job.
     """
 
     def __init__(
@@ -100,7 +107,7 @@ class Watch:
         self._seed = int(torch.randint(2**31, ())) if self.stochastic else 0
 
     def redraw(self) -> None:
-        """Let a stochastic objective draw anew; losses of other draws do not compare with it."""
+        """Draw new random numbers for a stochastic objective, and reset the best loss."""
         if self.stochastic:
             self._seed += 1
             self.best = math.inf
@@ -113,11 +120,15 @@ class Watch:
             return self.objective(image)
 
     def evaluate(self, image: Tensor) -> Tensor:
-        """The loss of an image, with the best one so far kept; the image must not be NaN."""
+        """Compute the loss of an image (1, 3, H, W), and store the image if it is the best.
+
+        Raises:
+            DivergedError: The loss is not finite, or far above the best without a line search.
+        """
         losses = self._losses(image)
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         total = self.losses["total"]
-        # a line search may look far and come back, so only those without one can run away
+        # a line search may evaluate distant images and return, so a large loss is no divergence
         searching = self.searches and math.isfinite(total)
         if not searching and not total <= _RUNAWAY * self.best + 1e-30:
             raise DivergedError(f"the loss ran away at step {self.steps + 1} ({total:.3g})")
@@ -128,12 +139,19 @@ class Watch:
 
     @property
     def searches(self) -> bool:
-        """Whether steps come out of a line search: in L-BFGS-B, and in L-BFGS after trouble."""
+        """Check whether the optimiser has a line search: L-BFGS-B, also in place of L-BFGS."""
         optimizer = self.config.optimizer
         return optimizer == "lbfgsb" or (optimizer == "lbfgs" and self.restarts > 0)
 
     def step(self, image: Tensor) -> None:
-        """Report a finished step; leaves the run when cancelled or flat."""
+        """Report a finished step.
+
+        Args:
+            image: The image after the step, (1, 3, H, W).
+
+        Raises:
+            Stop: The run is cancelled, has taken all its steps, or no longer improves.
+        """
         self.steps += 1
         self.last = image
         self.trace.append(self.losses["total"])
@@ -151,7 +169,7 @@ class Watch:
 
     @torch.no_grad()
     def look_at_last(self) -> None:
-        """Evaluate where the last step led, which no further step did."""
+        """Evaluate the image of the last step, so that it counts for the best image."""
         if self.last is not None:
             with contextlib.suppress(DivergedError):
                 self.evaluate(self.last.detach())

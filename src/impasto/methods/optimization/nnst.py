@@ -1,4 +1,7 @@
-"""NNST: each feature vector of the image is pulled to its nearest neighbour in the painting."""
+"""NNST: each feature vector of the image is matched to its nearest neighbour in the style image.
+
+Kolkin et al., "Neural Neighbor Style Transfer", 2022.
+"""
 
 from __future__ import annotations
 
@@ -39,30 +42,31 @@ RELU1_1_TO_4_3 = (
 
 @dataclass(frozen=True, kw_only=True)
 class NNSTConfig(OptimizationConfig):
-    """Numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
-        split_steps: Steps of the last phase, in which each layer is matched by itself; None is as
-            many as ``steps``, which counts those at full size before it.
-        layers: Whose features are matched.
-        content_weight: α, the photo's share in the image whose features are matched; the rest is
-            what was painted at the scale before.
-        blank_bands: Of the photo's Laplacian bands at the first scale the finest so many are left
-            out of the start.
-        tone_weight: Of lightness and local contrast in the match, against the cosine of the
+        split_steps: Steps of the last phase, in which each layer is matched on its own; None is as
+            many as ``steps``, the number of steps at full size before it.
+        layers: Layers whose features are matched.
+        content_weight: α, weight of the content image in the image whose features are matched; the
+            rest is the result of the scale before.
+        blank_bands: Number of the content image's finest Laplacian bands that are left out of the
+            initial image.
+        tone_weight: Weight of lightness and local contrast in the match, against the cosine of the
             features; 0 in the paper. See :func:`impasto.losses.neighbors.with_tones`.
-        structure_weight: Of the photo's features at ``structure_layer``, compared by their centred
-            cosine where the photo has local contrast; 0 in the paper.
+        structure_weight: Weight of a content loss at ``structure_layer``: the centred cosine
+            distance, where the content image has local contrast; 0 in the paper.
         structure_layer: See ``structure_weight``.
-        lengths: Whether the lengths of feature vectors are compared beside their directions;
-            without, large steps drive up the contrast. See
+        lengths: Whether the lengths of feature vectors are compared as well as their directions;
+            otherwise large steps increase the contrast. See
             :func:`impasto.losses.neighbors.pairs_loss`.
-        rotations: Whether copies of the painting turned by 90, 180 and 270 degrees are matched too.
-        directions: How many principal directions of the painting's feature vectors are compared;
-            0 is all. Of 256 some 87 % of the matches are those of all.
-        samples: Rows and columns of positions that the last phase looks at in each step.
-        chroma: Whether the result gets the mean and covariance of the painting's colours, in the
-            a and b of OKLab; its lightness stays. With several paintings nothing is done.
+        rotations: Whether copies of the style image rotated by 90, 180 and 270 degrees are matched
+            too.
+        directions: Number of principal directions in which feature vectors are compared; 0 is all.
+            With 256, about 87 % of the matches are the same as with all.
+        samples: Number of rows and of columns of positions in each step of the last phase.
+        chroma: Whether the result gets the mean and covariance of the style image's a and b in
+            OKLab; its lightness does not change. Ignored if there are several style images.
     """
 
     optimizer: str = "adam"  # authors' code
@@ -87,7 +91,7 @@ class NNSTConfig(OptimizationConfig):
     chroma: bool = False
 
     def __post_init__(self) -> None:
-        """Raise for settings that cannot run."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.split_steps is not None and self.split_steps < 1:
             raise InputError(f"split_steps is {self.split_steps}: it must be at least 1")
@@ -106,7 +110,7 @@ class NNSTConfig(OptimizationConfig):
 
     @classmethod
     def paper(cls) -> NNSTConfig:
-        """Section 3: 200 steps a scale, features alone, with our VGG-19 for their VGG-16."""
+        """Return the config of section 3: 200 steps at each scale; with VGG-19 for their VGG-16."""
         return cls(
             learning_rate=2e-3,
             final_rate=1.0,
@@ -121,12 +125,18 @@ class NNSTConfig(OptimizationConfig):
 
     @classmethod
     def authors(cls) -> NNSTConfig:
-        """The authors' code with its default options: turned copies, and the colour step."""
+        """Return the config of the authors' code: rotated copies, and the colour step."""
         return replace(cls.paper(), rotations=True, chroma=True)
 
 
 class Phase(NamedTuple):
-    """A descent of so many steps on one objective."""
+    """An optimisation of one objective.
+
+    Attributes:
+        level: Size and inputs.
+        steps: Number of steps.
+        split: Whether each layer is matched on its own.
+    """
 
     level: Level
     steps: int
@@ -134,14 +144,14 @@ class Phase(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """Hold what the phases of one level share.
+    """The data that all phases of one level share.
 
     Attributes:
-        content: (1, 3, H, W).
-        pool: The paintings' vectors.
-        tones: Of the photo, on the grid of positions.
-        owners: (1, 1, h, w), the painting of each position, where regions say it.
-        guard: The loss of the photo's structure.
+        content: Content image (1, 3, H, W).
+        pool: Feature vectors of the style images.
+        tones: Lightness and local contrast of the content image on the grid, (1, 2, h, w).
+        owners: Index of the style image of each position, (1, 1, h, w); None without regions.
+        guard: The content loss of ``structure_weight``.
     """
 
     content: Tensor
@@ -165,7 +175,7 @@ class Scale(NamedTuple):
     abilities=Ability.STYLIZE | Ability.MASKS | Ability.BLEND,
 )
 class NNST(OptimizingMethod):
-    """Algorithm 1: match hypercolumns, descend, enlarge; at the end match each layer by itself."""
+    """Runs algorithm 1: match hypercolumns at each scale, and at the end each layer on its own."""
 
     Config = NNSTConfig
     config: NNSTConfig
@@ -180,7 +190,7 @@ class NNST(OptimizingMethod):
                 level = phase.level
                 start = self._first(level) if image is None else image
                 start = resize(start, level.height, level.width)
-                with spare_memory():  # what the match took is given back before the descent
+                with spare_memory():  # frees the memory of the match before the optimisation
                     if not phase.split:
                         scale = self._scale(level)
                     objective = self._objective(phase, scale, start, fresh=image is None)
@@ -207,7 +217,7 @@ class NNST(OptimizingMethod):
         yield Phase(levels[-1], steps, split=True)
 
     def _first(self, level: Level) -> Tensor:
-        """The image to start from; of the photo its coarse bands only."""
+        """Return the initial image; of a content image the coarse bands only."""
         start = self._start(level)
         if start is not level.content:
             return start
@@ -218,12 +228,12 @@ class NNST(OptimizingMethod):
     def _pool(self, level: Level) -> Pool:
         config = self.config
         turns = range(4) if config.rotations else range(1)
-        # in a blend a painting of weight 0 has no vectors; in regions each has its place
+        # a style of weight 0 is left out of a blend; with regions, indices of styles must stay
         styles = [style for style in level.styles if level.regions or style.weight > 0]
-        paintings = [[torch.rot90(style.image, turn, (2, 3)) for turn in turns] for style in styles]
-        shares = torch.tensor([style.weight for style in styles], device=self.runtime.device)
+        views = [[torch.rot90(style.image, turn, (2, 3)) for turn in turns] for style in styles]
+        weights = torch.tensor([style.weight for style in styles], device=self.runtime.device)
         if level.regions:
-            shares = torch.stack([region.mean() for region in level.regions]).to(shares)
+            weights = torch.stack([region.mean() for region in level.regions]).to(weights)
         matching = Matching(
             tone_weight=config.tone_weight,
             directions=config.directions,
@@ -231,7 +241,7 @@ class NNST(OptimizingMethod):
             lengths=config.lengths,
             fast=self.encoder.dtype == torch.bfloat16,
         )
-        return Pool(self.encoder, config.layers, paintings, shares / shares.sum(), matching)
+        return Pool(self.encoder, config.layers, views, weights / weights.sum(), matching)
 
     def _scale(self, level: Level) -> Scale:
         content = level.content
@@ -255,25 +265,25 @@ class NNST(OptimizingMethod):
             detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
             query = torch.lerp(join_bands(detailed), content, config.content_weight)
         with torch.no_grad():
-            places = pool.match(self.encoder(query, config.layers), light, owners)
-        return MatchedLoss(pool, places, guard)
+            indices = pool.match(self.encoder(query, config.layers), light, owners)
+        return MatchedLoss(pool, indices, guard)
 
     @torch.no_grad()
     def _guard(self, content: Tensor) -> Callable[[Features], Mapping[str, Tensor]]:
-        """A loss that keeps the photo's structure where it has some; none at a weight of 0."""
+        """Return the content loss of ``structure_weight``; it has no terms if that is 0."""
         layer, weight = self.config.structure_layer, self.config.structure_weight
         if not weight:
             return lambda _: {}
         target = at_least_float32(self.encoder(content, [layer])[layer])
         target = target - target.mean((2, 3), keepdim=True)
         contrast = F.interpolate(local_contrast(luminance(content)), target.shape[2:], mode="area")
-        share = (contrast / (2 * contrast.mean()).clamp_min(1e-6)).clamp_max(1)  # (1, 1, h, w)
+        mask = (contrast / (2 * contrast.mean()).clamp_min(1e-6)).clamp_max(1)  # (1, 1, h, w)
 
         def loss(features: Features) -> Mapping[str, Tensor]:
             found = at_least_float32(features[layer])
             found = found - found.mean((2, 3), keepdim=True)
             apart = 1 - F.cosine_similarity(found, target, dim=1)
-            return {"content": weight * (apart * share[0]).mean()}
+            return {"content": weight * (apart * mask[0]).mean()}
 
         return loss
 

@@ -1,7 +1,8 @@
-"""The solver: an image is the parameter, and steps downhill on an objective.
+"""Minimise an objective over the pixels of an image.
 
-L-BFGS (Gatys' choice), L-BFGS with bounds on the pixels, or Adam. Every step is reported, a
-runaway is caught with the last good picture kept, and a cancelled run returns what there is.
+The optimisers are L-BFGS (as in Gatys et al.), L-BFGS-B with bounds on the pixels, and Adam. Every
+step is reported. If the loss diverges, the run restarts from the best image; if it is cancelled,
+the best image is returned.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ _RESTARTS = 3
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with.
+    """The result of an optimisation.
 
     Attributes:
-        image: (1, 3, H, W), not clamped.
-        losses: Of that image.
-        cancelled: Whether a listener stopped the run.
+        image: The best image, (1, 3, H, W), not clamped.
+        losses: Its losses by name.
+        cancelled: Whether the callback cancelled the run.
     """
 
     image: Tensor
@@ -51,20 +52,20 @@ def minimize(
     callback: Callback = silent,
     frame: Progress | None = None,
 ) -> Result:
-    """Descend on an objective from a start image.
+    """Minimise an objective from an initial image.
 
     Args:
         objective: Maps (1, 3, H, W) to named scalars, of which ``total`` is minimised.
-        start: (1, 3, H, W) float32.
-        config: How.
-        bounds: The lowest and highest value of each channel, (1, 3, 1, 1) each; for ``lbfgsb``,
-            which keeps pixels in [0, 1] when None.
+        start: Initial image (1, 3, H, W), float32.
+        config: Of the optimisation.
+        bounds: Lowest and highest value of each channel, (1, 3, 1, 1) each. None is [0, 1] for
+            ``lbfgsb`` and no bounds for ``adam``; ``lbfgs`` ignores them.
         callback: Called after every step.
-        frame: Where this run lies in a longer job: its steps so far, all its steps, its stage.
+        frame: Position in a longer job: its steps so far, the number of all its steps, its stage.
 
     Raises:
-        DivergedError: The loss ran away and did not come back after restarts; it carries the best
-            image. A start whose loss is not finite ends in it at once.
+        DivergedError: The loss diverged even after restarts, or that of the initial image is not
+            finite. The error carries the best image, if there is one.
     """
     frame = frame or Progress(0, config.steps)
     watch = Watch(objective, config, callback, frame)
@@ -77,8 +78,8 @@ def minimize(
             watch.look_at_last()
             break
         except DivergedError as error:
-            # the memory of past steps led astray: forget it, and go on from the best more
-            # carefully, Adam with half the step and L-BFGS as L-BFGS-B, which searches each line
+            # go on from the best image without the history: Adam with half the learning rate, and
+            # L-BFGS as L-BFGS-B, which has a line search
             if watch.best_image is None or attempt == _RESTARTS:
                 raise DivergedError(_advice(str(error)), watch.best_image) from error
             image = watch.best_image.clone()
@@ -86,13 +87,13 @@ def minimize(
             watch.redraw()
             descend = lbfgsb if watch.searches else descend
         else:
-            # L-BFGS-B ends where its line search finds no way down, which in bfloat16 is often a
-            # worn-out memory rather than a minimum
+            # L-BFGS-B ends if its line search finds no lower loss; in bfloat16 the cause is often
+            # an inaccurate history rather than a minimum, so go on without it
             if watch.steps >= config.steps or watch.best_image is None:
                 break
             image = watch.best_image.clone()
             watch.redraw()
-    assert watch.best_image is not None  # one evaluation at least has passed
+    assert watch.best_image is not None  # there was at least one evaluation
     return Result(watch.best_image, watch.best_losses, watch.cancelled)
 
 

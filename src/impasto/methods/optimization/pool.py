@@ -1,8 +1,8 @@
-"""The feature vectors of all paintings of nnst, and the losses that match an image to them.
+"""The feature vectors of the style images in NNST, and the losses that match an image to them.
 
-A match is found on a grid of one position per 4x4 pixels, where block 3 of VGG lies, and is used at
-every layer at the layer's own resolution: finer layers take the vector at the same place within the
-4x4 pixels, coarser ones the vector of the position that covers it.
+Positions are matched on a grid with the resolution of VGG's block 3, one for 4x4 pixels. Every
+layer uses these matches at its own resolution: a finer layer takes the vector at the same offset
+within the 4x4 pixels, a coarser layer the vector of the position that covers the matched one.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from impasto.losses.neighbors import (
 from impasto.nn.vgg import Encoder, Features, block_of
 
 _GRID_BLOCK = 3
-_TRAINING_ROWS = 2048  # vectors that principal directions are estimated from
+_TRAINING_ROWS = 2048  # number of vectors that principal directions are estimated from
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
-    """How vectors are compared.
+    """Hyperparameters of the comparison of vectors.
 
     Attributes:
-        tone_weight: Of lightness and local contrast against the cosine of the features; 0 is none.
-        directions: How many principal directions hypercolumns are compared in; 0 is all.
-        samples: The most rows and columns of positions that the split loss looks at.
+        tone_weight: Weight of lightness and local contrast against the cosine of the features.
+        directions: Number of principal directions in which hypercolumns are compared; 0 is all.
+        samples: Most rows and columns of positions in an evaluation of the split loss.
         lengths: Whether the lengths of paired vectors are compared as well.
-        fast: Whether products are computed in 16 bits where the processor can.
+        fast: Whether products are computed in 16 bits, if the processor supports it.
     """
 
     tone_weight: float
@@ -50,20 +50,19 @@ class Matching:
 
 
 class Pool:
-    """Feature vectors of several views of paintings.
+    """Feature vectors of the views (rotated copies) of P style images.
 
     Args:
         encoder: Encodes the views.
-        layers: Names of the layers to keep.
-        paintings: The views (1, 3, h, w) of each painting.
-        shares: (P,), the share of each painting, with a sum of 1.
-        matching: How vectors are compared.
+        layers: Names of the layers whose features are stored.
+        paintings: The views (1, 3, h, w) of each style image.
+        shares: Weight of each style image, (P,), with a sum of 1.
+        matching: Hyperparameters of the comparison.
 
     Attributes:
-        rows: For each layer the vectors of all views, (N, C), in bfloat16: they are targets, and
-            half the memory.
-        grids: Height and width of each view's grid of positions that are matched.
-        sizes: For each layer height and width of each view, (V, 2).
+        rows: For each layer the vectors of all views, (N, C), in bfloat16 to save memory.
+        grids: Height and width of the grid of positions of each view.
+        sizes: For each layer height and width of the features of each of the V views, (V, 2).
     """
 
     @torch.no_grad()
@@ -94,11 +93,11 @@ class Pool:
             for layer in layers
         }
         owned = torch.tensor(self.owners, device=views[0].device)
-        parts = shares[owned] / owned.bincount()[owned]  # the share of each view
+        parts = shares[owned] / owned.bincount()[owned]  # the weight of each view
         self.means = {layer: (parts.unsqueeze(1) * m).sum(0) for layer, m in means.items()}
 
     def map(self, layer: str, view: int) -> Tensor:
-        """The features (1, C, h, w) of one view."""
+        """Return the features of one view at a layer, (1, C, h, w)."""
         height, width = self.sizes[layer][view].tolist()
         first = int(self.sizes[layer][:view].prod(1).sum())
         rows = self.rows[layer][first : first + height * width]
@@ -106,15 +105,15 @@ class Pool:
 
     @torch.no_grad()
     def match(self, features: Features, image_tones: Tensor, owners: Tensor | None) -> Tensor:
-        """The nearest hypercolumn of all paintings for each position of an image's grid.
+        """Find the nearest hypercolumn of all views for each position of an image's grid.
 
         Args:
-            features: Of the image.
-            image_tones: (1, 2, H, W) at the grid's resolution.
-            owners: (1, 1, H, W), the painting of each position, where regions say it.
+            features: Features of the image by layer.
+            image_tones: Its lightness and local contrast on the grid, (1, 2, H, W).
+            owners: Index of the style image of each position, (1, 1, H, W); None without regions.
 
         Returns:
-            (H, W), numbers of positions of all views' grids.
+            (H, W), indices into the positions of all views' grids, one view after another.
         """
         grid = tuple(image_tones.shape[2:])
         layers = [features[layer] for layer in self.layers]
@@ -133,7 +132,11 @@ class Pool:
         key_tones: Sequence[Tensor],
         owners: Tensor | None,
     ) -> Tensor:
-        """Match directions of length 1 with those of each view, tones taking part."""
+        """Find the nearest of the unit vectors ``keys`` of all views for each query vector.
+
+        Returns:
+            Indices into the keys of all views, one view after another.
+        """
         weight = self.matching.tone_weight
         if weight:
             query = with_tones(query, query_tones, weight)
@@ -157,7 +160,7 @@ class Pool:
         )
 
     def _projection(self) -> Tensor | None:
-        """The principal directions of all paintings, of a sample of their positions."""
+        """Estimate the principal directions of all views' vectors from a random sample."""
         if not self.matching.directions:
             return None
         count = -(-_TRAINING_ROWS // len(self.grids))
@@ -169,15 +172,15 @@ class Pool:
 
 
 class MatchedLoss:
-    """The loss of an image whose vectors were matched before: the first phase of each scale.
+    """The loss of all phases but the last, with fixed matches.
 
-    At each layer vectors are paired at one random offset within the grid's positions, so that all
-    of them are in turn.
+    Each evaluation compares one vector of each grid position, at an offset within the position that
+    is drawn at random for each layer.
 
     Args:
-        pool: The paintings' vectors.
-        places: (H, W) of :meth:`Pool.match`.
-        extra: A further loss of the features.
+        pool: Feature vectors of the style images.
+        places: Indices (H, W) of :meth:`Pool.match`.
+        extra: Computes further losses from the features.
     """
 
     def __init__(
@@ -194,7 +197,7 @@ class MatchedLoss:
         self._view, self._y, self._x = owner[places], y[places], x[places]
 
     def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
-        """``total`` and its parts of an image (1, 3, H, W)."""
+        """Compute ``total`` and its terms for an image (1, 3, H, W)."""
         features = self.pool.encoder(image, self.pool.layers)
         lengths = self.pool.matching.lengths
         losses = [
@@ -206,13 +209,13 @@ class MatchedLoss:
     def pairs(
         self, layer: str, features: Tensor, offset: tuple[int, int] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Vectors of the image at a layer and those that they are matched to, (N, C) each.
+        """Return vectors of the image at a layer and those that they are matched to, (N, C) each.
 
         Args:
             layer: Name of the layer.
-            features: (1, C, h, w) of the image there.
-            offset: Row and column within a position of the grid, or at coarser layers of the grid
-                within a position of the layer; None draws one.
+            features: Features of the image at the layer, (1, C, h, w).
+            offset: Row and column of the vector within a position of the grid; at layers coarser
+                than the grid, of the grid position within a position of the layer. None draws one.
         """
         block = block_of(layer)
         step = 1 << abs(_GRID_BLOCK - block)
@@ -228,22 +231,23 @@ class MatchedLoss:
             y, x = y // step, x // step
         sizes = self.pool.sizes[layer]
         areas = sizes.prod(1)
-        limit = sizes[view] - 1  # a layer of odd size leaves out the grid's last position
+        limit = sizes[view] - 1  # pooling of an odd size drops the last row or column
         y, x = torch.minimum(y, limit[..., 0]), torch.minimum(x, limit[..., 1])
-        numbers = (areas.cumsum(0) - areas)[view] + y * sizes[view][..., 1] + x
-        return rows_of(image), self.pool.rows[layer][numbers.flatten()]
+        indices = (areas.cumsum(0) - areas)[view] + y * sizes[view][..., 1] + x
+        return rows_of(image), self.pool.rows[layer][indices.flatten()]
 
 
 class SplitLoss:
-    """The loss of the last phase: each layer's vectors matched by themselves, anew at every step.
+    """The loss of the last phase: each layer is matched on its own, in every evaluation.
 
-    The match takes no gradient; that of the cosine of the pairs is the gradient of the minimum.
+    No gradient is taken through the match: the gradient of the distance to the nearest vector is
+    that of the minimum over all vectors.
 
     Args:
-        pool: The paintings' vectors.
-        image_tones: (1, 2, H, W) of the photo.
-        owners: (1, 1, H, W), the painting of each position, where regions say it.
-        extra: A further loss of the features.
+        pool: Feature vectors of the style images.
+        image_tones: Lightness and local contrast of the content image, (1, 2, H, W).
+        owners: Index of the style image of each position, (1, 1, H, W); None without regions.
+        extra: Computes further losses from the features.
     """
 
     def __init__(
@@ -256,7 +260,7 @@ class SplitLoss:
         self.pool, self.tones, self.owners, self.extra = pool, image_tones, owners, extra
 
     def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
-        """``total`` and its parts of an image (1, 3, H, W)."""
+        """Compute ``total`` and its terms for an image (1, 3, H, W)."""
         features = self.pool.encoder(image, self.pool.layers)
         losses = [self._layer(layer, features[layer]) for layer in self.pool.layers]
         return total(torch.stack(losses).mean(), self.extra(features))
@@ -285,11 +289,11 @@ class SplitLoss:
 
 
 def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The losses with their sum, which is minimised."""
+    """Return the losses by name, with their sum as ``total``."""
     losses = {"style": style, **extra}
     return {"total": torch.stack(list(losses.values())).sum(), **losses}
 
 
 def grid_of(height: int, width: int) -> tuple[int, int]:
-    """The size of the grid of positions for an image of a size."""
+    """Return the height and width of the grid of positions for an image of this size in pixels."""
     return height >> _GRID_BLOCK - 1, width >> _GRID_BLOCK - 1

@@ -1,4 +1,4 @@
-"""Texture as a Markov random field in pixels: each pixel copied from where its neighbours fit."""
+"""Texture synthesis by copying pixels with similar neighbourhoods from a sample."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ALGORITHMS = ("efros-leung", "wei-levoy")
 
 @dataclass(frozen=True, kw_only=True)
 class ResampleConfig:
-    """Numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
-        algorithm: ``efros-leung`` grows from a seed, ``wei-levoy`` refines a pyramid in raster
-            order and tiles.
-        window: Side of the neighbourhood of ``efros-leung``, odd.
-        windows: Sides at each level of ``wei-levoy``, the finest first.
-        passes: Scans of each level of ``wei-levoy``; the paper has one.
+        algorithm: ``efros-leung`` grows the texture outward from a small square; ``wei-levoy``
+            refines a pyramid in raster order, and its result tiles.
+        window: Side in pixels of the neighbourhood of ``efros-leung``, odd.
+        windows: Sides in pixels at each level of ``wei-levoy``, the finest first.
+        passes: Number of scans of each level of ``wei-levoy``; 1 in the paper.
     """
 
     algorithm: str = "efros-leung"
@@ -36,7 +36,7 @@ class ResampleConfig:
     passes: int = WeiLevoyConfig().passes
 
     def __post_init__(self) -> None:
-        """Refuse an unknown algorithm, and windows that cannot be."""
+        """Raise :class:`InputError` for an unknown algorithm or a window out of range."""
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
             raise InputError(f"unknown algorithm {self.algorithm!r}: choose {known}")
@@ -45,7 +45,7 @@ class ResampleConfig:
 
     @classmethod
     def paper(cls) -> ResampleConfig:
-        """Both papers' numbers."""
+        """Return the hyperparameters of both papers."""
         wei = WeiLevoyConfig.paper()
         window = EfrosLeungConfig.paper().window
         return cls(window=window, windows=wei.windows, passes=wei.passes)
@@ -65,7 +65,7 @@ class ResampleConfig:
     abilities=Ability.SYNTHESIZE,
 )
 class Resample(Method):
-    """The two classics; every pixel of the result is one of the sample's."""
+    """Texture synthesis in which every pixel of the result is a copy of a pixel of the sample."""
 
     Config = ResampleConfig
     config: ResampleConfig
@@ -74,7 +74,11 @@ class Resample(Method):
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """Grow (1, 3, height, width) from a sample; large samples take long."""
+        """Synthesise (1, 3, height, width) from a sample; the time grows with the sample's size.
+
+        Raises:
+            InputError: There are several samples, or the sample or the size cannot be used.
+        """
         parts = style.expect(self.name).parts
         if len(parts) != 1:
             raise InputError("resample takes one sample: blending pixels makes no texture")
@@ -88,5 +92,5 @@ class Resample(Method):
                 seed=seed,
                 callback=callback,
             )
-        numbers = WeiLevoyConfig(windows=config.windows, passes=config.passes)
-        return wei_levoy(sample, height, width, numbers, seed=seed, callback=callback)
+        scan = WeiLevoyConfig(windows=config.windows, passes=config.passes)
+        return wei_levoy(sample, height, width, scan, seed=seed, callback=callback)

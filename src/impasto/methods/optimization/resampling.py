@@ -1,12 +1,12 @@
-"""What the two pixel-space resampling methods share: windows, palettes, progress.
+"""Functions of both texture synthesis methods that copy pixels: neighbourhoods, search, progress.
 
-Both methods see a texture as a Markov random field and synthesise it without a network: every
-output pixel is *copied* from the sample pixel whose neighbourhood looks most like what already
-stands around the output pixel. They differ in the order and in the neighbourhood:
-:mod:`.efros_leung` grows outward from a seed, :mod:`.wei_levoy` scans a pyramid, coarse to fine.
+Both methods model a texture as a Markov random field and need no network: every output pixel is a
+copy of the sample pixel whose neighbourhood is most similar to that of the output pixel. They
+differ in the order and in the neighbourhood: :mod:`.efros_leung` grows outward from a small square,
+:mod:`.wei_levoy` scans a pyramid from coarse to fine.
 
-Both keep a picture as a *source map*: for each output pixel, the number of the sample pixel that it
-copies. So an output colour cannot be other than a colour of the sample, bit for bit.
+Both represent an image as a *source map*: for each output pixel, the index of the sample pixel that
+it copies. So all colours of the output are exactly colours of the sample.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
 
 MAX_PRODUCT = 1 << 22
-"""Most distances (output pixels x sample windows) in memory at once: 16 MiB in float32."""
+"""Most distances (output pixels times sample windows) in memory at once: 16 MiB in float32."""
 
 MAX_TABLE = 1 << 28
-"""Most numbers in the table of all sample windows: 1 GiB in float32."""
+"""Most values in the table of all sample windows: 1 GiB in float32."""
 
 MAX_RIVALS = 16
-"""Windows that are compared to the last digit when a product in float32 cannot tell them apart."""
+"""Most windows that are compared by their differences, where float32 products are inexact."""
 
 SMALL_TABLE = 1 << 24
-"""Tables below this many numbers are searched by one thread, see :func:`threads_for`."""
+"""Tables of fewer values than this are searched by one thread, see :func:`threads_for`."""
 
 MAX_OUTPUT = 1 << 24
-"""Most output pixels: 4096 x 4096, far beyond what a pixel-by-pixel search does in a day."""
+"""Most output pixels: 4096 x 4096, which would take far more than a day."""
 
 
 def check_window(name: str, window: int, low: int, high: int) -> None:
@@ -44,18 +44,18 @@ def check_window(name: str, window: int, low: int, high: int) -> None:
 
 
 def check_request(sample: Tensor, height: int, width: int, window: int, values: int) -> None:
-    """Refuse what cannot be resampled, in words.
+    """Check the sample and the size of the output.
 
     Args:
-        sample: What should be a picture, (1, 3, h, w) in [0, 1].
-        height: Wanted height in pixels.
-        width: Wanted width in pixels.
-        window: Side of the square that must lie inside the sample at least once.
-        values: Numbers that the search keeps for each sample window.
+        sample: Should be (1, 3, h, w) in [0, 1].
+        height: Height of the output in pixels.
+        width: Width of the output in pixels.
+        window: Side of a window in pixels; the sample must contain at least one.
+        values: Number of values that the search stores for each sample window.
 
     Raises:
-        InputError: The sample has another shape, numbers outside [0, 1] or none at all, is smaller
-            than the window or too large to search; or the output has no pixel or too many.
+        InputError: The sample has another shape, values that are not finite or outside [0, 1], is
+            smaller than the window or too large to search; or the output has no pixel or too many.
     """
     if sample.ndim != 4 or sample.shape[:2] != (1, 3):
         raise InputError(f"the sample must be (1, 3, height, width), not {tuple(sample.shape)}")
@@ -82,15 +82,15 @@ def check_request(sample: Tensor, height: int, width: int, window: int, values: 
 
 @contextmanager
 def threads_for(sample: Tensor, values: int) -> Iterator[None]:
-    """Use one thread while the table of windows is small, and as many as before afterwards.
+    """Use one thread within the context if the table of windows is small.
 
-    A search is a chain of thousands of products of a few milliseconds. Shared out to several
-    threads they gain a third at best; where other programs want the cores too, the threads wait
-    for each other at every step and take three to ten times as long (measured on two cores).
+    A search is a sequence of thousands of matrix products of a few milliseconds each. Several
+    threads save a third of the time at best; if other programs use the cores too, the threads wait
+    for each other in each product and take three to ten times as long (measured on two cores).
 
     Args:
         sample: The sample, (1, 3, h, w).
-        values: Numbers that the search keeps for each sample window.
+        values: Number of values that the search stores for each sample window.
     """
     before = torch.get_num_threads()
     if sample.shape[2] * sample.shape[3] * values < SMALL_TABLE:
@@ -102,7 +102,7 @@ def threads_for(sample: Tensor, values: int) -> Iterator[None]:
 
 
 def square(window: int, device: torch.device) -> Tensor:
-    """Offsets (dy, dx) of a full square neighbourhood in raster order.
+    """Return the offsets (dy, dx) of a square neighbourhood in raster order.
 
     Returns:
         Integers, (window * window, 2), from ``-(window // 2)`` to ``window // 2``.
@@ -112,7 +112,7 @@ def square(window: int, device: torch.device) -> Tensor:
 
 
 def causal(window: int, device: torch.device) -> Tensor:
-    """Offsets of the L-shaped half of :func:`square` that comes before its centre in raster order.
+    """Return the offsets of :func:`square` before its centre in raster order: an L-shaped half.
 
     Source: Wei & Levoy 2000, section 2, figure 3.
 
@@ -124,10 +124,9 @@ def causal(window: int, device: torch.device) -> Tensor:
 
 
 def to_palette(sample: Tensor) -> Tensor:
-    """The sample's pixels as a list in raster order, (h*w, 3), less their mean.
+    """Return the sample's pixels in raster order, (h*w, 3), with their mean subtracted.
 
-    Distances do not change when a constant is taken away, but ``|a|^2 - 2ab + |b|^2`` then loses
-    fewer digits to cancellation.
+    Distances do not change, but ``|a|^2 - 2ab + |b|^2`` loses fewer digits to cancellation.
     """
     pixels = sample[0].flatten(1).T.float()  # (h*w, 3)
     return pixels - pixels.mean(dim=0)
@@ -136,9 +135,10 @@ def to_palette(sample: Tensor) -> Tensor:
 def nearest(query: Tensor, table: Tensor, norms: Tensor) -> Tensor:
     """Find the nearest row of a table for each row of a query, exactly.
 
-    ``|b|^2 - 2ab`` is one matrix product, but its rounding blurs small distances. So all rows
-    within the product's error of the best are compared again by their differences, which lose
-    nothing. Of equal ones, and of more than ``MAX_RIVALS``, the first in the table are taken.
+    ``|b|^2 - 2ab`` is one matrix product, but inexact for small distances. So all rows whose
+    distance may be the smallest, given the rounding error of the product, are compared again by
+    their differences; of more than ``MAX_RIVALS`` the first ones. Of equal rows the first is
+    returned.
 
     Args:
         query: Vectors a, (n, D).
@@ -162,23 +162,23 @@ def nearest(query: Tensor, table: Tensor, norms: Tensor) -> Tensor:
         return columns
     counts = rivals.sum(dim=1)
     starts = counts.cumsum(dim=0) - counts
-    places = torch.arange(len(rows), device=rows.device) - starts[rows]
-    keep = places < MAX_RIVALS
-    rows, places, found = rows[keep], places[keep], columns[keep]
+    ranks = torch.arange(len(rows), device=rows.device) - starts[rows]
+    keep = ranks < MAX_RIVALS
+    rows, ranks, found = rows[keep], ranks[keep], columns[keep]
     exact = rough.new_full((len(query), MAX_RIVALS), torch.inf)
-    exact[rows, places] = (query[rows] - table[found]).square().sum(dim=1)
+    exact[rows, ranks] = (query[rows] - table[found]).square().sum(dim=1)
     return columns[starts + exact.argmin(dim=1)]
 
 
 def gather_picture(source: Tensor, sample: Tensor) -> Tensor:
-    """Turn a source map into the picture that it stands for.
+    """Return the image of a source map.
 
     Args:
-        source: Numbers of sample pixels in raster order, (H, W); -1 where nothing is known yet.
+        source: Indices of sample pixels in raster order, (H, W); -1 for unknown pixels.
         sample: The sample, (1, 3, h, w).
 
     Returns:
-        The picture, (1, 3, H, W); the mean colour of the sample where nothing is known.
+        (1, 3, H, W); unknown pixels have the mean colour of the sample.
     """
     colors = sample[0].flatten(1)  # (3, h*w)
     picture = colors[:, source.clamp(min=0).flatten()].view(3, *source.shape)
@@ -188,13 +188,13 @@ def gather_picture(source: Tensor, sample: Tensor) -> Tensor:
 
 @dataclass
 class Ticker:
-    """Counts pixels and reports about a hundred times in a job, so that listeners cost little.
+    """Counts pixels, and reports progress about a hundred times in a job.
 
     Attributes:
         total: Pixels of the whole job.
-        callback: Who listens.
+        callback: Called with each report.
         done: Pixels finished so far.
-        cancelled: True as soon as a listener has cancelled.
+        cancelled: Whether the callback has cancelled.
     """
 
     total: int
@@ -204,10 +204,16 @@ class Ticker:
     _work: int = field(default=0, repr=False)
 
     def tick(self, tried: int, done: int, stage: str, preview: Callable[[], Tensor]) -> bool:
-        """Count ``tried`` pixels, of which ``done`` are finished; report when a hundredth is full.
+        """Count pixels, and report after each hundredth of the job.
+
+        Args:
+            tried: Number of pixels that were searched.
+            done: Number of these that are finished.
+            stage: Name of the stage for the report.
+            preview: Returns the current image.
 
         Returns:
-            True when the job shall stop.
+            Whether the callback has cancelled.
         """
         self.done += done
         self._work += tried

@@ -1,4 +1,4 @@
-"""Texture synthesis: an image made from white noise until its Gram matrices are the sample's."""
+"""Texture synthesis: optimise white noise until its Gram matrices are those of the sample."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from impasto.methods.style import Style
 
 @dataclass(frozen=True, kw_only=True)
 class TextureConfig(OptimizationConfig):
-    """Numbers of the method; the default is the authors' layers over a pyramid.
+    """Hyperparameters of the method; the default is the authors' layers at several sizes.
 
     Attributes:
         losses: The style loss as text, see :mod:`impasto.losses.terms`; the paper's is ``gram``.
-        style_layers: Where style is compared, all with one weight.
+        style_layers: Layers of the style loss, with equal weights.
         histogram: Whether the result gets the sample's colour histogram at the end.
     """
 
     flavor: str = "normalised"  # authors' code: vgg_normalised
     pooling: str = "average"  # section 2: "improves the gradient flow"
     start: str = "noise"  # section 3
-    optimizer: str = "lbfgsb"  # authors' code: scipy's, bounded
+    optimizer: str = "lbfgsb"  # authors' code: SciPy's, with bounds
     history: int = 20  # authors' code: maxcor
     steps: int = 200
     levels: int = 3
@@ -46,18 +46,18 @@ class TextureConfig(OptimizationConfig):
     histogram: bool = True  # authors' code
 
     def __post_init__(self) -> None:
-        """Refuse a text of losses that does not read."""
+        """Raise :class:`InputError` for an unreadable style loss."""
         super().__post_init__()
         parse(self.losses)
 
     @classmethod
     def paper(cls) -> TextureConfig:
-        """Equations 2 to 5 at one size, up to pool4 (figure 2)."""
+        """Return the config of equations 2 to 5, at one size, up to pool4 (figure 2)."""
         return cls(levels=1, steps=1000, histogram=False)
 
     @classmethod
     def authors(cls) -> TextureConfig:
-        """The authors' notebook: up to 2000 iterations at one size."""
+        """Return the config of the authors' notebook: up to 2000 iterations at one size."""
         return cls(levels=1, steps=2000)
 
 
@@ -75,7 +75,7 @@ class TextureConfig(OptimizationConfig):
     abilities=Ability.SYNTHESIZE | Ability.BLEND,
 )
 class Texture(OptimizingMethod):
-    """Equation 4: the sum over layers of Σ (G - Ĝ)² / (4 N² M²), from noise."""
+    """Minimises equation 4, the sum over layers of Σ (G - Ĝ)² / (4 N² M²), from noise."""
 
     Config = TextureConfig
     config: TextureConfig
@@ -83,10 +83,14 @@ class Texture(OptimizingMethod):
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """Grow (1, 3, height, width) of a texture; its colours stay within the sample's."""
+        """Synthesise (1, 3, height, width) with each channel within the range of the samples'.
+
+        Raises:
+            InputError: The size is below 32 pixels, or the style is of another method.
+        """
         styles = self._styles(style, confined=False)
         smallest = min(height, width)
-        if smallest < 32:  # pool4 would be left with a single position
+        if smallest < 32:  # pool4 would have a single position
             raise InputError(
                 f"a texture of {width}x{height} is too small: 32 pixels at least, such as "
                 f"`size=({max(width, 32)}, {max(height, 32)})`"
@@ -98,18 +102,18 @@ class Texture(OptimizingMethod):
         return image
 
     def objective(self, level: Level) -> Objective:
-        """The Gram matrices of the sample, or what other losses compare, each layer alike."""
+        """Return the style loss of each sample, with equal weights of all layers."""
         objective = self.nothing(level)
         layers = dict.fromkeys(self.config.style_layers, 1.0)
         for style in level.styles:
-            # the Gram loss is a mean over N²: with a quarter of it, 1 / (4 N²), equation 4
+            # the Gram loss is divided by N²; a quarter of it has the 1 / (4 N²) of equation 4
             terms = parse(self.config.losses)
             objective.add_style(style.image, terms, layers, weight=0.25 * style.weight)
         return objective
 
 
 def bounds_of(styles: tuple[StyleImage, ...]) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest value of each channel over all styles, (1, 3, 1, 1) each."""
+    """Return the lowest and highest value of each channel over all styles, (1, 3, 1, 1) each."""
     pixels = torch.cat([style.image.flatten(2) for style in styles], dim=2)
     low, high = pixels.amin(2), pixels.amax(2)
     return low.view(1, 3, 1, 1), high.view(1, 3, 1, 1)

@@ -1,22 +1,22 @@
 """Texture synthesis by a deterministic scan of a pyramid (Wei & Levoy, SIGGRAPH 2000).
 
-Noise is turned into texture: level by level from coarse to fine, row by row, each pixel takes the
-colour of the sample pixel whose neighbourhood is nearest. The neighbourhood is the L-shaped part of
-a window that the scan has passed already, and the whole window around the parent pixel in the next
-coarser level, which is finished. The paper's tree-structured vector quantisation finds a near
-neighbour quickly; here the nearest is found exactly, by matrix products.
+The output starts as noise. Level by level from coarse to fine, and row by row, each pixel takes the
+colour of the sample pixel whose neighbourhood is nearest. The neighbourhood consists of the
+L-shaped part of a window that the scan has already finished, and of the whole window around the
+parent pixel in the next coarser level. The paper finds an approximate nearest neighbour by
+tree-structured vector quantisation; here the search is exact, by matrix products.
 
-The picture is a torus: a neighbour beyond an edge is read on the other side, so the result tiles.
-What the scan has not reached yet is noise still, as in the paper: to the left of a row's first
-pixel, and above the first rows. That leaves a scar where the scan ends at its own beginning, so a
-second pass with the whole window (``passes``), which sees both sides, heals it.
+The image is a torus: a neighbour beyond an edge is read on the opposite side, so the result tiles.
+As in the paper, neighbours that the scan has not reached are noise: those left of the first pixel
+of a row, and above the first rows. This leaves a seam where the end of the scan meets its start; a
+second pass with the whole window (``passes``) removes it.
 
-On a torus it is free where a row begins. Row ``y`` begins at column ``half * y`` (mod W), half a
-window further right than the row above it. Then all that a pixel reads above it stands as soon as
-that row is ``2 * half + 1`` steps ahead, and the pixels on one slanting front (:func:`fronts`) do
-not see one another: a front is searched at once, with exactly the result of the one-by-one scan.
-If all rows began at column 0, as in the paper, the first pixel of a row would wait for the last of
-the row above it, and no two pixels could go together.
+On a torus a row may start at any column. Row ``y`` starts at column ``half * y`` (mod W), half a
+window further right than the row above it. A pixel then depends on no pixel of the row above that
+is more than ``2 * half`` steps ahead, so that pixels on a diagonal (:func:`fronts`) are independent
+of each other. They are searched at once, with exactly the result of a sequential scan.
+If all rows started at column 0, as in the paper, the first pixel of a row would depend on the last
+pixel of the row above, and no two pixels would be independent.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from impasto.methods.optimization.resampling import (
 
 @dataclass(frozen=True)
 class WeiLevoyConfig:
-    """The numbers of the method.
+    """Hyperparameters of the method.
 
     Attributes:
         windows: Side of the neighbourhood in pixels at each level, finest first, odd, 1 to 25;
-            their count is the number of levels. Coarse levels for which the sample is too small
-            are left out. With a side of 1 the coarsest level stays noise.
-        passes: Scans of each level. The first one is causal; each further one uses the whole
-            window, which heals the scar where the torus closes. 1 is the paper's.
+            one for each level. Coarse levels for which the sample is too small are left out. With
+            a side of 1 the coarsest level stays noise.
+        passes: Number of scans of each level. The first one is causal; each further one uses the
+            whole window, which removes the seam where the torus closes. 1 is the paper's.
     """
 
-    windows: tuple[int, ...] = (9, 9, 7)  # ours, by eye: 64x64 samples, see `paper` for theirs
-    passes: int = 2  # ours; section 5.1 has a whole-window pass for constrained synthesis
+    windows: tuple[int, ...] = (9, 9, 7)  # ours, chosen by eye on 64x64 samples
+    passes: int = 2  # ours; section 5.1 uses a pass with the whole window to edit textures
 
     def __post_init__(self) -> None:
         if not self.windows:
@@ -70,12 +70,12 @@ class WeiLevoyConfig:
 
     @classmethod
     def paper(cls) -> WeiLevoyConfig:
-        """Four levels: {1x1,1}, {3x3,2}, {5x5,2}, {7x7,2} from coarse to fine, one pass."""
-        return cls(windows=(7, 5, 3, 1), passes=1)  # caption of figure 9 [M]
+        """Return the paper's: {1x1,1}, {3x3,2}, {5x5,2}, {7x7,2} from coarse to fine, one pass."""
+        return cls(windows=(7, 5, 3, 1), passes=1)  # caption of figure 9
 
 
 def parent_window(window: int) -> int:
-    """Side of the window in the coarser level: half as large, made odd (3 below 5: figure 5)."""
+    """Return the side of the window in the coarser level: half as large, and odd (figure 5)."""
     return window // 2 | 1
 
 
@@ -91,21 +91,22 @@ def wei_levoy(
     """Synthesise a texture that tiles, by searching a pyramid from coarse to fine.
 
     Source: Wei & Levoy, "Fast Texture Synthesis using Tree-structured Vector Quantization",
-    SIGGRAPH 2000, sections 2 and 3. Differences: the search is exact; each level's noise has the
-    colours of the sample at that level (the paper equalises once, and building the pyramid greys
-    the noise again); the row order and the second pass, see the module.
+    SIGGRAPH 2000, sections 2 and 3. It differs from the paper in the exact search, in the order of
+    the rows, in the second pass (see the module), and in the noise: here the noise of each level
+    has the histogram of the sample at that level; in the paper that of the finest level does, and
+    the pyramid of the noise becomes grey.
 
     Args:
         sample: The texture, (1, 3, h, w) in [0, 1], at least as large as the finest window.
         height: Height of the result in pixels.
         width: Width of the result in pixels.
-        config: The method's numbers.
-        seed: Start of the random noise; the same seed gives the same picture.
-        callback: Hears of every hundredth of the work. On cancelling, the picture as it stands is
-            returned: the coarser level's colours where the finer ones are not known yet.
+        config: Hyperparameters; None is the default.
+        seed: Of the noise; the same seed gives the same image.
+        callback: Called after about every hundredth of the work. If it cancels, pixels that are
+            not finished have the colours of the coarser level.
 
     Returns:
-        The picture, (1, 3, height, width), each pixel a copy of a sample pixel; it tiles.
+        (1, 3, height, width), each pixel a copy of a sample pixel; it tiles.
 
     Raises:
         InputError: The sample or the size cannot be used.
@@ -133,13 +134,17 @@ def wei_levoy(
 
 
 def build_pyramid(sample: Tensor, windows: tuple[int, ...]) -> list[Tensor]:
-    """The sample's Gaussian pyramid, finest first, with as many levels as the windows fit into.
+    """Compute the sample's Gaussian pyramid, with all levels into which the windows fit.
 
     Each level is the one before it, blurred with the binomial filter (1, 4, 6, 4, 1)/16 along both
-    axes, mirrored at the edges, at every second pixel.
+    axes, with reflected edges, at every second pixel.
+
+    Args:
+        sample: (1, 3, h, w).
+        windows: Side of the window at each level, the finest first.
 
     Returns:
-        Pictures, (1, 3, ceil(h / 2**i), ceil(w / 2**i)).
+        The levels from fine to coarse, (1, 3, ceil(h / 2**i), ceil(w / 2**i)).
     """
     taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=sample.device) / 16
     kernel = (taps[:, None] * taps).expand(3, 1, 5, 5)
@@ -154,16 +159,16 @@ def build_pyramid(sample: Tensor, windows: tuple[int, ...]) -> list[Tensor]:
 
 
 def fronts(height: int, width: int, half: int) -> Iterator[Tensor]:
-    """Cut the scan of a torus into fronts of pixels that do not see one another.
+    """Divide the scan of a torus into fronts of pixels that do not depend on each other.
 
-    The scan's order is row by row; row ``y`` begins at column ``half * y`` and goes once around.
-    Searching front after front, each at once, gives what searching pixel after pixel gives, for any
-    neighbourhood within ``half`` of the pixel.
+    The scan goes row by row; row ``y`` starts at column ``half * y`` and goes once around. For any
+    neighbourhood within ``half`` of the pixel, to search front after front, each at once, has the
+    same result as to search pixel after pixel.
 
     Args:
         height: Rows of the torus.
         width: Columns of the torus.
-        half: Reach of the neighbourhood in pixels.
+        half: Half the window in pixels.
 
     Yields:
         Positions (y, x), (n, 2); over all fronts, each position once.
@@ -172,7 +177,7 @@ def fronts(height: int, width: int, half: int) -> Iterator[Tensor]:
         >>> [front.tolist() for front in fronts(1, 3, 1)]
         [[[0, 0]], [[0, 1]], [[0, 2]]]
     """
-    rows_apart = height - 2 * half + 1  # between the last rows and those that they read below them
+    rows_apart = height - 2 * half + 1  # from the last rows to those below them, around the torus
     lag = min(width, max(2 * half + 1, -(-width // rows_apart))) if rows_apart > 0 else width
     for time in range(lag * (height - 1) + width):
         first = max(0, -((width - 1 - time) // lag))
@@ -181,7 +186,7 @@ def fronts(height: int, width: int, half: int) -> Iterator[Tensor]:
 
 
 class _Level:
-    """One level of the output pyramid, as a source map that begins as noise."""
+    """One level of the output pyramid, as a source map that starts as noise."""
 
     def __init__(
         self,
@@ -196,7 +201,7 @@ class _Level:
         device = sample.device
         self.palette = to_palette(sample)  # (h*w, 3)
         self.parents = square(parent_window(window) if coarser else 0, device)  # (m, 2)
-        # Every sample pixel comes as often as every other: the noise has the sample's histogram.
+        # every sample pixel occurs equally often, so that the noise has the sample's histogram
         count, pixels = size[0] * size[1], len(self.palette)
         rounds = [torch.randperm(pixels, generator=random) for _ in range(-(-count // pixels))]
         shuffle = torch.randperm(count, generator=random)
@@ -204,12 +209,12 @@ class _Level:
         self.done = torch.zeros(size, dtype=torch.bool, device=device)
 
     def scan(self, is_first: bool, ticker: Ticker, stage: str) -> None:
-        """Search once for every pixel, with the causal window first and the whole one later."""
+        """Search every pixel once, with the causal window in the first pass, then the whole one."""
         whole = square(self.window, self.sample.device)
         near = causal(self.window, self.sample.device)
         if not is_first:
             near = whole[whole.any(dim=1)]
-        if len(near) + len(self.parents) == 0:  # nothing to compare: the noise stays
+        if len(near) + len(self.parents) == 0:  # no neighbours to compare: the noise stays
             self.done[:] = True
             ticker.tick(self.done.numel(), self.done.numel(), stage, self.picture)
             return
@@ -224,10 +229,10 @@ class _Level:
                 return
 
     def _tabulate(self, near: Tensor, is_first: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Lay out the neighbourhoods of all sample pixels that have theirs inside the sample.
+        """Store all neighbourhoods that lie inside the sample in a table.
 
         Returns:
-            Neighbourhoods b, (N, D); ``|b|^2``, (N,); numbers of their pixels, (N,).
+            Neighbourhoods b, (N, D); ``|b|^2``, (N,); indices of their sample pixels, (N,).
         """
         half, (h, w) = self.window // 2, self.sample.shape[2:]
         device = self.sample.device
@@ -243,12 +248,12 @@ class _Level:
             table[:, 3 * i : 3 * i + 3] = self.palette[centers + dy * w + dx]
         for i, (dy, dx) in enumerate(self.parents.tolist(), start=len(near)):
             assert self.coarser is not None
-            numbers = ((y // 2 + dy)[:, None] * columns + x // 2 + dx).flatten()
-            table[:, 3 * i : 3 * i + 3] = self.coarser.palette[numbers]
+            indices = ((y // 2 + dy)[:, None] * columns + x // 2 + dx).flatten()
+            table[:, 3 * i : 3 * i + 3] = self.coarser.palette[indices]
         return table, torch.linalg.vector_norm(table, dim=1).square(), centers
 
     def _look(self, points: Tensor, near: Tensor) -> Tensor:
-        """The neighbourhoods of output pixels as they stand, around the torus, (n, D)."""
+        """Return the current neighbourhoods of output pixels on the torus, (n, D)."""
         y, x = (points[:, None] + near).unbind(dim=2)  # (n, k)
         H, W = self.size
         seen = self.palette[self.source[y % H, x % W]].flatten(1)
@@ -260,7 +265,7 @@ class _Level:
         return torch.cat([seen, above], dim=1)
 
     def picture(self) -> Tensor:
-        """The picture as it stands, each pixel enlarged to a square, (1, 3, height, width)."""
+        """Return the current image (1, 3, height, width), each pixel enlarged to a square."""
         picture = gather_picture(torch.where(self.done, self.source, -1), self.sample)
         if self.coarser and not self.done.all():
             below = gather_picture(self.coarser.source, self.coarser.sample)
@@ -270,6 +275,6 @@ class _Level:
 
 
 def _enlarge(picture: Tensor, factor: int, height: int, width: int) -> Tensor:
-    """Repeat each pixel ``factor`` times along both axes and cut off what is too much."""
+    """Repeat each pixel ``factor`` times along both axes, and crop to height and width."""
     large = picture.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     return large[:, :, :height, :width]

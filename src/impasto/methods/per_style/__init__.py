@@ -1,1 +1,1 @@
-"""One network, one style."""
+"""Methods with one network for each style."""

@@ -1,4 +1,8 @@
-"""Johnson et al.: a feed-forward network trained with a perceptual loss, one for each style."""
+"""Style transfer with a feed-forward network for each style, trained with a perceptual loss.
+
+Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+ECCV 2016.
+"""
 
 from __future__ import annotations
 
@@ -31,28 +35,27 @@ class JohnsonConfig(StyleSizeConfig):
 
     Attributes:
         width: Channels of the first convolution; the paper's 32, the released models' 16.
-        blocks: Residual blocks.
+        blocks: Number of residual blocks.
         norm: ``instance`` or ``batch``.
         upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear``, or
-            ``nearest-bilinear``: to learn with nearest neighbours and to paint with the mean of
-            both, see :mod:`impasto.nn.upsampling`.
-        unpadded: Residual blocks without padding inside a reflected border.
+            ``nearest-bilinear``: nearest in training, and the mean of nearest and bilinear
+            afterwards, see :mod:`impasto.nn.upsampling`.
+        unpadded: Whether residual blocks have no padding, and the image a reflected border instead.
         output: See :class:`~impasto.nn.johnson.TransformNet`.
-        loss: What content is compared on: ``perceptual`` for features of the encoder, or ``pixel``
-            for the colours themselves, the per-pixel loss of section 3.2. That one wants a true
-            picture to compare with; style transfer has none but the photo.
+        loss: Content loss: ``perceptual`` on features of the encoder, or ``pixel`` on colours, the
+            per-pixel loss of section 3.2, here against the content image.
     """
 
     width: int = 32
     blocks: int = 5
-    norm: str = "instance"  # Improved Texture Networks: better from the first steps on
-    upsampling: str = BOTH  # ours: no checkerboards, and less of a weave in plain parts
+    norm: str = "instance"  # Improved Texture Networks: lower loss from the first steps on
+    upsampling: str = BOTH  # ours: no checkerboards, and a weaker grid pattern in flat areas
     unpadded: bool = False
     output: str = "tanh"
     loss: str = "perceptual"
 
     def __post_init__(self) -> None:
-        """Raise for what makes no network and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.width < 1 or self.blocks < 0:
             raise InputError("width must be 1 or more, blocks 0 or more")
@@ -61,7 +64,7 @@ class JohnsonConfig(StyleSizeConfig):
 
     @classmethod
     def paper(cls) -> JohnsonConfig:
-        """Section 4.1 and the supplementary material of the paper."""
+        """Return the config of section 4.1 and the supplementary material of the paper."""
         return cls(
             norm="batch",
             upsampling="transposed",
@@ -69,8 +72,8 @@ class JohnsonConfig(StyleSizeConfig):
             encoder="vgg16",
             content_layer="relu2_2",
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
-            style_weight=4 * 5.0,  # the authors' 5 a layer: the paper states none
-            # 1e-6 to 1e-4 on pixels of 0 to 255, by cross-validation for each style
+            style_weight=4 * 5.0,  # the authors' 5 for each layer: the paper states none
+            # 1e-6 to 1e-4 for pixels in [0, 255], chosen for each style by cross-validation
             tv_weight=1e-6 * 255**2,
             relative=False,
             losses="gram(normalization=chw)",  # equation 4
@@ -80,7 +83,7 @@ class JohnsonConfig(StyleSizeConfig):
 
     @classmethod
     def authors(cls) -> JohnsonConfig:
-        """The defaults of fast-neural-style; its released models have half the width."""
+        """Return the defaults of fast-neural-style; its released models have half the width."""
         return cls(
             upsampling="transposed",
             unpadded=True,  # padding_type reflect-start
@@ -89,7 +92,7 @@ class JohnsonConfig(StyleSizeConfig):
             content_layer="relu3_3",  # layer 16
             style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),  # layers 4, 9, 16, 23
             style_weight=4 * 5.0,
-            tv_weight=1e-6 / 2 * 255**2,  # as a gradient that leaves out the 2 of the square
+            tv_weight=1e-6 / 2 * 255**2,  # their gradient lacks the factor 2 of the square
             relative=False,
             losses="gram(normalization=chw)",  # equation 4
             style_size=256,
@@ -98,7 +101,13 @@ class JohnsonConfig(StyleSizeConfig):
 
 
 class JohnsonTask(SampleTask):
-    """Equation 5: the network's picture of a photo has its content and the painting's style."""
+    """The training task of equation 5: content, style and total variation losses.
+
+    Args:
+        config: Of the method.
+        style: Style image (1, 3, H, W).
+        runtime: Device and number format of the encoder in the loss.
+    """
 
     sources = ("content",)
 
@@ -108,7 +117,7 @@ class JohnsonTask(SampleTask):
         self.style = config.style_objective(config.loss_encoder(runtime), sample)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Content of the batch, style of the painting."""
+        """Compute the content and style losses of a batch."""
         photos = batch["content"]
         self.remember(photos)
         painted = module(photos)
@@ -120,7 +129,7 @@ class JohnsonTask(SampleTask):
         return with_shift(objective(painted), painted, batch)
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return a photo of the first batch, and what the network makes of it."""
+        """Return an image of the first batch, and the network's output for it."""
         return [*first, module(*first)]
 
 
@@ -145,7 +154,7 @@ class JohnsonTask(SampleTask):
     abilities=Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class Johnson(NetworkMethod):
-    """The image transformation network, one for each style."""
+    """A network that has learned one style."""
 
     Config = JohnsonConfig
     config: JohnsonConfig
@@ -153,12 +162,12 @@ class Johnson(NetworkMethod):
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
-        # in a graph the border is always the mirrored one, which wants a picture that wide
+        # exported graphs always pad by reflection: images must be larger than the border
         self.smallest = max(SMALLEST, self.module.border + 1)
 
     @classmethod
     def network(cls, config: JohnsonConfig) -> TransformNet:
-        """The network of section 3.1."""
+        """Return the network of section 3.1."""
         return TransformNet(
             config.width,
             config.blocks,
@@ -170,9 +179,9 @@ class Johnson(NetworkMethod):
 
     @classmethod
     def task(cls, config: JohnsonConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The loss of section 3.2 with one painting."""
+        """Return the training task for one style image, with the loss of section 3.2."""
         if len(styles) != 1:
-            raise InputError(f"johnson learns one style, not {len(styles)}: give one --style")
+            raise InputError(f"johnson learns one style, not {len(styles)}: give one `style`")
         return JohnsonTask(config, styles[0], runtime)
 
     def stylize(
@@ -184,6 +193,6 @@ class Johnson(NetworkMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """One pass through the network."""
+        """Paint a content image in one pass."""
         style.expect(self.name)
         return self.done(self.run(content), callback)

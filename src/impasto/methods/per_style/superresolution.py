@@ -1,8 +1,9 @@
-"""Johnson et al.: a feed-forward network that enlarges pictures, trained with a perceptual loss.
+"""Super-resolution with a feed-forward network, trained with a perceptual loss.
 
-Section 4.2 of "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016. The
-released code, fast-neural-style, has no super-resolution of its own to follow: it reads its small
-pictures from a file that no released script makes, and its defaults are those of style transfer.
+Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+ECCV 2016, section 4.2. The released code, fast-neural-style, does not document super-resolution: no
+released script makes the file of small images that it reads, and its defaults are for style
+transfer. So there is no preset ``authors``.
 """
 
 from __future__ import annotations
@@ -34,46 +35,45 @@ from impasto.training.task import Batch, Task
 
 LOSSES = ("feature", "pixel")
 
-_TILE = 768  # side of a tile of the large picture: 150 MB a layer of 64 channels
+_TILE = 768  # side of a tile of the result in pixels: 150 MB for each layer of 64 channels
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuperResolutionConfig:
-    """Numbers of the network, of its loss, and of how small pictures are made to learn from.
+    """Hyperparameters of the network, of its loss, and of the downsampling of training images.
 
     Attributes:
-        factor: How many times as high and as wide pictures become: 2, 4, 8.
+        factor: Factor on height and width: 2, 4 or 8.
         width: Channels of the convolutions.
-        blocks: Residual blocks.
+        blocks: Number of residual blocks.
         norm: ``batch``, ``instance`` or ``none``.
         upsampling: ``nearest``, ``bilinear`` or ``transposed``.
-        residual: Whether the network corrects the bicubic enlargement, or makes the picture whole.
-        loss: ``feature``: sharper, a lower PSNR; or ``pixel``: the mean squared error, softer.
-        encoder: Of the feature loss: ``vgg19`` or ``vgg16``.
-        flavor: Of the encoder.
-        weights: Of the encoder: a name or a file; ``none`` is the encoder's default.
-        pooling: Of the encoder: ``average``, ``max`` or ``l2``.
-        layers: Where the feature loss compares.
-        relative: Whether the feature loss is in units of the features' own mean square.
-        blur: Standard deviation of the Gaussian that the large picture is blurred with before it is
-            made small, in its pixels.
-        antialias: Whether the bicubic filter that makes it small averages over what a new pixel
-            covers, besides the blur.
-        match_histogram: Whether the large picture gets the histogram of the small one.
+        residual: Whether the network's output is added to the bicubic enlargement.
+        loss: ``feature``: sharper, with a lower PSNR; or ``pixel``: mean squared error, softer.
+        encoder: Encoder of the feature loss: ``vgg19`` or ``vgg16``.
+        flavor: Preprocessing of the encoder: ``caffe``, ``torchvision`` or ``normalised``.
+        weights: Weights of the encoder: a name or a file; ``none`` is the encoder's default.
+        pooling: Pooling of the encoder: ``average``, ``max`` or ``l2``.
+        layers: Layers of the feature loss.
+        relative: Whether the feature loss is divided by the mean square of the target features.
+        blur: Standard deviation, in pixels of the large image, of the Gaussian blur before
+            downsampling.
+        antialias: Whether the bicubic downsampling filters against aliasing, besides the blur.
+        match_histogram: Whether the result gets the histogram of the small image.
     """
 
     factor: int = 4  # section 4.2: 4 and 8
     width: int = 64  # supplementary material
     blocks: int = 4  # supplementary material
-    norm: str = "batch"  # supplementary material; after 300 and 500 steps as good as none
+    norm: str = "batch"  # supplementary material; equal to ``none`` after 300 and 500 steps
     upsampling: str = "nearest"  # no checkerboards
-    residual: bool = True  # a good picture from the first step on
-    loss: str = "feature"  # what the paper is about
-    encoder: str = "vgg19"  # comes with the package
+    residual: bool = True  # starts from the bicubic enlargement
+    loss: str = "feature"  # section 4.2
+    encoder: str = "vgg19"  # ships with the package
     flavor: str = "caffe"  # the paper's
     weights: str | None = None
-    pooling: str = "average"  # max, the paper's, tells nothing of what lies beside each maximum
-    # section 4.2 has relu2_2 alone, which does not see the finest grid: it lies behind a pooling
+    pooling: str = "average"  # max, the paper's, ignores all but the maximum of each window
+    # section 4.2 has relu2_2 alone; behind a pooling, it misses patterns of single pixels
     layers: tuple[str, ...] = ("relu1_2", "relu2_2")
     relative: bool = True
     blur: float = 1.0  # section 4.2
@@ -81,7 +81,7 @@ class SuperResolutionConfig:
     match_histogram: bool = True  # section 4.2
 
     def __post_init__(self) -> None:
-        """Refuse what makes no network and no small picture."""
+        """Raise :class:`InputError` for values out of range."""
         check_factor(self.factor)
         if self.width < 1 or self.blocks < 0:
             raise InputError("width must be 1 or more, blocks 0 or more")
@@ -94,7 +94,7 @@ class SuperResolutionConfig:
 
     @classmethod
     def paper(cls) -> SuperResolutionConfig:
-        """Section 4.2 and the supplementary material of the paper."""
+        """Return the config of section 4.2 and the supplementary material of the paper."""
         return cls(
             upsampling="transposed",
             residual=False,
@@ -107,10 +107,10 @@ class SuperResolutionConfig:
 
 
 class SuperResolutionTask(SampleTask):
-    """The network's enlargement of a small copy of a photo looks like the photo: equation 2.
+    """The training task: the enlargement of a downsampled image is compared with the image.
 
-    The batch holds the large pictures, in the paper 288x288; what a side has beyond a multiple of
-    the factor is cut off.
+    Equation 2 of the paper. A batch holds the large images, 288x288 in the paper; they are cropped
+    to multiples of the factor.
     """
 
     sources = ("content",)
@@ -124,7 +124,11 @@ class SuperResolutionTask(SampleTask):
             ).place(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """How far the enlarged small copies are from the batch."""
+        """Compute the loss between the batch and the enlargement of its downsampled images.
+
+        Raises:
+            InputError: The crops are too small for the factor.
+        """
         config = self.config
         height, width = (
             side // config.factor * config.factor for side in batch["content"].shape[-2:]
@@ -148,7 +152,7 @@ class SuperResolutionTask(SampleTask):
         return objective.add_content(photos, weights, relative=self.config.relative)(painted)
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return a photo of the first batch: bicubic, as the network enlarges it, and as it was."""
+        """Return the bicubic and the network's enlargement of an image, and the image itself."""
         small = self._small(first[0])
         return [enlarge(small, self.config.factor), module(small), *first]
 
@@ -158,17 +162,17 @@ class SuperResolutionTask(SampleTask):
 
 
 def shrink(image: Tensor, factor: int, *, blur: float = 1.0, antialias: bool = False) -> Tensor:
-    """A small copy of pictures: a Gaussian blur, then bicubic downsampling (section 4.2).
+    """Downsample images by a Gaussian blur and bicubic interpolation (section 4.2).
 
-    The paper says no more. Without a further filter against aliasing, bicubic enlargement of such
-    copies scores at factor 4 what it scores for copies made by an antialiased bicubic filter alone,
-    the usual benchmark; at factor 8 the blur of 1 pixel is too weak, and it loses 0.5 dB.
+    The paper does not say whether the bicubic filter is antialiased. Without antialiasing, the PSNR
+    of bicubic enlargement at factor 4 is that of the usual benchmark, which has antialiasing and no
+    blur; at factor 8 a blur of 1 pixel is too weak, and the PSNR is 0.5 dB lower.
 
     Args:
-        image: (B, 3, H, W), sides multiples of ``factor``.
-        factor: How many times as small.
-        blur: Standard deviation of the Gaussian in pixels of ``image``; 0 blurs nothing.
-        antialias: Whether the bicubic filter is stretched by the factor.
+        image: (B, 3, H, W); H and W are multiples of ``factor``.
+        factor: Factor f by which height and width shrink.
+        blur: Standard deviation of the Gaussian in pixels of ``image``; 0 is no blur.
+        antialias: Whether the bicubic filter is widened by the factor.
 
     Returns:
         (B, 3, H/f, W/f), clamped to [0, 1].
@@ -181,7 +185,7 @@ def shrink(image: Tensor, factor: int, *, blur: float = 1.0, antialias: bool = F
 
 
 def _gaussian(image: Tensor, sigma: float) -> Tensor:
-    """Blur (B, C, H, W) with a Gaussian, cut off at 4 sigma; the last pixels go on at the edge."""
+    """Blur (B, C, H, W) with a Gaussian, cut off at 4 sigma, with replicated edges."""
     radius = max(1, round(4 * sigma))
     at = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
     kernel = torch.exp(-0.5 * (at / sigma).square())
@@ -206,7 +210,7 @@ def _gaussian(image: Tensor, sigma: float) -> Tensor:
     abilities=Ability.UPSCALE | Ability.TRAIN | Ability.EXPORT,
 )
 class SuperResolution(NetworkMethod):
-    """The image transformation network with a picture as its target instead of a style."""
+    """A network that enlarges images."""
 
     Config = SuperResolutionConfig
     config: SuperResolutionConfig
@@ -216,7 +220,7 @@ class SuperResolution(NetworkMethod):
 
     @classmethod
     def network(cls, config: SuperResolutionConfig) -> UpscaleNet:
-        """The network of the supplementary material's second table."""
+        """Return the network of the supplementary material's second table."""
         return UpscaleNet(
             config.factor,
             width=config.width,
@@ -230,23 +234,23 @@ class SuperResolution(NetworkMethod):
     def task(
         cls, config: SuperResolutionConfig, styles: Sequence[Tensor], runtime: Runtime
     ) -> Task:
-        """The feature or the pixel loss; there is no style."""
+        """Return the training task; there are no style images."""
         if styles:
-            raise InputError("superres learns from photos alone: leave out --style")
+            raise InputError("superres learns from photos alone: leave out `style`")
         return SuperResolutionTask(config, runtime)
 
     def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:
-        """A larger picture, in tiles, which bound the memory and show in nothing else.
+        """Enlarge an image in tiles, which limit the memory and do not affect the result.
 
         Args:
-            picture: (1, 3, H, W), of any size.
+            picture: Image (1, 3, H, W), of any size.
             callback: Called after every tile; cancelling leaves the other tiles bicubic.
 
         Returns:
-            (1, 3, f*H, f*W) in [0, 1], on the picture's device.
+            (1, 3, f*H, f*W) in [0, 1], on the image's device.
 
         Raises:
-            InputError: The large picture would have more pixels than the package reads.
+            InputError: The result would have more pixels than the package reads.
         """
         large = in_tiles(
             picture,
@@ -260,17 +264,17 @@ class SuperResolution(NetworkMethod):
 
     @property
     def _step(self) -> int | None:
-        """Side of a tile of the small picture, see :func:`~impasto.nn.tiled_upscaling.in_tiles`."""
-        # instance normalisation takes its statistics of the whole picture
+        """Return the side of a tile in pixels of the small image; None is a single tile."""
+        # the statistics of instance normalisation are of the whole image
         return None if self.config.norm == "instance" else _TILE // self.config.factor
 
     def graphs(self) -> Sequence[Graph]:
-        """The network, for a window at a time."""
+        """Return the network's graph, which enlarges one tile at a time."""
         config = self.config
-        told = {
+        metadata = {
             "factor": config.factor,
             "tile": self._step,
             "reach": self.module.reach,
             "match_histogram": config.match_histogram,
         }
-        return (Graph(self.module, (picture_input("content", self.multiple),), facts=told),)
+        return (Graph(self.module, (picture_input("content", self.multiple),), facts=metadata),)

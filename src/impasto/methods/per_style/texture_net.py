@@ -1,4 +1,8 @@
-"""Texture Networks: a small pyramid that turns noise into a texture, or a photo into a painting."""
+"""Texture Networks: a feed-forward network that makes a texture from noise, or paints a style.
+
+Version 1 is Ulyanov et al., "Texture Networks: Feed-forward Synthesis of Textures and Stylized
+Images", ICML 2016; version 2 is Ulyanov et al., "Improved Texture Networks", CVPR 2017.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +43,18 @@ class TextureNetConfig(StyleSizeConfig):
     """Hyperparameters of the network and of its loss.
 
     Attributes:
-        kind: ``texture`` makes pictures of noise, ``stylize`` of photos.
-        scales: K, of the pyramid; None is the paper's: 5 for textures, 6 for stylization.
-        channels: That each scale adds.
+        kind: ``texture`` makes textures from noise, ``stylize`` paints content images.
+        scales: K, number of scales of the pyramid; None is the paper's: 5 for textures, 6 for
+            stylization.
+        channels: Number of channels that each scale adds.
         noise: Channels of noise at each scale; 0 is possible for stylization only.
         norm: ``instance`` or ``batch``.
         leak: Slope of the ReLU below 0.
-        encoder_padding: Of the encoder.
-        diversity: λ of the entropy of the textures, see :func:`entropy`; 0 leaves it out, and above
-            0 batches must have two pictures or more.
-        size: Side of the textures that training looks at, in pixels.
+        encoder_padding: Padding of the encoder.
+        diversity: λ, weight of the entropy of the textures, see
+            :func:`impasto.losses.diversity.entropy`; 0 leaves it out, above 0 batches must have
+            two images or more.
+        size: Side of the textures in training, in pixels.
     """
 
     kind: str = "texture"
@@ -57,20 +63,20 @@ class TextureNetConfig(StyleSizeConfig):
     noise: int = 3  # v1, section 4.2
     norm: str = "instance"  # v2, section 3
     leak: float = 0.0  # v2's code
-    flavor: str = "normalised"  # all channels count alike
-    encoder_padding: str = "reflect"  # zeros beyond the edges would be learned as part of a texture
+    flavor: str = "normalised"  # all channels have the same mean activation
+    encoder_padding: str = "reflect"  # zero padding would show in the texture
     content_layer: str = "relu4_2"  # both versions
     style_weight: float = 10.0
-    diversity: float = 0.0  # 0.3 left the style loss of bricks alone, 1 doubled it
-    size: int = 128  # half of the papers' 256: a quarter of the time
+    diversity: float = 0.0  # on bricks, 0.3 did not change the style loss, 1 doubled it
+    size: int = 128  # half of the papers' 256, in a quarter of the time
     style_size: int = 256  # both versions
 
     def __post_init__(self) -> None:
-        """Raise for what makes no network and no loss."""
+        """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         if self.kind not in KINDS:
             raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
-        least = 1 if self.kind == "texture" else 0  # a texture is made of nothing else
+        least = 1 if self.kind == "texture" else 0  # noise is the only input of a texture network
         if self.noise < least:
             raise InputError(f"noise is {self.noise}: it must be {least} or more")
         if self.scales is not None and self.scales < 1:
@@ -87,12 +93,12 @@ class TextureNetConfig(StyleSizeConfig):
 
     @property
     def depth(self) -> int:
-        """K."""
+        """Return K, the number of scales."""
         return self.scales or (5 if self.kind == "texture" else 6)
 
     @classmethod
     def paper(cls) -> TextureNetConfig:
-        """Version 1, with the weights of its code, for the paper states none."""
+        """Return the config of version 1, with the loss weights of its code: the paper has none."""
         layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # section 4.1
         return cls(
             norm="batch",
@@ -101,7 +107,7 @@ class TextureNetConfig(StyleSizeConfig):
             encoder_padding="zeros",
             content_weight=0.6,
             style_layers=layers,
-            style_weight=len(layers) * 1e3,  # 1e3 a layer
+            style_weight=len(layers) * 1e3,  # 1e3 for each layer
             losses="gram(normalization=chw)",
             relative=False,
             size=256,
@@ -110,13 +116,13 @@ class TextureNetConfig(StyleSizeConfig):
 
     @classmethod
     def authors(cls) -> TextureNetConfig:
-        """Version 2's code, for stylization."""
+        """Return the config of version 2's code, for stylization."""
         return cls(
             kind="stylize",
             noise=0,
             flavor="caffe",
             encoder_padding="zeros",
-            style_weight=4 * 1.0,  # 1 a layer
+            style_weight=4 * 1.0,  # 1 for each layer
             losses="gram(normalization=chw)",
             relative=False,
             size=256,
@@ -125,7 +131,13 @@ class TextureNetConfig(StyleSizeConfig):
 
 
 class TextureNetTask(SampleTask):
-    """The style of the sample from noise; for stylization also the content of photos."""
+    """The training task: the style loss, and for stylization also the content loss.
+
+    Args:
+        config: Of the method.
+        style: Style image or texture (1, 3, H, W).
+        runtime: Device and number format of the encoder in the loss.
+    """
 
     def __init__(self, config: TextureNetConfig, style: Tensor, runtime: Runtime) -> None:
         self.config = config
@@ -137,7 +149,7 @@ class TextureNetTask(SampleTask):
         self.style = config.style_objective(encoder, sample)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Style of the sample; content of the photos, or the textures' diversity."""
+        """Compute the style loss, and the content loss or the diversity term of a batch."""
         if self.config.kind == "texture":
             textures = module(self._noise(batch.size, (self.config.size,) * 2))
             losses = self.style(textures)
@@ -153,23 +165,23 @@ class TextureNetTask(SampleTask):
         return with_shift(losses, painted, batch)
 
     def sample(self, module: nn.Module) -> Tensor | None:
-        """Return two textures of noises that stay the same; or a photo and what becomes of it."""
+        """Return two textures from fixed noise, or a content image and the network's output."""
         if self.config.kind == "stylize":
             return super().sample(module)
         both: Tensor = module(self._noise(2, (self.config.size,) * 2, seed=0))
         return torch.cat([*both.split(1)], dim=-1)  # (1, 3, S, 2*S)
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return a photo of the first batch, and what the network makes of it and a fixed noise."""
+        """Return an image of the first batch, and the network's output for it and fixed noise."""
         return [
             *first,
             module(self._noise(1, first[0].shape[-2:], seed=0), *first),
         ]
 
     def _noise(self, batch: int, size: Sequence[int], seed: int | None = None) -> Noise:
-        kept = self.config
+        own = self.config
         chance = None if seed is None else torch.Generator().manual_seed(seed)
-        return draw_noise(kept.depth, kept.noise, batch, size, generator=chance, device=self.device)
+        return draw_noise(own.depth, own.noise, batch, size, generator=chance, device=self.device)
 
 
 @method(
@@ -193,12 +205,12 @@ class TextureNetTask(SampleTask):
     abilities=Ability.SYNTHESIZE | Ability.STYLIZE | Ability.TRAIN | Ability.EXPORT,
 )
 class TextureNet(NetworkMethod):
-    """The pyramid of version 1 with the norms of either version."""
+    """A network that has learned one texture or one style."""
 
     Config = TextureNetConfig
     config: TextureNetConfig
     module: PyramidNet
-    multiple = 32  # six scales, the most that the papers have
+    multiple = 32  # for six scales, the papers' largest number
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
@@ -206,7 +218,7 @@ class TextureNet(NetworkMethod):
 
     @classmethod
     def network(cls, config: TextureNetConfig) -> PyramidNet:
-        """The generator of section 4.2; it wraps around for textures, so that they tile."""
+        """Return the generator of section 4.2, with circular padding for textures: they tile."""
         texture = config.kind == "texture"
         return PyramidNet(
             config.depth,
@@ -219,18 +231,21 @@ class TextureNet(NetworkMethod):
 
     @classmethod
     def task(cls, config: TextureNetConfig, styles: Sequence[Tensor], runtime: Runtime) -> Task:
-        """The losses of section 4.1 with one sample."""
+        """Return the training task for one style image, with the losses of section 4.1."""
         if len(styles) != 1:
-            raise InputError(f"texture-net learns one style, not {len(styles)}: give one --style")
+            raise InputError(f"texture-net learns one style, not {len(styles)}: give one `style`")
         return TextureNetTask(config, styles[0], runtime)
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
-        """Make (1, 3, height, width) of the texture in one pass.
+        """Synthesise a texture (1, 3, height, width) in one pass.
 
-        It tiles without a seam if both sides are multiples of 2^(K-1), 16 for five scales; other
-        sizes are cut out of the next larger one.
+        It tiles without a seam if height and width are multiples of 2^(K-1), 16 for five scales;
+        other sizes are cropped from the next larger one.
+
+        Raises:
+            InputError: The network is one for stylization.
         """
         style.expect(self.name)
         if self.config.kind != "texture":
@@ -248,7 +263,11 @@ class TextureNet(NetworkMethod):
         seed: int = 0,
         callback: Callback = silent,
     ) -> Tensor:
-        """One pass through the network; the seed is that of its noise."""
+        """Paint a content image in one pass; the seed is that of the noise.
+
+        Raises:
+            InputError: The network is one for textures.
+        """
         style.expect(self.name)
         if self.config.kind != "stylize":
             raise InputError("this texture-net makes textures: train one with kind=stylize")
@@ -267,13 +286,13 @@ class TextureNet(NetworkMethod):
         return painted.float().clamp(0, 1)
 
     def graphs(self) -> Sequence[Graph]:
-        """The pyramid, with a noise for each scale."""
+        """Return the network's graph, with an input of noise for each scale."""
         scales, channels = self.config.depth, self.config.noise
         stylizes = self.config.kind == "stylize"
         inputs = [picture("content", self.module.multiple)] if stylizes else []
         for scale in range(scales if channels else 0):
-            # the coarsest has one position for each unit of the picture
+            # the coarsest noise has one position for each ``multiple`` of pixels
             sides = (Side(axis, 1 << scale) for axis in ("h", "w"))
             inputs.append(Input(f"noise{scale}", (1, channels, *sides), uniform))
-        told = {"multiple": self.module.multiple, "noise": [scales, channels]}
-        return (Graph(FlatPyramid(self.module, photo=stylizes), tuple(inputs), facts=told),)
+        metadata = {"multiple": self.module.multiple, "noise": [scales, channels]}
+        return (Graph(FlatPyramid(self.module, photo=stylizes), tuple(inputs), facts=metadata),)
