@@ -52,17 +52,17 @@ def paint(
         context = ray.data.DataContext.get_current()
         context.max_errored_blocks = -1  # the other blocks continue
         context.enable_progress_bars = False
-        share = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
+        per_worker = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
         rows = [asdict(item) for item in items]
         # one row per block: a dead actor loses one image
         pictures = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
         painted = pictures.map_batches(
             _Actor,
-            fn_constructor_args=(job.json(), str(out), share),
+            fn_constructor_args=(job.json(), str(out), per_worker),
             batch_size=None,
             batch_format="numpy",
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=share,
+            num_cpus=per_worker,
             num_gpus=_gpus(ray, job, workers),
         )
         for row in painted.iter_rows():
@@ -150,9 +150,9 @@ def _share(processors: Sequence[float], workers: int) -> int:
         (2, 3, 1)
     """
     able = (
-        share
-        for share in range(int(max(processors, default=1)), 1, -1)
-        if sum(count // share for count in processors) >= workers
+        per_worker
+        for per_worker in range(int(max(processors, default=1)), 1, -1)
+        if sum(count // per_worker for count in processors) >= workers
     )
     return next(able, 1)
 

@@ -85,12 +85,12 @@ class Job(StylizeOptions):
             InputError: It is no job, or one of another version.
         """
         try:
-            told = json.loads(text)
-            if told.pop("format") != _FORMAT:
+            data = json.loads(text)
+            if data.pop("format") != _FORMAT:
                 raise ValueError("another version")
-            told["styles"] = tuple(Chosen(**one) for one in told["styles"])
-            told["controls"] = Controls(**told["controls"])
-            return cls(**told)
+            data["styles"] = tuple(Chosen(**one) for one in data["styles"])
+            data["controls"] = Controls(**data["controls"])
+            return cls(**data)
         except InputError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -99,19 +99,19 @@ class Job(StylizeOptions):
     def differences(self, other: Job) -> list[str]:
         """Describe the differences to another job: ``size was 256, is 512``."""
         mine, its = self._flat(), other._flat()
-        words = {
+        changes = {
             name: f"{name} was {_shown(mine.get(name))}, is {_shown(its.get(name))}"
             for name in {**mine, **its}
             if mine.get(name) != its.get(name)
         }
-        if "styles" in words:
-            words["styles"] = "the styles are others, or their files have changed"
-        return list(words.values())
+        if "styles" in changes:
+            changes["styles"] = "the styles are others, or their files have changed"
+        return list(changes.values())
 
     def _flat(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.json())  # values as they are read from a file
-        controls, settings, _ = (told.pop(name) for name in ("controls", "settings", "memory"))
-        return {**told, **controls, **{f"--set {name}": value for name, value in settings.items()}}
+        data: dict[str, Any] = json.loads(self.json())  # values as they are read from a file
+        controls, settings, _ = (data.pop(name) for name in ("controls", "settings", "memory"))
+        return {**data, **controls, **{f"--set {name}": value for name, value in settings.items()}}
 
 
 def _shown(value: Any) -> str:

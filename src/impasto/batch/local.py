@@ -61,9 +61,9 @@ class _Crew:
     def __init__(self, job: Job, out: Path, items: Sequence[Item], workers: int) -> None:
         self.done: SimpleQueue[Outcome | Exception] = SimpleQueue()
         self._left = deque((item, 1) for item in items)
-        told = {"job": job.json(), "out": str(out), "threads": threads(workers)}
-        self._told = json.dumps(told)
-        self._environment = {**os.environ, "OMP_NUM_THREADS": str(told["threads"])}
+        header = {"job": job.json(), "out": str(out), "threads": threads(workers)}
+        self._told = json.dumps(header)
+        self._environment = {**os.environ, "OMP_NUM_THREADS": str(header["threads"])}
         self._lock, self._stopped = Lock(), False
         self._processes: set[_Process] = set()
         self._threads = [Thread(target=self._tend, daemon=True) for _ in range(workers)]

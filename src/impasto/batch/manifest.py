@@ -37,10 +37,10 @@ class Manifest:
 
     def begin(self, kept: Iterable[Item], passed: Mapping[str, int] | None = None) -> None:
         """Rewrite it with the existing results; errors are left out, since they are retried."""
-        told = {line["output"]: line for line in self._lines() if line.get("output")}
+        recorded = {line["output"]: line for line in self._lines() if line.get("output")}
         lines = [json.dumps({"passed_over": dict(passed)})] if passed else []
         lines += [
-            json.dumps(told.get(item.output) or self._line(item, Outcome(item.output)))
+            json.dumps(recorded.get(item.output) or self._line(item, Outcome(item.output)))
             for item in kept
         ]
         files.write("".join(f"{line}\n" for line in lines).encode(), self._path)
@@ -76,9 +76,9 @@ class Manifest:
         lines = []
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                told = json.loads(line)
+                entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(told, dict):
-                lines.append(told)
+            if isinstance(entry, dict):
+                lines.append(entry)
         return lines

@@ -105,8 +105,8 @@ def run(
         manifest = Manifest(folder, job)
         if not restart:
             _refuse_others(job, folder, items)
-        kept = [] if restart else [item for item in items if (folder / item.output).is_file()]
-        there = {item.output for item in kept}
+        existing = [] if restart else [item for item in items if (folder / item.output).is_file()]
+        there = {item.output for item in existing}
         left = [item for item in items if item.output not in there]
         if left:
             Worker(job, folder).check()
@@ -114,7 +114,7 @@ def run(
             _clear(job, folder, items, manifest)
         _sweep(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
-        manifest.begin(kept, passed)
+        manifest.begin(existing, passed)
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
@@ -122,7 +122,7 @@ def run(
         finally:
             _sweep(folder)
     seconds = time.perf_counter() - start
-    return Report(len(items), len(kept), painted, failures, seconds, cancelled, passed)
+    return Report(len(items), len(existing), painted, failures, seconds, cancelled, passed)
 
 
 def _engine(
@@ -197,8 +197,8 @@ def _compare(path: Path, job: Job) -> None:
         raise InputError(f"{path} cannot be read as a job ({error}): {ways}") from error
     differences = before.differences(job)
     if differences:
-        words = "; ".join(differences[:5])
-        raise InputError(f"{path.parent} holds another job ({words}): {ways}")
+        summary = "; ".join(differences[:5])
+        raise InputError(f"{path.parent} holds another job ({summary}): {ways}")
 
 
 def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> None:

@@ -96,8 +96,8 @@ class Worker:
             target.parent.mkdir(parents=True, exist_ok=True)
             picture.save(target, depth=self._job.bits, keep_metadata=self._job.keep_metadata)
         except Exception as error:  # the other images are still tried
-            words = str(error) if isinstance(error, ImpastoError) else repr(error)
-            return Outcome(item.output, error=" ".join(words.split()))
+            message = str(error) if isinstance(error, ImpastoError) else repr(error)
+            return Outcome(item.output, error=" ".join(message.split()))
         notes = "; ".join(filter(None, (picture.note, flattening(picture, target))))
         return Outcome(item.output, round(time.perf_counter() - start, 3), note=notes)
 
@@ -126,8 +126,8 @@ class Worker:
 
     def _ready(self, index: int) -> _Ready:
         if index not in self._styles:
-            (brush,) = self._brushes(self._job.styles[index].source)
-            self._styles[index] = _Ready(brush)
+            (resolved,) = self._brushes(self._job.styles[index].source)
+            self._styles[index] = _Ready(resolved)
             if len(self._styles) > _KEPT:
                 self._styles.popitem(last=False)
         self._styles.move_to_end(index)
@@ -165,9 +165,9 @@ def main() -> None:
     # other output goes to the log, where it is not taken for an outcome
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    told = json.loads(sys.stdin.readline())
-    torch.set_num_threads(told["threads"])
-    worker = Worker(Job.parse(told["job"]), Path(told["out"]))
+    header = json.loads(sys.stdin.readline())
+    torch.set_num_threads(header["threads"])
+    worker = Worker(Job.parse(header["job"]), Path(header["out"]))
 
     def report(line: dict[str, Any]) -> None:
         print(json.dumps(line), file=channel, flush=True)

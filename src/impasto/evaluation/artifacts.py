@@ -50,7 +50,9 @@ def lattice(picture: Tensor) -> dict[int, float]:
     window = np.outer(np.hanning(height), np.hanning(width))
     power = np.abs(np.fft.fft2((light - light.mean()) * window)) ** 2
     return {
-        period: float(np.mean([_spike(power, period, *place) for place in _frequencies(period)]))
+        period: float(
+            np.mean([_spike(power, period, *frequency) for frequency in _frequencies(period)])
+        )
         for period in PERIODS
     }
 

@@ -219,5 +219,5 @@ def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
 
 def _thumbnail(learned: zoo.Learned) -> bytes:
     """Return the JPEG thumbnail of a learned style's image; empty if the model has none."""
-    told = model_file.load(learned.path, weights=False).card.get("thumbnails", {})
-    return base64.b64decode(told[learned.name]["jpeg"]) if learned.name in told else b""
+    thumbnails = model_file.load(learned.path, weights=False).card.get("thumbnails", {})
+    return base64.b64decode(thumbnails[learned.name]["jpeg"]) if learned.name in thumbnails else b""

@@ -60,14 +60,14 @@ class SideBySide:
         lines = list(self.numbers.table())
         shown = labels.shown([*(line[0] for line in lines), *(f.method for f in failures)])
         for line in lines:
-            told = dict(zip(HEADER, line, strict=True))
-            if told["method"] in self.pictures:
+            cells = dict(zip(HEADER, line, strict=True))
+            if cells["method"] in self.pictures:
                 label = (
-                    f"{_wrapped(shown[told['method']])}\n"
-                    f"style {told['style']}  content {told['content']}\n"
-                    f"edges {told['edges']}  {told['seconds']} s  {told['memory']}"
+                    f"{_wrapped(shown[cells['method']])}\n"
+                    f"style {cells['style']}  content {cells['content']}\n"
+                    f"edges {cells['edges']}  {cells['seconds']} s  {cells['memory']}"
                 )
-                tiles.append((label, self.pictures[told["method"]]))
+                tiles.append((label, self.pictures[cells["method"]]))
         for one in failures:
             why = shorten(f"failed: {one.error}", _LONGEST, placeholder=" ...")
             tiles.append((f"{_wrapped(shown[one.method])}\n{why}", blank))
@@ -196,12 +196,15 @@ def _with_numbers(
     optimizing = {one.name for one in table if not issubclass(one.build, NetworkMethod)}
     asked = {one.name if isinstance(one, Entrant) else Entrant.parse(one).name for one in given}
     found = []
-    for entrant in named(given, paintings):
-        if entrant.name not in optimizing:
-            found.append(entrant)
-        elif quality != "fast" or entrant.name in asked:
-            settings = {**{name: str(value) for name, value in numbers.items()}, **entrant.settings}
-            found.append(Entrant(entrant.name, settings, entrant.label))
+    for candidate in named(given, paintings):
+        if candidate.name not in optimizing:
+            found.append(candidate)
+        elif quality != "fast" or candidate.name in asked:
+            settings = {
+                **{name: str(value) for name, value in numbers.items()},
+                **candidate.settings,
+            }
+            found.append(Entrant(candidate.name, settings, candidate.label))
     return found
 
 

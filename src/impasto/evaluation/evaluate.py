@@ -65,23 +65,25 @@ def evaluate(
     """
     check_side("size", size)
     (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
-    entrants = named(methods, paintings)
-    place = {"device": device, "precision": precision}
-    own = list(paintings_of(entrants, paintings, place))
+    candidates = named(methods, paintings)
+    device_options = {"device": device, "precision": precision}
+    own = list(paintings_of(candidates, paintings, device_options))
     watch = _Watch(callback, 2 * len(photos) * sum(map(len, own)))
     gauge = _Gauge(size, device, keeping=folder is not None)
     if folder is not None:
         make_folder(Path(folder))
     results: list[Row | Failure] = []
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as top:
-        names = file_names(one.label for one in entrants)
-        for entrant, its, name in zip(entrants, own, names, strict=True):
+        names = file_names(one.label for one in candidates)
+        for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
-            job = worker.Trial(entrant.name, dict(entrant.settings), pairs, size, seed, **place)
+            job = worker.Trial(
+                candidate.name, dict(candidate.settings), pairs, size, seed, **device_options
+            )
             outcomes = _outcomes(job, watch)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
-                results.append(gauge.result(entrant.label, pair, painted))
-                watch.step(f"{entrant.label}, measuring")
+                results.append(gauge.result(candidate.label, pair, painted))
+                watch.step(f"{candidate.label}, measuring")
             if watch.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
@@ -194,8 +196,8 @@ class _Gauge:
             return Failure(label, content, style, str(error))
         layers = {"style": scores.moments, "gram": scores.gram, "content": scores.content}
         cost = (painted.seconds, painted.memory, painted.device_memory)
-        kept = target if self._keeping and label != PHOTO else ""
-        return Row(label, content, style, scores.means(), layers, *cost, kept)
+        stored = target if self._keeping and label != PHOTO else ""
+        return Row(label, content, style, scores.means(), layers, *cost, stored)
 
     def _see_photo(self, path: str) -> tuple[Image, metrics.View]:
         whole = read(path)

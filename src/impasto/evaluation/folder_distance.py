@@ -158,11 +158,11 @@ def gap(
         raise InputError(f"unknown kernel {kernel!r}: choose {', '.join(KERNELS)}")
     if permutations < 1:
         raise InputError(f"permutations is {permutations}: it must be 1 or more")
-    places = [first, second] if after is None else [first, second, after]
-    found = [pictures(place) for place in places]
+    sources = [first, second] if after is None else [first, second, after]
+    found = [pictures(source) for source in sources]
     total = sum(len(one.files) for one in found)
     look = _Look(list(dict.fromkeys(layers)), size, device, callback, total)
-    seen = [look.at(one.files, place) for one, place in zip(found, places, strict=True)]
+    seen = [look.at(one.files, source) for one, source in zip(found, sources, strict=True)]
     measured = [
         _measure(name, [one[name] for one in seen], kernel, permutations, seed)
         for name in look.layers
@@ -222,9 +222,9 @@ class _Look:
         """
         vectors: dict[int, list[Tensor]] = {}
         for indices, batch in self._batches(paths):
-            kept = self._vectors(batch)
+            per_layer = self._vectors(batch)
             for row, index in enumerate(indices):
-                vectors[index] = [one[row] for one in kept]
+                vectors[index] = [one[row] for one in per_layer]
         if len(vectors) < 2:
             why = next((f": {self.skipped[one]}" for one in paths if one in self.skipped), "")
             raise InputError(

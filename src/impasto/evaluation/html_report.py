@@ -37,10 +37,10 @@ def render(
     """
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
-    told = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
-    shown = labels.shown([*told, *(one.method for one in numbers.failures)])
+    cells = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    shown = labels.shown([*cells, *(one.method for one in numbers.failures)])
     figures = [
-        _figure((label, shown[label]), picture, short[0], told[label])
+        _figure((label, shown[label]), picture, short[0], cells[label])
         for label, picture in pictures.items()
     ]
     image = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'

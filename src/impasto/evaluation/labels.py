@@ -54,8 +54,8 @@ def _of_one_method(labels: Sequence[str], longest: int) -> dict[str, str]:
         if len(label) <= longest:
             found[label] = label
             continue
-        kept = [_ends_left_out(one, settings) for one in own if one not in shared]
-        found[label] = ":".join([_method(label), *kept, *([LEFT_OUT] if shared else [])])
+        remaining = [_ends_left_out(one, settings) for one in own if one not in shared]
+        found[label] = ":".join([_method(label), *remaining, *([LEFT_OUT] if shared else [])])
     return found
 
 

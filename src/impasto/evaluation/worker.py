@@ -152,16 +152,18 @@ def work(trial: Trial, report: Callable[[Painted], None]) -> None:
     from impasto.api.stylize import stylize
     from impasto.methods.spec import Ability
 
-    place: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
+    device_options: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
     try:
         method, known = None, learned(trial.name)
         if known is None:
-            method = get_method(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
+            method = get_method(
+                trial.name, Ability.STYLIZE, settings=trial.settings, **device_options
+            )
     except ImpastoError as error:
         for _ in trial.pairs:
             report(Painted(error=str(error)))
         return
-    options = {"method": method, "size": trial.size, "seed": trial.seed, **place}
+    options = {"method": method, "size": trial.size, "seed": trial.seed, **device_options}
     for photo, style, target in trial.pairs:
         start = time.perf_counter()
         try:
@@ -169,8 +171,8 @@ def work(trial: Trial, report: Callable[[Painted], None]) -> None:
             seconds = time.perf_counter() - start
             picture.save(target)
         except Exception as error:  # the other pairs are still tried
-            words = str(error) if isinstance(error, ImpastoError) else repr(error)
-            report(Painted(error=" ".join(words.split())))
+            message = str(error) if isinstance(error, ImpastoError) else repr(error)
+            report(Painted(error=" ".join(message.split())))
         else:
             report(Painted(seconds, memory(), device_memory()))
 
@@ -219,8 +221,8 @@ def device_memory() -> int | None:
 def main() -> None:
     """Read a worker run from standard input, and write its outcomes to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's process handles Ctrl-C
-    told = json.load(sys.stdin)
-    trial = Trial(**{**told, "pairs": tuple(map(tuple, told["pairs"]))})
+    data = json.load(sys.stdin)
+    trial = Trial(**{**data, "pairs": tuple(map(tuple, data["pairs"]))})
     # other output goes to the log, where it is not taken for an outcome
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
