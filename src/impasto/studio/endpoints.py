@@ -130,8 +130,8 @@ class Endpoints:
         )
         painted = done.result
         path = self._studio.keep(owner, painted.picture, jobs.name_of(order))
-        kept = "stopped" if done.stopped else "done"
-        yield str(path), f"{kept} in {done.seconds:.1f} s. {painted.note}".strip()
+        outcome = "stopped" if done.stopped else "done"
+        yield str(path), f"{outcome} in {done.seconds:.1f} s. {painted.note}".strip()
 
     def texture(
         self,

@@ -126,9 +126,9 @@ class _Job:
             self._shown = time.monotonic()
             self._pause = max(_APART, (self._shown - now) / _SHARE)
         step = f"step {progress.step} of {progress.total}" if progress.total > 1 else ""
-        words = ", ".join(filter(None, (step, progress.stage))) or "painting"
-        kept = self.report.preview if preview is None and self.news.is_set() else preview
-        self.report = Report(words, progress.step / max(1, progress.total), kept)
+        text = ", ".join(filter(None, (step, progress.stage))) or "painting"
+        shown = self.report.preview if preview is None and self.news.is_set() else preview
+        self.report = Report(text, progress.step / max(1, progress.total), shown)
         self.news.set()
 
     def taken(self) -> Report:
@@ -137,8 +137,8 @@ class _Job:
         fresh = self.news.is_set()
         self.news.clear()
         now = self.report
-        words = f"{now.words}, {time.monotonic() - self.started:.0f} s"
-        return Report(words, now.share, now.preview if fresh else None)
+        text = f"{now.words}, {time.monotonic() - self.started:.0f} s"
+        return Report(text, now.share, now.preview if fresh else None)
 
 
 class Desk:

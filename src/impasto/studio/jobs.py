@@ -211,8 +211,8 @@ def compared(
 def name_of(order: Order) -> str:
     """Return a file name for a result, from the names of the photo and the style."""
     style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
-    words = (Path(order.photo).stem, style.removeprefix(SAMPLE))
-    return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in words) + ".png"
+    parts = (Path(order.photo).stem, style.removeprefix(SAMPLE))
+    return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in parts) + ".png"
 
 
 def _check_blend(names: Sequence[str], paintings: bool) -> None:

@@ -58,8 +58,8 @@ class Limits:
         try:
             return image.load(os.fspath(path), max_pixels=self.pixels)
         except InputError as error:
-            told = str(error).replace(os.fspath(path), Path(path).name)
-            raise InputError(told.replace(", or raise max_pixels", "")) from error
+            message = str(error).replace(os.fspath(path), Path(path).name)
+            raise InputError(message.replace(", or raise max_pixels", "")) from error
 
     def file(self, path: str | os.PathLike[str]) -> Path:
         """Check an uploaded file, and return its path.

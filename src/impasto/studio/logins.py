@@ -45,8 +45,8 @@ class Logins:
         if len(tries) >= TRIES:
             wait = max(1, round(WINDOW - (now - tries[0])))
             log.warning("a login of %s was refused: %d wrong passwords before", who, TRIES)
-            words = f"too many wrong passwords: try again in {wait} s"
-            await answer(send, 429, words, (b"retry-after", str(wait).encode()))
+            message = f"too many wrong passwords: try again in {wait} s"
+            await answer(send, 429, message, (b"retry-after", str(wait).encode()))
             return
         tries.append(now)  # before the password is checked, since guesses may be sent in parallel
         right = False

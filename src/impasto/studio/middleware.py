@@ -70,8 +70,8 @@ class Page(gr.Blocks):
             raise GradioError("upload the file: it is not here", print_exception=False) from None
         except Exception as error:
             log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
-            words = f"this cannot be used: {_plain(error)}"
-            raise GradioError(words, print_exception=False) from None
+            message = f"this cannot be used: {_plain(error)}"
+            raise GradioError(message, print_exception=False) from None
 
 
 class Gate:
@@ -92,10 +92,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         body = self._body(scope)
-        words = body.refusal(_length(scope))
-        if words is not None:
+        message = body.refusal(_length(scope))
+        if message is not None:
             await _drain(receive)
-            await answer(send, 413, words)
+            await answer(send, 413, message)
             return
         status = 0
 
@@ -120,8 +120,8 @@ class Gate:
                 log.debug("", exc_info=True)
             if not status:
                 much = isinstance(error, _TooMuchError)
-                words = str(error) if much else "this request makes no sense"
-                await answer(send, 413 if much else 400, words)
+                message = str(error) if much else "this request makes no sense"
+                await answer(send, 413 if much else 400, message)
         finally:
             body.end(status == 200)
 
@@ -166,9 +166,9 @@ class _Body:
             size = len(part) + FILE * part.count(b"filename=")
             self._disk.add(self._client, size)
             self._counted += size
-        words = self.refusal()
-        if words is not None:
-            raise _TooMuchError(words)
+        message = self.refusal()
+        if message is not None:
+            raise _TooMuchError(message)
 
     def end(self, kept: bool) -> None:
         """Subtract the bytes of an upload that was not stored."""
@@ -208,8 +208,8 @@ def _addresses(value: Any) -> bool:
 
 def _plain(error: BaseException) -> str:
     """Return the first line of an error's message, escaped and without paths of the server."""
-    words = getattr(error, "message", None) or str(error) or type(error).__name__
-    first = next(iter(str(words).strip().splitlines()), "")
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    first = next(iter(str(message).strip().splitlines()), "")
     return escape(pathless(first)[:200], quote=False)
 
 

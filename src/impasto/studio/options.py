@@ -148,8 +148,8 @@ def _learned(kind: str) -> list[Offer]:
 
 @cache
 def _cards(path: Path) -> dict[str, bytes]:
-    told = checkpoint.load(path, weights=False).card.get("thumbnails", {})
-    return {name: base64.b64decode(one["jpeg"]) for name, one in told.items()}
+    stored = checkpoint.load(path, weights=False).card.get("thumbnails", {})
+    return {name: base64.b64decode(one["jpeg"]) for name, one in stored.items()}
 
 
 def _thumbnail(learned: zoo.Learned) -> bytes:

@@ -130,15 +130,15 @@ class Front:
                 message = {**message, "headers": _dress(message.get("headers", ()), secure)}
             await send(message)
 
-        words = self._refusal(scope, secure)
-        if words is None:
+        message = self._refusal(scope, secure)
+        if message is None:
             await self.app(scope, receive, dressed)
             return
-        log.warning("%s refused: %s", scope["path"][:200], words)
+        log.warning("%s refused: %s", scope["path"][:200], message)
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "another site"})
         else:
-            await answer(dressed, 403, words)
+            await answer(dressed, 403, message)
 
     def _refusal(self, scope: Scope, secure: bool) -> str | None:
         """Return why a request is refused; None if it is not."""
@@ -197,18 +197,18 @@ def _split(host: str) -> tuple[str, int | None] | None:
 
 def _dress(given: Any, secure: bool) -> list[tuple[bytes, bytes]]:
     """Set the security headers of an answer, restrict cookies to this site, remove CORS headers."""
-    kept = []
+    result = []
     for name, value in given:
         low = name.lower()
         if low.startswith(b"access-control-") or low in _HEADERS:
             continue
-        kept.append((name, _cookie(value, secure) if low == b"set-cookie" else value))
-    return [*kept, *_HEADERS.items()]
+        result.append((name, _cookie(value, secure) if low == b"set-cookie" else value))
+    return [*result, *_HEADERS.items()]
 
 
 def _cookie(value: bytes, secure: bool) -> bytes:
     """Restrict a cookie to this site, and to HTTPS if the page uses it."""
     parts = [part.strip() for part in value.split(b";")]
-    kept = [part for part in parts if not part.lower().startswith((b"samesite", b"secure"))]
+    result = [part for part in parts if not part.lower().startswith((b"samesite", b"secure"))]
     was = any(part.lower() == b"secure" for part in parts)
-    return b"; ".join([*kept, b"SameSite=Lax", *([b"Secure"] if secure or was else [])])
+    return b"; ".join([*result, b"SameSite=Lax", *([b"Secure"] if secure or was else [])])

@@ -43,8 +43,8 @@ class Painter:
         except Exception as error:
             yield None, None, complain(error)
             return
-        words = f"{picture.width} × {picture.height} pixels"
-        said = status(f"{words}. {picture.note}" if picture.note else words)
+        text = f"{picture.width} × {picture.height} pixels"
+        said = status(f"{text}. {picture.note}" if picture.note else text)
         yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
 
     def paint(

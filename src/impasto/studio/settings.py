@@ -166,11 +166,11 @@ def parsed(text: str | None) -> dict[str, str]:
     Raises:
         InputError: It is no list of settings, or too long.
     """
-    told = str(text or "")
-    if len(told) > WORDS:
+    given = str(text or "")
+    if len(given) > WORDS:
         raise InputError(f"settings are {WORDS} letters at most")
     found = {}
-    for pair in filter(None, (part.strip() for part in told.replace(";", "\n").splitlines())):
+    for pair in filter(None, (part.strip() for part in given.replace(";", "\n").splitlines())):
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")

@@ -192,12 +192,12 @@ def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
 
 def _rows(names: list[str] | None, files: list[str] | None) -> list[Any]:
     """Return a weight slider for each style image, if there are several."""
-    words = [str(name).removeprefix(SAMPLE) for name in names or ()]
-    words += [Path(str(one)).name for one in files or ()]
-    several = len(words) > 1
+    labels = [str(name).removeprefix(SAMPLE) for name in names or ()]
+    labels += [Path(str(one)).name for one in files or ()]
+    several = len(labels) > 1
     return [
-        gr.Slider(visible=several, label=f"Weight of {words[n][:40]}")
-        if n < len(words)
+        gr.Slider(visible=several, label=f"Weight of {labels[n][:40]}")
+        if n < len(labels)
         else gr.Slider(visible=False, value=1)
         for n in range(PAINTINGS)
     ]

@@ -94,8 +94,8 @@ def tab(studio: Studio) -> None:
             studio.disk.count(owner.client, target)
             button = gr.DownloadButton(value=str(target), interactive=True)
             report = done.result
-            kept = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
-            said = status(f"{kept}, {done.seconds:.1f} s")
+            outcome = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+            said = status(f"{outcome}, {done.seconds:.1f} s")
             yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
             yield gr.skip(), gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
@@ -143,5 +143,5 @@ def _stylize(
     except CancelledError:
         raise CancelledError("stopped before the first frame was finished") from None
     except ImpastoError as error:
-        told = str(error).replace(str(source), source.name)
-        raise InputError(told.replace(str(target), target.name)) from error
+        message = str(error).replace(str(source), source.name)
+        raise InputError(message.replace(str(target), target.name)) from error

@@ -46,8 +46,8 @@ class Turns(Queue):
             self._forget()
             fn = self.blocks.fns.get(body.fn_index)
             if fn is not None and self._jobs(_host(request), fn.concurrency_id) >= self._each:
-                words = f"{self._each} jobs of yours wait or run here, the most at a time"
-                return False, f"{words}: wait until one of them is done", "queue_full"
+                message = f"{self._each} jobs of yours wait or run here, the most at a time"
+                return False, f"{message}: wait until one of them is done", "queue_full"
             return await super().push(body, request, username)
 
     def get_events(self) -> Any:

@@ -174,8 +174,8 @@ def status(words: str = "", share: float | None = None, *, wrong: bool = False) 
 def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
     """Return the status line of a finished job."""
     what = "stopped: kept as it stood" if done.stopped else "done"
-    words = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
-    return status(f"{words}. {note}" if note else words)
+    text = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
+    return status(f"{text}. {note}" if note else text)
 
 
 def complain(error: Exception) -> str:
@@ -185,11 +185,11 @@ def complain(error: Exception) -> str:
     """
     if not isinstance(error, (ImpastoError, gr.Error)):
         log.error("the page met an error", exc_info=error)
-    words = unescape(error.message) if isinstance(error, gr.Error) else told(error)
-    stopped = words.startswith("stopped")
+    message = unescape(error.message) if isinstance(error, gr.Error) else told(error)
+    stopped = message.startswith("stopped")
     if not stopped:
-        gr.Warning(escape(_sentence(words), quote=False))
-    return status(words, wrong=not stopped)
+        gr.Warning(escape(_sentence(message), quote=False))
+    return status(message, wrong=not stopped)
 
 
 def whose(request: gr.Request | None, what: str) -> Owner:

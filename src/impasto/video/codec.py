@@ -136,12 +136,12 @@ def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
         raise InputError(f"this PyAV has no encoder {wanted!r}: leave `codec` out") from error
     if codec.type != "video":
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
-    pixels, kept = _pixels(codec, name, alpha=alpha)
+    pixels, has_alpha = _pixels(codec, name, alpha=alpha)
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
     options = _options(encoder, coding.crf)
-    if kept and encoder == "libvpx":
+    if has_alpha and encoder == "libvpx":
         options["auto-alt-ref"] = "0"  # does not work with alpha
-    return Plan(name, encoder, pixels, options, clocked, kept)
+    return Plan(name, encoder, pixels, options, clocked, has_alpha)
 
 
 def _pixels(codec: Any, container: str, *, alpha: bool) -> tuple[str, bool]:

@@ -254,7 +254,7 @@ def numbered(count: int) -> list[str]:
 def _even_paced(times: Sequence[int | None], unit: Fraction, rate: Fraction) -> bool:
     """Check whether frames have a constant rate, except for gaps and rounding of times."""
     known = sorted(time for time in times if time is not None)
-    places = [(time - known[0]) * unit * rate for time in known]
+    positions = [(time - known[0]) * unit * rate for time in known]
     most = max(unit, Fraction(1, 1000)) * rate
-    at_places = all(abs(place - round(place)) <= most for place in places)
-    return at_places and len({round(place) for place in places}) == len(places)
+    on_grid = all(abs(position - round(position)) <= most for position in positions)
+    return on_grid and len({round(position) for position in positions}) == len(positions)

@@ -220,10 +220,10 @@ def _paint(
     clip: Clip, work: Work, painter: Painter, hand: Steady, callback: Callback
 ) -> tuple[int, int]:
     """Stylize the remaining frames; return the number of all frames, and of those that existed."""
-    tensors, told = work.state()
-    done = kept = int(told["frames"])
+    tensors, metadata = work.state()
+    done = existing = int(metadata["frames"])
     if done:
-        hand.restore(tensors, int(told["shots"]))
+        hand.restore(tensors, int(metadata["shots"]))
     saved = time.perf_counter()
     start = saved
 
@@ -233,8 +233,8 @@ def _paint(
     pictures = clip.pictures(done)
     while True:
         total = max(clip.frames, done + 1)
-        rate = (done - kept) / max(1e-9, time.perf_counter() - start)
-        pace = f", {rate:.2f} frames/s" if done > kept else ""
+        rate = (done - existing) / max(1e-9, time.perf_counter() - start)
+        pace = f", {rate:.2f} frames/s" if done > existing else ""
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
             picture = next(pictures, None)
@@ -248,7 +248,7 @@ def _paint(
                 f"goes on"
             ) from None
         except ImpastoError:
-            if done > kept:
+            if done > existing:
                 keep()
             raise
         image.save(result, work.frame(done))
@@ -256,9 +256,9 @@ def _paint(
         if time.perf_counter() - saved > _EVERY:
             keep()
             saved = time.perf_counter()
-    if done > kept:
+    if done > existing:
         keep()
-    return done, kept
+    return done, existing
 
 
 def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

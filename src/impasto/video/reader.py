@@ -34,8 +34,8 @@ class Folder:
         found = flat(path)
         over = in_words(found.passed)
         if not found.files:
-            told = f" (passed over: {over})" if over else ""
-            raise InputError(f"{path} holds no pictures{told}: it needs frames such as 0001.png")
+            remark = f" (passed over: {over})" if over else ""
+            raise InputError(f"{path} holds no pictures{remark}: it needs frames such as 0001.png")
         self.files = frames.ordered(map(Path, found.files))
         frames.check(self.files)
         self.frames = len(self.files)

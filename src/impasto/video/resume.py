@@ -80,14 +80,14 @@ class Work:
             except (OSError, ValueError, KeyError, AttributeError) as error:
                 raise InputError(f"{path} is damaged: {ways}") from error
             now = json.loads(json.dumps(job))
-            words = [
+            changes = [
                 f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}"
                 for name in {**before, **now}
                 if before.get(name) != now.get(name)
             ]
-            if words:
+            if changes:
                 raise InputError(
-                    f"{self.folder} holds frames made otherwise ({'; '.join(words[:4])}): {ways}"
+                    f"{self.folder} holds frames made otherwise ({'; '.join(changes[:4])}): {ways}"
                 )
         elif any(self.frame(index).exists() for index in range(len(self._names))):
             raise InputError(f"{self.folder} holds pictures of other origin: {ways}")
@@ -99,13 +99,13 @@ class Work:
         none: tuple[dict[str, Tensor], dict[str, Any]] = {}, {"frames": 0, "shots": 0}
         try:
             with safe_open(self.folder / _STATE, "pt") as file:
-                told = json.loads((file.metadata() or {})["video"])
+                metadata = json.loads((file.metadata() or {})["video"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError):
             return none
-        if not all(self.frame(index).is_file() for index in range(told["frames"])):
+        if not all(self.frame(index).is_file() for index in range(metadata["frames"])):
             return none
-        return tensors, told
+        return tensors, metadata
 
     def keep(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
         """Write a state atomically."""

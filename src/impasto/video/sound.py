@@ -79,11 +79,11 @@ def tracks(
                 f"{suffix} cannot hold this sound ({sound.codec_context.name}) as it is: name the "
                 'video .mkv, or give `audio="encode"` or `audio="none"`'
             ) from error
-    for words in source.streams.subtitles:
+    for subtitle in source.streams.subtitles:
         try:
-            found[words.index] = _copying(out, words)
+            found[subtitle.index] = _copying(out, subtitle)
         except ValueError:
-            name = words.codec_context.name
+            name = subtitle.codec_context.name
             notes.append(f"{suffix} cannot hold these subtitles ({name}): they are left out")
     return found
 

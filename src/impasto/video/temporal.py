@@ -106,9 +106,9 @@ class Steady:
         result = painted
         if self._smooth:
             old = warp(before.result, way.flow).clamp(0, 1)
-            share = self._smooth * way.agree * _same_colour(painted, old)
-            blended = torch.lerp(painted, old, share)
-            result = _rounded(_with_detail(blended, painted, share / self._smooth))
+            weight = self._smooth * way.agree * _same_colour(painted, old)
+            blended = torch.lerp(painted, old, weight)
+            result = _rounded(_with_detail(blended, painted, weight / self._smooth))
         plain = None if self._plain is None else _rounded(self._plain(photo, photo))
         self.flicker.add(way, "steady", result, before.result)
         self.flicker.add(way, "painted", painted, before.painted)
@@ -190,8 +190,8 @@ def _flat(photo: Tensor) -> bool:
 def _histogram(picture: Tensor) -> Tensor:
     """Return the normalized histogram of the colours, with ``_BINS`` bins per channel."""
     bins = (picture[0] * _BINS).long().clamp(0, _BINS - 1)  # (3, H, W)
-    place = (bins[0] * _BINS + bins[1]) * _BINS + bins[2]
-    return torch.bincount(place.flatten(), minlength=_BINS**3) / place.numel()
+    index = (bins[0] * _BINS + bins[1]) * _BINS + bins[2]
+    return torch.bincount(index.flatten(), minlength=_BINS**3) / index.numel()
 
 
 def _with_detail(blended: Tensor, painted: Tensor, agree: Tensor) -> Tensor:

@@ -85,12 +85,12 @@ def finish(path: Path, end: Fraction, *, alpha: bool) -> None:
     """
     with path.open("r+b") as file:
         data = file.read()
-        places = list(_durations(data))
-        if not places:
+        offsets = list(_durations(data))
+        if not offsets:
             return
-        before = sum(int.from_bytes(data[place : place + 3], "little") for place in places[:-1])
+        before = sum(int.from_bytes(data[offset : offset + 3], "little") for offset in offsets[:-1])
         lasts = min(max(round(end / _UNIT) - before, 1), _LONGEST)
-        file.seek(places[-1])
+        file.seek(offsets[-1])
         file.write(lasts.to_bytes(3, "little"))
         if alpha:
             file.seek(_FLAGS)
@@ -99,9 +99,9 @@ def finish(path: Path, end: Fraction, *, alpha: bool) -> None:
 
 def _durations(data: bytes) -> Iterator[int]:
     """Yield the offset of each frame's duration: 24 bits in the chunk ANMF."""
-    place = 12
-    while place + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, place)
+    offset = 12
+    while offset + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, offset)
         if name == b"ANMF":
-            yield place + 8 + 12
-        place += 8 + size + size % 2
+            yield offset + 8 + 12
+        offset += 8 + size + size % 2
