@@ -94,7 +94,9 @@ def tab(studio: Studio) -> None:
             studio.disk.count(owner.client, target)
             button = gr.DownloadButton(value=str(target), interactive=True)
             report = done.result
-            outcome = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+            outcome = (
+                f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+            )
             said = status(f"{outcome}, {done.seconds:.1f} s")
             yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
