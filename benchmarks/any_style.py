@@ -91,12 +91,12 @@ def _textbook(content: Tensor, style: Tensor, floor: float = 1e-5) -> Tensor:
     mean, goal = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
     x, y = x - mean, y - goal
     vectors, values, _ = torch.linalg.svd(x @ x.T / (x.shape[1] - 1))
-    kept = values > floor
-    vectors, values = vectors[:, kept], values[kept]
+    retained = values > floor
+    vectors, values = vectors[:, retained], values[retained]
     white = vectors @ (values.rsqrt()[:, None] * (vectors.T @ x))
     vectors, values, _ = torch.linalg.svd(y @ y.T / (y.shape[1] - 1))
-    kept = values > floor
-    vectors, values = vectors[:, kept], values[kept]
+    retained = values > floor
+    vectors, values = vectors[:, retained], values[retained]
     coloured = vectors @ (values.sqrt()[:, None] * (vectors.T @ white))
     return (coloured + goal).view_as(content)
 

@@ -65,10 +65,10 @@ def use(address: str, photo: Path, size: int, until: float, seed: int, tally: Ta
                 with tally.lock:
                     tally.lost += 1
             except Exception as error:
-                words = str(error)
-                known = "queue is full" in words.lower()
+                message = str(error)
+                known = "queue is full" in message.lower()
                 with tally.lock:
-                    (tally.refused if known else tally.failed).append(words)
+                    (tally.refused if known else tally.failed).append(message)
                 time.sleep(1)
             else:
                 with tally.lock:
@@ -131,8 +131,8 @@ def main() -> None:
         f"{max(memory[: half + 1]):.0f} at most in the first half, {max(memory[half:]):.0f} after"
     )
     print(f"server alive at the end: {'yes' if alive else 'no'}, exit code {code}")
-    for words in sorted(set(tally.failed))[:5]:
-        print(f"  {words[:200]}")
+    for message in sorted(set(tally.failed))[:5]:
+        print(f"  {message[:200]}")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,6 @@ def _gram(features: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    which, place, count = sys.argv[1:]
-    rate = {"ours": ours, "plain": plain}[which](place, int(count))
+    which, folder, count = sys.argv[1:]
+    rate = {"ours": ours, "plain": plain}[which](folder, int(count))
     print(f"pictures a second {rate:.3f}")

@@ -20,9 +20,9 @@ from PIL import Image, ImageOps
 def open_graph(path):
     """Return a session and the file's metadata, whose numbers and lists are JSON."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    told = session.get_modelmeta().custom_metadata_map
+    metadata = session.get_modelmeta().custom_metadata_map
     numbers = {"multiple", "smallest", "factor", "style_smallest", "styles", "noise"}
-    return session, {k: json.loads(v) if k in numbers else v for k, v in told.items()}
+    return session, {k: json.loads(v) if k in numbers else v for k, v in metadata.items()}
 
 
 def read(path, size=None, least=1):
@@ -57,30 +57,30 @@ def shares(text, names):
 
 def paint(model, photo, *, style=None, weights="", alpha=1.0, size=None):
     """Return the stylized photo, uint8 (H, W, 3)."""
-    graph, told = open_graph(model)
+    graph, metadata = open_graph(model)
     content = read(photo, size)
-    height, width = (side * told["factor"] for side in content.shape[-2:])
-    feeds = {"content": padded(content, told["multiple"], told["smallest"])}
+    height, width = (side * metadata["factor"] for side in content.shape[-2:])
+    feeds = {"content": padded(content, metadata["multiple"], metadata["smallest"])}
     takes = {one.name for one in graph.get_inputs()}
     if "content" not in takes:
         raise SystemExit(f"{model} makes textures of noise and takes no photo")
     if takes & {"style", "embedding"} and style is None:
         raise SystemExit(f"{model} paints in any style: give one with --style")
     if "weights" in takes:
-        feeds["weights"] = shares(weights, told["styles"])
+        feeds["weights"] = shares(weights, metadata["styles"])
     if "alpha" in takes:
         feeds["alpha"] = np.array([alpha], np.float32)
     if "style" in takes:
-        feeds["style"] = read(style, size, told["style_smallest"])
+        feeds["style"] = read(style, size, metadata["style_smallest"])
     if "embedding" in takes:  # a second file computes it from the style image
-        predictor, its = open_graph(Path(model).with_name(told["predictor"]))
+        predictor, its = open_graph(Path(model).with_name(metadata["predictor"]))
         painting = read(style, size, its["style_smallest"])
         feeds["embedding"] = predictor.run(None, {"style": painting})[0]
     random = np.random.default_rng(0)
     for scale, one in enumerate(sorted(takes - set(feeds))):  # noise0 is the coarsest
-        divisor = told["multiple"] >> scale
+        divisor = metadata["multiple"] >> scale
         sides = [side // divisor for side in feeds["content"].shape[-2:]]
-        feeds[one] = random.random((1, told["noise"][1], *sides), np.float32)
+        feeds[one] = random.random((1, metadata["noise"][1], *sides), np.float32)
     (painted,) = graph.run(None, feeds)
     pixels = painted[0, :, :height, :width].transpose(1, 2, 0)
     return np.round(pixels * 255).astype(np.uint8)

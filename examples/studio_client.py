@@ -22,6 +22,6 @@ job = studio.submit(
     size="256",
     api_name="/stylize",
 )
-picture, words = job.result()
-print(words)
+picture, text = job.result()
+print(text)
 shutil.copyfile(picture, out)

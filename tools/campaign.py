@@ -107,8 +107,8 @@ def command_of(
     command += ["-o", str(folder / f"{name}.safetensors")]
     if entry.get("photos", True):
         command += ["--content", str(data / "photos")]
-    for place in style_places(entry, folder, data):
-        command += ["--style", place]
+    for path in style_places(entry, folder, data):
+        command += ["--style", path]
     for style in entry.get("names", ()):
         command += ["--name", style]
     if "start" in entry:
@@ -191,12 +191,12 @@ def rows(folder: Path) -> Iterator[tuple[str, ...]]:
     """Yield a row for each report."""
     for path in sorted(folder.glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
-        share = f"{one['images'] / one['paper_images']:.1%}" if one["paper_images"] else ""
+        fraction = f"{one['images'] / one['paper_images']:.1%}" if one["paper_images"] else ""
         losses = ", ".join(f"{key} {value:.3g}" for key, value in one["losses"].items())
         lattice = "" if one["lattice"] is None else f"{one['lattice']:.2f}"
         flicker = "" if one["flicker"] is None else f"{one['flicker']:.2f}"
         yield (
-            *(one["name"], str(one["images"]), share, f"{one['seconds_per_step']:.2f}"),
+            *(one["name"], str(one["images"]), fraction, f"{one['seconds_per_step']:.2f}"),
             *(str(one["threads"]), losses, lattice, flicker, f"{one['bytes'] / 1e6:.2f}"),
         )
 

@@ -128,8 +128,8 @@ def held_back_losses(
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "held.txt")
         listed.write_text("\n".join(str(data / "paintings" / name) for name in held))
-        place = listed if files == "paintings" else None
-        sources = train.pictures_of(recipe, task.sources, data / "validation", place)
+        style_list = listed if files == "paintings" else None
+        sources = train.pictures_of(recipe, task.sources, data / "validation", style_list)
         feed = Feed(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
         series: dict[str, list[float]] = {}
         with torch.no_grad(), feed as batches:

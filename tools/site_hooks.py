@@ -53,8 +53,8 @@ _MATH = re.compile(
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the model cards and the files of the repository's root."""
-    places = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
-    for source, uri in places.items():
+    pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
+    for source, uri in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, uri, content=_relink(content, source, uri)))
     return files
@@ -154,8 +154,10 @@ def head(entry: Entry) -> str:
     ]
     source = f"src/{entry.build.__module__.replace('.', '/')}.py"
     can = entry.abilities.words()
-    told = f"Can: {can}. Family: {FAMILIES[entry.family].lower()}. Code: `{source}`."
-    return "\n".join([f"*{entry.summary[0].upper()}{entry.summary[1:]}.*", "", *papers, "", told])
+    details = f"Can: {can}. Family: {FAMILIES[entry.family].lower()}. Code: `{source}`."
+    return "\n".join(
+        [f"*{entry.summary[0].upper()}{entry.summary[1:]}.*", "", *papers, "", details]
+    )
 
 
 def numbers(entry: Entry) -> str:
@@ -217,8 +219,8 @@ def _meanings(kind: type) -> dict[str, str]:
             for section in sections:
                 if isinstance(section, DocstringSectionAttributes):
                     for item in section.value:
-                        words = " ".join(item.description.split())
-                        meanings[item.name] = words.replace("|", "\\|")
+                        text = " ".join(item.description.split())
+                        meanings[item.name] = text.replace("|", "\\|")
     return meanings
 
 
@@ -238,7 +240,7 @@ def _cards() -> list[Path]:
 
 def _relink(markdown: str, source: str, uri: str) -> str:
     """Convert links between files of the repository to links between pages of the site."""
-    places = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
+    pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
     up = "../" * uri.count("/")
 
     def lead(found: re.Match[str]) -> str:
@@ -246,7 +248,7 @@ def _relink(markdown: str, source: str, uri: str) -> str:
         if not target.is_relative_to(ROOT):
             return found[0]
         path = target.relative_to(ROOT).as_posix()
-        page = places.get(path) or path.removeprefix("docs/")
+        page = pages.get(path) or path.removeprefix("docs/")
         return f"]({up}{page}{found[2] or ''})"
 
     return _LINK.sub(lead, markdown)

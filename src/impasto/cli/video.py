@@ -67,7 +67,7 @@ def video(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a video, frame by frame, without flicker. The sound stays as it is.
+    """Paint a video, frame by frame, with little flicker. The sound stays as it is.
 
     The same command resumes an interrupted job.
     """
