@@ -40,7 +40,7 @@ def lattice(picture: Tensor) -> dict[int, float]:
         for photographs and paintings, 1 for spikes of twice their surroundings.
 
     Raises:
-        InputError: The picture is too small.
+        InputError: The image is too small.
     """
     light = luminance(picture.detach().cpu().double())[0, 0].numpy()
     height, width = (side - side % _MULTIPLE for side in light.shape)

@@ -105,7 +105,7 @@ class Video:
 
     @property
     def names(self) -> Sequence[str]:
-        """Return numbers, one for each frame."""
+        """Return the frame numbers as names."""
         return numbered(self.frames)
 
     def _look(self) -> tuple[int, VideoFrame]:

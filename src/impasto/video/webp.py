@@ -57,7 +57,7 @@ class Animation:
 
     @property
     def names(self) -> Sequence[str]:
-        """Return numbers, one for each frame."""
+        """Return the frame numbers as names."""
         return numbered(self.frames)
 
     @property
