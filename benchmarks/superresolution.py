@@ -1,14 +1,14 @@
-"""Enlarged pictures against the originals: PSNR, SSIM and sharpness of bicubic and of models.
+"""Compare upscaled images with the originals: PSNR, SSIM, sharpness of bicubic and of models.
 
     python -m benchmarks.superresolution [FOLDER] [--model MODEL ...] [--factor 4]
 
-As the literature on super-resolution has it, and Johnson et al. 2016 in section 4.2: the luma of
-ITU-R BT.601 in its studio range (black is 16/255), a border of as many pixels as the factor left
-out. SSIM with the Gaussian window of Wang et al. 2004. Sharpness is the mean length of the luma's
-gradient over the original's: below 1 is blurred. A network trained on features is meant to lose in
-PSNR and to win in sharpness.
+As in the literature on super-resolution, and in Johnson et al. 2016, section 4.2: the luma of
+ITU-R BT.601 in its studio range (black is 16/255), without a border of as many pixels as the
+factor. SSIM with the Gaussian window of Wang et al. 2004. Sharpness is the mean length of the
+luma's gradient over the original's: below 1 is blurred. A network trained on feature losses is
+expected to have lower PSNR and more sharpness.
 
-Without a folder the originals are photographs that come with scikit-image.
+Without a folder the originals are photographs shipped with scikit-image.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _SHIFT, _RANGE = 16 / 255, 219 / 255  # BT.601: luma is 16 to 235 of 255
 
 @dataclass(frozen=True)
 class Score:
-    """How near an enlarged picture is to the original.
+    """Similarity of an upscaled image to the original.
 
     Attributes:
         psnr: Peak signal-to-noise ratio, in dB.
-        ssim: Structural similarity; 1 at its best.
+        ssim: Structural similarity; 1 is best.
         sharpness: Mean length of the gradient over the original's.
     """
 
@@ -57,13 +57,13 @@ class Score:
 
 
 def luma(picture: Tensor, border: int) -> NDArray[np.float64]:
-    """BT.601 luma of (1, 3, H, W), 16/255 to 235/255, without a border of pixels."""
+    """Return the BT.601 luma of (1, 3, H, W), 16/255 to 235/255, without a border of pixels."""
     y = luminance(picture.double())[0, 0, border:-border, border:-border]
     return (_SHIFT + _RANGE * y).numpy()
 
 
 def score(enlarged: Tensor, original: Tensor, border: int) -> Score:
-    """Compare (1, 3, H, W) with the original (1, 3, H, W), all in [0, 1]."""
+    """Compare an image (1, 3, H, W) with the original (1, 3, H, W), both in [0, 1]."""
     ours, theirs = luma(enlarged, border), luma(original, border)
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     measure: Any = metrics  # scikit-image has no types
@@ -84,12 +84,12 @@ def run(
     methods: Sequence[tuple[str, SuperResolution]] = (),
     config: SuperResolutionConfig | None = None,
 ) -> dict[str, Score]:
-    """Mean scores over pictures (1, 3, H, W), by name: ``bicubic``, then each method's.
+    """Return the mean scores over images (1, 3, H, W), by name: ``bicubic``, then each method's.
 
     Args:
-        pictures: The originals; what their sides have beyond a multiple of the factor is cut off.
+        pictures: The originals, cropped to multiples of the factor.
         methods: Names and networks, all of one factor.
-        config: How small copies are made; the first network's where it is None.
+        config: How small copies are made; None is the first network's.
     """
     if config is None:
         config = methods[0][1].config if methods else SuperResolutionConfig()
@@ -111,7 +111,7 @@ def _mean(rows: Sequence[Score]) -> Score:
 
 
 def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
-    """The pictures of a folder, the first so many by name; or photographs of scikit-image."""
+    """Load the images of a folder, the first ``count`` by name; or scikit-image's photographs."""
     if folder is None:
         return [samples.photo(name).rgb for name in PHOTOS]
     files = (f for f in sorted(Path(folder).iterdir()) if f.suffix in image.READ_SUFFIXES)
@@ -119,7 +119,7 @@ def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
 
 
 def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
-    """A model's name for the table, and the model."""
+    """Load a model, and return its name for the table with it."""
     network = SuperResolution.open(checkpoint.load(path), choose())
     if not histogram:
         network.config = dataclasses.replace(network.config, match_histogram=False)
@@ -127,7 +127,7 @@ def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
 
 
 def main() -> None:
-    """Print a table for each factor that there is a model of."""
+    """Print a table for each factor among the models."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.superresolution")
     parser.add_argument("folder", nargs="?", help="of originals")
     parser.add_argument("--model", action="append", default=[], help="a model file; repeatable")

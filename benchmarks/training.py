@@ -1,9 +1,9 @@
-"""Pictures a second of a training: our loop, and a plain eager float32 loop with the same networks.
+"""Measure training throughput: our loop, and a plain eager float32 loop with the same networks.
 
     python -m benchmarks.training ours|plain|beside FOLDER STEPS
 
 Both learn `johnson` at full width from 256x256 crops, batch 4, through one decoding process. The
-plain loop is what a port of the paper looks like: float32, channels first, torch's instance norm, a
+plain loop is a typical port of the paper: float32, channels first, torch's instance norm, a
 batched product for the Gram matrices, the whole VGG-19 to relu4_1 for the photos as well.
 """
 
@@ -29,12 +29,12 @@ from impasto.training.data import Feed, open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 
-BATCH, CROP, WARM = 4, 256, 3  # steps that are not timed
+BATCH, CROP, WARM = 4, 256, 3  # WARM: steps that are not timed
 _BUSY = "import torch\nx = torch.rand(1024, 1024)\nwhile True: x @ x"
 
 
 def photographs(folder: str) -> None:
-    """Fill a folder with crops of scikit-image's photographs, as JPEG of training size."""
+    """Write crops of scikit-image's photographs to a folder, as JPEG of training size."""
     for name in ("astronaut", "coffee", "chelsea", "rocket"):
         picture = Image.from_numpy(getattr(data, name)())
         for index, flipped in enumerate((False, True)):
@@ -43,7 +43,7 @@ def photographs(folder: str) -> None:
 
 
 def ours(folder: str, steps: int) -> float:
-    """Pictures a second of the package's loop."""
+    """Return the images per second of the package's loop."""
     style = samples.load("swirls").rgb
     task = Johnson.task(JohnsonConfig(), [style], choose())
     times: list[float] = []
@@ -85,11 +85,11 @@ def beside(folder: str, steps: int) -> float:
 
 
 class PlainNorm(nn.InstanceNorm2d):
-    """Torch's own."""
+    """Torch's instance normalisation."""
 
 
 def plain(folder: str, steps: int) -> float:
-    """Pictures a second of a plain loop."""
+    """Return the images per second of a plain loop."""
     config = JohnsonConfig()
     network = Johnson.network(config)
     _replace_norms(network)
@@ -130,7 +130,7 @@ def _gram(features: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    which, place, count = sys.argv[1:]
-    found = {"ours": ours, "plain": plain, "beside": beside}[which](place, int(count))
+    which, folder, count = sys.argv[1:]
+    found = {"ours": ours, "plain": plain, "beside": beside}[which](folder, int(count))
     unit = "times as long a step" if which == "beside" else "pictures a second"
     print(f"{unit} {found:.3f}")

@@ -1,11 +1,11 @@
-"""Adaptive batch normalisation on digits: before and after, in another light.
+"""Apply adaptive batch normalisation to digits in another light.
 
     python examples/adabn_digits.py adabn.jpg
 
 Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016. A small network
-learns the digits of scikit-learn. The same digits with little contrast on a bright ground are then
-another domain, on which it fails; with the statistics of its batch norms taken from that domain,
-and no weight changed and no label seen, it reads them. Needs scikit-learn and matplotlib; seconds.
+learns the digits of scikit-learn. The same digits with low contrast on a bright background are
+another domain, on which it fails. With the batch-norm statistics of that domain, and without
+changing weights or using labels, it classifies them. Needs scikit-learn and matplotlib; seconds.
 """
 
 import sys
@@ -27,7 +27,7 @@ order = torch.randperm(len(digits.target))
 pictures = torch.from_numpy(digits.images / 16).float()[order, None]  # (1797, 1, 8, 8)
 labels = torch.from_numpy(digits.target)[order]
 ground = 0.5 + 0.15 * torch.linspace(0, 1, 8).view(1, 1, 8, 1)
-other = ground + 0.3 * pictures  # another domain: faint digits on a bright ground
+other = ground + 0.3 * pictures  # another domain: faint digits on a bright background
 
 network = nn.Sequential(
     nn.Conv2d(1, 16, 3, padding=1, padding_mode="replicate"),
@@ -46,12 +46,12 @@ for _ in range(8):  # epochs over the first 900 digits
         F.cross_entropy(network(pictures[batch]), labels[batch]).backward()
         adam.step()
 network.eval()
-adapted = adapt(network, other[:900].split(100))  # other pictures than those that are read below
+adapted = adapt(network, other[:900].split(100))  # adapted on other images than those tested below
 
 
 @torch.no_grad()
 def read(net, domain):
-    """What a network takes the 897 digits for that it has not seen."""
+    """Classify the 897 test digits."""
     return net(domain[900:]).argmax(1)
 
 

@@ -1,11 +1,11 @@
-"""What AdaIN's target t is: the decoder's pictures of f(c), of t, and of what lies between.
+"""Decode AdaIN's target t, the features f(c) and f(s), and transfers of means or deviations alone.
 
     python examples/adain_target.py photo.jpg painting.jpg target.jpg
 
 Huang and Belongie, ICCV 2017, equations 8 to 10. f(c) are the photo's features at relu4_1; t has
-their shapes, and each channel's mean and standard deviation from the painting. "Means alone" takes
-only the painting's means, "deviations alone" only its deviations. A photo or a painting may be a
-sample, as sample:chelsea. A second.
+their spatial structure, and each channel's mean and standard deviation from the style image.
+"Means alone" takes only the style's means, "deviations alone" only its deviations. A photo or a
+painting may be a sample, such as sample:chelsea. Takes a second.
 """
 
 import sys
@@ -18,7 +18,7 @@ from impasto.image.contact_sheet import contact_sheet
 from impasto.losses import moments
 
 photo, painting = (fit(read(path), None, 384) for path in sys.argv[1:3])
-method = get_method("adain")  # the shipped decoder, behind VGG-19
+method = get_method("adain")  # the shipped decoder, with VGG-19 as encoder
 layer = method.config.layer
 
 (content,) = method.features(method.padded(photo.rgb), [layer])  # f(c), (1, 512, h, w)

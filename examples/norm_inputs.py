@@ -1,11 +1,11 @@
-"""Instance against batch normalisation on three kinds of inputs: style-loss curves.
+"""Plot style-loss curves of instance and batch normalisation for three kinds of inputs.
 
     python examples/norm_inputs.py PHOTOS curves.png [STEPS]
 
 After figure 1 of Huang and Belongie, ICCV 2017 (AdaIN). Networks for the style of the sample
-painting `swirls` learn from the first 64 photographs of a folder: as they are, with the histogram
-of their luminance equalised, and painted in another style by a network that the package ships. All
-six start from the same weights and see the same crops in the same order. Needs matplotlib; minutes.
+painting `swirls` learn from the first 64 photographs of a folder: unchanged, with the histogram
+of their luminance equalised, and stylized in another style by a shipped network. All six start
+from the same weights and see the same crops in the same order. Needs matplotlib; minutes.
 """
 
 import sys
@@ -30,11 +30,11 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 CONFIG = JohnsonConfig(width=16, style_weight=5.0, style_size=192)
-CROP, WINDOW = 64, 10  # pixels; steps of the running mean that is drawn
+CROP, WINDOW = 64, 10  # pixels; steps of the plotted running mean
 
 
 def equalised(picture):
-    """A picture whose luminance has a flat histogram."""
+    """Equalise the luminance histogram of an image."""
     lab = color.rgb2lab(picture.rgb[0].permute(1, 2, 0).numpy())
     lab[..., 0] = 100 * exposure.equalize_hist(lab[..., 0])
     rgb = torch.from_numpy(color.lab2rgb(lab)).float()
@@ -42,7 +42,7 @@ def equalised(picture):
 
 
 def curve(norm, folder, steps):
-    """The style loss of every step of a training."""
+    """Return the style loss of every training step, as a running mean."""
     losses = []
     plan = Plan(steps=steps, batch=4, clip=1.0, warmup=20, report_every=10**6, workers=0)
     torch.manual_seed(0)

@@ -1,12 +1,11 @@
-"""Paint with an exported model, without Impasto and without PyTorch.
+"""Stylize with an exported model, without Impasto and without PyTorch.
 
     impasto export starry-night night.onnx
     pip install numpy pillow onnxruntime
     python onnx_only.py night.onnx photo.jpg out.png
 
 A model of several styles takes --weights, one number for each of them, or the name of a style; one
-that paints in any style takes --style painting.jpg. What the file asks for stands in its own
-metadata, see docs/onnx.md.
+for any style takes --style painting.jpg. The file's metadata describe its inputs, see docs/onnx.md.
 """
 
 import argparse
@@ -19,15 +18,15 @@ from PIL import Image, ImageOps
 
 
 def open_graph(path):
-    """A session, and what the file tells of itself: numbers and lists are kept as JSON."""
+    """Return a session and the file's metadata, whose numbers and lists are JSON."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    told = session.get_modelmeta().custom_metadata_map
+    metadata = session.get_modelmeta().custom_metadata_map
     numbers = {"multiple", "smallest", "factor", "style_smallest", "styles", "noise"}
-    return session, {k: json.loads(v) if k in numbers else v for k, v in told.items()}
+    return session, {k: json.loads(v) if k in numbers else v for k, v in metadata.items()}
 
 
 def read(path, size=None, least=1):
-    """A picture as (1, 3, H, W), float32, RGB in [0, 1]; its long edge at most `size` pixels."""
+    """Load an image as (1, 3, H, W), float32, RGB in [0, 1], at most `size` pixels a side."""
     picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     if size:
         picture.thumbnail((size, size), Image.Resampling.LANCZOS)
@@ -36,7 +35,7 @@ def read(path, size=None, least=1):
 
 
 def padded(picture, multiple, smallest):
-    """Mirror a picture beyond its right and lower edges, up to sides that the graph can take."""
+    """Pad an image at its right and lower edges by mirroring, to sides that the graph supports."""
     sides = picture.shape[-2:]
     down, right = (max(smallest, -(-side // multiple) * multiple) - side for side in sides)
     mode = "reflect" if down < sides[0] and right < sides[1] else "edge"
@@ -44,7 +43,7 @@ def padded(picture, multiple, smallest):
 
 
 def shares(text, names):
-    """How much of each style, (1, N): numbers with commas, or the name of one style."""
+    """Return the weight of each style, (1, N), from numbers with commas or one style's name."""
     if text in names:
         numbers = [float(name == text) for name in names]
     else:
@@ -57,38 +56,38 @@ def shares(text, names):
 
 
 def paint(model, photo, *, style=None, weights="", alpha=1.0, size=None):
-    """The painted photo, uint8 (H, W, 3)."""
-    graph, told = open_graph(model)
+    """Return the stylized photo, uint8 (H, W, 3)."""
+    graph, metadata = open_graph(model)
     content = read(photo, size)
-    height, width = (side * told["factor"] for side in content.shape[-2:])
-    feeds = {"content": padded(content, told["multiple"], told["smallest"])}
+    height, width = (side * metadata["factor"] for side in content.shape[-2:])
+    feeds = {"content": padded(content, metadata["multiple"], metadata["smallest"])}
     takes = {one.name for one in graph.get_inputs()}
     if "content" not in takes:
         raise SystemExit(f"{model} makes textures of noise and takes no photo")
     if takes & {"style", "embedding"} and style is None:
         raise SystemExit(f"{model} paints in any style: give one with --style")
     if "weights" in takes:
-        feeds["weights"] = shares(weights, told["styles"])
+        feeds["weights"] = shares(weights, metadata["styles"])
     if "alpha" in takes:
         feeds["alpha"] = np.array([alpha], np.float32)
     if "style" in takes:
-        feeds["style"] = read(style, size, told["style_smallest"])
-    if "embedding" in takes:  # a second file reads it off the painting
-        predictor, its = open_graph(Path(model).with_name(told["predictor"]))
+        feeds["style"] = read(style, size, metadata["style_smallest"])
+    if "embedding" in takes:  # a second file computes it from the style image
+        predictor, its = open_graph(Path(model).with_name(metadata["predictor"]))
         painting = read(style, size, its["style_smallest"])
         feeds["embedding"] = predictor.run(None, {"style": painting})[0]
     random = np.random.default_rng(0)
     for scale, one in enumerate(sorted(takes - set(feeds))):  # noise0 is the coarsest
-        divisor = told["multiple"] >> scale
+        divisor = metadata["multiple"] >> scale
         sides = [side // divisor for side in feeds["content"].shape[-2:]]
-        feeds[one] = random.random((1, told["noise"][1], *sides), np.float32)
+        feeds[one] = random.random((1, metadata["noise"][1], *sides), np.float32)
     (painted,) = graph.run(None, feeds)
     pixels = painted[0, :, :height, :width].transpose(1, 2, 0)
     return np.round(pixels * 255).astype(np.uint8)
 
 
 def main():
-    """Read the command line, paint, write."""
+    """Parse the command line, stylize, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", help="what 'impasto export' wrote")
     parser.add_argument("photo")

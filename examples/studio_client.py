@@ -1,4 +1,4 @@
-"""Paint a photo through a running studio.
+"""Stylize a photo through a running studio.
 
     python studio_client.py ADDRESS PHOTO STYLE... OUT.png
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from gradio_client import Client, handle_file
 
 address, photo, *styles, out = sys.argv[1:]
-studio = Client(address, verbose=False)  # auth=("USER", "PASSWORD") where the studio asks for it
+studio = Client(address, verbose=False)  # auth=("USER", "PASSWORD") if the studio requires it
 
 job = studio.submit(
     photo=handle_file(photo),
@@ -22,6 +22,6 @@ job = studio.submit(
     size="256",
     api_name="/stylize",
 )
-picture, words = job.result()
-print(words)
+picture, text = job.result()
+print(text)
 shutil.copyfile(picture, out)

@@ -1,13 +1,12 @@
-"""StyleBank's two branches, and style elements beside patches of the painting.
+"""Show StyleBank's two branches, and style elements beside patches of the style image.
 
     python examples/stylebank_branches.py photo.jpg cafe-terrace painting.jpg branches.jpg
 
-Chen et al., "StyleBank: An Explicit Representation for Neural Image Style Transfer", CVPR 2017. The
-first row: a photo, what encoder and decoder give back without a bank, what they make of it with the
-bank of a style of the shipped model, and the painting that the bank learned from. The second: what
-the filters paint by themselves where they respond most, the strongest first. The third: for each
-element the patch of the painting that correlates with it best, grey standing for the painting's
-mean colour.
+Chen et al., "StyleBank: An Explicit Representation for Neural Image Style Transfer", CVPR 2017.
+First row: a photo, its reconstruction by encoder and decoder without a bank, their result with the
+bank of a style of the shipped model, and the style image of that bank. Second row: the output of
+single filters where they respond most, the strongest first. Third row: for each element the patch
+of the style image that correlates with it best; grey stands for the style image's mean colour.
 """
 
 import sys
@@ -21,10 +20,10 @@ from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.models.zoo import find
 
-COUNT, STRIDE = 8, 2  # elements that are shown; pixels between the patches that are compared
+COUNT, STRIDE = 8, 2  # elements that are shown; pixels between compared patches
 
 photo = fit(read(sys.argv[1]), None, 256)
-painting = fit(read(sys.argv[3]), None, 400)  # about as large as the bank learned it
+painting = fit(read(sys.argv[3]), None, 400)  # about the size that the bank was trained with
 learned = find(sys.argv[2])
 method = open_model(learned)  # the shipped stylebank, or a model file
 style = method.own_style(learned.index)
@@ -40,9 +39,9 @@ with torch.inference_mode():
 
 
 def nearest(element):
-    """The patch (1, 3, s, s) of the painting that correlates best with what an element adds."""
+    """Return the patch (1, 3, s, s) of the style image that correlates best with an element."""
     side = element.shape[-1]
-    usual = painting.rgb.mean((2, 3), keepdim=True)  # as grey is to an element
+    usual = painting.rgb.mean((2, 3), keepdim=True)  # corresponds to the grey of an element
     rows = F.unfold(painting.rgb - usual, side, stride=STRIDE)[0].T  # (patches, 3*s*s)
     best = int((F.normalize(rows) @ F.normalize((element - 0.5).flatten(), dim=0)).argmax())
     return (rows[best].view(1, 3, side, side) + usual).clamp(0, 1)

@@ -1,11 +1,11 @@
-"""Enlargements by models of superres that learned with different losses, beside the original.
+"""Compare upscaling models that were trained with different losses with the original.
 
     python examples/upscale_losses.py PHOTO out.jpg MODEL.safetensors...
 
-The photo (or a sample, as sample:chelsea) is made small as in training: a Gaussian blur, then
-bicubic downsampling by the factor of the first model. Shown is its middle, enlarged by a bicubic
-filter and by each model, with PSNR and structural similarity over colours, and the mean length of
-the gradient over the original's ("sharpness", below 1 is softer).
+The photo (or a sample, such as sample:chelsea) is downsampled as in training: a Gaussian blur,
+then bicubic downsampling by the factor of the first model. The sheet shows its middle, upscaled
+by a bicubic filter and by each model, with PSNR and structural similarity over colours, and the
+mean length of the gradient over the original's ("sharpness", below 1 is softer).
 """
 
 import sys
@@ -34,7 +34,7 @@ small = shrink(original, config.factor, blur=config.blur, antialias=config.antia
 
 
 def described(name, picture):
-    """Its measures, as a label of two lines."""
+    """Return a label of two lines with the measurements of an image."""
     theirs, ours = (one[0].permute(1, 2, 0).double().numpy() for one in (original, picture))
     psnr = metrics.peak_signal_noise_ratio(theirs, ours, data_range=1.0)
     ssim = metrics.structural_similarity(theirs, ours, data_range=1.0, channel_axis=2)
@@ -44,7 +44,7 @@ def described(name, picture):
 
 
 def middle(picture):
-    """The part of a picture that is shown."""
+    """Crop the middle of an image."""
     top, left = (height - SIDE) // 2, (width - SIDE) // 2
     return Image(picture[..., top : top + SIDE, left : left + SIDE])
 

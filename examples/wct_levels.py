@@ -1,11 +1,12 @@
-"""Whitening alone, single levels and the cascade of WCT.
+"""Show whitening alone, single levels and the cascade of WCT.
 
     python examples/wct_levels.py photo.jpg painting.jpg levels.jpg
 
-Li et al., NIPS 2017. The first row decodes the photo's features as they are, the second after
-whitening (mean 0, the identity as covariance), the third after whitening and colouring, at each of
-the five layers by itself. The last row has the cascade: of five levels as in the paper, of four,
-and with the default numbers. A photo or a painting may be a sample, as sample:chelsea. A minute.
+Li et al., NIPS 2017. The first row decodes the photo's features unchanged, the second after
+whitening (mean 0, the identity as covariance), the third after whitening and colouring, at each
+of the five layers by itself. The last row has the cascade: of five levels as in the paper, of
+four, and with the default config. A photo or a painting may be a sample, such as sample:chelsea.
+Takes a minute.
 """
 
 import sys
@@ -22,23 +23,23 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 photo, painting = (fit(read(path), None, 256) for path in sys.argv[1:3])
 height, width = photo.rgb.shape[-2:]
-method = get_method("wct")  # the shipped decoders, behind VGG-19
+method = get_method("wct")  # the shipped decoders, with VGG-19 as encoder
 
 
 def white(own):
-    """The map to mean 0 and the identity as covariance."""
+    """Return the map to mean 0 and the identity as covariance."""
     identity = torch.eye(own.mean.shape[1], dtype=torch.float64)[None]
     return wct(roots(own), roots(Gaussian(torch.zeros_like(own.mean), identity)))
 
 
 def decoded(features, layer):
-    """What the layer's decoder makes of features."""
+    """Decode features of a layer."""
     picture = method.decode(features, layer).float().cpu().clamp(0, 1)
     return Image(picture[..., :height, :width])
 
 
 def stretched(picture):
-    """A picture from its 1st to its 99th percentile of brightness, as whitened ones are faint."""
+    """Stretch the contrast between the 1st and 99th percentile, since whitened images are faint."""
     low, high = torch.quantile(picture.rgb.flatten(), torch.tensor([0.01, 0.99]))
     return Image(((picture.rgb - low) / (high - low)).clamp(0, 1))
 

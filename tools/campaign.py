@@ -1,15 +1,15 @@
-"""Train a queue of networks, one at a time, and report on each: losses, lattice, flicker, a sheet.
+"""Train a queue of networks one after another, and report on each: losses, lattice, flicker, sheet.
 
     python tools/campaign.py run FOLDER --data DATA [--only NAME] [--max-time 2h] [--threads 1]
     python tools/campaign.py report FOLDER --data DATA [--only NAME]
     python tools/campaign.py table FOLDER
 
-campaign.toml beside this file lists the trainings in their order. All that is made goes to FOLDER:
-a clone of the commit that is checked out here, so that later edits do not disturb a training; for
-each network its model, its checkpoints and, once its last step is done, `NAME.json` and `NAME.jpg`.
-A run that was stopped goes on where it was. DATA holds `photos` and `paintings` to learn from and
-`validation`, photographs that no network learns from; paintings that a list of held-back ones names
-(`held_out*.txt` in benchmarks) teach nothing either.
+campaign.toml beside this file lists the trainings in their order. All output goes to FOLDER: a
+clone of the commit that is checked out here, so that later edits do not affect a training; for
+each network its model, its checkpoints and, after its last step, `NAME.json` and `NAME.jpg`. A
+stopped run is resumed. DATA holds `photos` and `paintings` for training and `validation`,
+photographs that no network is trained on; paintings listed in `held_out*.txt` in benchmarks are
+not trained on either.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNIT = {"s": 1, "m": 60, "h": 3600}
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
+    """Parse the command line and run the chosen action."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=("run", "report", "table"))
     parser.add_argument("folder", type=Path)
@@ -65,7 +65,7 @@ def entries(path: Path, only: str | None = None) -> dict[str, dict[str, Any]]:
 
 
 def run(options: argparse.Namespace, queue: Mapping[str, Mapping[str, Any]]) -> None:
-    """Train what has not been trained to its last step, in order."""
+    """Run the trainings that have not reached their last step, in order."""
     folder, end = options.folder, None
     if options.max_time:
         end = time.monotonic() + float(options.max_time[:-1]) * UNIT[options.max_time[-1]]
@@ -82,13 +82,13 @@ def run(options: argparse.Namespace, queue: Mapping[str, Mapping[str, Any]]) -> 
         command += ["--threads", options.threads] if options.threads else []
         command += ["--max-time", f"{left}s"] if left is not None else []
         if train(command, clone):
-            return  # stopped by a signal or by an error: the next run goes on
+            return  # stopped by a signal or by an error; the next run resumes it
         if finished(folder / f"{name}.safetensors"):
             report(folder, data, name, entry)
 
 
 def checked_out(folder: Path) -> Path:
-    """Return the folder's clone of this repository, made of the current commit if it is not there.
+    """Return the folder's clone of this repository, made of the current commit if missing.
 
     To train with a newer commit, delete the clone or check out another commit in it.
     """
@@ -107,8 +107,8 @@ def command_of(
     command += ["-o", str(folder / f"{name}.safetensors")]
     if entry.get("photos", True):
         command += ["--content", str(data / "photos")]
-    for place in style_places(entry, folder, data):
-        command += ["--style", place]
+    for path in style_places(entry, folder, data):
+        command += ["--style", path]
     for style in entry.get("names", ()):
         command += ["--name", style]
     if "start" in entry:
@@ -133,14 +133,14 @@ def style_places(entry: Mapping[str, Any], folder: Path, data: Path) -> list[str
 
 
 def held_out() -> set[str]:
-    """Return the names of the paintings that teach no network."""
+    """Return the names of the paintings that no network is trained on."""
     lists = (ROOT / "benchmarks").glob("held_out*.txt")
     lines = [line for one in lists for line in one.read_text(encoding="utf-8").splitlines()]
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
 def train(command: list[str], clone: Path) -> int:
-    """Run a training from the clone; signals to this process reach it. Returns its exit status."""
+    """Run a training from the clone, passing signals on to it, and return its exit status."""
     environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
 
@@ -173,7 +173,7 @@ def report(folder: Path, data: Path, name: str, entry: Mapping[str, Any]) -> Non
     found = measure(path, entry, data, sorted(held_out()), folder / f"{name}.jpg")
     text = json.dumps({"name": name, **found}, indent=2)
     target = folder / f"{name}.json"
-    if not finished(path):  # a look at a run that is not over
+    if not finished(path):  # a report on an unfinished training
         target = folder / f"{name}.partial.json"
     target.write_text(f"{text}\n", encoding="utf-8")
     print(f"{name}: {found['lattice']=}, {found['flicker']=}", flush=True)
@@ -191,12 +191,12 @@ def rows(folder: Path) -> Iterator[tuple[str, ...]]:
     """Yield a row for each report."""
     for path in sorted(folder.glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
-        share = f"{one['images'] / one['paper_images']:.1%}" if one["paper_images"] else ""
+        fraction = f"{one['images'] / one['paper_images']:.1%}" if one["paper_images"] else ""
         losses = ", ".join(f"{key} {value:.3g}" for key, value in one["losses"].items())
         lattice = "" if one["lattice"] is None else f"{one['lattice']:.2f}"
         flicker = "" if one["flicker"] is None else f"{one['flicker']:.2f}"
         yield (
-            *(one["name"], str(one["images"]), share, f"{one['seconds_per_step']:.2f}"),
+            *(one["name"], str(one["images"]), fraction, f"{one['seconds_per_step']:.2f}"),
             *(str(one["threads"]), losses, lattice, flicker, f"{one['bytes'] / 1e6:.2f}"),
         )
 

@@ -23,25 +23,25 @@ from impasto.models import checkpoint, zoo
 from impasto.training.data import Feed
 from impasto.training.task import Batch
 
-SIZE = 384  # long edge of what is painted, in pixels
+SIZE = 384  # long edge of the results, in pixels
 PHOTOS, PAINTINGS = 10, 6
-BATCHES, BATCH = 8, 4  # of held-back photos
+BATCHES, BATCH = 8, 4  # of held-out photos
 
 
 def measure(
     path: Path, entry: Mapping[str, Any], data: Path, held: Sequence[str], sheet: Path
 ) -> dict[str, Any]:
-    """Measure a model and draw its sheet.
+    """Measure a model and write its contact sheet.
 
     Args:
         path: The model.
         entry: Its training in campaign.toml.
         data: The folder with ``photos``, ``paintings`` and ``validation``.
         held: Names of the paintings that no network has seen.
-        sheet: Where the sheet goes.
+        sheet: The path of the sheet.
 
     Returns:
-        What JSON can hold: images seen, seconds a step, losses, lattice, flicker, bytes.
+        JSON values: images seen, seconds per step, losses, lattice, flicker, bytes.
     """
     made = checkpoint.load(path, weights=False)
     card, kind = made.card, str(made.card.get("kind", "style"))
@@ -67,7 +67,7 @@ def measure(
 
 
 def spread(files: Sequence[Path], number: int) -> list[Path]:
-    """Return so many files at even distances."""
+    """Return a number of files at even distances."""
     return [files[len(files) * i // number] for i in range(min(number, len(files)))]
 
 
@@ -75,7 +75,7 @@ Row = list[tuple[str, Image]]
 
 
 def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[Path]) -> list[Row]:
-    """Return a row for each photo: what the model is given, then its results, with their labels."""
+    """Return a row for each photo: the model's inputs, then its results, with their labels."""
     if kind == "texture":
         blank = Image(torch.ones(1, 3, SIZE, SIZE))
         return [[("", blank), ("texture", stylize.synthesize(str(path), size=(SIZE, SIZE)))]]
@@ -93,7 +93,7 @@ def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[P
 
 
 def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what `stylize` is called with for each style, under the style's label."""
+    """Return the arguments of `stylize` for each style, with the style's label."""
     if kind == "any":
         return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
     known = zoo.inside(path)
@@ -101,7 +101,7 @@ def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[st
 
 
 def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> float | None:
-    """Return the mean flicker, in levels, when photos move by one pixel."""
+    """Return the mean flicker when photos move by one pixel, in 8-bit levels."""
     if kind not in {"any", "style"}:
         return None
     _, arguments = styles_of(path, kind, [painting])[0]
@@ -116,7 +116,7 @@ def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> fl
 def held_back_losses(
     path: Path, entry: Mapping[str, Any], data: Path, held: Sequence[str]
 ) -> dict[str, float]:
-    """Return the mean losses of the training's task on images that it did not learn from."""
+    """Return the mean losses of the training's task on images that it was not trained on."""
     made = checkpoint.load(path)
     build = get(made.method, Ability.TRAIN).build
     runtime = choose("auto", "float32")
@@ -128,8 +128,8 @@ def held_back_losses(
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "held.txt")
         listed.write_text("\n".join(str(data / "paintings" / name) for name in held))
-        place = listed if files == "paintings" else None
-        sources = train.pictures_of(recipe, task.sources, data / "validation", place)
+        style_list = listed if files == "paintings" else None
+        sources = train.pictures_of(recipe, task.sources, data / "validation", style_list)
         feed = Feed(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
         series: dict[str, list[float]] = {}
         with torch.no_grad(), feed as batches:
@@ -142,6 +142,6 @@ def held_back_losses(
 
 
 def card_cut(made: checkpoint.Model) -> Mapping[str, Any]:
-    """Return the crops that a model was trained on, as settings of a recipe."""
+    """Return the crop settings that a model was trained with, as settings of a recipe."""
     cut: Mapping[str, Any] = made.card.get("recipe", {}).get("cut", {})
     return cut

@@ -1,4 +1,4 @@
-"""Docstrings for the site: their roles, tables and doctests as Markdown."""
+"""Convert the roles, tables and doctests of docstrings to Markdown for the site."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _RULE = re.compile(r"^\s*=+(?: +=+)+\s*$")
 
 
 class Docstrings(Extension):
-    """Rewrites every docstring before it is parsed."""
+    """Convert every docstring before it is parsed."""
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
-        """Called for each module, class, function and attribute."""
+        """Convert the docstring of a module, class, function or attribute."""
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
 
 
 def as_markdown(text: str) -> str:
-    """Roles as code, tables between rules of ``=`` as those of Markdown, doctests between fences.
+    """Convert roles to code, tables with rules of ``=`` to Markdown's, doctests to fenced code.
 
     Example:
         >>> as_markdown("See :func:`impasto.losses.gram.gram_matrix`.")

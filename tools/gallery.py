@@ -1,8 +1,7 @@
-"""`make gallery`: every picture of docs/gallery, from the package's own samples.
+"""Make every image of docs/gallery from the package's own samples: `make gallery`.
 
-With names, only those entries: `python tools/gallery.py texture-ihc`.
-
-Nothing here but calls of the public functions, so each entry shows how its picture is made.
+With names, only those entries: `python tools/gallery.py texture-ihc`. All entries call public
+functions only, so that each shows how its image is made.
 """
 
 from __future__ import annotations
@@ -23,36 +22,36 @@ SIDE = 320
 
 
 class Falls:
-    """Remembers the first and last loss of each level, to say how far the objective fell."""
+    """Record the first and last loss of each level, to measure how far the objective fell."""
 
     def __init__(self) -> None:
         self.stages: dict[str, list[float]] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Take note of a step."""
+        """Record the loss of a step."""
         if "total" in progress.losses:
             self.stages.setdefault(progress.stage, []).append(progress.losses["total"])
 
     @property
     def factor(self) -> float | None:
-        """The smallest fall of a level, first loss over last."""
+        """Return the smallest fall of a level, first loss over last."""
         return min((losses[0] / losses[-1] for losses in self.stages.values()), default=None)
 
 
 def stylized(photo: str, painting: str, **options: object) -> Callable[..., impasto.Image]:
-    """A photo in the style of a painting, of the samples."""
+    """Return a function that stylizes a sample photo in the style of a sample painting."""
     return lambda callback: impasto.stylize(
         f"sample:{photo}", f"sample:{painting}", size=SIDE, callback=callback, **options
     )
 
 
 def texture(sample: str, **options: object) -> Callable[..., impasto.Image]:
-    """More of a sample texture."""
+    """Return a function that synthesizes a sample texture."""
     return lambda callback: impasto.synthesize(f"sample:{sample}", callback=callback, **options)
 
 
 def ladder(photo: str, kind: str) -> Callable[..., impasto.Image]:
-    """What the layers keep of a photo."""
+    """Return a function that reconstructs a photo from each layer."""
     return lambda callback: impasto.ladder(
         f"sample:{photo}", kind=kind, size=160, settings={"steps": 80}, callback=callback
     )
@@ -88,7 +87,7 @@ ENTRIES: dict[str, Callable[..., impasto.Image]] = {
 
 
 def main() -> None:
-    """Make the pictures, the sheet of samples, and the table of how far each objective fell."""
+    """Make the images, the sheet of samples, and the table of how far each objective fell."""
     GALLERY.mkdir(parents=True, exist_ok=True)
     paintings = [(name, samples.painting(name, 384)) for name in samples.PAINTINGS]
     contact_sheet(paintings, columns=4, height=256).save(GALLERY / "paintings.jpg", quality=88)

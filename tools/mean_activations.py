@@ -2,12 +2,11 @@
 
 Gatys, Ecker and Bethge, NIPS 2015, section 2, rescale the network so that the mean activation of
 each filter over images and positions is 1, and pool by averages. The mean here is taken after the
-ReLU, in float32, with average pooling, over the photographs that scikit-image carries: each whole,
-shrunk to ``SIDE`` pixels on its long side, and a crop of ``CROP`` pixels out of its middle at full
-resolution. Every picture counts alike, whatever its size.
-
-A filter that hardly ever fires would be blown up without limit, so no mean is taken to be less
-than ``FLOOR`` of the mean of its layer. Reads only installed packages; nothing is fetched.
+ReLU, in float32, with average pooling, over the photographs shipped with scikit-image: each one
+complete, with its long side reduced to ``SIDE`` pixels, and a crop of ``CROP`` pixels from its
+middle at full resolution. Every image has the same weight, whatever its size.
+A filter that hardly ever fires would be scaled without limit, so each mean is at least ``FLOOR``
+times the mean of its layer. Reads only installed packages; nothing is downloaded.
 
     python tools/mean_activations.py [file.safetensors]
 """
@@ -43,7 +42,7 @@ PHOTOS = (
 
 
 def pictures() -> Iterator[Tensor]:
-    """Each photograph whole and its middle, (1, 3, H, W) in [0, 1]."""
+    """Yield each photograph and its middle, (1, 3, H, W) in [0, 1]."""
     for name in PHOTOS:
         pixels = getattr(data, name)()
         pixels = pixels[0] if isinstance(pixels, tuple) else pixels  # the left of a stereo pair
@@ -58,7 +57,7 @@ def pictures() -> Iterator[Tensor]:
 
 @torch.no_grad()
 def measure() -> tuple[dict[str, Tensor], int]:
-    """The mean activation of each filter, by convolution, and the number of pictures."""
+    """Return the mean activation of each filter, by convolution, and the number of images."""
     encoder = Encoder(ARCH, flavor="caffe", pooling="average")
     convolutions = [name for name in layer_names(ARCH) if name.startswith("conv")]
     relus = {name: name.replace("conv", "relu") for name in convolutions}
@@ -73,7 +72,7 @@ def measure() -> tuple[dict[str, Tensor], int]:
 
 
 def main(target: Path) -> None:
-    """Measure, apply the floor, say how many filters it touched, and write the file."""
+    """Measure, apply the floor, print how many filters it affects, and write the file."""
     raw, count = measure()
     means = {}
     for name, mean in raw.items():

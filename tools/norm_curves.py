@@ -1,8 +1,8 @@
-"""Instance against batch normalisation: the loss of two networks over the same steps, as a plot.
+"""Plot the loss of a network with instance and with batch normalisation over the same steps.
 
     python tools/norm_curves.py PHOTOS [STEPS]
 
-Improved Texture Networks (Ulyanov et al., CVPR 2017), figure 3: a network for stylization learns
+Improved Texture Networks (Ulyanov et al., CVPR 2017), figure 3: a stylization network learns
 faster, and to a lower loss, with instance normalisation. Both networks here see the same crops in
 the same order, and start from the same weights.
 """
@@ -28,11 +28,11 @@ from impasto.training.plan import Plan
 mpl.use("agg")
 DOCS = Path(__file__).parents[1] / "docs"
 CONFIG = JohnsonConfig(width=16, style_weight=5.0, style_size=192)
-WINDOW = 20  # steps of the running mean that is drawn
+WINDOW = 20  # steps of the plotted running mean
 
 
 def curve(norm: str, photos: str, steps: int) -> list[float]:
-    """The total loss of every step with a norm."""
+    """Return the total loss of every training step with a kind of normalisation."""
     losses: list[float] = []
 
     def listen(progress: Progress) -> None:

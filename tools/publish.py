@@ -1,9 +1,9 @@
-"""Take a trained model into the package: its name, its title, its card, its sample picture.
+"""Add a trained model to the package: its name, its title, its card, its sample image.
 
     python tools/publish.py trained.safetensors starry-night
     python tools/publish.py many.safetensors cin
 
-What the model is in words stands in models.toml beside this file; everything else in the card is
+The description of the model is in models.toml beside this file; everything else in the card is
 read from the model's header, where training wrote it.
 """
 
@@ -29,7 +29,7 @@ PAINTINGS = ("swirls", "wave", "mosaic", "cubist")
 
 
 def main(trained: str, name: str) -> None:
-    """Publish a model under a name, and what it has learned under the names of its words."""
+    """Publish a model under a name, with its styles named as in its description."""
     words = tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))[name]
     made = checkpoint.load(trained)
     titles = words.get("styles", {name: words["title"]})
@@ -47,7 +47,7 @@ def main(trained: str, name: str) -> None:
 
 
 def sample(name: str, kind: str, styles: Sequence[str]) -> None:
-    """Draw what the model makes of the package's photos."""
+    """Write a sheet of the model's results on the package's photos."""
     SAMPLES.mkdir(parents=True, exist_ok=True)
     target = SAMPLES / f"{name}.jpg"
     if kind == "texture":
@@ -81,7 +81,8 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
 def page() -> None:
     """Draw every style on one photo, and list all models in docs/models.md."""
     known = sorted(zoo.shipped(), key=lambda one: (one.kind, one.path, one.index))
-    names = [one.name for one in known if one.kind == "style"]  # those of one model together
+    # sorted so that styles of one model are together
+    names = [one.name for one in known if one.kind == "style"]
     image.save(
         visualize.styles("sample:coffee", names, size=384), SAMPLES / "styles.jpg", quality=90
     )
@@ -114,7 +115,7 @@ All styles on one photo:
 def write(
     name: str, made: checkpoint.Model, card: Mapping[str, Any], words: Mapping[str, str], path: Path
 ) -> str:
-    """The card in Markdown."""
+    """Return the card in Markdown."""
     plan, cut = card["recipe"]["plan"], card["recipe"]["cut"]
     data = card["data"].get("content")
     photos = (

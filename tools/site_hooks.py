@@ -1,7 +1,7 @@
-"""What MkDocs asks while it builds the site: the registry's tables, files beside docs/, equations.
+"""Extend the MkDocs build of the site: tables of the registry, files outside docs/, equations.
 
-Equations become MathML, which browsers draw without a script; nothing is fetched, neither here nor
-by who reads the site.
+Equations become MathML, which browsers draw without a script; nothing is downloaded, neither by
+the build nor by readers of the site.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FAMILIES = {
     "arbitrary": "One network, any style",
     "other": "Of other packages",
 }
-# files that lie elsewhere in the repository, and where the site has them
+# files outside docs/, and their paths on the site
 MOVED = {
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
@@ -52,16 +52,16 @@ _MATH = re.compile(
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Bring in the model cards and the files of the repository's root."""
-    places = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
-    for source, uri in places.items():
+    """Add the model cards and the files of the repository's root."""
+    pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
+    for source, uri in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, uri, content=_relink(content, source, uri)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill in what the registry knows, and lead links to where the site has their files."""
+    """Insert what the registry knows, and point links to the files' paths on the site."""
     uri = page.file.src_uri
     if uri == "methods/index.md":
         return markdown.replace("<!-- methods -->", table_of_methods())
@@ -72,16 +72,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html_text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Set the equations."""
+    """Convert the equations to MathML."""
     return _MATH.sub(lambda found: mathml(html.unescape(found["tex"]), found["tag"]), html_text)
 
 
 def mathml(tex: str, tag: str = "span") -> str:
-    """An equation as MathML; a div stands by itself.
+    """Convert an equation to MathML; a div is a displayed equation.
 
     Raises:
-        PluginError: There is a command in it that the converter does not know, or a prime, which
-            it sets as a power of its own.
+        PluginError: It has a command that the converter does not know, or a prime, which it would
+            render as a separate power.
     """
     if "'" in tex:
         raise PluginError(f"name it otherwise instead of by a prime: {tex.strip()}")
@@ -93,7 +93,7 @@ def mathml(tex: str, tag: str = "span") -> str:
 
 
 def table_of_methods() -> str:
-    """Every method by family, with its papers and what it can do."""
+    """Return a table of every method by family, with its papers and abilities."""
     lines = []
     families = {entry.family for entry in methods()}
     for family, title in FAMILIES.items():
@@ -113,7 +113,7 @@ def table_of_methods() -> str:
 
 
 def method_page(markdown: str, entry: Entry) -> str:
-    """A method's page with its papers below the title, and its numbers and code at the end."""
+    """Add the papers to a method's page below the title, and its config and code at the end."""
     title, rest = markdown.split("\n", 1)
     if not title.startswith("# "):
         raise PluginError(f"the page of {entry.name} does not begin with a title")
@@ -145,7 +145,7 @@ def method_page(markdown: str, entry: Entry) -> str:
 
 
 def head(entry: Entry) -> str:
-    """The papers, what the method can do, and where its code is."""
+    """Return the papers, the abilities and the source file of a method."""
     papers = [
         f"- {p.authors}, "
         + (f"[{p.title}]({p.url})" if p.url else f"*{p.title}*")
@@ -154,14 +154,16 @@ def head(entry: Entry) -> str:
     ]
     source = f"src/{entry.build.__module__.replace('.', '/')}.py"
     can = entry.abilities.words()
-    told = f"Can: {can}. Family: {FAMILIES[entry.family].lower()}. Code: `{source}`."
-    return "\n".join([f"*{entry.summary[0].upper()}{entry.summary[1:]}.*", "", *papers, "", told])
+    details = f"Can: {can}. Family: {FAMILIES[entry.family].lower()}. Code: `{source}`."
+    return "\n".join(
+        [f"*{entry.summary[0].upper()}{entry.summary[1:]}.*", "", *papers, "", details]
+    )
 
 
 def numbers(entry: Entry) -> str:
-    """Each number of a config by preset: the method's own, then those that it has by inheritance.
+    """Return a table of a config's fields by preset: the method's own, then inherited ones.
 
-    Inherited numbers in which the presets differ stand among the own ones.
+    Inherited fields whose presets differ are listed among the own ones.
     """
     kind = entry.build.Config
     presets = {word: preset(kind, word) for word in PRESETS if _has(kind, word)}
@@ -189,7 +191,7 @@ def numbers(entry: Entry) -> str:
 
 
 def seconds(name: str) -> str:
-    """How long the gallery's pictures of a method took.
+    """Return a table of how long the gallery's images of a method took.
 
     Raises:
         PluginError: The gallery has none.
@@ -208,7 +210,7 @@ def _has(kind: type, word: str) -> bool:
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """What the docstrings of a config and its parents say of each number."""
+    """Return the description of each field in the docstrings of a config and its parents."""
     meanings: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if dataclasses.is_dataclass(one) and one.__doc__:
@@ -217,8 +219,8 @@ def _meanings(kind: type) -> dict[str, str]:
             for section in sections:
                 if isinstance(section, DocstringSectionAttributes):
                     for item in section.value:
-                        words = " ".join(item.description.split())
-                        meanings[item.name] = words.replace("|", "\\|")
+                        text = " ".join(item.description.split())
+                        meanings[item.name] = text.replace("|", "\\|")
     return meanings
 
 
@@ -237,8 +239,8 @@ def _cards() -> list[Path]:
 
 
 def _relink(markdown: str, source: str, uri: str) -> str:
-    """Links between files of the repository as links between pages of the site."""
-    places = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
+    """Convert links between files of the repository to links between pages of the site."""
+    pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
     up = "../" * uri.count("/")
 
     def lead(found: re.Match[str]) -> str:
@@ -246,7 +248,7 @@ def _relink(markdown: str, source: str, uri: str) -> str:
         if not target.is_relative_to(ROOT):
             return found[0]
         path = target.relative_to(ROOT).as_posix()
-        page = places.get(path) or path.removeprefix("docs/")
+        page = pages.get(path) or path.removeprefix("docs/")
         return f"]({up}{page}{found[2] or ''})"
 
     return _LINK.sub(lead, markdown)

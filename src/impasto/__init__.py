@@ -1,9 +1,9 @@
-"""Impasto: neural style transfer, the whole lineage in one package.
+"""Provide the methods of neural style transfer in one package.
 
 >>> import impasto
 >>> impasto.stylize("photo.jpg", "painting.jpg").save("out.png")  # doctest: +SKIP
 
-Nothing heavy is imported until one of the names is used.
+Submodules are imported when one of the names is first used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The package's own errors: each says what was wrong and what to do about it, in one line.
+"""Define the package's errors, whose messages say in one line what is wrong and what to do.
 
-A message names a parameter in backticks, with a value where one is advised: ```size```,
-```precision="float32"```. The command line shows the option instead, see
+A message names a parameter in backticks, with a value if one is advised: ```size```,
+```precision="float32"```. The command line replaces it by the option, see
 :func:`impasto.cli.parsing.as_options`.
 """
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class ImpastoError(Exception):
-    """Any failure that Impasto foresees. Its text is one line, meant for a person.
+    """Base class of the package's errors, with a one-line message for users.
 
     Attributes:
-        exit_code: What the command line returns when it ends with this error.
+        exit_code: Exit code of the command line for this error.
     """
 
     exit_code = 1
@@ -33,16 +33,16 @@ class InputError(ImpastoError, ValueError):
 
 
 class PassedOverError(ImpastoError):
-    """All that could be read is done, but some files of a folder were passed over."""
+    """All readable files were processed, but some files of a folder were passed over."""
 
     exit_code = 3
 
 
 class TooSmallError(InputError):
-    """A picture is too small for a layer of an encoder.
+    """An image is too small for a layer of an encoder.
 
     Attributes:
-        least: What its sides must be at least for that layer, in pixels.
+        least: Minimum of its sides for that layer, in pixels.
     """
 
     def __init__(self, message: str, least: int) -> None:
@@ -51,14 +51,14 @@ class TooSmallError(InputError):
 
 
 class WeightsError(InputError):
-    """Weights are missing, damaged, or of another network than asked for."""
+    """Weights are missing, damaged, or of another network than requested."""
 
 
 class MissingExtraError(InputError):
-    """A part of the package that this installation left out is needed.
+    """A feature needs an optional dependency that is not installed.
 
     Args:
-        feature: What was asked for, in words.
+        feature: The feature, as text for the message.
         extra: The name of the extra to install.
     """
 
@@ -66,11 +66,11 @@ class MissingExtraError(InputError):
         super().__init__(f"{feature} needs an extra: pip install 'impasto[{extra}]'")
 
 
-class InterruptedRun(ImpastoError):  # noqa: N818 (what was made is kept: not quite an error)
-    """A long job ended early; what it had made so far is kept.
+class InterruptedRun(ImpastoError):  # noqa: N818 (the result so far is kept: not quite an error)
+    """A long job ended early; its result so far is kept.
 
     Attributes:
-        picture: The last good picture, (1, 3, H, W) in [0, 1], or None when there was none yet.
+        picture: The last good image, (1, 3, H, W) in [0, 1], or None if there was none yet.
     """
 
     def __init__(self, message: str, picture: Tensor | None = None) -> None:
@@ -79,10 +79,10 @@ class InterruptedRun(ImpastoError):  # noqa: N818 (what was made is kept: not qu
 
 
 class DivergedError(InterruptedRun):
-    """The optimisation ran away or met a number that is not finite."""
+    """The optimisation diverged or produced a value that is not finite."""
 
 
 class CancelledError(InterruptedRun):
-    """The user cancelled the job before it had a picture to keep."""
+    """The user cancelled the job before there was a result."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""A sample painting in dots of pure colour."""
+"""Draw a sample painting in dots of pure colour."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _beach_and_tree(plan: Plan, rough: Field, flow: Field) -> None:
 
 
 def pointillist(size: int) -> NDArray[np.uint8]:
-    """A bay in the late sun, in dots of pure colour that the eye mixes."""
+    """Draw a bay in the late sun, in dots of pure colour that mix in the eye."""
     easel = Easel(size, 1884, (214, 200, 170))
     rng = easel.rng
     rough, flow = noise(np.random.default_rng(1886), 7), 0.2 * noise(rng, 4, 1)
@@ -103,7 +103,7 @@ def pointillist(size: int) -> NDArray[np.uint8]:
     for count, radius, wild in ((9000, 0.0072, 26), (26000, 0.0045, 34), (16000, 0.0032, 40)):
         at = scatter(rng, count)
         local = sample(plan.colors, at)
-        # Division of colour: from the pigments near the local one, and now and then its opposite.
+        # Division of colour: pigments near the local colour, and sometimes its complement.
         wanted = local + rng.normal(0, wild, local.shape)
         wanted = np.where(
             rng.random((len(at), 1)) < 0.05,

@@ -1,11 +1,10 @@
-"""What the sample paintings are made with: brushes, a canvas, and light on thick paint.
+"""Provide the tools of the sample paintings: brushes, a canvas, and light on thick paint.
 
-A painting is planned on a coarse grid (a colour, a direction and a region for every place) and
+A painting is planned on a coarse grid (a colour, a direction and a region for every cell) and
 then painted: thousands of strokes take their colour from the plan and follow its directions.
 Each stroke is a bundle of bristles, drawn into colour and into a height map at once; at the end
-light falls on the height map from the upper left, and the paint stands out as in impasto.
-
-Lengths are fractions of the side, so that a painting is the same one at every size.
+the height map is lit from the upper left, so that thick paint stands out.
+Lengths are fractions of the side, so that a painting looks the same at every size.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from sample_paintings.plan import RGB, Field, Plan, noise, sample
 
-SCALE = 2  # pixels drawn for each pixel shown, a side
+SCALE = 2  # supersampling: pixels drawn for each output pixel, per side
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Brush:
         width: Of the stroke, as a fraction of the side.
         length: Of the stroke, as a fraction of the side.
         bristles: Lines in a stroke.
-        value: Standard deviation of lightness between strokes, of 1.
-        hue: Standard deviation of each colour channel between strokes, of 1.
+        value: Standard deviation of lightness between strokes, as a fraction of 1.
+        hue: Standard deviation of each colour channel between strokes, as a fraction of 1.
         grain: The same of lightness between the bristles of one stroke.
         load: Thickness of the paint, 0 to 1.
     """
@@ -47,7 +46,7 @@ class Brush:
 
 
 def scatter(rng: np.random.Generator, count: int) -> Field:
-    """About `count` places, evenly spread and shuffled, a little over the edge; (N, 2)."""
+    """Return about `count` points, evenly spread and shuffled, a little over the edge; (N, 2)."""
     side = max(2, round(count**0.5))
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2)
     at = (grid + rng.random(grid.shape)) / side * 1.04 - 0.02
@@ -62,7 +61,7 @@ def trace(start: Field, angle: Field, labels: Field, length: float, steps: int =
         angle: Plan of directions.
         labels: Plan of regions.
         length: From end to end.
-        steps: In each way.
+        steps: In each direction.
 
     Returns:
         The paths, (N, 2 * steps + 1, 2).
@@ -88,7 +87,7 @@ def _unit(angle: Field) -> Field:
 
 
 def light(rgb: Field, height: Field, relief: float, gloss: float = 0.25) -> Field:
-    """Let light from the upper left fall on paint.
+    """Light the paint from the upper left.
 
     Args:
         rgb: (H, W, 3) in [0, 255].
@@ -104,11 +103,11 @@ def light(rgb: Field, height: Field, relief: float, gloss: float = 0.25) -> Fiel
 
 
 class Easel:
-    """A canvas in work.
+    """A canvas that is being painted.
 
     Args:
-        size: Pixels a side of the finished painting.
-        seed: Of all chance in it.
+        size: Pixels per side of the finished painting.
+        seed: Seed of all random numbers.
         ground: Colour of the bare canvas.
     """
 
@@ -133,8 +132,8 @@ class Easel:
 
         Args:
             brush: The strokes.
-            plan: Their colours, directions, and regions whose borders they respect.
-            where: The share of strokes to set, in [0, 1], of all or for each place.
+            plan: Their colours, directions, and regions whose borders they do not cross.
+            where: The fraction of strokes to draw, in [0, 1], in all or for each cell.
             colors: Other colours than those of the plan.
             loose: Strokes cross borders.
         """
@@ -148,7 +147,7 @@ class Easel:
         self.strokes(brush, trace(start, plan.angle, labels, reach), tints)
 
     def strokes(self, brush: Brush, paths: Field, tints: Field) -> None:
-        """Set strokes along paths (N, K, 2), each of its own colour (N, 3)."""
+        """Draw strokes along paths (N, K, 2), each of its own colour (N, 3)."""
         rng, n = self.rng, len(paths)
         tangent = np.gradient(paths, axis=1)
         tangent /= np.maximum(np.linalg.norm(tangent, axis=-1, keepdims=True), 1e-6)
@@ -187,21 +186,21 @@ class Easel:
             self.draw.ellipse(box, tuple(ink))
 
     def stain(self, color: RGB, mask: Field, height: int = 90) -> None:
-        """Rub a colour in where a plan `mask` in [0, 1] says so, unevenly, as charcoal is."""
+        """Blend a colour in where a plan `mask` in [0, 1] is set, unevenly like charcoal."""
         shown = Image.fromarray(mask.astype(np.float32)).resize((self.side,) * 2)
         rough = 1 + 0.35 * noise(self.rng, 160, 2, self.side)
         share = (np.asarray(shown) * rough * 255).clip(0, 255).astype(np.uint8)
         self.image.paste((*color, height), (0, 0), Image.fromarray(share))
 
     def planes(self) -> tuple[Field, Field]:
-        """Colour (size, size, 3) and height (size, size) so far, both in [0, 255]."""
+        """Return colour (size, size, 3) and height (size, size) so far, both in [0, 255]."""
         pixels = np.asarray(self.image, np.float32)
         shape = (self.size, SCALE, self.size, SCALE, 4)
         small = pixels.reshape(shape).mean((1, 3), dtype=np.float32)
         return small[..., :3], small[..., 3]
 
     def finish(self, relief: float = 1.6, weave: float = 0.0) -> NDArray[np.uint8]:
-        """The painting, lit; (size, size, 3).
+        """Return the painting with lighting; (size, size, 3).
 
         Args:
             relief: How much the paint stands out.
@@ -211,7 +210,7 @@ class Easel:
         grain = self.rng.standard_normal(height.shape).astype(np.float32)
         thread = np.arange(self.size, dtype=np.float32) * (2 * np.pi / 3.7)
         cloth = np.sin(thread)[:, None] * np.sin(thread + 0.7)[None] * (1 + 0.3 * grain)
-        # Slopes are per pixel: a small painting has the steeper ones.
+        # Slopes are per pixel, so a small painting has steeper ones.
         lit = light(rgb, height + weave * 255 * cloth, relief * (self.size / 768) ** 0.5)
         lit = lit + grain[..., None] * 2
         return lit.clip(0, 255).round().astype(np.uint8)

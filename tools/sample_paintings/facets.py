@@ -1,4 +1,4 @@
-"""A sample painting in facets: a cubist still life."""
+"""Draw a sample painting in facets: a cubist still life."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EARTH = (
 
 
 class _Facets:
-    """Facets laid over one another: their plan, and how near its rim each place is."""
+    """Overlapping facets: their plan, and the distance of each cell to the nearest rim."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         ground = ramp(0.5 + 0.22 * noise(rng, 3), ((70, 60, 54), (168, 130, 84), (214, 190, 144)))
@@ -24,7 +24,7 @@ class _Facets:
         self.edges = np.ones_like(self.plan.angle)
 
     def add(self, k: int) -> None:
-        """Lay facet number `k`; the later ones are smaller."""
+        """Add facet number `k`; later ones are smaller."""
         rng, (x, y) = self.rng, plane()
         cx, cy = rng.normal(0.5, 0.24, 2) if k % 3 else rng.uniform(-0.05, 1.05, 2)
         lean = rng.choice([0.35, -0.75, 1.15, 1.57, 0.0]) + rng.normal(0, 0.16)
@@ -46,7 +46,7 @@ class _Facets:
         self._lay(inside, fall, grain)
 
     def _lay(self, inside: Field, fall: Field, grain: Field) -> None:
-        """Passage: a facet is solid at one side and melts into its neighbour at the other."""
+        """Add a facet that is solid at one side and blends into its neighbour at the other."""
         mask = inside > 0
         tint = np.array(_EARTH[int(self.rng.integers(len(_EARTH)))], np.float32)
         shade = tint * (0.72 + 0.72 * fall)[..., None]
@@ -59,7 +59,7 @@ class _Facets:
 
 
 def cubist(size: int) -> NDArray[np.uint8]:
-    """Facets of a table with a guitar and bottles, seen from many sides."""
+    """Draw facets of a table with a guitar and bottles, seen from many sides."""
     easel = Easel(size, 1912, (150, 120, 84))
     facets = _Facets(easel.rng)
     for k in range(110):

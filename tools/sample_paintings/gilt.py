@@ -1,4 +1,4 @@
-"""A sample painting on gold leaf: a tree of spirals over a meadow of ornaments."""
+"""Draw a sample painting on gold leaf: a tree of spirals over a meadow of ornaments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GEMS: tuple[RGB, ...] = (
 
 
 def gold(size: int) -> NDArray[np.uint8]:
-    """A tree of spirals and a patchwork of ornaments on gold leaf."""
+    """Draw a tree of spirals and a patchwork of ornaments on gold leaf."""
     easel = Easel(size, 1909, (196, 146, 56))
     rng = easel.rng
     leaf = ramp(0.52 + 0.13 * noise(rng, 6, 5), _GILT)
@@ -57,7 +57,7 @@ def _ring(easel: Easel, at: NDArray[np.float64], radius: float, colors: tuple[RG
 
 
 def _eye(easel: Easel, at: NDArray[np.float64], radius: float) -> None:
-    """An almond with a pupil, in a gold rim."""
+    """Draw an almond with a pupil, in a gold rim."""
     lean = easel.rng.uniform(0, np.pi)
     t = np.linspace(0, 2 * np.pi, 20)
     almond = np.stack([np.cos(t) * 1.5, np.sin(t) ** 3 * 0.9], 1)
@@ -71,7 +71,7 @@ def _eye(easel: Easel, at: NDArray[np.float64], radius: float) -> None:
 def _branch(
     easel: Easel, foot: NDArray[np.float64], way: float, length: float, width: float, *, depth: int
 ) -> None:
-    """A bough that winds itself into a spiral, with boughs of its own on the way."""
+    """Draw a branch that winds into a spiral, with smaller branches on the way."""
     rng = easel.rng
     sense = rng.choice([-1.0, 1.0])
     count = 140
@@ -106,7 +106,7 @@ def _branch(
 
 
 def _meadow(easel: Easel) -> None:
-    """The ground: rows of small ornaments, each row of a kind, in uneven patches."""
+    """Draw the ground: rows of small ornaments, each row of one kind, in uneven patches."""
     rng = easel.rng
     for _ in range(1500):
         at = np.array([rng.random(), 1.02 - abs(rng.normal(0, 0.11))])

@@ -1,4 +1,4 @@
-"""Sample paintings in oil: long thick strokes that follow what they show."""
+"""Draw sample paintings in oil: long thick strokes that follow what they show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _GLOW = ((255, 246, 190), (250, 214, 84), (226, 168, 44), (170, 150, 80), (90, 1
 
 
 def _night_sky(rng: np.random.Generator) -> tuple[Plan, Field]:
-    """The sky, and how near a star each place is."""
+    """Return the plan of the sky, and the closeness of each cell to a star."""
     x, y = plane()
     stream = -y * 1.0 + 0.035 * np.sin(x * 9 + y * 5) + 0.012 * noise(rng, 5, 2)
     glow = np.zeros_like(x)
@@ -84,7 +84,7 @@ def _hills_and_cypress(rng: np.random.Generator, plan: Plan) -> None:
 
 
 def swirls(size: int) -> NDArray[np.uint8]:
-    """A night sky that turns about its stars."""
+    """Draw a night sky that turns about its stars."""
     easel = Easel(size, 1889, (40, 44, 60))
     plan, glow = _night_sky(easel.rng)
     _hills_and_cypress(easel.rng, plan)
@@ -101,7 +101,7 @@ def swirls(size: int) -> NDArray[np.uint8]:
 
 
 def _burning_bay(rng: np.random.Generator) -> Plan:
-    """Sky, water and the far shore."""
+    """Plan the sky, the water and the far shore."""
     x, y = plane()
     drift = 0.010 * noise(rng, 4, 2)
     sky_bands = y + 0.045 * np.sin(x * 6.5 + y * 4) + 0.018 * np.sin(x * 15 - y * 9) + drift
@@ -138,7 +138,7 @@ def _burning_bay(rng: np.random.Generator) -> Plan:
 
 
 def _bridge(rng: np.random.Generator, plan: Plan) -> None:
-    """Planks and a rail that run towards the left horizon."""
+    """Add planks and a rail that run towards the left horizon."""
     x, y = plane()
     fan = np.arctan2(y - 0.40, x + 0.22)
     deck = fan > 0.62 - 0.02 * np.sin(x * 9)
@@ -152,7 +152,7 @@ def _bridge(rng: np.random.Generator, plan: Plan) -> None:
 
 
 def fjord(size: int) -> NDArray[np.uint8]:
-    """A burning sky over a dark fjord, in wavering bands."""
+    """Draw a burning sky over a dark fjord, in wavering bands."""
     easel = Easel(size, 1893, (120, 70, 40))
     plan = _burning_bay(easel.rng)
     _bridge(easel.rng, plan)

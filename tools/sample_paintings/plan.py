@@ -1,4 +1,4 @@
-"""Plans of sample paintings: a colour, a direction and a region for every place, on a grid."""
+"""Plan sample paintings: a colour, a direction and a region for every cell of a grid."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 RGB = tuple[int, int, int]
 
-GRID = 512  # cells a side of a plan
+GRID = 512  # cells per side of a plan
 
 
 def plane() -> tuple[Field, Field]:
-    """Coordinates x and y of every cell of a plan, (GRID, GRID) in [0, 1]; y grows downwards."""
+    """Return the coordinates x and y of every cell, (GRID, GRID) in [0, 1]; y points downwards."""
     line = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
     x: Field = np.tile(line, (GRID, 1)).astype(np.float32)
     return x, np.ascontiguousarray(x.T)
 
 
 def noise(rng: np.random.Generator, cells: int, octaves: int = 3, side: int = GRID) -> Field:
-    """Smooth random field, (side, side), mean 0 and deviation 1.
+    """Return a smooth random field, (side, side), mean 0 and standard deviation 1.
 
     Args:
-        rng: Where chance comes from.
+        rng: The random generator.
         cells: Bumps along a side, in the coarsest octave.
-        octaves: Each has half the size and half the weight of the one before.
+        octaves: Each has half the size and half the weight of the previous one.
         side: Resolution.
     """
     total = np.zeros((side, side), np.float32)
@@ -42,7 +42,7 @@ def noise(rng: np.random.Generator, cells: int, octaves: int = 3, side: int = GR
 
 
 def ramp(t: ArrayLike, colors: Sequence[ArrayLike]) -> Field:
-    """Colours along a palette: t of 0 is the first and 1 the last; (..., 3) in [0, 255]."""
+    """Interpolate a palette: t of 0 is its first colour and 1 its last; (..., 3) in [0, 255]."""
     table = np.asarray(colors, np.float32)
     knots = np.linspace(0, 1, len(table))
     shown = [np.interp(np.asarray(t), knots, table[:, c]) for c in range(3)]
@@ -50,35 +50,35 @@ def ramp(t: ArrayLike, colors: Sequence[ArrayLike]) -> Field:
 
 
 def blend(below: Field, above: ArrayLike, weight: Field) -> Field:
-    """Mix colours by a weight in [0, 1] for each place."""
+    """Mix colours by a weight in [0, 1] for each cell."""
     share = np.clip(weight, 0, 1)[..., None]
     mixed: Field = (below * (1 - share) + np.asarray(above, np.float32) * share).astype(np.float32)
     return mixed
 
 
 def step(field: Field, low: float, high: float) -> Field:
-    """0 below `low`, 1 above `high`, smooth between."""
+    """Return 0 below `low`, 1 above `high`, and a smooth step between."""
     t = np.clip((field - low) / (high - low), 0, 1)
     smooth: Field = (t * t * (3 - 2 * t)).astype(np.float32)
     return smooth
 
 
 def along(field: Field) -> Field:
-    """The direction of the contour lines of a field, in radians."""
+    """Return the direction of the contour lines of a field, in radians."""
     down, right = np.gradient(field)
     angle: Field = np.arctan2(-right, down).astype(np.float32)
     return angle
 
 
 def sample(field: Field, at: Field) -> Field:
-    """Values of a plan at places (..., 2) in [0, 1]; beyond the edge, those of the edge."""
+    """Return the values of a plan at points (..., 2) in [0, 1]; clamped at the edges."""
     cells = np.clip((at * field.shape[0]).astype(np.int32), 0, field.shape[0] - 1)
     found: Field = field[cells[..., 1], cells[..., 0]]
     return found
 
 
 def curve(knots: Sequence[tuple[float, float]], count: int = 160) -> Field:
-    """A smooth curve through knots, at even steps of its length; (count, 2)."""
+    """Return a smooth curve through knots, sampled at even steps of its length; (count, 2)."""
     points = np.array(knots)
     far = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
     fine = CubicSpline(far, points)(np.linspace(0, far[-1], 4 * count))
@@ -88,7 +88,7 @@ def curve(knots: Sequence[tuple[float, float]], count: int = 160) -> Field:
 
 
 class Plan:
-    """What is to be painted where, built from the back to the front.
+    """A plan of a painting, built from the back to the front.
 
     Attributes:
         colors: (GRID, GRID, 3) in [0, 255].
@@ -102,7 +102,7 @@ class Plan:
         self.regions = 0
 
     def lay(self, where: Mask, colors: Field, angle: Field) -> None:
-        """Put a region before what is there."""
+        """Put a region in front of the others."""
         self.regions += 1
         self.colors = np.where(where[..., None], colors, self.colors).astype(np.float32)
         self.angle = np.where(where, angle, self.angle).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A sample picture made of pieces: a mosaic of glass."""
+"""Draw a sample picture made of pieces: a mosaic of glass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sample_paintings.plan import Field, noise, ramp, step
 
 _TALL = np.float32(0.0215)  # of a row of tiles
 
-# Centres that the rows of a mosaic run round: x, y, head start, palette
+# Centres of the rings of tiles: x, y, head start, palette
 _SUNS = (
     (0.68, 0.26, 0.20, ((255, 244, 180), (246, 190, 40), (222, 92, 26), (150, 28, 40))),
     (0.18, 0.20, 0.06, ((236, 240, 226), (70, 150, 200), (24, 76, 160), (20, 34, 96))),
@@ -26,32 +26,32 @@ _SUNS = (
 
 
 class _Tiles(NamedTuple):
-    """For every pixel, the tile that it lies in."""
+    """For every pixel, the tile that contains it."""
 
-    home: NDArray[np.int64]  # number of the sun
+    home: NDArray[np.int64]  # number of the centre
     row: Field  # number of the ring
-    turn: Field  # way round the sun, 0 to 1
-    across: Field  # place in the tile along the ring, 0 to 1
-    up: Field  # place in the tile outwards, 0 to 1
+    turn: Field  # angle around the centre, 0 to 1
+    across: Field  # position in the tile along the ring, 0 to 1
+    up: Field  # position in the tile outwards, 0 to 1
     edge: Field  # distance to the nearest edge
-    chance: list[Field]  # random numbers of the tile's own, 0 to 1
+    chance: list[Field]  # random numbers of the tile, 0 to 1
 
 
 def _lay_tiles(rng: np.random.Generator, side: int) -> _Tiles:
-    """Rings of tiles round each sun, as far as its ground goes."""
+    """Lay rings of tiles around each centre, up to the region of the next one."""
     line = (np.arange(side, dtype=np.float32) + 0.5) / side
     warp = [0.010 * noise(rng, 5, 2, side) + 0.0012 * noise(rng, 60, 1, side) for _ in range(2)]
     x, y = line[None] + warp[0], line[:, None] + warp[1]
     reach = np.stack([np.hypot(x - cx, y - cy) - head for cx, cy, head, _ in _SUNS])
     home = reach.argmin(0)
     near, second = np.partition(reach, 1, axis=0)[:2]
-    border = (second - near) / 2  # about the distance to the next sun's ground
+    border = (second - near) / 2  # about the distance to the next centre's region
     centres = np.array([(cx, cy, head) for cx, cy, head, _ in _SUNS], np.float32)[home]
     dx, dy = x - centres[..., 0], y - centres[..., 1]
     r, turn = np.hypot(dx, dy), np.arctan2(dy, dx) / (2 * np.pi) + 0.5
     row = np.floor(r / _TALL)
     up = r / _TALL - row
-    # As many tiles to a ring as fit, of a breadth that changes from ring to ring.
+    # As many tiles per ring as fit, of a width that varies from ring to ring.
     breadth = _TALL * (0.8 + 0.55 * _hash(row, home))
     count = np.maximum(np.round(2 * np.pi * (row + 0.5) * _TALL / breadth), 3)
     place = turn * count + _hash(row, home + 7)
@@ -66,7 +66,7 @@ def _lay_tiles(rng: np.random.Generator, side: int) -> _Tiles:
 
 
 def _glass(tiles: _Tiles) -> Field:
-    """The colour of every tile: from pale suns to deep grounds, each a little its own."""
+    """Return the colour of every tile: pale near the centres, deep farther out, with variation."""
     home, row, turn, chance = tiles.home, tiles.row, tiles.turn, tiles.chance
     colors = np.zeros((*home.shape, 3), np.float32)
     for k, (_, _, head, palette) in enumerate(_SUNS):
@@ -84,12 +84,12 @@ def _glass(tiles: _Tiles) -> Field:
 
 
 def mosaic(size: int) -> NDArray[np.uint8]:
-    """Suns of glass tesserae, set in rings, in dark mortar."""
+    """Draw a mosaic of glass tesserae in rings, in dark mortar."""
     rng = np.random.default_rng(1905)
     side = size * 2
     tiles = _lay_tiles(rng, side)
     colors, edge, chance = _glass(tiles), tiles.edge, tiles.chance
-    # Each tile is tilted its own way and takes the light so; the glass has streaks.
+    # Each tile is tilted randomly, which changes its brightness; the glass has streaks.
     tilt = (tiles.across - 0.5) * (chance[4] - 0.5) + (tiles.up - 0.5) * (chance[5] - 0.5)
     streak = 0.05 * noise(rng, 90, 2, side) + 0.04 * noise(rng, 24, 2, side)
     colors = (colors * (1 + 0.7 * tilt + streak)[..., None]).astype(np.float32)
@@ -105,6 +105,6 @@ def mosaic(size: int) -> NDArray[np.uint8]:
 
 
 def _hash(a: Field, b: NDArray[np.int64]) -> Field:
-    """A number in [0, 1) for each pair, without order."""
+    """Return a pseudorandom number in [0, 1) for each pair."""
     mixed = np.sin(np.round(a * 1000) * 0.0129898 + b * 78.233) * 43758.5453
     return (mixed - np.floor(mixed)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A sample picture on paper: mountains in ink, washed and brushed."""
+"""Draw a sample picture on paper: mountains in ink, washed and brushed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from sample_paintings.plan import Field, curve, noise
 
 
 def _wash(sheet: Easel, ink: Field, outline: Field, depth: Field, dark: float) -> None:
-    """Lay a wash of ink below a ridge: darkest along it, gone in the mist beneath."""
+    """Add a wash of ink below a ridge: darkest along it, fading into mist beneath."""
     size = sheet.size
     rows = np.arange(size, dtype=np.float32)[:, None] / size
     under = rows - outline[None]
     edge = np.exp(-np.maximum(under, 0) / depth) * (under > 0)
     rim = np.exp(-((under / 0.004) ** 2)) * 0.25  # pigment gathers where a wash ends
     pool = 1 + 0.28 * noise(sheet.rng, 7, 5, size) + 0.10 * noise(sheet.rng, 60, 2, size)
-    ink *= 1 - 0.75 * (under > 0) * np.exp(-np.maximum(under, 0) / (depth * 2.5))  # mist before it
+    # mist in front of it
+    ink *= 1 - 0.75 * (under > 0) * np.exp(-np.maximum(under, 0) / (depth * 2.5))
     ink += dark * (edge + rim * (under > -0.01)) * np.clip(pool, 0.2, 2)
 
 
 def _profile(sheet: Easel, level: float, tall: float, cells: int) -> Field:
-    """A ridge of mountains: its y over the columns."""
+    """Return the outline of a ridge of mountains: its y for each column."""
     rough = noise(sheet.rng, cells, 6, sheet.size)[0]
     rough = rough / max(float(np.abs(rough).max()), 1e-6)
     ridge: Field = (level - tall * np.abs(rough) ** 0.8 * np.sign(rough)).astype(np.float32)
@@ -34,7 +35,7 @@ def _profile(sheet: Easel, level: float, tall: float, cells: int) -> Field:
 
 
 class _Brush:
-    """Ink lines over a wash, gathered as darkness."""
+    """Ink lines over a wash, accumulated as darkness."""
 
     def __init__(self, sheet: Easel) -> None:
         self.sheet = sheet
@@ -42,7 +43,7 @@ class _Brush:
         self.draw = ImageDraw.Draw(self.image)
 
     def stroke(self, line: Field, width: float, dark: float, dry: float = 0.3) -> None:
-        """A stroke of a pointed brush: swelling, of many hairs, some of them dry."""
+        """Draw a stroke of a pointed brush: swelling, of many hairs, some of them dry."""
         rng, side = self.sheet.rng, self.sheet.side
         tangent = np.gradient(line, axis=0)
         tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
@@ -59,7 +60,7 @@ class _Brush:
             )
 
     def dark(self) -> Field:
-        """The darkness of the lines, (size, size) in [0, 1]."""
+        """Return the darkness of the lines, (size, size) in [0, 1]."""
         size = self.sheet.size
         fine = np.asarray(self.image, np.float32).reshape(size, SCALE, size, SCALE)
         dark: Field = (fine.mean((1, 3)) / 255).astype(np.float32)
@@ -67,7 +68,7 @@ class _Brush:
 
 
 def _texture_strokes(brush: _Brush, ridge: Field, count: int, reach: float, dark: float) -> None:
-    """Hemp-fibre strokes (cun) that run down from a ridge and give the rock its body."""
+    """Draw hemp-fibre strokes (cun) that run down from a ridge and give the rock volume."""
     rng = brush.sheet.rng
     slope = np.gradient(ridge) * len(ridge)
     for column in rng.integers(0, len(ridge), count):
@@ -83,7 +84,7 @@ def _texture_strokes(brush: _Brush, ridge: Field, count: int, reach: float, dark
 
 
 def _pine(brush: _Brush, root: tuple[float, float], tall: float, lean: float) -> None:
-    """A pine: a crooked trunk, boughs, and fans of needles."""
+    """Draw a pine: a crooked trunk, branches, and fans of needles."""
     rng = brush.sheet.rng
     t = np.linspace(0, 1, 7)
     bends = root[0] + lean * tall * t + 0.06 * tall * np.sin(t * 7 + rng.uniform(0, 6)) * t
@@ -107,7 +108,7 @@ def _pine(brush: _Brush, root: tuple[float, float], tall: float, lean: float) ->
 
 
 def _bamboo(brush: _Brush, stem: Sequence[tuple[float, float]], leaves: int) -> None:
-    """A hanging stem with pointed leaves, the near ones darkest."""
+    """Draw a hanging stem with pointed leaves, the near ones darkest."""
     rng = brush.sheet.rng
     line = curve(stem, 60)
     brush.stroke(line, 0.006, 0.8, 0.2)
@@ -122,7 +123,7 @@ def _bamboo(brush: _Brush, stem: Sequence[tuple[float, float]], leaves: int) -> 
 
 
 def ink(size: int) -> NDArray[np.uint8]:
-    """Mountains in mist with pines, in black ink on warm paper."""
+    """Draw mountains in mist with pines, in black ink on warm paper."""
     sheet = Easel(size, 1495, (236, 226, 204))
     rng = sheet.rng
     wash = np.zeros((size, size), np.float32)
@@ -147,7 +148,7 @@ def ink(size: int) -> NDArray[np.uint8]:
     _bamboo(brush, [(1.03, -0.04), (0.92, 0.12), (0.88, 0.28)], 45)
     _bamboo(brush, [(0.62, -0.04), (0.50, 0.02), (0.40, 0.09)], 40)
     lines = brush.dark()
-    bled = gaussian_filter(lines, size / 400) * 0.35  # the paper draws ink out of the lines
+    bled = gaussian_filter(lines, size / 400) * 0.35  # ink that bleeds into the paper
     grain = gaussian_filter(rng.standard_normal((size, size)), 0.8).astype(np.float32)
     fibre = gaussian_filter(rng.standard_normal((size, size)), (0.6, 5)).astype(np.float32)
     across = gaussian_filter(rng.standard_normal((size, size)), (5, 0.6)).astype(np.float32)

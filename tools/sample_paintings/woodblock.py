@@ -1,4 +1,4 @@
-"""A sample picture on paper: a colour woodblock print of the sea."""
+"""Draw a sample picture on paper: a colour woodblock print of the sea."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CREAM = (238, 226, 196)
 
 
 class _Block(Easel):
-    """A sheet that is printed in flat colours and with lines that swell and thin out."""
+    """A sheet that is printed in flat colours and with lines of varying width."""
 
     def fill(self, outline: ArrayLike, color: RGB) -> None:
         self.draw.polygon((np.asarray(outline) * self.side).ravel().tolist(), (*color, 60))
 
     def swell(self, line: Field, width: float, color: RGB, fade: float = 0.15) -> None:
-        """A line that is `width` at its middle and `fade` of it at the ends."""
+        """Draw a line that is `width` at its middle and `fade` times that at its ends."""
         t = np.linspace(0, np.pi, len(line))
         wobble = 1 + 0.12 * np.sin(np.arange(len(line)) * 0.7 + self.rng.uniform(0, 6))
         half = width / 2 * (fade + (1 - fade) * np.sin(t)) * wobble
@@ -31,7 +31,7 @@ class _Block(Easel):
         self.fill(np.concatenate([line + side, (line - side)[::-1]]), color)
 
     def foam(self, at: ArrayLike, radius: float, tint: RGB = _CREAM) -> None:
-        """A blob of foam with an ink outline."""
+        """Draw a blob of foam with an ink outline."""
         x, y = np.asarray(at) * self.side
         for r, color in ((radius + 0.0022, _INK), (radius, tint)):
             half = r * self.side
@@ -39,7 +39,7 @@ class _Block(Easel):
 
 
 def _swell_of_sea(sheet: _Block, level: float, tall: float, phase: float, tone: int) -> None:
-    """One rank of waves from edge to edge, with its hatching and foam."""
+    """Draw one row of waves from edge to edge, with hatching and foam."""
     rng = sheet.rng
     x = np.linspace(-0.05, 1.05, 320)
     crest = np.abs(np.sin(x * 5.2 + phase)) ** 0.75
@@ -61,7 +61,7 @@ def _swell_of_sea(sheet: _Block, level: float, tall: float, phase: float, tone: 
 
 
 def _claws(sheet: _Block, rim: Field, inward: Field, reach: float) -> None:
-    """Foam along a rim: lobes upon lobes, and fingers that reach inward."""
+    """Draw foam along a rim: overlapping lobes, and fingers that point inward."""
     rng = sheet.rng
     for k in range(2, len(rim) - 2, 3):
         share = np.sin(np.pi * k / len(rim)) ** 0.5
@@ -118,7 +118,7 @@ def _great_wave(sheet: _Block) -> None:
 
 def _sky(sheet: _Block) -> None:
     rng = sheet.rng
-    for i in range(90):  # bokashi: the sky wiped from grey to cream
+    for i in range(90):  # bokashi: a gradient of the sky from grey to cream
         t = i / 90
         tone = np.array((150, 152, 150)) * (1 - t) + np.array((240, 222, 180)) * t
         sheet.fill(
@@ -156,7 +156,7 @@ def _mountain(sheet: _Block) -> None:
 
 
 def wave(size: int) -> NDArray[np.uint8]:
-    """A great wave, as a print from cherry-wood blocks."""
+    """Draw a great wave, as a print from cherry-wood blocks."""
     sheet = _Block(size, 1831, (226, 208, 168))
     rng = sheet.rng
     _sky(sheet)
@@ -167,7 +167,7 @@ def wave(size: int) -> NDArray[np.uint8]:
     _swell_of_sea(sheet, 0.87, 0.10, 2.9, 0)
     _swell_of_sea(sheet, 0.97, 0.09, 0.9, 1)
     rgb, _ = sheet.planes()
-    # The wood grain of the block and the fibres of the paper take the ink unevenly.
+    # The wood grain of the block and the fibres of the paper print unevenly.
     fibre = gaussian_filter(rng.standard_normal((size, size)), (0.7, size / 40)).astype(np.float32)
     fibre /= fibre.std()
     knots = noise(rng, 3, 2, size) * 2 + np.linspace(0, 60, size, dtype=np.float32)[:, None]

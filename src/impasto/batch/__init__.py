@@ -1,4 +1,4 @@
-"""Many pictures: a job as data, and engines that run it by processes or on a cluster.
+"""Stylize many images: a job as data, and engines that run it in processes or on a cluster.
 
 Example:
     >>> from impasto.batch import Job, run, styles

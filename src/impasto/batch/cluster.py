@@ -1,4 +1,4 @@
-"""A cluster, through Ray Data: an actor for each worker, which Ray starts anew if it dies."""
+"""Run a job on a cluster through Ray Data; Ray restarts the actor of a worker that dies."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.errors import ImpastoError, MissingExtraError
 from impasto.image import files
 
-_TRIES = 3  # a picture that has ended so many actors is given up
-_MOST_BLOCKS = 10_000  # each is a task of Ray's: of a million pictures, a hundred
+_TRIES = 3  # an image is given up after this many actors died on it
+_MOST_BLOCKS = 10_000  # Ray tasks; a million images give blocks of a hundred
 
 
 def paint(
     job: Job, out: Path, items: Sequence[Item], workers: int, address: str | None = None
 ) -> Generator[Outcome, None, None]:
-    """Paint items by so many actors.
+    """Stylize items by several actors.
 
     Args:
         job: The job; its folder is on storage that every machine sees under this name.
         out: The folder of the results, likewise.
-        items: What to paint.
-        workers: How many actors.
-        address: Of a running cluster; ``auto`` is this machine's; None starts one here that lasts
-            as long as the job.
+        items: The items to stylize.
+        workers: The number of actors.
+        address: Of a running cluster; ``auto`` is this machine's; None starts one here for the
+            duration of the job.
 
     Yields:
-        One outcome for each item, as they come; but for none in blocks that Ray has given up.
+        One outcome for each item, in order of completion; none for blocks that Ray has given up.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -50,19 +50,19 @@ def paint(
     try:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
-        context.max_errored_blocks = -1  # the others go on; the caller counts what is missing
+        context.max_errored_blocks = -1  # the other blocks continue
         context.enable_progress_bars = False
-        share = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
+        per_worker = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
         rows = [asdict(item) for item in items]
-        # a row a block: what a dead actor had not told of is one picture
+        # one row per block: a dead actor loses one image
         pictures = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
         painted = pictures.map_batches(
             _Actor,
-            fn_constructor_args=(job.json(), str(out), share),
+            fn_constructor_args=(job.json(), str(out), per_worker),
             batch_size=None,
             batch_format="numpy",
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=share,
+            num_cpus=per_worker,
             num_gpus=_gpus(ray, job, workers),
         )
         for row in painted.iter_rows():
@@ -77,7 +77,7 @@ def paint(
 
 
 class _Actor:
-    """A worker in an actor of Ray's."""
+    """A worker in a Ray actor."""
 
     def __init__(self, job: str, out: str, share: int) -> None:
         import torch
@@ -86,7 +86,7 @@ class _Actor:
         self._worker, self._out = Worker(Job.parse(job), Path(out)), Path(out)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """Paint a block of items; those that are there already are done."""
+        """Stylize a block of items; existing results count as done."""
         columns = ("picture", "style", "seed", "output")
         rows = zip(*(batch[name].tolist() for name in columns), strict=True)
         outcomes = [self._paint(Item(*row)) for row in rows]
@@ -98,7 +98,7 @@ class _Actor:
         }
 
     def _paint(self, item: Item) -> Outcome:
-        """Paint a picture, unless it has ended too many actors: Ray itself would never tire."""
+        """Stylize an image, unless too many actors died on it: Ray itself retries without limit."""
         name = hashlib.sha256(item.output.encode(errors="surrogateescape")).hexdigest()[:16]
         tries = self._out / files.PART.replace("*", name)
         try:
@@ -125,8 +125,8 @@ def _ray() -> Any:
 def _start(ray: Any, address: str | None, workers: int) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or it talks into the bar
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this machine
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # keep the progress bar clean
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
         count = workers * threads(workers)
         options |= {"address": "local", "num_cpus": count, "include_dashboard": False}
     else:
@@ -143,26 +143,26 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
 
 
 def _share(processors: Sequence[float], workers: int) -> int:
-    """The most processors that each of so many workers can have on machines with so many.
+    """Return the largest number of processors that each worker can have on the given machines.
 
     Example:
         >>> _share([4, 4], 3), _share([1, 7], 2), _share([2], 5)
         (2, 3, 1)
     """
     able = (
-        share
-        for share in range(int(max(processors, default=1)), 1, -1)
-        if sum(count // share for count in processors) >= workers
+        per_worker
+        for per_worker in range(int(max(processors, default=1)), 1, -1)
+        if sum(count // per_worker for count in processors) >= workers
     )
     return next(able, 1)
 
 
 def _gpus(ray: Any, job: Job, workers: int) -> float:
-    """The part of a GPU that each worker gets, in hundredths."""
+    """Return the fraction of a GPU that each worker gets, in steps of 0.01."""
     there = 0.0 if job.device == "cpu" else float(ray.cluster_resources().get("GPU", 0))
     return min(1.0, math.floor(100 * there / workers) / 100)
 
 
 def _first(error: Exception) -> str:
-    """The first line of an error's words."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

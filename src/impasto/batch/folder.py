@@ -1,4 +1,4 @@
-"""Paint every image of a folder: a job and its engine in one call."""
+"""Stylize every image of a folder: a job and its engine in one call."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def stylize_folder(
     controls: Controls | None = None,
     **options: Any,
 ) -> Report:
-    """Paint every image of a folder in every style. Called again, it goes on where it stopped.
+    """Stylize every image of a folder in every style; a repeated call resumes the job.
 
     Args:
-        folder: The images, with all folders in it.
+        folder: The images, including all subfolders.
         output: The folder of the results, see :func:`impasto.batch.run`.
         style: One or more of what :func:`impasto.batch.styles` takes.
         engine: See :func:`impasto.batch.run`.
@@ -42,11 +42,11 @@ def stylize_folder(
             :class:`impasto.Controls`.
 
     Returns:
-        What became of it; images that fail are listed, and the others go on.
+        A report; images that fail are listed, and the others continue.
 
     Raises:
-        InputError: Something given cannot be used, or the folder of the results holds another job.
-        ImpastoError: The engine cannot go on; what is finished is kept.
+        InputError: An argument cannot be used, or the folder of the results holds another job.
+        ImpastoError: The engine cannot continue; what is finished is kept.
     """
     own = {name: options.pop(name) for name in tuple(options) if name in Job.__dataclass_fields__}
     sources = [style] if isinstance(style, (str, os.PathLike)) else style

@@ -1,4 +1,4 @@
-"""What is to be done with many pictures, as data: every engine runs the same."""
+"""Define a batch job as data, which every engine runs alike."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Chosen:
 
     Attributes:
         source: What :func:`impasto.api.stylize.stylize` takes as a style, as text.
-        label: Its name in this job, which no other style of the job has.
-        digest: Of the file's bytes, so that another file under the same name is another job; empty
-            for what comes with the package.
+        label: Its name, unique in this job.
+        digest: Of the file's bytes, so that a changed file under the same name is another job;
+            empty for what is shipped with the package.
     """
 
     source: str
@@ -41,20 +41,20 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class Job(StylizeOptions):
-    """Images, styles, and how to paint: see :class:`~impasto.api.options.StylizeOptions`.
+    """Images, styles, and how to stylize: see :class:`~impasto.api.options.StylizeOptions`.
 
     Attributes:
-        folder: The pictures, with all folders in it; an absolute path, if other processes or
+        folder: The images, including all subfolders; an absolute path, if other processes or
             machines are to find it.
         styles: See :func:`styles`.
-        random: One style for each picture, drawn by the seed and the picture's name; else each
-            picture in each style.
-        ending: Of the painted files, such as ``.png``; empty is each picture's own.
-        bits: A channel of the painted files: 8, or 16 for PNG and TIFF.
+        random: One style for each image, drawn from the seed and the image's name; else each
+            image in each style.
+        ending: Of the stylized files, such as ``.png``; empty is each image's own.
+        bits: Bits per channel of the stylized files: 8, or 16 for PNG and TIFF.
         keep_metadata: See :func:`impasto.image.save`.
 
     Raises:
-        InputError: There are no styles, or no picture is written with such an ending or depth.
+        InputError: There are no styles, or no image can be written with such an ending or depth.
     """
 
     folder: str
@@ -65,7 +65,7 @@ class Job(StylizeOptions):
     keep_metadata: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
+        """Check the styles, the ending and the depth."""
         if not self.styles:
             raise InputError("no style given: name at least one painting")
         if self.ending and self.ending not in WRITE_SUFFIXES:
@@ -74,44 +74,44 @@ class Job(StylizeOptions):
         check_target(BytesIO(), format=self.ending or "png", depth=self.bits)
 
     def json(self) -> str:
-        """This job as text; :meth:`parse` reads it again."""
+        """Return this job as JSON, which :meth:`parse` reads."""
         return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2)
 
     @classmethod
     def parse(cls, text: str) -> Job:
-        """Read what :meth:`json` wrote.
+        """Parse the output of :meth:`json`.
 
         Raises:
             InputError: It is no job, or one of another version.
         """
         try:
-            told = json.loads(text)
-            if told.pop("format") != _FORMAT:
+            data = json.loads(text)
+            if data.pop("format") != _FORMAT:
                 raise ValueError("another version")
-            told["styles"] = tuple(Chosen(**one) for one in told["styles"])
-            told["controls"] = Controls(**told["controls"])
-            return cls(**told)
+            data["styles"] = tuple(Chosen(**one) for one in data["styles"])
+            data["controls"] = Controls(**data["controls"])
+            return cls(**data)
         except InputError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError("it is damaged, or of another version of Impasto") from error
 
     def differences(self, other: Job) -> list[str]:
-        """In words, where another job differs: ``size was 256, is 512``."""
+        """Describe the differences to another job: ``size was 256, is 512``."""
         mine, its = self._flat(), other._flat()
-        words = {
+        changes = {
             name: f"{name} was {_shown(mine.get(name))}, is {_shown(its.get(name))}"
             for name in {**mine, **its}
             if mine.get(name) != its.get(name)
         }
-        if "styles" in words:
-            words["styles"] = "the styles are others, or their files have changed"
-        return list(words.values())
+        if "styles" in changes:
+            changes["styles"] = "the styles are others, or their files have changed"
+        return list(changes.values())
 
     def _flat(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.json())  # as a file would give it back
-        controls, settings, _ = (told.pop(name) for name in ("controls", "settings", "memory"))
-        return {**told, **controls, **{f"--set {name}": value for name, value in settings.items()}}
+        data: dict[str, Any] = json.loads(self.json())  # values as they are read from a file
+        controls, settings, _ = (data.pop(name) for name in ("controls", "settings", "memory"))
+        return {**data, **controls, **{f"--set {name}": value for name, value in settings.items()}}
 
 
 def _shown(value: Any) -> str:
@@ -119,14 +119,14 @@ def _shown(value: Any) -> str:
 
 
 def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
-    """The styles of a job, each under a label of its own.
+    """Return the styles of a job with unique labels.
 
     Args:
-        sources: Paintings, folders of paintings (with all folders in them), ``sample:NAME``, names
+        sources: Style images, folders of them (including all subfolders), ``sample:NAME``, names
             of ``impasto styles``, ``.style`` files and models (``x.safetensors#name``).
 
     Raises:
-        InputError: One of them is nothing of these.
+        InputError: A source is none of these.
     """
     found = [one for source in sources for one in _expanded(os.fspath(source))]
     labels = _labels([stem for _, stem, _ in found])
@@ -137,15 +137,15 @@ def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
 
 
 def _expanded(source: str) -> list[tuple[str, str, str]]:
-    """(source, stem of its label, digest) of each style that is meant."""
+    """Return (source, stem of its label, digest) of each style that a source stands for."""
     if source.startswith(MODEL):
-        zoo.find(source)  # or it raises
+        zoo.find(source)  # raises for an unknown name
         return [(source, bare(source), "")]
     source = source.removeprefix(FILE)
     path, hash_mark, wanted = source.partition("#")
     if path.endswith(checkpoint.SUFFIX):
         learned = zoo.find(source)
-        assert learned is not None  # it is a model's name, or find has raised
+        assert learned is not None  # find raises for an unknown name
         whole = os.path.abspath(path) + hash_mark + wanted
         return [(whole, wanted or Path(path).stem, _digest(path))]
     if source.startswith(SAMPLE):
@@ -171,7 +171,7 @@ def _digest(path: str) -> str:
 
 
 def _labels(stems: Sequence[str]) -> list[str]:
-    """Names for folders, each once, also where a file system ignores case."""
+    """Return folder names for stems, unique also where case is ignored."""
     taken: set[str] = set()
     labels = []
     for stem in stems:

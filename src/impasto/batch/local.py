@@ -1,4 +1,4 @@
-"""Processes on this machine: one that dies costs nothing but the time of its picture."""
+"""Run a job in processes on this machine; a process that dies costs only the time of its image."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from impasto.errors import ImpastoError
 from impasto.evaluation.worker import last_words
 
 _COMMAND = (sys.executable, "-m", "impasto.batch.worker")
-_TRIES = 3  # a picture that has ended so many processes is given up
+_TRIES = 3  # an image is given up after this many processes died on it
 
 
 def paint(
     job: Job, out: Path, items: Sequence[Item], workers: int
 ) -> Generator[Outcome, None, None]:
-    """Paint items in so many processes, each with its share of the processor's threads.
+    """Stylize items in several processes, which divide the processor's threads among them.
 
     Yields:
-        One outcome for each item, as they come. Closing the generator ends the processes.
+        One outcome for each item, in order of completion. Closing the generator ends the processes.
 
     Raises:
         ImpastoError: Processes cannot be started.
@@ -49,21 +49,21 @@ def paint(
 
 
 def threads(workers: int) -> int:
-    """The share of each of so many workers in the threads of this machine."""
-    allowed = getattr(os, "sched_getaffinity", None)  # fewer than there are, in a container
+    """Return the number of this machine's threads for each worker."""
+    allowed = getattr(os, "sched_getaffinity", None)  # fewer in a container
     count = len(allowed(0)) if allowed else os.cpu_count() or 1
     return max(1, count // workers)
 
 
 class _Crew:
-    """A thread for each process, which hands it items and takes its outcomes."""
+    """Run a thread for each process, which sends it items and receives its outcomes."""
 
     def __init__(self, job: Job, out: Path, items: Sequence[Item], workers: int) -> None:
         self.done: SimpleQueue[Outcome | Exception] = SimpleQueue()
         self._left = deque((item, 1) for item in items)
-        told = {"job": job.json(), "out": str(out), "threads": threads(workers)}
-        self._told = json.dumps(told)
-        self._environment = {**os.environ, "OMP_NUM_THREADS": str(told["threads"])}
+        header = {"job": job.json(), "out": str(out), "threads": threads(workers)}
+        self._told = json.dumps(header)
+        self._environment = {**os.environ, "OMP_NUM_THREADS": str(header["threads"])}
         self._lock, self._stopped = Lock(), False
         self._processes: set[_Process] = set()
         self._threads = [Thread(target=self._tend, daemon=True) for _ in range(workers)]
@@ -71,7 +71,7 @@ class _Crew:
             thread.start()
 
     def stop(self) -> None:
-        """End all processes at once; what they were painting is not written."""
+        """End all processes at once; unfinished images are not written."""
         with self._lock:
             self._stopped = True
             for process in self._processes:
@@ -80,7 +80,7 @@ class _Crew:
             thread.join()
 
     def _tend(self) -> None:
-        """One process after another, as long as there is something to do."""
+        """Keep one process running as long as there are items; replace it if it dies."""
         process = None
         try:
             while (task := self._next()) is not None:
@@ -92,10 +92,10 @@ class _Crew:
                     continue
                 why, process = self._ended(process), None
                 if tries < _TRIES:
-                    self._left.append((item, tries + 1))  # last: it may be what takes the memory
+                    self._left.append((item, tries + 1))  # last, as it may need much memory
                 elif not self._stopped:
                     self.done.put(Outcome(item.output, error=why))
-        except Exception as error:  # the first thread's to raise
+        except Exception as error:  # raised by the main thread
             self.done.put(error)
         finally:
             if process is not None:
@@ -107,10 +107,10 @@ class _Crew:
         return None
 
     def _started(self) -> _Process:
-        """A process that is ready to paint.
+        """Return a process that is ready to stylize.
 
         Raises:
-            ImpastoError: It ends before it is ready, time and again.
+            ImpastoError: It ends before it is ready, several times in a row.
         """
         why = ""
         for _ in range(_TRIES):
@@ -125,14 +125,14 @@ class _Crew:
         raise ImpastoError(f"a worker cannot start: {why}")
 
     def _ended(self, process: _Process) -> str:
-        """Let a process go; returns why it ended, in words."""
+        """End a process, and return why it ended."""
         with self._lock:
             self._processes.discard(process)
         return process.end()
 
 
 class _Process:
-    """A worker, asked and answering in lines."""
+    """A worker process; requests and answers are lines."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
@@ -144,13 +144,13 @@ class _Process:
             text=True,
             encoding="utf-8",
             env=environment,
-            # Ctrl-C in a terminal reaches a whole group: this process shall decide
+            # its own process group, so that Ctrl-C in a terminal reaches this process only
             process_group=0,
         )
         self._lock, self._why = Lock(), ""
 
     def ask(self, line: str) -> str:
-        """Send a line and wait for one; empty if the process has ended."""
+        """Send a line and return the answer; empty if the process has ended."""
         pipe: Any = self._process
         with suppress(OSError, ValueError):  # ValueError: the pipe is closed
             pipe.stdin.write(f"{line}\n")
@@ -160,11 +160,11 @@ class _Process:
         return ""
 
     def end(self) -> str:
-        """End it now if it still runs; returns why it ended, in words."""
+        """End the process if it still runs, and return why it ended."""
         pipe: Any = self._process
         with self._lock:
             if not self._why:
-                # one that has answered all goes by itself, and at once
+                # a process that has answered everything can be killed without loss
                 self._process.kill()
                 self._why = last_words(self._process.wait(), self._log)
                 self._log.close()

@@ -1,4 +1,4 @@
-"""What got what: a line of JSON for each picture, kept as the job goes on."""
+"""Record the result of each image as a line of JSON while a job runs."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ class Manifest:
     """The manifest of a folder of results.
 
     Each line has ``picture``, ``styles``, ``strength``, ``seed``, ``output`` and ``seconds``; or
-    ``error`` in place of the last two, where there is no result. ``seconds`` is null where a
-    process has painted a picture and died before it could tell. ``note`` is there where a picture
-    has one, such as "animated: first frame of 12 taken". Where files were passed over, the first
-    line has only ``passed_over``: how many, by kind.
+    ``error`` in place of the last two, where there is no result. ``seconds`` is null if a process
+    wrote a result and died before it reported it. ``note`` is present if there is one, such as
+    "animated: first frame of 12 taken". If files were passed over, the first line has only
+    ``passed_over``: their number by kind.
 
     Args:
         out: The folder.
-        job: What is done there.
+        job: The job that writes there.
     """
 
     def __init__(self, out: Path, job: Job) -> None:
         self._path, self._job = out / MANIFEST, job
 
     def outputs(self) -> list[str]:
-        """The results that it tells of."""
+        """Return the paths of the results in the manifest."""
         return [line["output"] for line in self._lines() if line.get("output")]
 
     def begin(self, kept: Iterable[Item], passed: Mapping[str, int] | None = None) -> None:
-        """Write it anew with the results that are there; errors are left out, and tried again."""
-        told = {line["output"]: line for line in self._lines() if line.get("output")}
+        """Rewrite it with the existing results; errors are left out, since they are retried."""
+        recorded = {line["output"]: line for line in self._lines() if line.get("output")}
         lines = [json.dumps({"passed_over": dict(passed)})] if passed else []
         lines += [
-            json.dumps(told.get(item.output) or self._line(item, Outcome(item.output)))
+            json.dumps(recorded.get(item.output) or self._line(item, Outcome(item.output)))
             for item in kept
         ]
         files.write("".join(f"{line}\n" for line in lines).encode(), self._path)
 
     def add(self, item: Item, outcome: Outcome) -> None:
-        """One line more.
+        """Append a line.
 
         Raises:
             InputError: It cannot be written.
@@ -70,15 +70,15 @@ class Manifest:
         return {**line, "note": outcome.note} if outcome.note else line
 
     def _lines(self) -> list[dict[str, Any]]:
-        """Its lines, but for one that was cut short."""
+        """Return its valid lines; a truncated one is ignored."""
         if not self._path.is_file():
             return []
         lines = []
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                told = json.loads(line)
+                entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(told, dict):
-                lines.append(told)
+            if isinstance(entry, dict):
+                lines.append(entry)
         return lines

@@ -1,4 +1,4 @@
-"""A job's pictures one by one: which style each gets, and what its painted file is called."""
+"""Plan a job: choose the style of each image and the name of its result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MARK = "~"
 
 @dataclass(frozen=True)
 class Item:
-    """One picture in one style.
+    """One image in one style.
 
     Attributes:
         picture: Its path in the job's folder, with slashes.
-        style: Its place among the job's styles.
-        seed: Of everything random.
-        output: The painted picture's path in the folder of the results, with slashes.
+        style: Its index in the job's styles.
+        seed: Seed of all random numbers.
+        output: The result's path in the folder of the results, with slashes.
     """
 
     picture: str
@@ -37,21 +37,21 @@ class Item:
 
 
 def plan(job: Job, out: Path, found: Sequence[str] | None = None) -> list[Item]:
-    """All that there is to do, one style after another, so that few are in memory at once.
+    """List all items of a job, ordered by style, so that few styles are in memory at once.
 
     Args:
         job: The job.
-        out: The folder of the results; pictures in it are none of the job's.
-        found: The pictures, see :func:`pictures`; None looks for them.
+        out: The folder of the results; images in it are not stylized.
+        found: The images, see :func:`pictures`; None searches for them.
 
     Raises:
-        InputError: There are no pictures, or a result would take the place of one.
+        InputError: There are no images, or a result would overwrite one.
     """
     names = pictures(Path(job.folder), out).files if found is None else found
     outputs = _outputs(names, job.ending, job.bits)
     if job.random:
         items = [_drawn(job, picture, outputs[picture]) for picture in names]
-        items.sort(key=lambda item: item.style)  # stable: the pictures stay in order
+        items.sort(key=lambda item: item.style)  # stable: the images stay in order
     else:
         several = len(job.styles) > 1
         items = [
@@ -69,14 +69,14 @@ def plan(job: Job, out: Path, found: Sequence[str] | None = None) -> list[Item]:
 
 
 def pictures(folder: Path, out: Path) -> Found:
-    """List the images to paint, as sorted paths in the folder, and count what was passed over.
+    """List the images to stylize, as sorted paths in the folder, and count the other files.
 
     Args:
-        folder: Of the pictures.
-        out: Of the results; nothing in it counts.
+        folder: Of the images.
+        out: Of the results, which is not searched.
 
     Raises:
-        InputError: There are no pictures, or both are one folder.
+        InputError: There are no images, or both are one folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: name a folder of pictures")
@@ -90,10 +90,10 @@ def pictures(folder: Path, out: Path) -> Found:
 
 
 def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, str]:
-    """The painted file of each picture, of which no two are alike.
+    """Return a unique output path for each image.
 
-    A name depends on its picture's alone, so that a picture more in the folder changes none of
-    the others; but for pictures whose names differ in case only, which get a number of their own.
+    A name depends on its image's alone, so that another image in the folder does not change it.
+    Only images whose names differ in case alone get a number, derived from their names.
     """
     named = {picture: renamed(picture, ending, bits) for picture in pictures}
     many = Counter(map(_folded, named.values()))
@@ -104,16 +104,16 @@ def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, s
 
 
 def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
-    """A picture's path with the ending of its painted file; never the same for two pictures.
+    """Return an image's path with the ending of its result; unique for each image.
 
-    Where the ending changes, the old one stays as a part of the name; where it is no picture's, the
-    whole name does.
+    If the ending changes, the old one becomes part of the name; if the old one is not that of an
+    image, the whole name does.
 
     Args:
         picture: A path with slashes.
-        ending: Such as ``.png``; empty is the picture's own, or PNG where nobody writes that, or
-            not with so many bits.
-        bits: A channel: 8 or 16.
+        ending: Such as ``.png``; empty is the image's own, or PNG if that format cannot be written,
+            or not with this bit depth.
+        bits: Bits per channel: 8 or 16.
 
     Example:
         >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png"), renamed("b.dat")
@@ -125,7 +125,7 @@ def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
     if path.suffix.lower() not in READ_SUFFIXES:
         return str(path.with_name(f"{path.name}{_MARK}{ending}"))
     _, mark, tail = path.stem.rpartition(_MARK)
-    # what looks like a name or an ending that was kept would be taken for one
+    # such a name could also result from renaming another file
     ambiguous = bool(mark) and (not tail or f".{tail.lower()}" in READ_SUFFIXES)
     if path.suffix == ending and not ambiguous:
         return picture
@@ -139,12 +139,12 @@ def _numbered(picture: str, output: str) -> str:
 
 
 def _folded(path: str) -> str:
-    """A path as a file system sees it that ignores case."""
+    """Normalize a path as a file system does that ignores case."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def _drawn(job: Job, picture: str, output: str) -> Item:
-    """A style and a seed for a picture, whatever else is in the folder."""
+    """Draw a style and a seed for an image, independently of other files in the folder."""
     text = f"{job.controls.seed}\n{picture}"
     number = int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest()[:16])
     seed, draw = divmod(number, 1 << 64)
@@ -152,7 +152,7 @@ def _drawn(job: Job, picture: str, output: str) -> Item:
 
 
 def _check(items: Iterable[Item], job: Job, out: Path) -> None:
-    """Refuse results that would take the place of a picture, a painting or the job's own files."""
+    """Check that no result overwrites an image, a style image or the job's own files."""
     folder = Path(job.folder).resolve()
     given = {folder / item.picture for item in items}
     given |= {Path(style.source) for style in job.styles if style.digest}

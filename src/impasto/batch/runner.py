@@ -1,4 +1,4 @@
-"""A job from its folder of pictures to its folder of results: begun, gone on with, or refused."""
+"""Run a job from its folder of images to its folder of results, or resume it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _LOCK = ".impasto-batch.lock"
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture that was not painted.
+    """An image that was not stylized.
 
     Attributes:
         picture: Its path in the job's folder.
-        style: The label of the style it should have got.
-        error: Why, in words.
+        style: The label of its style.
+        error: The reason.
     """
 
     picture: str
@@ -42,16 +42,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
-        total: All results that the job has.
-        kept: Those that were there before.
-        painted: Those that were made now.
-        failures: Those that could not be made.
-        seconds: That this took.
+        total: The number of all results of the job.
+        kept: Results that existed before.
+        painted: Results made now.
+        failures: Items that failed.
+        seconds: Duration.
         cancelled: Whether it was stopped before its end.
-        passed: How many files and links of the folder were passed over, by kind.
+        passed: The number of files and links in the folder that were passed over, by kind.
     """
 
     total: int
@@ -73,24 +73,24 @@ def run(
     restart: bool = False,
     callback: Callback = silent,
 ) -> Report:
-    """Do a job, or what is left of it.
+    """Run a job, or what is left of it.
 
     Args:
-        job: What to do.
-        out: The folder of the results, of ``manifest.jsonl`` and of ``batch.json``, which says
-            what the job is; made if it is missing.
+        job: The job.
+        out: The folder of the results, of ``manifest.jsonl`` and of ``batch.json``, which describes
+            the job; created if missing.
         engine: ``local`` (processes on this machine) or ``ray`` (a cluster).
-        workers: How many paint at a time.
+        workers: The number of parallel workers.
         address: Of Ray's cluster, see :func:`impasto.batch.cluster.paint`.
-        restart: Do it all over, and throw away what another job has left in the folder.
-        callback: Called after every picture; cancelling keeps what is finished.
+        restart: Delete the results in the folder, also those of another job, and start again.
+        callback: Called after every image; cancelling keeps what is finished.
 
     Returns:
-        What became of it; pictures that fail are listed, and the others go on.
+        A report; images that fail are listed, and the others continue.
 
     Raises:
-        InputError: The folder holds another job or is at work, or the job makes no sense.
-        ImpastoError: The engine cannot go on; what is finished is kept.
+        InputError: The folder holds another job or is in use, or the job is invalid.
+        ImpastoError: The engine cannot continue; what is finished is kept.
     """
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}: choose {', '.join(ENGINES)}")
@@ -105,8 +105,8 @@ def run(
         manifest = Manifest(folder, job)
         if not restart:
             _refuse_others(job, folder, items)
-        kept = [] if restart else [item for item in items if (folder / item.output).is_file()]
-        there = {item.output for item in kept}
+        existing = [] if restart else [item for item in items if (folder / item.output).is_file()]
+        there = {item.output for item in existing}
         left = [item for item in items if item.output not in there]
         if left:
             Worker(job, folder).check()
@@ -114,7 +114,7 @@ def run(
             _clear(job, folder, items, manifest)
         _sweep(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
-        manifest.begin(kept, passed)
+        manifest.begin(existing, passed)
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
@@ -122,7 +122,7 @@ def run(
         finally:
             _sweep(folder)
     seconds = time.perf_counter() - start
-    return Report(len(items), len(kept), painted, failures, seconds, cancelled, passed)
+    return Report(len(items), len(existing), painted, failures, seconds, cancelled, passed)
 
 
 def _engine(
@@ -143,10 +143,10 @@ def _listen(
     manifest: Manifest,
     callback: Callback,
 ) -> tuple[tuple[Failure, ...], int, bool]:
-    """Write down what comes in.
+    """Record the outcomes in the manifest as they arrive.
 
     Returns:
-        What failed; how many pictures were painted; whether somebody cancelled.
+        The failures, the number of images stylized, and whether the user cancelled.
     """
     waiting = {item.output: item for item in items}
     failures: list[Failure] = []
@@ -167,16 +167,16 @@ def _listen(
         callback(progress)
         if progress.cancelled:
             return tuple(failures), painted, bool(waiting)
-    for output in list(waiting):  # an engine tells of all but what it has given up
+    for output in list(waiting):  # items without an outcome, which the engine has given up
         note(Outcome(output, error=ENDED))
     return tuple(failures), painted, False
 
 
 def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
-    """Make sure that what is in the folder is this job's.
+    """Check that the results in the folder belong to this job.
 
     Raises:
-        InputError: It is not, or who knows whose.
+        InputError: They belong to another job, or to none.
     """
     if (out / JOB).is_file():
         _compare(out / JOB, job)
@@ -197,12 +197,12 @@ def _compare(path: Path, job: Job) -> None:
         raise InputError(f"{path} cannot be read as a job ({error}): {ways}") from error
     differences = before.differences(job)
     if differences:
-        words = "; ".join(differences[:5])
-        raise InputError(f"{path.parent} holds another job ({words}): {ways}")
+        summary = "; ".join(differences[:5])
+        raise InputError(f"{path.parent} holds another job ({summary}): {ways}")
 
 
 def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> None:
-    """Throw away the results of this job and of the one before, and nothing else."""
+    """Delete the results of this job and of the previous one, and nothing else."""
     given = {str(Path(job.folder).resolve() / item.picture) for item in items}
     given |= {style.source for style in job.styles}
     root = out.resolve()
@@ -212,14 +212,14 @@ def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> No
         if str(path) in given:
             raise InputError(f"{path} is a result of the job before: choose another folder")
     for path in paths:
-        if path.is_relative_to(root):  # else it is no line of ours
+        if path.is_relative_to(root):  # else the line was not written by a job
             path.unlink(missing_ok=True)
     for name in (MANIFEST, JOB):
         (out / name).unlink(missing_ok=True)
 
 
 def _sweep(out: Path) -> None:
-    """Take away what processes that were ended have left half written."""
+    """Delete partial files left by processes that were ended."""
     for part in out.rglob(files.PART):
         with suppress(OSError):
             part.unlink()
@@ -227,10 +227,10 @@ def _sweep(out: Path) -> None:
 
 @contextmanager
 def _held(out: Path) -> Iterator[None]:
-    """Keep others from working in a folder.
+    """Lock a folder against other jobs.
 
     Raises:
-        InputError: Another one does, or the folder cannot be written.
+        InputError: Another job works there, or the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One picture after another, with all that stays between them: models, methods, styles.
+"""Stylize items one after another; models, methods and styles stay loaded.
 
 ``python -m impasto.batch.worker`` reads a job and then items as lines of JSON from standard input,
 and writes a line of JSON for each.
@@ -34,19 +34,19 @@ from impasto.models import zoo
 
 ENDED = "its process was ended, time and again (out of memory?)"
 
-_KEPT = 4  # styles at hand; a job goes through them one after another
-_USUAL = 512  # long edge of a photo where neither the user nor the method names one
+_KEPT = 4  # cached styles; items come ordered by style
+_USUAL = 512  # default long edge of a photo, where neither the user nor the method sets one
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an item.
+    """The outcome of an item.
 
     Attributes:
-        output: The item's.
-        seconds: From file to file; None where it was there already.
-        error: Why there is no picture; empty if there is one.
-        note: What the user should know of a picture that there is; often empty.
+        output: The item's output path.
+        seconds: From reading to writing; None if the result existed before.
+        error: Why there is no result; empty if there is one.
+        note: A remark on the result for the user; often empty.
     """
 
     output: str
@@ -57,21 +57,21 @@ class Outcome:
 
 @dataclass
 class _Ready:
-    """A style at hand: its brush, and what its method has made of it for so many pixels."""
+    """A cached style: resolved, and encoded for some numbers of pixels."""
 
     brush: Brush
     encoded: dict[float, Style] = field(default_factory=dict)
 
 
 class Worker:
-    """Paints items of a job; opens a model once, encodes a style once.
+    """Stylize items of a job; each model is loaded once, each style encoded once.
 
     Args:
         job: The job.
         out: The folder of the results.
 
     Raises:
-        InputError: What the job asks of its method makes no sense.
+        InputError: The job's options do not fit its method.
     """
 
     def __init__(self, job: Job, out: Path) -> None:
@@ -80,7 +80,7 @@ class Worker:
         self._styles: OrderedDict[int, _Ready] = OrderedDict()
 
     def paint(self, item: Item) -> Outcome:
-        """Paint one picture; one that is there already counts as done, and an error is told."""
+        """Stylize one image; an existing result counts as done, and an error becomes an outcome."""
         target = self._out / item.output
         if target.is_file():
             return Outcome(item.output)
@@ -95,17 +95,17 @@ class Worker:
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             picture.save(target, depth=self._job.bits, keep_metadata=self._job.keep_metadata)
-        except Exception as error:  # the other pictures shall have their turn
-            words = str(error) if isinstance(error, ImpastoError) else repr(error)
-            return Outcome(item.output, error=" ".join(words.split()))
+        except Exception as error:  # the other images are still tried
+            message = str(error) if isinstance(error, ImpastoError) else repr(error)
+            return Outcome(item.output, error=" ".join(message.split()))
         notes = "; ".join(filter(None, (picture.note, flattening(picture, target))))
         return Outcome(item.output, round(time.perf_counter() - start, 3), note=notes)
 
     def check(self) -> None:
-        """Find out before the work what is wrong with the styles, but for broken paintings.
+        """Check the styles before the work, except for unreadable style images.
 
         Raises:
-            InputError: A style cannot be painted with, in the way that is asked for.
+            InputError: A style cannot be used with the job's options.
         """
         blank = Image(torch.zeros(1, 3, 1, 1))
         paintings = []
@@ -120,23 +120,23 @@ class Worker:
             except ImpastoError:
                 if index == len(self._job.styles):
                     raise
-                continue  # its pictures will say so
+                continue  # reported with its items
             Way(blank, self._brushes(painting), (), self._job.controls)
-            return  # one tells of all
+            return  # all share one method: one check is enough
 
     def _ready(self, index: int) -> _Ready:
         if index not in self._styles:
-            (brush,) = self._brushes(self._job.styles[index].source)
-            self._styles[index] = _Ready(brush)
+            (resolved,) = self._brushes(self._job.styles[index].source)
+            self._styles[index] = _Ready(resolved)
             if len(self._styles) > _KEPT:
                 self._styles.popitem(last=False)
         self._styles.move_to_end(index)
         return self._styles[index]
 
     def _encoded(self, ready: _Ready, photo: Image) -> Style:
-        """A painting as its method sees it, encoded once for all photos of about this size."""
+        """Return the encoded style image, cached for all photos of about this size."""
         brush, painting = ready.brush, ready.brush.source
-        assert isinstance(painting, Image)  # the pipeline asks for no other
+        assert isinstance(painting, Image)  # the pipeline encodes images only
         controls, native = self._job.controls, brush.method.stroke_size
         size = photo.height, photo.width
         height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]
@@ -150,25 +150,24 @@ class Worker:
 
 
 def usual_pixels(height: int, width: int, long_edge: int) -> float:
-    """Return how many pixels a painting gets for a photo: as many as the photo, in steps of 2.
+    """Return the pixel count of a style image: the photo's, rounded to steps of a factor of 2.
 
-    A photo of 4:3 at the size of the job is one of the steps, so that its painting is exactly what
-    ``stylize`` makes of it; those from 1:1 to 16:9 share it, and their strokes are within 16% of
-    what they would be alone.
+    A 4:3 photo at the job's size is exactly on a step, so its result is that of ``stylize``. Photos
+    from 1:1 to 16:9 share this step; rounding changes the size of their strokes by at most 16%.
     """
     step = long_edge * round(0.75 * long_edge)
     return step * 2.0 ** round(math.log2(height * width / step))
 
 
 def main() -> None:
-    """Be one of several processes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what Ctrl-C means
-    # whatever else prints goes to the log, and cannot be taken for an outcome
+    """Run one of several worker processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
+    # other output goes to the log, where it is not taken for an outcome
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    told = json.loads(sys.stdin.readline())
-    torch.set_num_threads(told["threads"])
-    worker = Worker(Job.parse(told["job"]), Path(told["out"]))
+    header = json.loads(sys.stdin.readline())
+    torch.set_num_threads(header["threads"])
+    worker = Worker(Job.parse(header["job"]), Path(header["out"]))
 
     def report(line: dict[str, Any]) -> None:
         print(json.dumps(line), file=channel, flush=True)
@@ -178,7 +177,7 @@ def main() -> None:
 
 
 def serve(paint: Callable[[Item], Outcome], report: Callable[[dict[str, Any]], None]) -> None:
-    """Paint the items that come in, until no more do."""
+    """Stylize the items from standard input until it ends."""
     for line in sys.stdin:
         report(asdict(paint(Item(**json.loads(line)))))
 

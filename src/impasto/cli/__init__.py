@@ -1,4 +1,7 @@
-"""The command line: parses, calls, prints. No logic lives here, and nothing heavy is imported."""
+"""Define the command line, which parses options, calls the package and prints results.
+
+Nothing heavy is imported here, so that ``--help`` is fast.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ def _main(
     pass
 
 
-# each adds its commands to the app
-for _room in (
+# each module adds its commands to the app
+for _module in (
     "stylize",
     "encode",
     "train",
@@ -49,5 +52,5 @@ for _room in (
     "tables",
     "studio",
 ):
-    importlib.import_module(f"impasto.cli.{_room}")
+    importlib.import_module(f"impasto.cli.{_module}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

@@ -1,4 +1,4 @@
-"""``impasto add-style``: a model with one style more."""
+"""``impasto add-style``: add a style to a model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_style(
     precision: Precision = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Teach a model of several styles one more; the others stay as they are, to the bit."""
+    """Add a style to a model of several styles; the others keep their weights exactly."""
     from impasto.cli import console
 
     with console.training(quiet=quiet) as job:

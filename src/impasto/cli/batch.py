@@ -1,4 +1,4 @@
-"""``impasto batch``: a folder of pictures in, a folder of painted pictures out."""
+"""``impasto batch``: stylize a folder of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impasto.cli import app, parsing
 from impasto.cli.options import UNCHANGED, Bits, KeepMetadata, Quiet, with_stylize_options
 from impasto.errors import CancelledError, ImpastoError, PassedOverError
 
-_LISTED = 50  # failures on the terminal; the manifest has them all
+_LISTED = 50  # failures to print; the manifest has all
 
 
 @app.command()
@@ -56,7 +56,7 @@ def batch(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint every picture of a folder in every style. The same command goes on where it stopped."""
+    """Paint every picture of a folder in every style. The same command resumes a stopped job."""
     from impasto.cli import console
     from impasto.core.interrupts import as_ctrl_c
     from impasto.training.sources import HIDDEN, in_words

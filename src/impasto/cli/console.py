@@ -1,4 +1,4 @@
-"""What the command line needs of a terminal: a bar, previews, Ctrl-C, tables, targets."""
+"""Share progress bars, previews, Ctrl-C, tables and output paths among the commands."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ def target(
     overwrite: bool = False,
     depth: int = 8,
 ) -> Path:
-    """Where to write; without a name given, a new one beside nothing else: ``photo-suffix.png``.
+    """Return the path to write to; by default a new file ``photo-suffix.png``.
 
     Args:
-        output: What the user has named.
-        photo: What is read.
-        suffix: What is done to it, or a second thing that is read.
-        others: More that is read.
-        overwrite: Whether something that is read may be replaced.
-        depth: Bits a channel that the target must be able to hold.
+        output: The user's choice.
+        photo: The input.
+        suffix: The name of the operation, or a second input.
+        others: Further inputs.
+        overwrite: Whether an input may be replaced.
+        depth: Bits per channel that the format must support.
 
     Raises:
-        InputError: The target cannot be written, or is something that is read; found out before
-            hours of work.
+        InputError: The target cannot be written, or is an input; raised before the work begins.
     """
     from impasto import image
 
@@ -61,16 +60,16 @@ def target(
 
 
 def stem(picture: str) -> str:
-    """What a picture is called in the names of files made of it."""
+    """Return the name of an image for use in output file names."""
     return "picture" if picture == "-" else Path(bare(picture)).stem
 
 
 @dataclass
 class Job:
-    """One long job of the command line, from its first step to its file.
+    """One job of a command, from its first step to its file.
 
     Attributes:
-        callback: What the job reports to.
+        callback: Receives the job's progress.
     """
 
     target: Path
@@ -82,7 +81,7 @@ class Job:
     interrupted: bool = False
 
     def finish(self, picture: Image, *, depth: int = 8, keep_metadata: bool = False) -> None:
-        """Write the picture, as :func:`impasto.image.save` does, and say where it is."""
+        """Write the image, as :func:`impasto.image.save` does, and print its path."""
         from impasto.image import flattening
 
         target = "-" if self.target == STREAM else self.target
@@ -110,7 +109,7 @@ class Job:
 
     @property
     def lines(self) -> Any:
-        """Where lines of JSON go: standard output, unless the picture itself goes there."""
+        """Return the stream for JSON lines: standard output, unless the image is written there."""
         return sys.stderr if self.target == STREAM else sys.stdout
 
 
@@ -118,9 +117,9 @@ class Job:
 def job(
     target: Path, *, quiet: bool = False, json: bool = False, save_every: int = 0
 ) -> Iterator[Job]:
-    """Run a job under a bar, with previews and Ctrl-C: the first keeps what there is.
+    """Run a job with a progress bar and previews; the first Ctrl-C keeps the result so far.
 
-    A run that diverges leaves its last good picture beside the target.
+    If the optimisation diverges, the last good image is written beside the target.
     """
     this = Job(target, quiet, json, callback=lambda _: None)
 
@@ -140,11 +139,11 @@ def job(
 
 @dataclass
 class Measuring:
-    """Something of the command line that measures many things: Ctrl-C keeps what is finished.
+    """A command that measures many items, where Ctrl-C keeps the finished ones.
 
     Attributes:
-        callback: What it reports to.
-        kept: Where that is, in words, once it is written.
+        callback: Receives the progress.
+        kept: Where the results are written, as text for a message; empty before that.
     """
 
     callback: Callback
@@ -154,19 +153,19 @@ class Measuring:
 
 @contextmanager
 def measuring(*, quiet: bool = False) -> Iterator[Measuring]:
-    """Run it under a bar; the first Ctrl-C cancels it, the second ends it at once."""
+    """Run it with a progress bar; the first Ctrl-C cancels, the second ends the process at once."""
     this = Measuring(callback=lambda _: None)
     with interruptible(this) as patience, in_words(), listening(quiet=quiet) as bar:
         this.callback = chain(patience, bar)
         yield this
     if this.interrupted:
-        kept = f"; what was finished is in {this.kept}" if this.kept else ", nothing written"
-        raise CancelledError(f"cancelled{kept}")
+        ending = f"; what was finished is in {this.kept}" if this.kept else ", nothing written"
+        raise CancelledError(f"cancelled{ending}")
 
 
 @dataclass
 class Training:
-    """A training of the command line: Ctrl-C ends it in order, its model written as it is."""
+    """A training of a command; Ctrl-C stops it after the current step and writes the model."""
 
     quiet: bool
     callback: Callback
@@ -174,7 +173,7 @@ class Training:
     finished: bool = False
 
     def finish(self, trained: Trained) -> None:
-        """Say what was made, and what is left to do."""
+        """Print what was written, and whether training is finished."""
         self.finished = trained.result.finished
         from impasto.training import sources
 
@@ -194,7 +193,7 @@ class Training:
 
 @contextmanager
 def training(*, quiet: bool = False) -> Iterator[Training]:
-    """Run a training under a bar; the first Ctrl-C stops it after its step, with a checkpoint."""
+    """Run a training with a progress bar; the first Ctrl-C stops it with a checkpoint."""
     this = Training(quiet, callback=lambda _: None)
     with interruptible(this) as patience, listening(quiet=quiet) as bar:
         this.callback = chain(patience, bar)
@@ -208,7 +207,7 @@ def training(*, quiet: bool = False) -> Iterator[Training]:
 
 @contextmanager
 def listening(*, quiet: bool) -> Iterator[Callback]:
-    """A bar with the loss and the time left on standard error, unless quiet or no terminal."""
+    """Show a bar with loss and remaining time on standard error, unless quiet or no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -241,9 +240,9 @@ def listening(*, quiet: bool) -> Iterator[Callback]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to standard output, 160 letters wide where it is no terminal.
+    """Print a table to standard output, 160 characters wide if that is no terminal.
 
-    Cells that are too wide are folded over several lines, not cut.
+    Cells that are too wide are wrapped, not cut.
     """
     from rich import box
     from rich.console import Console
@@ -285,11 +284,11 @@ def _previews(target: Path, every: int) -> Callback | None:
 
 
 def _rescue(error: InterruptedRun, target: Path) -> str:
-    """Keep the last good picture of a broken run; returns where, in words."""
+    """Write the last good image of a failed run, and return a note with its path."""
     if error.picture is None or target == STREAM:
         return ""
     from impasto import image
 
-    kept = target.with_name(f"{target.stem}-last-good{target.suffix}")
-    image.save(error.picture, kept)
-    return f"; the last good picture is in {kept}"
+    path = target.with_name(f"{target.stem}-last-good{target.suffix}")
+    image.save(error.picture, path)
+    return f"; the last good picture is in {path}"

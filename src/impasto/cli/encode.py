@@ -1,4 +1,4 @@
-"""``impasto encode``: paintings in, a style file out."""
+"""``impasto encode``: encode style images as a style file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encode(
     precision: Precision = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Keep what a method sees in paintings as a file, for 'stylize --style FILE'."""
+    """Save the encoding of paintings by a method as a file, for 'stylize --style FILE'."""
     from impasto.methods.style import check_target
 
     paths, weights = parsing.weighted(paintings)
@@ -57,5 +57,5 @@ def encode(
     style.save(output)
     if not quiet:
         count, size = len(style.parts), output.stat().st_size
-        kept = "1 picture" if count == 1 else f"{count} pictures"
-        typer.echo(f"{output}  {style.method}, {kept}, {max(1, round(size / 1e3))} kB", err=True)
+        images = "1 picture" if count == 1 else f"{count} pictures"
+        typer.echo(f"{output}  {style.method}, {images}, {max(1, round(size / 1e3))} kB", err=True)

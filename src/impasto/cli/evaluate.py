@@ -1,4 +1,4 @@
-"""``impasto evaluate`` and ``impasto compare``: methods in numbers, and side by side."""
+"""``impasto evaluate`` and ``impasto compare``: measure methods, and show them side by side."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def compare(
 ) -> None:
     """Paint PHOTO by every method: a labelled sheet, and a page with a slider for each.
 
-    A method that fails is listed, and the others go on. Ctrl-C keeps what is finished.
+    A method that fails is listed, and the others continue. Ctrl-C keeps what is finished.
     """
     from impasto.cli import console
 
@@ -140,7 +140,7 @@ def compare(
 
 
 def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
-    """Print or write the numbers, and what failed; returns where they are, in words."""
+    """Print or write the measurements and failures; return where they are, for a message."""
     from impasto.cli import console
     from impasto.cli.parsing import as_options
     from impasto.evaluation import labels, results

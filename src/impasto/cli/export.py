@@ -1,4 +1,4 @@
-"""``impasto export``: a trained model for other runtimes."""
+"""``impasto export``: export a trained model to ONNX."""
 
 from __future__ import annotations
 

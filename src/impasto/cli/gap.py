@@ -1,4 +1,4 @@
-"""``impasto gap``: how far apart two folders of pictures are."""
+"""``impasto gap``: measure the distance of two folders of images."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def gap(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Measure the gap between two sets of pictures: MMD² with its p, and the Fréchet distance.
+    """Measure the gap between two sets of pictures: MMD² with its p-value, Fréchet distance.
 
-    A picture is one sample: the means and deviations of its channels at a layer.
+    Each picture is one sample: the means and standard deviations of its channels at a layer.
     """
     from impasto.cli import console
     from impasto.image import files

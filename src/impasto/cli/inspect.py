@@ -1,4 +1,4 @@
-"""``impasto inspect``: what the parts of a trained model have learned."""
+"""``impasto inspect``: visualize what the parts of a trained model have learned."""
 
 from __future__ import annotations
 

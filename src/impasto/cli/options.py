@@ -1,4 +1,4 @@
-"""Options that several commands share; those of painting are derived from ``StylizeOptions``."""
+"""Define options that several commands share; most are derived from ``StylizeOptions``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _FIELDS = {one.name: one for kind in (StylizeOptions, Controls) for one in field
 
 
 def derived(name: str) -> Any:
-    """Make the option of a field of ``StylizeOptions`` or ``Controls``."""
-    told = dict(_FIELDS[name].metadata)
-    return typer.Option(*told.pop("names"), **told)
+    """Return the option of a field of ``StylizeOptions`` or ``Controls``."""
+    metadata = dict(_FIELDS[name].metadata)
+    return typer.Option(*metadata.pop("names"), **metadata)
 
 
 Output = Annotated[
@@ -71,7 +71,7 @@ SaveEvery = Annotated[
 
 
 def changes(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[str, Any]:
-    """What ``--set``, ``--steps`` and options for one number ask for, by name."""
+    """Return the settings from ``--set``, ``--steps`` and options for single hyperparameters."""
     asked = {"steps": steps, **others}
     settings = {name: value for name, value in asked.items() if value is not None}
     for pair in pairs or ():
@@ -83,12 +83,12 @@ def changes(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[s
 
 
 def with_stylize_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of painting in place of its parameter ``options``.
+    """Replace a command's parameter ``options`` by the options of stylizing.
 
-    The command gets them as one :class:`~impasto.api.options.StylizeOptions`.
+    The command receives their values as one :class:`~impasto.api.options.StylizeOptions`.
 
     Args:
-        without: Fields that it has no options for.
+        without: Fields that the command has no options for.
     """
     shared = [parameter for parameter in _parameters() if parameter.name not in without]
 
@@ -111,7 +111,7 @@ def with_stylize_options(*without: str) -> Callable[[Callable[..., None]], Calla
 
 
 def _parameters() -> list[inspect.Parameter]:
-    """The options of painting as a command takes them: flat, settings as text."""
+    """Return the options of stylizing as parameters of a command."""
     hints = {**get_type_hints(Controls), **get_type_hints(StylizeOptions)}
     hints |= {"memory": str | None, "settings": list[str] | None}
     names = [one.name for one in fields(StylizeOptions)]
@@ -144,7 +144,7 @@ def _gathered(
     memory: str | None = None,
     **others: Any,
 ) -> StylizeOptions:
-    """Options as they were given, as one value."""
+    """Combine option values into one ``StylizeOptions``."""
     controls = {one.name: others.pop(one.name) for one in fields(Controls) if one.name in others}
     return StylizeOptions(
         method=method or (None if transport is None else "wct"),

@@ -1,4 +1,4 @@
-"""What users write on the command line: weighted paintings, sizes, times."""
+"""Parse command-line values: weighted style images, sizes, times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPTIONS = {"resume=False": "--restart", "restart=True": "--restart", "masks": "
 
 
 def as_options(message: str) -> str:
-    """Name the options in place of the parameters that stand in backticks in a message.
+    """Replace parameter names in backticks by option names in a message.
 
     Example:
         >>> as_options('leave `style_scale` out, or use `precision="float32"`')
@@ -33,9 +33,9 @@ def as_options(message: str) -> str:
 
 
 def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
-    """Split ``PAINTING:WEIGHT`` into paths and weights; no weights at all if none is given.
+    """Split ``PAINTING:WEIGHT`` into paths and weights; None for weights if none is given.
 
-    A number after a colon that is part of an existing file's name stays part of it.
+    A number after a colon that belongs to an existing file's name stays part of the name.
 
     Example:
         >>> weighted(["a.jpg", "b.jpg:0.3"])
@@ -61,7 +61,7 @@ def _number(text: str) -> float | None:
 
 
 def sides(text: str | None) -> int | tuple[int, int] | None:
-    """Read ``256`` or ``320x200``.
+    """Parse ``256`` or ``320x200``.
 
     Example:
         >>> sides("320x200"), sides("256"), sides(None)
@@ -77,7 +77,7 @@ def sides(text: str | None) -> int | tuple[int, int] | None:
 
 
 def memory(text: str | None) -> int | None:
-    """Read ``4G``, ``500M`` or plain bytes.
+    """Parse ``4G``, ``500M`` or plain bytes.
 
     Example:
         >>> memory("4G"), memory("1.5k"), memory(None)
@@ -94,7 +94,7 @@ def memory(text: str | None) -> int | None:
 
 
 def count(text: str) -> int:
-    """Read ``50M``, ``20k`` or a plain number.
+    """Parse ``50M``, ``20k`` or a plain number.
 
     Example:
         >>> count("50M"), count("1.5k")
@@ -109,7 +109,7 @@ def count(text: str) -> int:
 
 
 def seconds(text: str | None) -> float | None:
-    """Read ``90s``, ``20m``, ``8h`` or plain seconds.
+    """Parse ``90s``, ``20m``, ``8h`` or plain seconds.
 
     Example:
         >>> seconds("90"), seconds("1.5h"), seconds(None)

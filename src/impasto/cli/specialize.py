@@ -1,4 +1,4 @@
-"""``impasto specialize``: a small network for one painting."""
+"""``impasto specialize``: write a small network for one style."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def specialize(
     precision: Precision = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Write the network of one painting to a file of its own, for 'stylize --style FILE'."""
+    """Write a small network of one painting to a file, for 'stylize --style FILE'."""
     paths, weights = parsing.weighted(paintings)
     made = impasto.specialize(
         model,

@@ -1,4 +1,4 @@
-"""``impasto studio``: the web page."""
+"""``impasto studio``: serve the web page."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ def studio(
     ] = "1G",
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
 ) -> None:
-    """Serve a web page: drop a photo, choose paintings, see the picture come into being.
+    """Serve a web page: drop a photo, choose paintings, and watch the result develop.
 
-    It listens on this machine only, and loads nothing from others.
+    It listens on this machine only, and loads nothing from other hosts.
     """
     from impasto.studio import serve
     from impasto.studio.limits import Limits
 
-    upload, disk, share = map(parsing.memory, (max_upload, max_disk, client_disk))
+    upload, disk, client_share = map(parsing.memory, (max_upload, max_disk, client_disk))
     assert upload is not None
     assert disk is not None
-    assert share is not None
+    assert client_share is not None
     limits = Limits(
         upload=upload,
         pixels=parsing.count(max_pixels),
         side=max_size,
         disk=disk,
-        client_disk=share,
+        client_disk=client_share,
         job=60 * max_minutes,
     )
     serve.serve(

@@ -1,4 +1,4 @@
-"""``impasto stylize``, ``texture``, ``upscale``, ``invert``, ``demo``: a picture out."""
+"""``impasto stylize``, ``texture``, ``upscale``, ``invert``, ``demo``: write one image."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def stylize(
     """Paint PHOTO in the style of one or more paintings."""
     from impasto.cli import console
 
-    paths, shares = parsing.weighted(style)
+    paths, weights = parsing.weighted(style)
     sources = (photo, *paths, *(mask or ()))
     target = console.target(output, *sources, overwrite=overwrite, depth=bits)
     with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
@@ -61,7 +61,7 @@ def stylize(
             impasto.stylize(
                 photo,
                 paths,
-                weights=shares,
+                weights=weights,
                 masks=mask or (),
                 callback=job.callback,
                 **options.arguments(),
@@ -103,7 +103,7 @@ def texture(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Make more of a texture, at any size."""
+    """Synthesize a texture from a sample, at any size."""
     from impasto.cli import console
 
     target = console.target(output, sample, "texture", overwrite=overwrite)
@@ -152,7 +152,7 @@ def invert(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Show what a layer of the network keeps of a photo."""
+    """Reconstruct a photo from a layer of the network, to show what the layer represents."""
     from impasto.cli import console
 
     suffix = "ladder" if ladder else "inverted"
@@ -210,7 +210,7 @@ def demo(
     size: Annotated[int, typer.Option(help="Long edge of the result.")] = 384,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a photo that comes with the package, and say where the picture lies."""
+    """Paint a photo that is shipped with the package, and print the path of the result."""
     from impasto.cli import console
 
     with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:

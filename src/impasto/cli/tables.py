@@ -1,4 +1,4 @@
-"""``impasto methods`` and ``impasto styles``: what there is."""
+"""``impasto methods`` and ``impasto styles``: list what is available."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def styles(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """List what the shipped networks have learned: styles, textures, enlarging; or draw it."""
+    """List the shipped styles, textures and upscaling models; or draw every style on a photo."""
     from impasto.cli import console
 
     if sheet is not None:
@@ -79,10 +79,10 @@ def styles(
         raise InputError("the list has no output: draw a sheet with --sheet PHOTO")
     rows = impasto.list_models()
     if json:
-        told = [
+        rows_as_dicts = [
             {"name": r.name, "kind": r.kind, "method": r.method, "title": r.title} for r in rows
         ]
-        typer.echo(json_format.dumps(told, indent=2))
+        typer.echo(json_format.dumps(rows_as_dicts, indent=2))
         return
     console.table(
         ("name", "for", "method", "what it is"),

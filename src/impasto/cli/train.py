@@ -1,4 +1,4 @@
-"""``impasto train``: a model out."""
+"""``impasto train``: train a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``impasto video``: moving pictures in, the same painted out."""
+"""``impasto video``: stylize a video."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def video(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a video, frame by frame, so that it does not flicker. The sound stays as it is.
+    """Paint a video, frame by frame, with little flicker. The sound stays as it is.
 
-    The same command goes on where it stopped.
+    The same command resumes an interrupted job.
     """
     from impasto.cli import console
     from impasto.errors import CancelledError
@@ -98,7 +98,7 @@ def video(
             raise CancelledError(
                 "cancelled; the same command goes on with what is finished"
             ) from None
-        measuring.interrupted = False  # too late: all is there
+        measuring.interrupted = False  # the result is complete, so a late Ctrl-C is ignored
     if quiet:
         return
     made = report.frames - report.kept

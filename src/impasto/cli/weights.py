@@ -1,4 +1,4 @@
-"""``impasto weights``: the encoders' weights."""
+"""``impasto weights``: manage the encoders' weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = typer.Typer(help="Network weights: list, fetch, find, verify.", no_args_is
 
 @app.command("list")
 def weights_list() -> None:
-    """List the named weights, and which are here."""
+    """List the named weights, and which are downloaded."""
     from impasto.cli import console
     from impasto.nn import vgg_weights
 
@@ -44,7 +44,7 @@ def weights_fetch(name: str, quiet: Quiet = False) -> None:
 
 @app.command("path")
 def weights_path(name: str) -> None:
-    """Print where named weights lie."""
+    """Print the path of named weights."""
     from impasto.nn import vgg_weights
 
     typer.echo(vgg_weights.locate(name))

@@ -1,9 +1,9 @@
-"""Measures of two artifacts of networks: a regular lattice, and flicker under small shifts.
+"""Measure two artifacts of networks: regular lattices, and flicker under one-pixel shifts.
 
-A decoder draws texture with the period of its upsampling: 2, 4, 8 or 16 pixels. In the spectrum of
-the whole image that is a spike at exactly one frequency and its multiples, where real texture is
-spread out. The lattice stands still on the output's grid when the photo moves, so the same fault is
-seen as flicker when a photo is painted twice, the second time moved by one pixel.
+A decoder produces texture with the period of its upsampling: 2, 4, 8 or 16 pixels. In the spectrum
+of the whole image this is a peak at one frequency and its multiples, while real texture is spread
+out. The lattice is fixed to the output's grid, so the same artifact appears as flicker when a photo
+is stylized twice, the second time shifted by one pixel.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from impasto.image.color_transfer import luminance
 
 PERIODS = (2, 4, 8, 16)
 
-_MULTIPLE = 16  # sides are cut to it, so that each frequency of a lattice is a bin of the spectrum
-_REACH = 6  # bins to each side of a frequency that are its surroundings
-_NEAR = 3  # bins to each side that a spike itself may spread over, exclusive
-_LEAST = _MULTIPLE * (2 * _REACH + 1)  # pixels a side: surroundings of neighbours must not overlap
+_MULTIPLE = 16  # sides are cropped to a multiple, so that each lattice frequency is a bin
+_REACH = 6  # bins to each side of a frequency that count as its surroundings
+_NEAR = 3  # bins to each side that a peak may spread over, exclusive
+_LEAST = _MULTIPLE * (2 * _REACH + 1)  # pixels a side: surroundings must not overlap
 _QUANTILE = 0.9  # of the surroundings
-_BORDER = 12  # pixels where padding shows, left out of flicker
+_BORDER = 12  # pixels affected by padding, left out of flicker
 
 
 def lattice(picture: Tensor) -> dict[int, float]:
-    """Measure how much power lies at the exact frequencies of a regular lattice.
+    """Measure the power at the frequencies of a regular lattice, relative to its surroundings.
 
     Args:
         picture: (1, 3, H, W), RGB in [0, 1], 208 pixels a side at least.
@@ -40,7 +40,7 @@ def lattice(picture: Tensor) -> dict[int, float]:
         for photographs and paintings, 1 for spikes of twice their surroundings.
 
     Raises:
-        InputError: The picture is too small.
+        InputError: The image is too small.
     """
     light = luminance(picture.detach().cpu().double())[0, 0].numpy()
     height, width = (side - side % _MULTIPLE for side in light.shape)
@@ -50,7 +50,9 @@ def lattice(picture: Tensor) -> dict[int, float]:
     window = np.outer(np.hanning(height), np.hanning(width))
     power = np.abs(np.fft.fft2((light - light.mean()) * window)) ** 2
     return {
-        period: float(np.mean([_spike(power, period, *place) for place in _frequencies(period)]))
+        period: float(
+            np.mean([_spike(power, period, *frequency) for frequency in _frequencies(period)])
+        )
         for period in PERIODS
     }
 
@@ -61,7 +63,7 @@ def worst_lattice(picture: Tensor) -> float:
 
 
 def flicker(paint: Callable[[Tensor], Tensor], photo: Tensor) -> float:
-    """Measure how much a result changes beyond moving when its photo moves by one pixel.
+    """Measure the change of a result, beyond translation, when its photo moves by one pixel.
 
     Args:
         paint: Paints (1, 3, H, W) in [0, 1] as (1, 3, H, W) in [0, 1].
@@ -84,7 +86,7 @@ def flicker(paint: Callable[[Tensor], Tensor], photo: Tensor) -> float:
 
 
 def _frequencies(period: int) -> list[tuple[int, int]]:
-    """Return (i, j) of the frequencies i/period, j/period that no shorter period has."""
+    """Return each pair (i, j) whose frequencies i/period, j/period belong to no shorter period."""
     half = period // 2
     found = []
     for i in range(half + 1):
@@ -102,6 +104,6 @@ def _spike(power: NDArray[np.float64], period: int, i: int, j: int) -> float:
     rows, columns = (i * height // period + reach) % height, (j * width // period + reach) % width
     block = power[np.ix_(rows, columns)]
     distance = np.maximum(abs(reach)[:, None], abs(reach)[None, :])
-    floor = 1e-9  # of a plain picture, which has no power anywhere
+    floor = 1e-9  # avoids log(0) for a uniform image
     peak = block[distance <= 1].max() + floor
     return float(np.log2(peak / (np.quantile(block[distance >= _NEAR], _QUANTILE) + floor)))

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison of methods, and on which paintings."""
+"""Parse and select the candidates of a comparison, and choose their style images."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
 
 PHOTO = "photo"  # the baseline: the photo as it is
-ALL = "all"  # see everyone()
+ALL = "all"  # see :func:`everyone`
 
-# of the root mean square of a model's thumbnail and a picture: 0.03 to 0.06 where it is of that
-# picture, 0.19 and more among sixty others
+# Root mean square difference of a thumbnail and an image, in [0, 1]: measured 0.03 to 0.06 for the
+# same image, at least 0.19 for sixty other images.
 _SAME = 0.1
-_SEEN = 512  # pixels of a picture's long edge that are enough for that
+_SEEN = 512  # long edge, in pixels, at which images are compared with thumbnails
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """What takes part in a comparison.
+    """A candidate of a comparison: a method, a learned style, a model, or the unchanged photo.
 
     Attributes:
         name: A method that stylizes, a learned style, a model file, or ``photo``.
-        settings: Numbers of the method to change, as text, by name.
-        title: What to call it; empty is the name with the settings.
+        settings: Hyperparameters of the method to change, as text, by name.
+        title: The label to display; if empty, the name with its settings.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Entrant:
 
     @property
     def label(self) -> str:
-        """What tables call it: the title, or the name with its settings."""
+        """Return the label for tables: the title, or the name with its settings."""
         given = (f"{key}={value}" for key, value in self.settings.items())
         return self.title or ":".join([self.name, *given])
 
     @classmethod
     def parse(cls, text: str) -> Entrant:
-        """Read ``gatys`` or ``gatys:steps=50:levels=2``.
+        """Parse ``gatys`` or ``gatys:steps=50:levels=2``.
 
         Example:
             >>> Entrant.parse("gatys:steps=50").settings
@@ -64,14 +64,14 @@ class Entrant:
 
 
 def split(text: str) -> list[str]:
-    """Split the text of ``--methods`` at those commas that separate entrants.
+    """Split the value of ``--methods`` at the commas that separate candidates.
 
-    A part that begins with no known name belongs to the setting before it, which is a list. A part
-    ``SETTING=VALUE`` repeats the entrant before it with another value of that setting. Commas in
-    brackets separate nothing.
+    A part that does not begin with a known name continues the list in the setting before it. A part
+    ``SETTING=VALUE`` repeats the previous candidate with another value of that setting. Commas in
+    brackets do not separate.
 
     Raises:
-        InputError: A part is a setting that the entrant before it does not have.
+        InputError: A part is a setting that the previous candidate does not have.
 
     Example:
         >>> split("wct:levels=relu2_1,relu1_1,photo")
@@ -95,13 +95,13 @@ def split(text: str) -> list[str]:
 
 
 def _is_known(name: str) -> bool:
-    """Check whether a name can begin an entrant: of a method, a learned style or a model file."""
+    """Check whether a name is that of a method, a learned style or a model file."""
     names = {PHOTO, ALL, *(m.name for m in methods()), *(one.name for one in zoo.shipped())}
     return name in names or name.partition("#")[0].endswith((model_file.SUFFIX, onnx_file.SUFFIX))
 
 
 def _again(before: Entrant, part: str) -> str:
-    """The text of an entrant with other values of settings that it has."""
+    """Return the text of a candidate with some of its settings replaced."""
     changed = Entrant.parse(f":{part}").settings
     for name in changed:
         if name not in before.settings:
@@ -113,10 +113,10 @@ def _again(before: Entrant, part: str) -> str:
 
 
 def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entrant]:
-    """Entrants by their text, ``all`` being :func:`everyone`.
+    """Return candidates from their text, with ``all`` expanded by :func:`everyone`.
 
-    Those that are the same in name and settings are one; of those that are not, no two have the
-    same label: a title that is taken gets the name and the settings added.
+    Candidates with the same name and settings are merged. Labels are made unique: a title that is
+    already in use gets the name and the settings appended.
 
     Raises:
         InputError: There are none.
@@ -135,7 +135,7 @@ def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entr
 
 
 def _add(found: dict[str, Entrant], entrant: Entrant) -> None:
-    """Add an entrant under a label of its own, unless it is there already under that label."""
+    """Add a candidate under a unique label, unless the same one is there under its label."""
     label = entrant.label
     while label in found:
         other = found[label]
@@ -146,9 +146,9 @@ def _add(found: dict[str, Entrant], entrant: Entrant) -> None:
 
 
 def everyone(paintings: Sequence[str]) -> list[Entrant]:
-    """Every method that can paint in any style, and every shipped style that is of these paintings.
+    """Return all methods that take any style, and the shipped styles learned from these images.
 
-    A method that is a network takes part with each model of it that the package ships.
+    A method that is a network is represented by each of its shipped models.
     """
     optimizing = [
         m.name for m in methods(Ability.STYLIZE) if not issubclass(m.build, NetworkMethod)
@@ -163,18 +163,18 @@ def everyone(paintings: Sequence[str]) -> list[Entrant]:
 def paintings_of(
     entrants: Sequence[Entrant], paintings: Sequence[str], place: Mapping[str, Any]
 ) -> Iterator[list[str]]:
-    """The style pictures that each entrant is measured on.
+    """Return the style images that each candidate is evaluated on.
 
     Args:
-        entrants: See above.
-        paintings: All style pictures.
+        entrants: The candidates.
+        paintings: Paths of all style images.
         place: Device and precision.
 
     Yields:
-        All of them, for a method; for a learned style its own.
+        For a method all paths, for a learned style its own.
 
     Raises:
-        InputError: One is unknown, or has learned none of them.
+        InputError: A candidate is unknown, or was trained on none of the style images.
     """
     small = cache(lambda: _small(paintings))
     for entrant in entrants:
@@ -189,22 +189,22 @@ def paintings_of(
                 raise InputError(f"the painting of {learned.name} is not among the styles: add it")
             yield own
             continue
-        if entrant.name != PHOTO:  # what cannot be built is better known before hours of work
+        if entrant.name != PHOTO:  # fail before hours of work if the method cannot be built
             get_method(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
         yield list(paintings)
 
 
 def _small(paintings: Sequence[str]) -> dict[str, Image]:
-    """Style pictures to compare with thumbnails."""
+    """Return style images, resized for the comparison with thumbnails, by path."""
     found = {}
     for path in paintings:
-        with suppress(InputError):  # an unreadable one fails in its turn, by name
+        with suppress(InputError):  # an unreadable image is reported when it is evaluated
             found[path] = fit(read(path), None, _SEEN)
     return found
 
 
 def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
-    """Those pictures that look like the thumbnail of what a model has learned."""
+    """Return the paths of the images that match the thumbnail of a learned style."""
     data = _thumbnail(learned)
     if not data:
         return []
@@ -218,6 +218,6 @@ def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
 
 
 def _thumbnail(learned: zoo.Learned) -> bytes:
-    """A small JPEG of what a model has learned; empty if it does not tell."""
-    told = model_file.load(learned.path, weights=False).card.get("thumbnails", {})
-    return base64.b64decode(told[learned.name]["jpeg"]) if learned.name in told else b""
+    """Return the JPEG thumbnail of a learned style's image; empty if the model has none."""
+    thumbnails = model_file.load(learned.path, weights=False).card.get("thumbnails", {})
+    return base64.b64decode(thumbnails[learned.name]["jpeg"]) if learned.name in thumbnails else b""

@@ -1,4 +1,4 @@
-"""One photo in the style of one painting by every method: on a sheet, and on a page of HTML."""
+"""Compare methods on one photo and one style image, as a contact sheet and an HTML page."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ DEFAULT_SIZE = 512
 NAME = "comparison"  # of the files in a folder
 
 _COLUMNS = 4
-_TALLEST = 384  # of a picture on the sheet
-_LONGEST = 36  # letters of a line on the sheet, which all lines would shrink for
+_TALLEST = 384  # height of an image on the sheet, in pixels
+_LONGEST = 36  # characters per line on the sheet; a longer line would shrink all others
 
 
 @dataclass(frozen=True, eq=False)
 class SideBySide:
-    """What became of a photo.
+    """The result of a comparison on one photo and one style image.
 
     Attributes:
-        photo: At the size it was painted at.
-        painting: With as many pixels.
-        names: Of the two.
-        pictures: By the label of what painted them.
-        numbers: What was measured of them, and what failed.
+        photo: The photo at the size at which it was stylized.
+        painting: The style image, resized to as many pixels.
+        names: The names of the photo and the style image.
+        pictures: The stylized images, by the label of their candidate.
+        numbers: The measurements and the failures.
     """
 
     photo: Image
@@ -53,21 +53,21 @@ class SideBySide:
     numbers: Comparison
 
     def sheet(self) -> Image:
-        """Photo, painting and all pictures with their numbers, labelled; what failed is grey."""
+        """Return a labelled contact sheet of photo, style image and results; failures are grey."""
         blank = Image(torch.full_like(self.photo.rgb, 0.9))
         tiles = [("photo", self.photo), ("painting", self.painting)]
         failures = self.numbers.failures
         lines = list(self.numbers.table())
         shown = labels.shown([*(line[0] for line in lines), *(f.method for f in failures)])
         for line in lines:
-            told = dict(zip(HEADER, line, strict=True))
-            if told["method"] in self.pictures:
+            cells = dict(zip(HEADER, line, strict=True))
+            if cells["method"] in self.pictures:
                 label = (
-                    f"{_wrapped(shown[told['method']])}\n"
-                    f"style {told['style']}  content {told['content']}\n"
-                    f"edges {told['edges']}  {told['seconds']} s  {told['memory']}"
+                    f"{_wrapped(shown[cells['method']])}\n"
+                    f"style {cells['style']}  content {cells['content']}\n"
+                    f"edges {cells['edges']}  {cells['seconds']} s  {cells['memory']}"
                 )
-                tiles.append((label, self.pictures[told["method"]]))
+                tiles.append((label, self.pictures[cells["method"]]))
         for one in failures:
             why = shorten(f"failed: {one.error}", _LONGEST, placeholder=" ...")
             tiles.append((f"{_wrapped(shown[one.method])}\n{why}", blank))
@@ -75,18 +75,18 @@ class SideBySide:
         return contact_sheet(tiles, columns=_COLUMNS, height=height)
 
     def page(self) -> str:
-        """HTML that needs no other file, with a slider over the photo for each picture."""
+        """Return a self-contained HTML page with a before/after slider for each result."""
         return html_report.render(
             self.names, self.photo, self.painting, self.pictures, self.numbers
         )
 
     def write(self, target: str | Path) -> None:
-        """Write what a target's name asks for.
+        """Write the files that the target's name asks for.
 
         Args:
-            target: A file: ``.html`` gets the page, a picture file the sheet. Anything else is a
-                folder, made if it is not there: it gets both, every painted picture, and the
-                numbers as JSON.
+            target: A file: ``.html`` gets the page, an image file the sheet. Anything else is a
+                folder, created if missing: it gets both, every stylized image, and the measurements
+                as JSON.
 
         Raises:
             InputError: It cannot be written.
@@ -107,10 +107,10 @@ class SideBySide:
 
 
 def check_target(target: str | Path) -> None:
-    """Find out before the work whether :meth:`SideBySide.write` will take this target.
+    """Check before the work whether :meth:`SideBySide.write` can write a target.
 
     Raises:
-        InputError: What it would say.
+        InputError: The target cannot be written.
     """
     path = Path(target)
     if _is_page(path):
@@ -134,29 +134,29 @@ def compare(
     precision: str = "auto",
     callback: Callback = silent,
 ) -> SideBySide:
-    """Paint a content image in the style of another by several methods, and measure.
+    """Stylize a content image by several methods, and measure the results.
 
     Args:
         content: Anything that :func:`impasto.stylize` takes.
-        style: The same.
+        style: Anything that :func:`impasto.stylize` takes as a style image.
         methods: See :func:`impasto.evaluation.evaluate.evaluate`. ``all`` is every method
-            that paints in any style, with the shipped models, and a learned style if it is of this
-            painting.
-        size: Long edge to paint at; None is the photo's own, 512 at most.
-        quality: What the methods that optimise spend, see :mod:`impasto.api.presets`: ``good`` or
+            that takes any style, with the shipped models, and a learned style if it was trained on
+            this style image.
+        size: Long edge to stylize at; None is the photo's own, 512 at most.
+        quality: Preset for the methods that optimise, see :mod:`impasto.api.presets`: ``good`` or
             ``best``; ``fast`` leaves them out of ``all``.
-        steps: Their steps at full size; None is what ``quality`` says.
-        seed: Of everything random.
+        steps: Their steps at full size; None is the preset's.
+        seed: Seed of all random numbers.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
         callback: See :func:`impasto.evaluation.evaluate.evaluate`.
 
     Returns:
-        The pictures and their numbers. A method that fails is listed; after cancelling those are
-        there that were finished.
+        The results and their measurements. A method that fails is listed; after cancelling, the
+        finished results are returned.
 
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     if isinstance(style, str) and zoo.find(style) is not None:
         raise InputError(f"{style} is what a network has learned: give its painting's picture")
@@ -166,7 +166,7 @@ def compare(
         paths = [os.path.join(folder, f"{name}.png") for name in ("photo", "painting")]
         painting = alike(read(style), shown)
         for picture, path in zip((shown, painting), paths, strict=True):
-            picture.save(path, depth=16)  # each method reads them in a process of its own
+            picture.save(path, depth=16)  # each method reads them in its own process
         found = evaluate.evaluate(
             paths[:1],
             paths[1:],
@@ -188,7 +188,7 @@ def compare(
 def _with_numbers(
     given: Sequence[str | Entrant], paintings: Sequence[str], quality: str, steps: int | None
 ) -> list[Entrant]:
-    """Entrants, those that optimise with the numbers of a quality."""
+    """Return candidates, those that optimise with the hyperparameters of a quality preset."""
     numbers = dict(qualities.choose(quality).settings)
     if steps is not None:
         numbers["steps"] = steps
@@ -196,22 +196,25 @@ def _with_numbers(
     optimizing = {one.name for one in table if not issubclass(one.build, NetworkMethod)}
     asked = {one.name if isinstance(one, Entrant) else Entrant.parse(one).name for one in given}
     found = []
-    for entrant in named(given, paintings):
-        if entrant.name not in optimizing:
-            found.append(entrant)
-        elif quality != "fast" or entrant.name in asked:
-            settings = {**{name: str(value) for name, value in numbers.items()}, **entrant.settings}
-            found.append(Entrant(entrant.name, settings, entrant.label))
+    for candidate in named(given, paintings):
+        if candidate.name not in optimizing:
+            found.append(candidate)
+        elif quality != "fast" or candidate.name in asked:
+            settings = {
+                **{name: str(value) for name, value in numbers.items()},
+                **candidate.settings,
+            }
+            found.append(Entrant(candidate.name, settings, candidate.label))
     return found
 
 
 def _wrapped(label: str) -> str:
-    """A label over as many lines of the sheet as it takes."""
+    """Wrap a label into the lines that it needs on the sheet."""
     return "\n".join(wrap(label, _LONGEST, break_on_hyphens=False)) or label
 
 
 def _name(source: Source, otherwise: str) -> str:
-    """What to call a picture that somebody handed in."""
+    """Return a display name for an image: its path, or a default."""
     named_so = isinstance(source, (str, os.PathLike)) and os.fspath(source) != "-"
     return str(source) if named_so else otherwise
 

@@ -1,7 +1,7 @@
-"""Methods compared on the same photos and paintings: metrics, seconds, memory.
+"""Evaluate methods on the same photos and style images: metrics, seconds, memory.
 
-Each method paints in a process of its own (:mod:`impasto.evaluation.worker`); this one looks
-at the pictures afterwards, so that looking costs no method time.
+Each method runs in its own process (:mod:`impasto.evaluation.worker`); the results are measured
+afterwards in this process, so that measuring does not count as time of the method.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from impasto.image import Image
 from impasto.nn.vgg import Encoder
 from impasto.training.sources import together
 
-_KEPT = 64  # views of pictures in memory; 10 MB each at 384 pixels
+_KEPT = 64  # cached image features; 10 MB each at 384 pixels
 
 
 def evaluate(
@@ -41,47 +41,49 @@ def evaluate(
     precision: str = "auto",
     callback: Callback = silent,
 ) -> Comparison:
-    """Paint every photo in every style by every method, and measure.
+    """Stylize every photo in every style by every method, and measure the results.
 
     Args:
-        contents: A folder, a list file, a picture or ``sample:NAME``, or several of these.
-        styles: The same.
-        methods: Entrants, or their text, see :meth:`Entrant.parse`; ``all`` is
+        contents: A folder, a list file, an image or ``sample:NAME``, or several of these.
+        styles: The same for style images.
+        methods: Candidates, or their text, see :meth:`Entrant.parse`; ``all`` is
             :func:`~impasto.evaluation.candidates.everyone`. A learned style is measured against
-            its own painting, which must be among the styles.
-        size: Long edge to paint and measure at, in pixels.
-        seed: Of everything random.
-        folder: Where the painted pictures are kept; None keeps none.
+            the image that it was trained on, which must be among the styles.
+        size: Long edge to stylize and measure at, in pixels.
+        seed: Seed of all random numbers.
+        folder: Where the stylized images are stored; None stores none.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`; metrics are float32 in any case.
-        callback: Called after every picture painted and every picture measured, and a few times a
-            second while a method paints; cancelling keeps what is finished.
+        callback: Called after every image stylized and every image measured, and a few times a
+            second while a method runs; cancelling keeps what is finished.
 
     Returns:
-        What was measured. A pair that fails is listed, and the others go on.
+        The measurements. A pair that fails is listed, and the others continue.
 
     Raises:
-        InputError: There are no pictures, or something that takes part is unknown.
+        InputError: There are no images, or a candidate is unknown.
     """
     check_side("size", size)
     (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
-    entrants = named(methods, paintings)
-    place = {"device": device, "precision": precision}
-    own = list(paintings_of(entrants, paintings, place))
+    candidates = named(methods, paintings)
+    device_options = {"device": device, "precision": precision}
+    own = list(paintings_of(candidates, paintings, device_options))
     watch = _Watch(callback, 2 * len(photos) * sum(map(len, own)))
     gauge = _Gauge(size, device, keeping=folder is not None)
     if folder is not None:
         make_folder(Path(folder))
     results: list[Row | Failure] = []
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as top:
-        names = file_names(one.label for one in entrants)
-        for entrant, its, name in zip(entrants, own, names, strict=True):
+        names = file_names(one.label for one in candidates)
+        for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
-            job = worker.Trial(entrant.name, dict(entrant.settings), pairs, size, seed, **place)
+            job = worker.Trial(
+                candidate.name, dict(candidate.settings), pairs, size, seed, **device_options
+            )
             outcomes = _outcomes(job, watch)
-            for pair, painted in zip(pairs, outcomes, strict=False):  # fewer, if cancelled
-                results.append(gauge.result(entrant.label, pair, painted))
-                watch.step(f"{entrant.label}, measuring")
+            for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
+                results.append(gauge.result(candidate.label, pair, painted))
+                watch.step(f"{candidate.label}, measuring")
             if watch.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
@@ -92,7 +94,7 @@ def evaluate(
 def _pairs(
     photos: Sequence[str], paintings: Sequence[str], folder: Path
 ) -> tuple[tuple[str, str, str], ...]:
-    """Each photo with each style picture, and where the painted picture goes."""
+    """Return each pair of photo and style image, with the path of its result."""
     return tuple(
         (photo, painting, str(folder / f"{i:03}-{_stem(photo)}--{j:03}-{_stem(painting)}.png"))
         for i, photo in enumerate(photos, start=1)
@@ -101,12 +103,12 @@ def _pairs(
 
 
 def safe(name: str) -> str:
-    """A label as a file's name."""
+    """Replace characters of a label that are unsafe in a file name."""
     return re.sub(r"[^\w.=-]+", "-", name)[:80]
 
 
 def file_names(labels: Iterable[str]) -> list[str]:
-    """Labels as names of files, no two the same on any system: a number marks those that were."""
+    """Return unique file names for labels, also where case is ignored; numbers resolve clashes."""
     found: list[str] = []
     taken: set[str] = set()
     for label in labels:
@@ -123,7 +125,7 @@ def _stem(path: str) -> str:
 
 
 class _Watch:
-    """Counts steps for a callback."""
+    """Count steps and report them to a callback."""
 
     def __init__(self, callback: Callback, total: int) -> None:
         self._callback, self._total, self._done = callback, total, 0
@@ -137,7 +139,7 @@ class _Watch:
 
 
 def _outcomes(job: worker.Trial, watch: _Watch) -> list[worker.Painted]:
-    """Let a method paint all its pairs, or as many as there is patience for."""
+    """Let a method stylize its pairs until all are done or the user cancels."""
     outcomes = []
     with closing(_painting(job)) as process:
         for painted in process:
@@ -159,10 +161,10 @@ def _painting(job: worker.Trial) -> Generator[worker.Painted | None, None, None]
 
 
 def make_folder(folder: Path) -> None:
-    """A folder, with those above it, if it is not there.
+    """Create a folder and its parents if they are missing.
 
     Raises:
-        InputError: It cannot be made.
+        InputError: It cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +173,7 @@ def make_folder(folder: Path) -> None:
 
 
 class _Gauge:
-    """Measures painted pictures; looks at each photo and each style picture once."""
+    """Measure stylized images; features of each photo and each style image are cached."""
 
     def __init__(self, size: int, device: str, *, keeping: bool) -> None:
         self._size, self._keeping = size, keeping
@@ -182,7 +184,7 @@ class _Gauge:
     def result(
         self, label: str, pair: tuple[str, str, str], painted: worker.Painted
     ) -> Row | Failure:
-        """The row of a pair, or why there is none."""
+        """Return the measurements of a pair, or its failure."""
         content, style, target = pair
         if painted.error:
             return Failure(label, content, style, painted.error)
@@ -194,8 +196,8 @@ class _Gauge:
             return Failure(label, content, style, str(error))
         layers = {"style": scores.moments, "gram": scores.gram, "content": scores.content}
         cost = (painted.seconds, painted.memory, painted.device_memory)
-        kept = target if self._keeping and label != PHOTO else ""
-        return Row(label, content, style, scores.means(), layers, *cost, kept)
+        stored = target if self._keeping and label != PHOTO else ""
+        return Row(label, content, style, scores.means(), layers, *cost, stored)
 
     def _see_photo(self, path: str) -> tuple[Image, metrics.View]:
         whole = read(path)
@@ -206,7 +208,7 @@ class _Gauge:
             raise InputError(f"{error}; {would_do(error.least, whole)}") from error
 
     def _see_style(self, path: str, height: int, width: int) -> metrics.View:
-        """A style picture as large as the photo, as the pipeline paints with it."""
+        """Return the features of a style image, resized as in stylizing."""
         blank = Image(self._encoder.mean.new_zeros(1, 3, height, width))
         painting = alike(read(path), blank)
         return metrics.look(self._encoder, painting.rgb, content=())

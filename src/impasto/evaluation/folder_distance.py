@@ -1,8 +1,8 @@
-"""How far apart two sets of pictures are, layer by layer: the domain gap that a style is.
+"""Measure the distance of two sets of images, layer by layer: the domain gap of a style.
 
-Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, read style transfer as domain
+Li et al., "Demystifying Neural Style Transfer", IJCAI 2017, treat style transfer as domain
 adaptation: photos are one distribution, paintings another. There the samples are the features of
-one picture; here a sample is a picture, as the means and standard deviations of its channels.
+one image; here a sample is an image, as the means and standard deviations of its channels.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from impasto.training.sources import together
 
 KERNELS = ("linear", "polynomial", "gaussian")
 
-_BATCH = 1 << 19  # pixels of one pass: eight pictures of 256x256
-_WAITING = 1 << 23  # pixels that wait for others of their shape: 100 MB
+_BATCH = 1 << 19  # pixels of one batch: eight images of 256x256
+_WAITING = 1 << 23  # pixels of images waiting for others of their shape: 100 MB
 
 
 @dataclass(frozen=True)
 class Distance:
-    """How far one set is from the other at a layer.
+    """The distance of one set from the other at a layer.
 
     Attributes:
-        mmd2: The unbiased estimate of MMD², in units of the layer.
-        p: Of the permutation test: how often chance gives as much.
-        frechet: The squared Fréchet distance of the Gaussians that fit the sets, in those units.
+        mmd2: The unbiased estimate of MMD², on vectors divided by the layer's ``unit``.
+        p: The p-value of the permutation test.
+        frechet: The squared Fréchet distance of Gaussians fitted to the sets, on the same vectors.
     """
 
     mmd2: float
@@ -49,12 +49,12 @@ class Distance:
 
 @dataclass(frozen=True)
 class Layer:
-    """What was found at a layer.
+    """The distances at a layer.
 
     Attributes:
         name: Such as ``relu3_1``.
-        unit: The root mean square distance of the pictures of both sets from their common mean, in
-            features: what the vectors were divided by.
+        unit: The root mean square distance of the vectors of both sets from their common mean, in
+            feature values. The vectors are divided by it.
         before: From the first set to the second.
         after: From the third set to the second, in the same units and with the same kernel.
     """
@@ -67,17 +67,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Gap:
-    """The gap between two sets of pictures.
+    """The gap between two sets of images.
 
     Attributes:
         layers: From the first to the deepest.
-        counts: How many pictures of each set were looked at: the first, the second, the third.
-        skipped: Pictures that could not be used, and why.
+        counts: The number of images used in the first, second and third set.
+        skipped: The reason for each image that could not be used, by path.
         kernel: ``linear``, ``polynomial`` or ``gaussian``.
-        permutations: Of the tests.
-        size: Long edge of the pictures, in pixels.
-        seed: Of the tests.
-        passed: How many files of the folders were passed over, by kind.
+        permutations: The number of permutations of the tests.
+        size: Long edge of the images, in pixels.
+        seed: Seed of the tests.
+        passed: The number of files in the folders that were passed over, by kind.
     """
 
     layers: tuple[Layer, ...]
@@ -90,18 +90,18 @@ class Gap:
     passed: Mapping[str, int] = field(default_factory=dict)
 
     def json(self) -> str:
-        """Everything as JSON."""
+        """Return all fields as JSON."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
     @property
     def header(self) -> tuple[str, ...]:
-        """Names of the table's columns."""
+        """Return the column names of the table."""
         names = ("MMD²", "p", "Fréchet")
         third = (*(f"{name} after" for name in names), "MMD² left") if len(self.counts) > 2 else ()
         return ("layer", *names, *third)
 
     def table(self) -> Iterator[tuple[str, ...]]:
-        """The layers as lines of text under :attr:`header`."""
+        """Yield a row of text for each layer, in the columns of :attr:`header`."""
         for layer in self.layers:
             cells = _cells(layer.before)
             if layer.after is not None:
@@ -123,11 +123,12 @@ def gap(
     device: str = "auto",
     callback: Callback = silent,
 ) -> Gap:
-    """Measure how far one set of pictures is from another, at each layer of VGG-19.
+    """Measure the distance of one set of images from another, at each layer of VGG-19.
 
-    A picture is one vector of a layer: the means and the standard deviations of its channels,
+    At each layer, an image is one vector: the means and the standard deviations of its channels,
     (2C,). The vectors are centred and divided by one number, so that those of both sets together
-    have mean 0 and mean square 1: layers can be compared, and kernels need no tuning. These are
+    have mean 0 and mean square 1. Layers can then be compared, and kernels need no tuning. The
+    kernels are
 
     ==============  ===========================  ===============================================
     ``linear``      x·y                          compares means
@@ -136,22 +137,20 @@ def gap(
     ==============  ===========================  ===============================================
 
     Args:
-        first: A folder, a list file, a picture or ``sample:NAME``, or several of these.
+        first: A folder, a list file, an image or ``sample:NAME``, or several of these.
         second: The same.
-        after: A third set, such as the first stylized: how far it is from the second. It is
-            measured as the first is: centre, unit and σ are of the first and the second set alone,
-            so that several third sets can be compared.
-        layers: Of VGG-19, in float32.
+        after: A third set, such as the first stylized, compared with the second. Centre, unit and
+            σ come from the first and the second set alone, so that third sets can be compared.
+        layers: Layers of VGG-19, in float32.
         kernel: One of the table above.
         permutations: Of the test, see :func:`impasto.losses.two_sample.permutation_test`.
-        size: Long edge that every picture is resized to; strokes count as large as they are then.
-        seed: Of the permutations.
+        size: Long edge that every image is resized to, which changes the scale of brush strokes.
+        seed: Seed of the permutations.
         device: See :func:`impasto.core.device.choose`.
-        callback: Called after every picture; cancelling ends in CancelledError.
+        callback: Called after every image; cancelling raises CancelledError.
 
     Raises:
-        InputError: There are no pictures in a set, or fewer than two that can be used, or an
-            option is unknown.
+        InputError: A set has fewer than two usable images, or an option is unknown.
         CancelledError: The callback asked to stop.
     """
     check_side("size", size)
@@ -159,11 +158,11 @@ def gap(
         raise InputError(f"unknown kernel {kernel!r}: choose {', '.join(KERNELS)}")
     if permutations < 1:
         raise InputError(f"permutations is {permutations}: it must be 1 or more")
-    places = [first, second] if after is None else [first, second, after]
-    found = [pictures(place) for place in places]
+    sources = [first, second] if after is None else [first, second, after]
+    found = [pictures(source) for source in sources]
     total = sum(len(one.files) for one in found)
     look = _Look(list(dict.fromkeys(layers)), size, device, callback, total)
-    seen = [look.at(one.files, place) for one, place in zip(found, places, strict=True)]
+    seen = [look.at(one.files, source) for one, source in zip(found, sources, strict=True)]
     measured = [
         _measure(name, [one[name] for one in seen], kernel, permutations, seed)
         for name in look.layers
@@ -174,11 +173,11 @@ def gap(
 
 
 def _measure(name: str, sets: Sequence[Tensor], kernel: str, permutations: int, seed: int) -> Layer:
-    """Two or three sets of vectors (N, 2C) at one layer."""
+    """Measure the distances of two or three sets of vectors (N, 2C) at one layer."""
     both = torch.cat(list(sets[:2]))
     centre = both.mean(0)
     unit = float((both - centre).square().sum(1).mean().sqrt())
-    if not unit > 1e-6:  # pictures that differ in rounding and nothing else
+    if not unit > 1e-6:  # the images differ by rounding only
         raise InputError(f"all pictures are the same at {name}: there is nothing to compare")
     x, y, *rest = ((one - centre) / unit for one in sets)
     chosen = _kernel(kernel, torch.cat([x, y]))
@@ -199,7 +198,7 @@ def _kernel(name: str, both: Tensor) -> Kernel:
 
 
 class _Look:
-    """Sends pictures through the encoder, those of one shape together, and keeps their vectors."""
+    """Encode images in batches of one shape, and store their vectors."""
 
     def __init__(
         self, layers: list[str], size: int, device: str, callback: Callback, total: int
@@ -215,17 +214,17 @@ class _Look:
         self._callback, self._done, self._total = callback, 0, total
 
     def at(self, paths: Sequence[str], place: Places) -> dict[str, Tensor]:
-        """The vectors of each layer, (N, 2C) in float64, in the order of the pictures.
+        """Return the vectors of each layer, (N, 2C) in float64, in the order of the images.
 
         Raises:
-            InputError: Fewer than two of the pictures can be used.
+            InputError: Fewer than two of the images can be used.
             CancelledError: The callback asked to stop.
         """
         vectors: dict[int, list[Tensor]] = {}
         for indices, batch in self._batches(paths):
-            kept = self._vectors(batch)
+            per_layer = self._vectors(batch)
             for row, index in enumerate(indices):
-                vectors[index] = [one[row] for one in kept]
+                vectors[index] = [one[row] for one in per_layer]
         if len(vectors) < 2:
             why = next((f": {self.skipped[one]}" for one in paths if one in self.skipped), "")
             raise InputError(
@@ -238,13 +237,13 @@ class _Look:
 
     @torch.inference_mode()
     def _vectors(self, batch: Tensor) -> list[Tensor]:
-        """For each layer (B, 2C)."""
+        """Return the vectors (B, 2C) of each layer."""
         features = self._encoder(batch.to(self._encoder.mean.device), self.layers)
         found = (moments(features[name]) for name in self.layers)
         return [torch.cat([one.mean, one.std], 1).double().cpu() for one in found]
 
     def _batches(self, paths: Sequence[str]) -> Iterator[tuple[list[int], Tensor]]:
-        """Pictures of one shape together, as they come; the largest group where too many wait."""
+        """Yield batches of one shape; the largest group if too many pixels are waiting."""
         waiting: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
         for index, path in enumerate(paths):
             picture = self._picture(path)

@@ -1,4 +1,4 @@
-"""A comparison as a page of HTML: one file that needs no other, and no network."""
+"""Render a comparison as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from impasto.evaluation import labels
 from impasto.evaluation.results import HEADER, Comparison
 from impasto.image import Image, save
 
-_QUALITY = 90  # of WebP, which keeps transparency
+_QUALITY = 90  # of WebP, which supports transparency
 
 
 def render(
@@ -26,26 +26,26 @@ def render(
     pictures: Mapping[str, Image],
     numbers: Comparison,
 ) -> str:
-    """The page: a slider over the photo for each picture, the numbers, and what failed.
+    """Render the page: a before/after slider for each result, the measurements, and the failures.
 
     Args:
-        names: Of the photo and of the painting.
-        photo: As large as the pictures.
-        painting: Of any size.
-        pictures: By the label of what painted them.
-        numbers: Of those.
+        names: The names of the photo and of the style image.
+        photo: The photo, as large as the results.
+        painting: The style image, of any size.
+        pictures: The stylized images, by the label of their candidate.
+        numbers: The measurements.
     """
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
-    told = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
-    shown = labels.shown([*told, *(one.method for one in numbers.failures)])
+    cells = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    shown = labels.shown([*cells, *(one.method for one in numbers.failures)])
     figures = [
-        _figure((label, shown[label]), picture, short[0], told[label])
+        _figure((label, shown[label]), picture, short[0], cells[label])
         for label, picture in pictures.items()
     ]
     image = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
     figures.append(f"<figure>{image}<figcaption>the painting</figcaption></figure>")
-    columns = [0, *range(2, len(HEADER))]  # each method has one picture here
+    columns = [0, *range(2, len(HEADER))]  # without "pictures": each method has one here
     lines = [HEADER, *((shown[label], *rest) for label, *rest in numbers.table())]
     rows = [
         _row([line[i] for i in columns], "td" if n else 'th scope="col"')
@@ -64,7 +64,7 @@ def render(
 
 
 def _figure(label: tuple[str, str], picture: Image, photo: str, told: Mapping[str, str]) -> str:
-    """A picture over the photo with its slider; the label in full, and as it is shown."""
+    """Return a result over the photo with its slider, and a caption; ``label`` is (full, short)."""
     name, short = map(escape, label)
     distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
     cost = (f"{told['seconds']} s", told["memory"])
@@ -79,7 +79,7 @@ def _figure(label: tuple[str, str], picture: Image, photo: str, told: Mapping[st
 
 
 def _row(cells: Sequence[str], kind: str = "td") -> str:
-    """A row of the table, all its cells of one element."""
+    """Return a table row whose cells all use one element."""
     name = kind.partition(" ")[0]
     return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{name}>" for cell in cells) + "</tr>"
 
@@ -92,7 +92,7 @@ def _failures(numbers: Comparison) -> str:
 
 
 def _uri(picture: Image) -> str:
-    """A picture as an address that holds it."""
+    """Return an image as a data URI."""
     out = BytesIO()
     save(picture, out, format="webp", quality=_QUALITY)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode("ascii")

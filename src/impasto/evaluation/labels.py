@@ -1,4 +1,4 @@
-"""Labels of a comparison as short as they can be while each shows what is its own."""
+"""Shorten the labels of a comparison without making two of them alike."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from itertools import groupby, takewhile
 SETTINGS = re.compile(r":(?=[^:]*=)")  # the colons before settings
 LEFT_OUT = "…"
 
-_LONGEST = 32  # letters; a shorter label is shown as it is
+_LONGEST = 32  # characters; a shorter label is shown unchanged
 
 
 def shown(labels: Iterable[str], longest: int = _LONGEST) -> dict[str, str]:
-    """Shorten labels by what several entrants of one method have in common.
+    """Shorten labels by leaving out what several candidates of one method have in common.
 
-    Settings that all of them share are left out, then the parts at both ends of lists that are the
-    same. What differs stays whole, however long it is. The only label of its method is cut at its
-    end.
+    Settings that all of them share are left out, then the common parts at both ends of lists. What
+    differs stays complete, whatever its length. A label that is alone for its method is truncated.
 
     Args:
         labels: Names with settings, such as ``gatys:steps=50:levels=2``.
-        longest: Letters that a label may have before anything is left out.
+        longest: Characters that a label may have before anything is left out.
 
     Returns:
-        What to show for each label; no two are the same.
+        The text to show for each label; no two are the same.
 
     Example:
         >>> few, many = (f"gatys:steps={n}:style_layers=relu1_1,relu2_1" for n in (50, 500))
@@ -55,13 +54,13 @@ def _of_one_method(labels: Sequence[str], longest: int) -> dict[str, str]:
         if len(label) <= longest:
             found[label] = label
             continue
-        kept = [_ends_left_out(one, settings) for one in own if one not in shared]
-        found[label] = ":".join([_method(label), *kept, *([LEFT_OUT] if shared else [])])
+        remaining = [_ends_left_out(one, settings) for one in own if one not in shared]
+        found[label] = ":".join([_method(label), *remaining, *([LEFT_OUT] if shared else [])])
     return found
 
 
 def _ends_left_out(setting: str, settings: Sequence[Sequence[str]]) -> str:
-    """A setting without the parts of its list that all entrants have at both ends of theirs."""
+    """Remove the parts at both ends of a list that this setting has in all candidates."""
     key, _, value = setting.partition("=")
     lists = [
         one.partition("=")[2].split(",")
@@ -72,7 +71,7 @@ def _ends_left_out(setting: str, settings: Sequence[Sequence[str]]) -> str:
     if len(lists) < len(settings) or "," not in value:
         return setting
     shortest = min(map(len, lists))
-    first = min(_same(list(zip(*lists, strict=False))), shortest - 1)  # one part at least stays
+    first = min(_same(list(zip(*lists, strict=False))), shortest - 1)  # at least one part stays
     last = _same(list(zip(*(one[::-1] for one in lists), strict=False)))
     last = min(last, shortest - 1 - first)
     parts = value.split(",")
@@ -82,5 +81,5 @@ def _ends_left_out(setting: str, settings: Sequence[Sequence[str]]) -> str:
 
 
 def _same(rows: Sequence[tuple[str, ...]]) -> int:
-    """The number of leading rows whose entries are all equal."""
+    """Return the number of leading rows whose entries are all equal."""
     return sum(1 for _ in takewhile(lambda row: len(set(row)) == 1, rows))

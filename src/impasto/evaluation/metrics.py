@@ -1,7 +1,7 @@
-"""How good a painted photo is, in numbers: style, content, edges.
+"""Measure a stylized photo: style distance, content distance, edge agreement.
 
-Numbers compare methods on the same pictures; they do not say what looks good. A method that
-minimises nearly one of them, as Gatys' does the distance of Gram matrices, plays at home.
+The metrics compare methods on the same images; they do not measure beauty. A method that
+minimises nearly the same quantity, as Gatys' does the distance of Gram matrices, has an advantage.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYERS = ("relu4_2",)
 KINDS = ("moments", "gram")
 
-_WINDOW = 7  # of the structural similarity, in pixels
-_FLAT = 1e-9  # deviation of an edge map that is rounding and nothing else
+_WINDOW = 7  # side of the windows of the structural similarity, in pixels
+_FLAT = 1e-9  # an edge map whose standard deviation is less counts as constant
 
 
 class Edges(NamedTuple):
-    """How far the edges of two pictures agree; 1 is wholly.
+    """Agreement of the edges of two images; 1 is complete.
 
     Attributes:
         correlation: Of the gradients' magnitudes, -1 to 1.
@@ -46,11 +46,11 @@ class Edges(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """All that the metrics need of a picture, after one pass through the encoder.
+    """The features of an image that the metrics need, from one pass through the encoder.
 
     Attributes:
-        moments: Of each style layer.
-        grams: Of each style layer, (1, C, C), divided by the number of positions.
+        moments: The channel moments of each style layer.
+        grams: The Gram matrix of each style layer, (1, C, C), divided by the number of positions.
         content: The features of each content layer, (1, C, h, w).
         edges: The magnitude of the luminance's gradient, (H, W), 0 to 1.
     """
@@ -63,7 +63,7 @@ class View:
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured of one picture.
+    """The measurements of one image.
 
     Attributes:
         moments: Style distance of channel means and standard deviations, layer by layer.
@@ -78,7 +78,7 @@ class Scores:
     edges: Edges
 
     def means(self) -> dict[str, float]:
-        """One number for each metric; style and content are the means over their layers."""
+        """Return one value for each metric; style and content are the means over their layers."""
         return {
             "style": fmean(self.moments.values()),
             "gram": fmean(self.gram.values()),
@@ -90,15 +90,15 @@ class Scores:
 
 @torch.inference_mode()
 def look(encoder: Encoder, picture: Tensor, content: Sequence[str] = CONTENT_LAYERS) -> View:
-    """Look at a picture once, for any number of comparisons.
+    """Compute the features of an image once, for any number of comparisons.
 
     Args:
-        encoder: VGG-19 in float32, for numbers that can be compared with others'.
+        encoder: VGG-19; in float32, so that results are comparable.
         picture: (1, 3, H, W), RGB in [0, 1], 16 pixels a side at least.
-        content: Layers whose features are kept; none for a style picture, which saves memory.
+        content: Layers whose features are stored; none for a style image, which saves memory.
 
     Raises:
-        InputError: The picture is too small, or a layer is unknown.
+        InputError: The image is too small, or a layer is unknown.
     """
     device = encoder.mean.device
     features = encoder(picture.to(device), [*STYLE_LAYERS, *content])
@@ -111,13 +111,13 @@ def look(encoder: Encoder, picture: Tensor, content: Sequence[str] = CONTENT_LAY
 
 
 def edge_map(picture: Tensor) -> NDArray[np.float64]:
-    """The magnitude of the gradient of a picture's luminance, by Sobel's filter.
+    """Compute the gradient magnitude of an image's luminance by Sobel's filter.
 
     Args:
         picture: (1, 3, H, W) in [0, 1].
 
     Returns:
-        (H, W), 0 to 1; of a step from black to white, 2^-1/2.
+        (H, W), 0 to 1; a step from black to white gives 2^-1/2.
     """
     from skimage.filters import sobel
 
@@ -127,20 +127,20 @@ def edge_map(picture: Tensor) -> NDArray[np.float64]:
 
 
 def style_distance(view: View, style: View, photo: View, kind: str = "moments") -> dict[str, float]:
-    """How far a picture is from a style, the untouched photo being at 1 and the style at 0.
+    """Compute the distance of an image from a style: 1 for the unchanged photo, 0 for the style.
 
-    For each layer |m(picture) - m(style)|² / |m(photo) - m(style)|², where m are the means and
+    For each layer |m(image) - m(style)|² / |m(photo) - m(style)|², where m are the means and
     standard deviations of the channels, or the entries of the Gram matrix.
 
     Args:
-        view: The picture.
-        style: The style picture, at the scale at which it was painted with.
-        photo: The photo that the picture was painted over.
+        view: The stylized image.
+        style: The style image, at the scale that was used for stylizing.
+        photo: The photo that was stylized.
         kind: ``moments`` or ``gram``.
 
     Raises:
-        InputError: The kind is unknown, or photo and style are one at some layer: there is no
-            distance to measure by.
+        InputError: The kind is unknown, or photo and style are equal at some layer, so that the
+            distance has no unit.
     """
     if kind not in KINDS:
         raise InputError(f"unknown kind {kind!r} of style distance: choose {', '.join(KINDS)}")
@@ -160,15 +160,15 @@ def _distance(one: View, other: View, layer: str, kind: str) -> float:
 
 
 def content_distance(view: View, photo: View) -> dict[str, float]:
-    """How far a picture's features are from the photo's, in units of the photo's mean square.
+    """Compute the mean square distance of an image's features from the photo's, in units of theirs.
 
     Args:
-        view: The picture.
+        view: The stylized image.
         photo: The photo, of the same size.
 
     Returns:
-        For each content layer of the photo, 0 for the photo itself; 1 is as far as a picture with
-        no features at all.
+        For each content layer of the photo: 0 for the photo itself, 1 for an image whose features
+        are all 0.
 
     Raises:
         InputError: The sizes differ.
@@ -182,14 +182,15 @@ def content_distance(view: View, photo: View) -> dict[str, float]:
 
 
 def edge_agreement(view: View, photo: View) -> Edges:
-    """How far the edges of a picture lie where the photo's do.
+    """Compute the agreement of an image's edges with the photo's.
 
     Args:
-        view: The picture.
+        view: The stylized image.
         photo: The photo, of the same size, 7 pixels a side at least.
 
     Returns:
-        Where one of the two has no edges at all the correlation is 0; 1 if neither has.
+        Correlation and similarity. If one of the two has no edges the correlation is 0; if neither
+        has, it is 1.
 
     Raises:
         InputError: The sizes differ, or are too small.
@@ -206,7 +207,7 @@ def edge_agreement(view: View, photo: View) -> Edges:
         one, other, win_size=_WINDOW, data_range=1.0
     )
     flat = [edges.std() < _FLAT for edges in (one, other)]
-    if any(flat):  # nothing to correlate
+    if any(flat):  # the correlation is undefined
         correlation = float(all(flat))
     else:
         correlation = float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
@@ -214,10 +215,10 @@ def edge_agreement(view: View, photo: View) -> Edges:
 
 
 def measure(view: View, photo: View, style: View) -> Scores:
-    """All metrics of a picture that was painted over a photo in a style.
+    """Compute all metrics of a stylized photo.
 
     Raises:
-        InputError: Image and photo differ in size, or photo and style do not differ.
+        InputError: Result and photo differ in size, or photo and style do not differ.
     """
     return Scores(
         style_distance(view, style, photo, "moments"),

@@ -1,4 +1,4 @@
-"""What a comparison of methods found: rows, failures, and a summary as a table or as JSON."""
+"""Store the results of an evaluation: rows, failures, and a summary as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _COLUMNS = ("style", "gram", "content", "edges", "edge_ssim", "seconds")
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one picture.
+    """The measurements of one image.
 
     Attributes:
-        method: Label of what painted it.
+        method: Label of the candidate.
         content: File of the photo.
-        style: File of the style picture.
+        style: File of the style image.
         metrics: By name: ``style``, ``gram``, ``content``, ``edges``, ``edge_ssim``; see
             :meth:`impasto.evaluation.metrics.Scores.means`.
         layers: The distances ``style``, ``gram`` and ``content`` layer by layer.
-        seconds: Of painting; None for the photo.
-        memory: The most main memory that the method's process had held by then, in bytes, or None.
+        seconds: Time of stylizing; None for the photo.
+        memory: Peak main memory of the method's process so far, in bytes, or None.
         device_memory: The same of a CUDA device.
-        picture: File of the painted picture; empty if it was not kept.
+        picture: File of the stylized image; empty if it was not stored.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Failure:
-    """A pair of which there is no number, and why."""
+    """A pair that was not measured, and the reason."""
 
     method: str
     content: str
@@ -63,14 +63,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that was measured.
+    """The results of an evaluation.
 
     Attributes:
-        size: Long edge of the pictures, in pixels.
-        seed: Of everything random.
-        rows: A picture each.
+        size: Long edge of the images, in pixels.
+        seed: Seed of all random numbers.
+        rows: One for each image.
         failures: Pairs that failed.
-        passed: How many files of the folders were passed over, by kind.
+        passed: The number of files in the folders that were passed over, by kind.
     """
 
     size: int
@@ -80,19 +80,19 @@ class Comparison:
     passed: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each method the mean and the standard deviation (over n) of every number.
+        """Return for each method the mean and the standard deviation (over n) of every metric.
 
-        Memory is the peak; what nobody measured is None.
+        Memory is the peak; values that were not measured are None.
         """
         labels = dict.fromkeys(row.method for row in self.rows)
         return [_summary(label, [r for r in self.rows if r.method == label]) for label in labels]
 
     def json(self) -> str:
-        """Everything as JSON: the fields, and the ``summary``."""
+        """Return all fields and the ``summary`` as JSON."""
         return json.dumps({**asdict(self), "summary": self.summary()}, indent=2, sort_keys=True)
 
     def table(self) -> Iterator[tuple[str, ...]]:
-        """The summary as lines of text under :data:`HEADER`; of one picture without deviations."""
+        """Yield rows of text in the columns of :data:`HEADER`."""
         for line in self.summary():
             memory = "" if line["memory"] is None else f"{line['memory'] / 1e6:.0f} MB"
             numbers = (_words(line[name], line["pictures"]) for name in _COLUMNS)
@@ -100,7 +100,7 @@ class Comparison:
 
 
 def _summary(label: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """One line of the summary."""
+    """Return one line of the summary."""
     line: dict[str, Any] = {"method": label, "pictures": len(rows)}
     for name in _COLUMNS:
         values = [row.seconds if name == "seconds" else row.metrics[name] for row in rows]

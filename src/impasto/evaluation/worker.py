@@ -1,7 +1,7 @@
-"""One method in a process of its own: its pictures, their seconds, and its own peak of memory.
+"""Run one method in its own process, and measure its time and peak memory.
 
-The caller's process measures nothing here, since a peak that is read in it would hold whatever else
-it has done. ``python -m impasto.evaluation.worker`` reads a trial as JSON from standard input and
+Peak memory is not measured in the caller's process, where it would include everything else done
+there. ``python -m impasto.evaluation.worker`` reads a worker run as JSON from standard input and
 writes a line of JSON for each pair.
 """
 
@@ -32,14 +32,14 @@ BEAT = 0.25  # seconds
 
 @dataclass(frozen=True)
 class Trial:
-    """Pairs of pictures for one method.
+    """A worker run: the pairs of images for one method.
 
     Attributes:
         name: Of a method that stylizes, of a learned style, or of a model.
-        settings: Numbers of the method to change, as text, by name.
-        pairs: Photo, style picture and where the painted picture goes (PNG).
-        size: Long edge of the painted pictures, in pixels.
-        seed: Of everything random.
+        settings: Hyperparameters of the method to change, as text, by name.
+        pairs: Paths of photo, style image and result (PNG).
+        size: Long edge of the results, in pixels.
+        seed: Seed of all random numbers.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
     """
@@ -55,15 +55,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Painted:
-    """What became of one pair.
+    """The outcome of one pair.
 
     Attributes:
-        seconds: From the two files to the picture; the first pair of a method also loads its
+        seconds: From reading the two files to the result; the first pair of a method also loads its
             networks.
-        memory: The most main memory that the process has held so far, in bytes; None where the
-            system does not tell.
+        memory: Peak main memory of the process so far, in bytes; None where the system does not
+            report it.
         device_memory: The same of a CUDA device.
-        error: Why there is no picture; empty if there is one.
+        error: Why there is no result; empty if there is one.
     """
 
     seconds: float | None = None
@@ -73,12 +73,11 @@ class Painted:
 
 
 def run(trial: Trial) -> Generator[Painted | None, None, None]:
-    """Paint the pairs of a trial in another process, one after another.
+    """Stylize the pairs of a worker run in another process, one after another.
 
     Yields:
-        One outcome for each pair, in order; also if the process dies on the way. While nothing
-        happens, None every :data:`BEAT`, so that a job can be cancelled. Closing the iterator ends
-        the process.
+        One outcome for each pair, in order, also if the process dies. In between, None every
+        :data:`BEAT`, so that the caller can cancel. Closing the iterator ends the process.
     """
     left = len(trial.pairs)
     command = [sys.executable, "-m", "impasto.evaluation.worker"]
@@ -88,7 +87,7 @@ def run(trial: Trial) -> Generator[Painted | None, None, None]:
         )
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018 (no test)
         try:
-            with suppress(BrokenPipeError):  # it died at once: the log says why
+            with suppress(BrokenPipeError):  # it died at once: the log has the reason
                 process.stdin.write(json.dumps(asdict(trial)))
                 process.stdin.close()
             for line in _lines(process.stdout):
@@ -107,14 +106,14 @@ def run(trial: Trial) -> Generator[Painted | None, None, None]:
 
 
 def _lines(stream: IO[str]) -> Iterator[str | None]:
-    """The lines of a pipe; None whenever there was none for a while.
+    """Yield the lines of a pipe; None after each interval without a line.
 
-    A thread waits for them, since a pipe cannot be asked on every system whether it has more.
+    A thread reads them, since polling a pipe is not portable.
     """
     found: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
-        with suppress(ValueError):  # closed in the middle: nobody listens any more
+        with suppress(ValueError):  # closed while reading: the result is not needed
             for line in stream:
                 found.put(line)
         found.put("")
@@ -134,11 +133,11 @@ def _lines(stream: IO[str]) -> Iterator[str | None]:
 
 
 def last_words(code: int, log: Any) -> str:
-    """Why a process ended before its time.
+    """Describe why a process ended early.
 
     Args:
-        code: Its exit code; below 0 the signal that ended it.
-        log: The open file that it wrote its errors to.
+        code: Its exit code; a negative one is the signal that ended it.
+        log: The open file of its standard error.
     """
     log.seek(0)
     lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
@@ -148,36 +147,38 @@ def last_words(code: int, log: Any) -> str:
 
 
 def work(trial: Trial, report: Callable[[Painted], None]) -> None:
-    """Paint the pairs of a trial in this process; a pair that fails is reported as such."""
+    """Stylize the pairs of a worker run in this process; failures are reported as outcomes."""
     from impasto.api.load import get_method
     from impasto.api.stylize import stylize
     from impasto.methods.spec import Ability
 
-    place: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
+    device_options: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
     try:
         method, known = None, learned(trial.name)
         if known is None:
-            method = get_method(trial.name, Ability.STYLIZE, settings=trial.settings, **place)
+            method = get_method(
+                trial.name, Ability.STYLIZE, settings=trial.settings, **device_options
+            )
     except ImpastoError as error:
         for _ in trial.pairs:
             report(Painted(error=str(error)))
         return
-    options = {"method": method, "size": trial.size, "seed": trial.seed, **place}
+    options = {"method": method, "size": trial.size, "seed": trial.seed, **device_options}
     for photo, style, target in trial.pairs:
         start = time.perf_counter()
         try:
             picture = stylize(photo, trial.name if known else style, **options)
             seconds = time.perf_counter() - start
             picture.save(target)
-        except Exception as error:  # the other pairs shall have their turn
-            words = str(error) if isinstance(error, ImpastoError) else repr(error)
-            report(Painted(error=" ".join(words.split())))
+        except Exception as error:  # the other pairs are still tried
+            message = str(error) if isinstance(error, ImpastoError) else repr(error)
+            report(Painted(error=" ".join(message.split())))
         else:
             report(Painted(seconds, memory(), device_memory()))
 
 
 def learned(name: str) -> Learned | None:
-    """What a model has learned, by its name or file; None for what stands for a method, or nothing.
+    """Return the learned style of a name or file; None for the name of a method or unknown names.
 
     Raises:
         InputError: It is a model for something else than stylizing.
@@ -187,17 +188,17 @@ def learned(name: str) -> Learned | None:
 
     if name in {entry.name for entry in methods()}:
         return None
-    with suppress(InputError):  # a model, but of one style: the next line finds it
+    with suppress(InputError):  # a model of one style, which the next line finds
         if zoo.for_any_style(name) is not None:
             return None
     return zoo.find(name)
 
 
 def memory() -> int | None:
-    """The most main memory that this process has held, in bytes; None if the system won't tell.
+    """Return the peak main memory of this process in bytes; None if the system does not report it.
 
-    Linux's own figure goes first: that of ``getrusage`` is handed down from a process to those that
-    it starts.
+    On Linux, ``VmHWM`` is preferred, since a process inherits the value of ``getrusage`` from the
+    process that started it.
     """
     with suppress(OSError, ValueError, IndexError):
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
@@ -211,18 +212,18 @@ def memory() -> int | None:
 
 
 def device_memory() -> int | None:
-    """The most memory that this process has held on a CUDA device, in bytes; None without one."""
+    """Return the peak memory of this process on a CUDA device in bytes; None without one."""
     import torch
 
     return (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0) or None
 
 
 def main() -> None:
-    """Be the other process: a trial from standard input, outcomes to standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the caller's process decides
-    told = json.load(sys.stdin)
-    trial = Trial(**{**told, "pairs": tuple(map(tuple, told["pairs"]))})
-    # whatever else prints goes to the log, and cannot be taken for an outcome
+    """Read a worker run from standard input, and write its outcomes to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's process handles Ctrl-C
+    data = json.load(sys.stdin)
+    trial = Trial(**{**data, "pairs": tuple(map(tuple, data["pairs"]))})
+    # other output goes to the log, where it is not taken for an outcome
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     work(trial, lambda painted: print(json.dumps(asdict(painted)), file=channel, flush=True))

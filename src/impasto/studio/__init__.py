@@ -1,1 +1,1 @@
-"""The studio: a web page of the package, on Gradio. Only the command line knows of it."""
+"""Provide the studio, a web page built on Gradio; only the command line imports it."""

@@ -1,4 +1,4 @@
-"""The page: its tabs, its look, and the named endpoints behind it."""
+"""Build the page: its tabs, its theme, and its named API endpoints."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _LEAVE = '<a id="leave" href="logout">Log out</a>'
 
 
 def build(studio: Studio, *, leave: bool = False) -> Page:
-    """The page, not yet served.
+    """Build the page, which is not yet served.
 
     Args:
-        studio: What it works with. Its folder is where Gradio keeps its files, too.
-        leave: Whether people log in, so that they can log out.
+        studio: Shared state. Its folder is also where Gradio stores its files.
+        leave: Whether to show a link to log out.
     """
-    # Gradio opens what the brush sends with Pillow alone, which refuses twice this many
+    # Gradio opens brush strokes by Pillow, which refuses images of twice this many pixels
     Image.MAX_IMAGE_PIXELS = max(1, studio.limits.pixels // 2)
     pictures = studio.folder / disk.STYLES
     pictures.mkdir(parents=True, exist_ok=True)
-    gr.set_static_paths([pictures])  # these are not deleted with age
+    gr.set_static_paths([pictures])  # exempt from Gradio's deletion of old files
     with Page(
         title="Impasto",
         analytics_enabled=False,
-        # so that Gradio forgets the names, too; the files are deleted in impasto.studio.disk
+        # Gradio forgets the names of old files; impasto.studio.disk deletes the files
         delete_cache=(int(disk.SWEPT), int(disk.OLD)),
         fill_width=True,
     ) as page:
@@ -63,7 +63,7 @@ def build(studio: Studio, *, leave: bool = False) -> Page:
 
 
 def _example(folder: Path) -> tuple[str, str] | None:
-    """A photo before and after, as files; None where no network has learned a style."""
+    """Return files of a photo before and after stylizing; None if no learned style is shipped."""
     learned = {one.name for one in options.styles() if one.learned}
     if not learned:
         return None

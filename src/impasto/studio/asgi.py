@@ -1,4 +1,4 @@
-"""What pieces of ASGI middleware share: types, headers, whose a request is, answers in words."""
+"""Share types, headers, client addresses and error answers among ASGI middleware."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 def headers(scope: Scope) -> dict[str, list[str]]:
-    """The headers of a request, by names in lower case."""
+    """Return the headers of a request, by names in lower case."""
     found: dict[str, list[str]] = {}
     for name, value in scope.get("headers", ()):
         found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
@@ -22,10 +22,10 @@ def headers(scope: Scope) -> dict[str, list[str]]:
 
 
 def client(host: str | None) -> str:
-    """Whose an address is: bounds are for each client.
+    """Return the client that an address belongs to, to which limits apply.
 
     Args:
-        host: The address; of IPv6 a client has a whole network, whose first 64 bits count.
+        host: The address; an IPv6 client owns a whole network, given by the first 64 bits.
     """
     try:
         number = ipaddress.ip_address(host or "")
@@ -39,18 +39,18 @@ def client(host: str | None) -> str:
 
 
 def client_of(scope: Scope) -> str:
-    """The client of a request; behind a proxy the one that the proxy names."""
+    """Return the client of a request; behind a proxy, the one that the proxy names."""
     return client((scope.get("client") or ("",))[0])
 
 
 async def answer(send: Send, status: int, words: str, *more: tuple[bytes, bytes]) -> None:
-    """Answer a request in words.
+    """Send an error answer with a message.
 
     Args:
         send: Of the request.
-        status: Of HTTP.
-        words: Why.
-        more: Headers.
+        status: Status code of HTTP.
+        words: The message.
+        more: Further headers.
     """
     body = json.dumps({"detail": words}).encode()
     head = [(b"content-type", b"application/json"), (b"connection", b"close"), *more]

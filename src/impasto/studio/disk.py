@@ -1,4 +1,4 @@
-"""How much disk each client may fill; old files and the rest of broken uploads are deleted."""
+"""Limit the disk space of each client, and delete old files and broken uploads."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from impasto.errors import InputError
 log = logging.getLogger("impasto.studio")
 
 OLD = 3600.0  # seconds after which a file is deleted
-SWEPT = 60.0  # seconds between two looks for such files
-FILE = 8 << 10  # bytes that a file takes besides its own: its folder, its last block
-STYLES = "styles"  # the folder whose files stay
+SWEPT = 60.0  # seconds between two searches for such files
+FILE = 8 << 10  # bytes added to each file's size for its folder and its last block
+STYLES = "styles"  # the folder that is exempt from deletion
 
 _opened: ContextVar[list[Path] | None] = ContextVar("opened", default=None)
 
 
 class Disk:
-    """Counts what clients have put on the disk, and deletes what is old.
+    """Count the bytes that clients have stored, and delete old files.
 
-    What is counted stays so until the file is certainly deleted, an hour and two sweeps later.
+    Bytes are counted until their file is certainly deleted, an hour and two sweeps later.
 
     Args:
         folder: Of all files of this server.
-        most: Bytes of everybody together.
-        each: Bytes of one client.
+        most: Limit for all clients together, in bytes.
+        each: Limit for one client, in bytes.
     """
 
     def __init__(self, folder: Path, most: int = 4 << 30, each: int = 1 << 30) -> None:
@@ -43,7 +43,7 @@ class Disk:
         self._lock = threading.Lock()
 
     def add(self, client: str, size: int) -> None:
-        """Count bytes; less than 0 for what is deleted before its time."""
+        """Count bytes; a negative number for files that are deleted early."""
         now = time.monotonic()
         with self._lock:
             taken = self._taken.setdefault(client, deque())
@@ -53,10 +53,10 @@ class Disk:
                 taken.append([now, float(size)])
 
     def check(self, client: str, more: int = 0) -> None:
-        """Refuse what does not fit any more.
+        """Check that more bytes are within the limits.
 
         Raises:
-            InputError: The client, or everybody together, would have more than the bound.
+            InputError: The limit of the client, or of all together, would be exceeded.
         """
         now = time.monotonic()
         with self._lock:
@@ -81,7 +81,7 @@ class Disk:
             self.add(client, path.stat().st_size + FILE)
 
     def sweep(self) -> None:
-        """Delete the files that are old, and folders that are empty."""
+        """Delete old files and empty folders."""
         before = time.time() - OLD
         for entry in self.folder.iterdir():
             if entry.name == STYLES:
@@ -94,7 +94,7 @@ class Disk:
 
     @contextmanager
     def sweeping(self) -> Iterator[None]:
-        """Delete what is old while the context is open."""
+        """Delete old files in a thread while the context is open."""
         over = threading.Event()
 
         def sweep() -> None:
@@ -115,13 +115,13 @@ class Disk:
 
 @contextmanager
 def temporary_files(folder: Path) -> Iterator[None]:
-    """Let Gradio's reader of uploads make its files in a folder, and note which.
+    """Create the temporary files of Gradio's upload reader in a folder, and record their paths.
 
-    A request that breaks off leaves them behind there: see :func:`leaving_none`.
+    A request that is cut off leaves its files there: see :func:`leaving_none`.
     """
     from gradio import route_utils
 
-    reader: Any = route_utils  # which names it for itself alone
+    reader: Any = route_utils  # imports the name into its own module, so it is patched there
     plain = reader.NamedTemporaryFile
 
     def noted(*, delete: bool = False, dir: Any = None) -> Any:
@@ -140,7 +140,7 @@ def temporary_files(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def leaving_none() -> Iterator[None]:
-    """Delete the temporary files of a request that are still there when it is over."""
+    """Delete the temporary files of a request that are left when it is over."""
     opened: list[Path] = []
     token = _opened.set(opened)
     try:
@@ -156,6 +156,6 @@ def _delete(path: Path, before: float) -> None:
     if path.lstat().st_ctime >= before:
         return
     if path.is_dir():
-        path.rmdir()  # fails where something new is in it
+        path.rmdir()  # fails if the folder has new files
     else:
         path.unlink()

@@ -1,4 +1,4 @@
-"""Endpoints with names, for programs: what ``gradio_client`` calls."""
+"""Define the named API endpoints, which programs call through ``gradio_client``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from impasto.studio.widgets import Studio, whose
 
 
 def add(studio: Studio) -> None:
-    """Add the endpoints to the page that is being built; they show nothing on it."""
+    """Add the endpoints to the page that is being built, without visible components."""
     with gr.Column(visible=False):
         photo = gr.File(label="photo")
         names = gr.JSON(label="styles", value=[])
@@ -61,7 +61,7 @@ def add(studio: Studio) -> None:
 
 
 class Endpoints:
-    """What the endpoints do. Their arguments may be anything, since anyone may call them."""
+    """The functions of the endpoints; anyone may call them, so arguments may have any type."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
@@ -83,23 +83,23 @@ class Endpoints:
         seed: Any = 0,
         request: gr.Request | None = None,
     ) -> Iterator[Any]:
-        """Paint a photo. Gives the picture's file and a line of words; before, how it stands.
+        """Stylize a photo; yields progress reports, then the result's file and a line of text.
 
         Args:
-            photo: A picture file.
+            photo: An image file.
             styles: A list of names that /styles lists.
-            paintings: A list of picture files, after the names.
+            paintings: A list of image files, after the names.
             weights: A list with a number for each style.
-            mask: A picture file, white where the first style goes.
+            mask: An image file, white where the first style goes.
             quality: fast, good or best.
             method: A method of /styles, instead of a quality.
-            settings: NAME=VALUE of the method, with semicolons between.
+            settings: NAME=VALUE of the method, separated by semicolons.
             size: Long edge in pixels; auto, or full for the photo's own.
             strength: 1 is the full style, 0 the photo.
             style_scale: 2 is strokes twice as large.
             colors: style, luminance or match.
-            seed: Of everything random.
-            request: Whose it is.
+            seed: Seed of all random numbers.
+            request: The request, which identifies the client.
         """
         region = None
         if mask is not None:
@@ -130,8 +130,8 @@ class Endpoints:
         )
         painted = done.result
         path = self._studio.keep(owner, painted.picture, jobs.name_of(order))
-        kept = "stopped" if done.stopped else "done"
-        yield str(path), f"{kept} in {done.seconds:.1f} s. {painted.note}".strip()
+        outcome = "stopped" if done.stopped else "done"
+        yield str(path), f"{outcome} in {done.seconds:.1f} s. {painted.note}".strip()
 
     def texture(
         self,
@@ -144,17 +144,17 @@ class Endpoints:
         seed: Any = 0,
         request: gr.Request | None = None,
     ) -> Iterator[Any]:
-        """Make more of a texture. Gives the picture's file and a line of words.
+        """Synthesize a texture; yields progress reports, then the result's file and a line of text.
 
         Args:
             name: A texture that /styles lists.
-            sample: A picture file instead.
+            sample: An image file instead.
             method: A method that synthesizes.
-            settings: NAME=VALUE of the method, with semicolons between.
-            width: Of the result.
-            height: Of the result.
-            seed: Of everything random.
-            request: Whose it is.
+            settings: NAME=VALUE of the method, separated by semicolons.
+            width: Width of the result in pixels.
+            height: Height of the result in pixels.
+            seed: Seed of all random numbers.
+            request: The request, which identifies the client.
         """
         source = Path(sample) if sample else _text(name)
         sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
@@ -178,7 +178,7 @@ class Endpoints:
         yield str(path), f"done in {done.seconds:.1f} s"
 
     def styles(self) -> dict[str, Any]:
-        """What there is: styles, textures, methods and qualities, by name."""
+        """List styles, textures, methods and qualities, by name."""
         return {
             "styles": {one.name: one.title for one in options.styles()},
             "textures": {one.name: one.title for one in options.textures()},

@@ -1,4 +1,4 @@
-"""Pictures on their way to the page and from its brush; files that wait to be fetched."""
+"""Convert brush strokes to masks, and write images for the page and for download."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from impasto import image
 from impasto.api.inputs import fit
 from impasto.image import Image
 
-_SHOWN = 1600  # long edge of what the page shows; the download is the full size
-_BRUSHED = 800  # long edge of the photo that is painted on with a brush
+_SHOWN = 1600  # long edge of images on the page; the download has the full size
+_BRUSHED = 800  # long edge of the photo in the brush editor
 
 
 def brushed(layers: Sequence[Image]) -> Image | None:
-    """What was painted with a brush, as a mask; None if it was nothing.
+    """Return brush strokes as a mask; None if there are none.
 
     Args:
-        layers: Strokes on nothing, opaque where they are.
+        layers: Strokes on a transparent background.
     """
     marks = [one.alpha for one in layers if one.alpha is not None]
     if not marks:
         return None
-    # strokes may be translucent on the page: whatever was touched is meant
+    # strokes may be translucent on the page; every touched pixel counts
     touched = torch.stack(marks).amax(0) > 0.02
     if not bool(touched.any()):
         return None
@@ -33,18 +33,18 @@ def brushed(layers: Sequence[Image]) -> Image | None:
 
 
 def to_brush_on(photo: Image) -> Image:
-    """A photo as the page's brush gets it."""
+    """Scale a photo for the brush editor."""
     return fit(photo, None, _BRUSHED)
 
 
 def keep(picture: Image, folder: Path, name: str, *, small: bool = False) -> Path:
-    """Write a picture where only who is told its path finds it.
+    """Write an image to a path that cannot be guessed.
 
     Args:
-        picture: To be written.
+        picture: The image.
         folder: Of all files of this server.
         name: Of the file, with its ending.
-        small: For the page, which needs no more pixels than a screen has.
+        small: Scale it down for the page.
     """
     path = place(folder) / name
     image.save(fit(picture, None, _SHOWN) if small else picture, path, quality=90)
@@ -52,7 +52,7 @@ def keep(picture: Image, folder: Path, name: str, *, small: bool = False) -> Pat
 
 
 def place(folder: Path) -> Path:
-    """A new folder that nobody can guess."""
+    """Create a folder with a random name that cannot be guessed."""
     made = folder / secrets.token_hex(16)
     made.mkdir(parents=True)
     return made

@@ -1,7 +1,7 @@
-"""Long jobs in threads, watched by people who may stop them or walk away.
+"""Run long jobs in threads, with progress reports and cancellation.
 
-A job runs in a thread of its own; who watches it gets reports from a generator. At most so many
-run at a time, each at a bench, which keeps the methods that were built there.
+A job runs in its own thread; its watcher reads reports from a generator. The number of jobs at a
+time is limited by the number of benches; a bench caches the methods that were built for its jobs.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from impasto.image import Image
 
 T = TypeVar("T")
 
-BEAT = 1.0  # seconds after which a watcher hears something, whatever the job does
-FORGOTTEN = 60.0  # seconds after which a job that nobody asks about stops
+BEAT = 1.0  # seconds between reports, at most
+FORGOTTEN = 60.0  # seconds without a watcher after which a job stops
 _APART = 0.5  # seconds between two previews, at least
-_SHARE = 0.1  # of a job's time that may go into previews
+_SHARE = 0.1  # fraction of a job's time for previews, at most
 _LONGEST = 768  # long edge of a preview
-_KEPT = 3  # kinds of brushes that a bench keeps
+_KEPT = 3  # sets of resolved styles that a bench caches
 
 
 _THREAD = "impasto job"
 
 
 def working(seconds: float) -> bool:
-    """Whether threads of jobs still run, some seconds after their jobs were stopped.
+    """Wait for the threads of stopped jobs, and check whether some still run.
 
     Args:
-        seconds: To wait for them.
+        seconds: Time to wait at most.
     """
     until = time.monotonic() + seconds
     for thread in threading.enumerate():
@@ -47,7 +47,7 @@ def working(seconds: float) -> bool:
 
 
 class Bench:
-    """A place to work, with the methods that were built and the models that were opened there."""
+    """A cache of methods and models, used by one job at a time."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Hashable, ...], Brushes] = OrderedDict()
@@ -55,7 +55,7 @@ class Bench:
     def brushes(
         self, method: str | None, quality: str | None, settings: dict[str, str], kind: str = "style"
     ) -> Brushes:
-        """Brushes of these numbers, those of before if there are some."""
+        """Return the style resolver for these settings, from the cache if possible."""
         key = (method, quality, tuple(sorted(settings.items())), kind)
         made = self._kept.pop(key, None)
         if made is None:
@@ -68,12 +68,12 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """How a job stands.
+    """The progress of a job.
 
     Attributes:
-        words: In a line.
-        share: What is done of it, 0 to 1.
-        preview: The picture as it stands, scaled down; None where there is no new one.
+        words: A line of text.
+        share: The finished fraction, 0 to 1.
+        preview: The image so far, scaled down; None if there is no new one.
     """
 
     words: str
@@ -83,12 +83,12 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Done(Generic[T]):
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
-        result: What it made.
-        stopped: Whether it was stopped, and this is how far it came.
-        seconds: What it took.
+        result: The return value of the work.
+        stopped: Whether it was stopped, so that the result is what was finished by then.
+        seconds: Duration.
     """
 
     result: T
@@ -98,7 +98,7 @@ class Done(Generic[T]):
 
 @dataclass(eq=False)
 class _Job:
-    """What the thread of a job and its watcher share."""
+    """The state that a job's thread shares with its watcher."""
 
     longest: float = math.inf
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -113,7 +113,7 @@ class _Job:
     _pause: float = _APART
 
     def __call__(self, progress: Progress) -> None:
-        """Listen to the job: the callback that it gets."""
+        """Receive progress from the job, as its callback."""
         now = time.monotonic()
         if now - self.started > self.longest:
             self.stopped.set()
@@ -126,27 +126,27 @@ class _Job:
             self._shown = time.monotonic()
             self._pause = max(_APART, (self._shown - now) / _SHARE)
         step = f"step {progress.step} of {progress.total}" if progress.total > 1 else ""
-        words = ", ".join(filter(None, (step, progress.stage))) or "painting"
-        kept = self.report.preview if preview is None and self.news.is_set() else preview
-        self.report = Report(words, progress.step / max(1, progress.total), kept)
+        text = ", ".join(filter(None, (step, progress.stage))) or "painting"
+        shown = self.report.preview if preview is None and self.news.is_set() else preview
+        self.report = Report(text, progress.step / max(1, progress.total), shown)
         self.news.set()
 
     def taken(self) -> Report:
-        """The report of now, for the watcher; its preview is given once."""
+        """Return the current report to the watcher; each preview is returned once."""
         self.seen = time.monotonic()
         fresh = self.news.is_set()
         self.news.clear()
         now = self.report
-        words = f"{now.words}, {time.monotonic() - self.started:.0f} s"
-        return Report(words, now.share, now.preview if fresh else None)
+        text = f"{now.words}, {time.monotonic() - self.started:.0f} s"
+        return Report(text, now.share, now.preview if fresh else None)
 
 
 class Desk:
-    """Runs the jobs of many people.
+    """Run the jobs of several clients.
 
     Args:
-        jobs: How many at a time.
-        longest: Seconds after which a job stops as if somebody had stopped it.
+        jobs: The number of jobs at a time.
+        longest: Seconds after which a job is stopped; its result so far is kept.
     """
 
     def __init__(self, jobs: int = 1, longest: float = math.inf) -> None:
@@ -160,20 +160,20 @@ class Desk:
     def run(
         self, key: Hashable, work: Callable[[Bench, Callback], T]
     ) -> Generator[Report, None, Done[T]]:
-        """Do some work, and tell how it stands; closing the generator stops it.
+        """Run a job and yield its progress; closing the generator stops it.
 
         Args:
-            key: Whose it is, for :meth:`stop`. Another job of this key is stopped first.
-            work: Gets a bench and the callback to report to.
+            key: The owner, for :meth:`stop`. Another job of this key is stopped first.
+            work: Takes a bench and the callback to report to.
 
         Yields:
-            How it stands, once a second at least.
+            Progress, at least once a second.
 
         Returns:
-            What became of it.
+            The outcome.
 
         Raises:
-            CancelledError: It was stopped before there was anything to keep.
+            CancelledError: It was stopped before there was a result.
             Exception: What the work raised.
         """
         job = _Job(self._longest)
@@ -195,14 +195,14 @@ class Desk:
             if job.error is not None:
                 raise job.error
             return Done(job.result, job.stopped.is_set(), time.monotonic() - job.started)
-        finally:  # also where nobody watches any more
+        finally:  # also if the generator is closed
             job.stopped.set()
             with self._lock:
                 if self._running.get(key) is job:
                     del self._running[key]
 
     def stop(self, key: Hashable) -> bool:
-        """Let a job end after this step, and keep what it has; False where there is none."""
+        """Stop a job after the current step, keeping its result; return False if there is none."""
         with self._lock:
             job = self._running.get(key)
         if job is not None:
@@ -210,14 +210,14 @@ class Desk:
         return job is not None
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop all jobs."""
         with self._lock:
             jobs = list(self._running.values())
         for job in jobs:
             job.stopped.set()
 
     def __len__(self) -> int:
-        """How many jobs run or wait for a bench."""
+        """Return the number of jobs that run or wait for a bench."""
         return len(self._running)
 
     def _seat(self, job: _Job) -> Generator[Report, None, Bench]:

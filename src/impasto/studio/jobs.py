@@ -1,4 +1,4 @@
-"""What the studio does for people, without a page: orders in, files out."""
+"""Carry out the studio's jobs, independently of the page."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from impasto.studio.job_queue import Bench
 from impasto.studio.limits import PAINTINGS, Limits, optimizes
 from impasto.studio.settings import permitted
 
-AUTO, FULL = "auto", "full"  # sizes that are no numbers
-_TEXTURE = "texture"  # the method of a texture where none is named
+AUTO, FULL = "auto", "full"  # sizes that are not numbers
+_TEXTURE = "texture"  # default method of texture synthesis
 
-_SWIFT = {False: 1536, True: 512}  # pixels at AUTO at most; where a method optimises
+# largest size at AUTO in pixels, for networks and for methods that optimise
+_SWIFT = {False: 1536, True: 512}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order(StylizeOptions):
-    """An image that somebody wants; how, says :class:`~impasto.api.options.StylizeOptions`.
+    """A request to stylize a photo; see :class:`~impasto.api.options.StylizeOptions`.
 
-    The settings are those that a stranger may change, as text. Device, precision, memory and
-    runtime are the server's.
+    The settings are those that clients may change, as text. Device, precision, memory and runtime
+    are the server's.
 
     Attributes:
         photo: A file.
         names: Styles on offer, see :func:`impasto.studio.options.styles`.
-        paintings: Files, after the names.
-        weights: One for each style; equal where there are none.
-        mask: White, or opaque where it has an alpha, where the first style goes: a picture.
-        size: Long edge in pixels; ``auto`` is the photo's own within what takes little time,
+        paintings: Style image files, after the names.
+        weights: One for each style; None weights them equally.
+        mask: An image, white (or opaque, if it has alpha) where the first style goes.
+        size: Long edge in pixels; ``auto`` is the photo's own, limited to keep the time short,
             ``full`` the photo's own.
     """
 
@@ -55,12 +56,12 @@ class Order(StylizeOptions):
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """What came of an order.
+    """The result of an order.
 
     Attributes:
-        picture: Of full size.
-        photo: Before, as large.
-        note: What there is to say of it, or nothing.
+        picture: The stylized image at full size.
+        photo: The photo at the same size.
+        note: A remark for the user, or empty.
     """
 
     picture: Image
@@ -69,7 +70,7 @@ class Painted:
 
 
 def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> Painted:
-    """Paint a photo.
+    """Stylize a photo.
 
     Raises:
         InputError: The order cannot be carried out.
@@ -85,7 +86,7 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
         raise InputError("a mask has room for two paintings, one in it and one around it")
     if order.mask is None:
         _check_blend(names, bool(order.paintings))
-    # settings are checked before any file is looked at
+    # settings are checked before any file is read
     method, brushes = _brushes(order, names, bool(order.paintings), bench)
     photo = limits.picture(order.photo)
     paintings = [limits.picture(path) for path in order.paintings]
@@ -120,21 +121,21 @@ def texture(
     height: int = 512,
     seed: int = 0,
 ) -> Image:
-    """Make more of a texture.
+    """Synthesize a texture.
 
     Args:
         source: A file, or a name of :func:`impasto.studio.options.textures`.
         limits: Of this server.
-        bench: Where to work.
+        bench: The cache of methods.
         callback: Called after every step.
-        method: A method's name; None is the usual one, or the one that learned the texture.
-        settings: ``NAME=VALUE`` in each line or between semicolons.
-        width: Of the result.
-        height: Of the result.
-        seed: Of everything random.
+        method: A method's name; None is the default, or the one that learned the texture.
+        settings: ``NAME=VALUE``, separated by line breaks or semicolons.
+        width: Width of the result in pixels.
+        height: Height of the result in pixels.
+        seed: Seed of all random numbers.
 
     Raises:
-        InputError: Something given cannot be used.
+        InputError: An argument cannot be used.
     """
     sample, learned = source, False
     if not isinstance(source, Path):
@@ -143,7 +144,7 @@ def texture(
         learned = offers[sample].learned
     named = None if learned else options.painter(method, Ability.SYNTHESIZE) or _TEXTURE
     changed = permitted(named, settings)
-    # a method that has learned the texture is a network
+    # a learned texture is a network, which takes less memory
     most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
     if not all(1 <= side <= most for side in (width, height)):
         raise InputError(f"a texture here is 1 to {most} pixels a side")
@@ -168,20 +169,20 @@ def compared(
     size: int = 384,
     seed: int = 0,
 ) -> compare.SideBySide:
-    """Paint a photo by several methods.
+    """Stylize a photo by several methods.
 
     Args:
         photo: A file.
-        painting: A file, or a painting among :func:`impasto.studio.options.styles`.
+        painting: A file, or a style image among :func:`impasto.studio.options.styles`.
         methods: Names of methods; none is all.
         limits: Of this server.
-        callback: Called as the work goes on.
-        quality: What methods that optimise spend.
-        size: Long edge to paint at.
-        seed: Of everything random.
+        callback: Called with the progress.
+        quality: Preset of the methods that optimise.
+        size: Long edge to stylize at.
+        seed: Seed of all random numbers.
 
     Raises:
-        InputError: Something given cannot be used, or nothing was finished.
+        InputError: An argument cannot be used, or nothing was finished.
     """
     named = [name for one in methods if (name := options.painter(one))]
     content = limits.picture(photo)
@@ -208,16 +209,16 @@ def compared(
 
 
 def name_of(order: Order) -> str:
-    """What a result is called: the photo and what it was painted with."""
+    """Return a file name for a result, from the names of the photo and the style."""
     style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
-    words = (Path(order.photo).stem, style.removeprefix(SAMPLE))
-    return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in words) + ".png"
+    parts = (Path(order.photo).stem, style.removeprefix(SAMPLE))
+    return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in parts) + ".png"
 
 
 def _check_blend(names: Sequence[str], paintings: bool) -> None:
-    """Refuse what only a mask can put into one picture."""
+    """Check that styles can be blended without a mask."""
     networks = {one.name: one.network for one in options.styles()}
-    first: dict[str, str] = {}  # a name of each network
+    first: dict[str, str] = {}  # a style of each network
     for name in names:
         first.setdefault(networks[name], name)
     if paintings:
@@ -242,7 +243,7 @@ def _size(text: str) -> int | None:
 def _brushes(
     order: Order, names: Sequence[str], paintings: bool, bench: Bench
 ) -> tuple[str | None, Brushes]:
-    """The method that paints where one must be named, and brushes of it."""
+    """Return the method if one must be named, and a style resolver for it."""
     method, quality = options.painter(order.method), options.quality(order.quality)
     learned = {one.name for one in options.styles() if one.learned}
     if method is None and not paintings and all(name in learned for name in names):
@@ -250,7 +251,7 @@ def _brushes(
     if method is not None:
         return method, bench.brushes(method, None, permitted(method, order.settings))
     if any(name in learned for name in names):
-        quality = None  # pipelines refuse a quality for a network that knows its style
+        quality = None  # a network that has learned the style takes no quality
     given = bool(order.settings)
     chosen = choose_quality(quality, numbers=given).method
     return chosen, bench.brushes(None, quality, permitted(chosen, order.settings))

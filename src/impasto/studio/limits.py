@@ -1,4 +1,4 @@
-"""What the studio takes from people: how large, how many, and in which words it refuses."""
+"""Limit what clients may send, and word the errors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.nn import vgg_weights
 
-PAINTINGS = 6  # that one picture can be painted with
-WORDS = 2000  # letters in a field of text
+PAINTINGS = 6  # style images for one result, at most
+WORDS = 2000  # characters in a text field, at most
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one server.
+    """Limits of one server.
 
     Attributes:
-        upload: Bytes of one file.
-        pixels: Of one picture that comes in.
-        side: Long edge of what a network paints, in pixels.
-        optimized: Long edge of what an optimisation paints, which takes far more memory.
-        seconds: Of a video that comes in.
-        disk: Bytes of everybody's files of the last hour.
+        upload: Bytes of one uploaded file.
+        pixels: Pixels of one uploaded image.
+        side: Long edge of a network's result, in pixels.
+        optimized: Long edge of an optimisation's result, which takes far more memory.
+        seconds: Duration of an uploaded video.
+        disk: Bytes of all clients' files of the last hour.
         client_disk: Bytes of one client's files of the last hour.
-        job: Seconds that a job may run; then it stops, and what it has is kept.
+        job: Seconds that a job may run; then it is stopped, and its result so far is kept.
     """
 
     upload: int = 50 << 20
@@ -49,23 +49,23 @@ class Limits:
             raise InputError(f"max-minutes is {self.job / 60:g}: it must be above 0")
 
     def picture(self, path: str | os.PathLike[str]) -> Image:
-        """A picture that somebody uploaded.
+        """Load an uploaded image.
 
         Raises:
-            InputError: It is none, or larger than is taken here. The file goes by its own name.
+            InputError: It is no image, or too large. The message has the file's name, not its path.
         """
         self.file(path)
         try:
             return image.load(os.fspath(path), max_pixels=self.pixels)
         except InputError as error:
-            told = str(error).replace(os.fspath(path), Path(path).name)
-            raise InputError(told.replace(", or raise max_pixels", "")) from error
+            message = str(error).replace(os.fspath(path), Path(path).name)
+            raise InputError(message.replace(", or raise max_pixels", "")) from error
 
     def file(self, path: str | os.PathLike[str]) -> Path:
-        """A file that somebody uploaded.
+        """Check an uploaded file, and return its path.
 
         Raises:
-            InputError: It is gone, or larger than is taken here.
+            InputError: It is gone, or too large.
         """
         found = Path(path)
         try:
@@ -77,15 +77,15 @@ class Limits:
         return found
 
     def size(self, wanted: int | None, picture: Image, method: str | None) -> int:
-        """The long edge to paint at.
+        """Return the long edge to stylize at.
 
         Args:
-            wanted: What was asked for; None is the picture's own.
+            wanted: The requested one; None is the image's own.
             picture: The photo.
-            method: What optimises, by name; None where a network paints.
+            method: The name of a method that optimises; None for a network.
 
         Raises:
-            InputError: It is larger than is painted here.
+            InputError: It is above the limit.
         """
         most = self.side if method is None else self.optimized
         if wanted is None:
@@ -97,25 +97,25 @@ class Limits:
 
 
 def optimizes(method: str) -> bool:
-    """Whether a method of the table works on the picture itself, which takes memory and time."""
+    """Check whether a method optimises the image itself, which takes much memory and time."""
     return not issubclass(get(method).build, NetworkMethod)
 
 
 def told(error: BaseException) -> str:
-    """An error in one line that is fit for a page: no traceback, no path of the server."""
+    """Return an error as one line for the page, without traceback and paths of the server."""
     if isinstance(error, ImpastoError):
-        return pathless(str(error)).replace("`", "")  # around parameters
+        return pathless(str(error)).replace("`", "")  # quotes around parameter names
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: choose a smaller size"
     return f"something went wrong: {type(error).__name__}. The server's log says more"
 
 
 def pathless(words: str) -> str:
-    """Words in which files of the server go by their names alone.
+    """Replace paths of the server in a message by their file names.
 
     Args:
-        words: An error's text; paths that lie in none of the server's folders stay, since they
-            are what somebody wrote.
+        words: An error's message; paths outside the server's folders stay, since the user wrote
+            them.
     """
     folders: set[str | Path] = {
         tempfile.gettempdir(),

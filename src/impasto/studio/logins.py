@@ -1,4 +1,4 @@
-"""Passwords that are guessed, and leaving again."""
+"""Limit password guesses, and end sessions at logout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of
 
 log = logging.getLogger("impasto.studio")
 
-TRIES = 5  # wrong passwords of one client
+TRIES = 5  # wrong passwords of one client, at most
 WINDOW = 60.0  # seconds in which they count
-_CLIENTS = 10_000  # that are remembered
+_CLIENTS = 10_000  # clients that are remembered
 
 
 class Logins:
-    """ASGI middleware: wrong passwords are counted for each client, and a logout ends a session.
+    """ASGI middleware that counts wrong passwords of each client, and ends a session at logout.
 
     Args:
-        app: What is behind it.
+        app: The wrapped application.
     """
 
     def __init__(self, app: Any) -> None:
@@ -29,7 +29,7 @@ class Logins:
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse a guess too many."""
+        """Forward a request, or refuse a login after too many wrong passwords."""
         path = scope.get("path", "").rstrip("/")
         if scope["type"] == "http" and path.endswith("/login") and scope["method"] == "POST":
             await self._login(scope, receive, send)
@@ -45,10 +45,10 @@ class Logins:
         if len(tries) >= TRIES:
             wait = max(1, round(WINDOW - (now - tries[0])))
             log.warning("a login of %s was refused: %d wrong passwords before", who, TRIES)
-            words = f"too many wrong passwords: try again in {wait} s"
-            await answer(send, 429, words, (b"retry-after", str(wait).encode()))
+            message = f"too many wrong passwords: try again in {wait} s"
+            await answer(send, 429, message, (b"retry-after", str(wait).encode()))
             return
-        tries.append(now)  # before the password is looked at: guesses may come together
+        tries.append(now)  # before the password is checked, since guesses may be sent in parallel
         right = False
 
         async def watched(message: Message) -> None:
@@ -63,7 +63,7 @@ class Logins:
             log.warning("a login of %s failed: wrong name or password", who)
 
     def _of(self, who: str) -> deque[float]:
-        """When a client tried in the last minute."""
+        """Return the times of a client's attempts in the last minute."""
         tries = self._tries.setdefault(who, deque())
         self._tries.move_to_end(who)
         while len(self._tries) > _CLIENTS:
@@ -74,9 +74,9 @@ class Logins:
 
 
 def _end_session(scope: Scope) -> None:
-    """Forget the session of a request.
+    """Delete the token of a request's session.
 
-    Gradio forgets it by the cookie that only encrypted pages send, or else everybody's.
+    Gradio itself deletes only the token of the cookie for HTTPS, or the tokens of all sessions.
     """
     app = scope["app"]
     cookies: SimpleCookie = SimpleCookie()

@@ -1,4 +1,4 @@
-"""What stands between Gradio and the world: every failure in words, every body of bounded size."""
+"""Convert every failure to a message, and limit the size of every request body."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from impasto.studio.turns import EACH, Turns
 
 log = logging.getLogger("impasto.studio")
 
-BODY = 8 << 20  # bytes of a request that is no upload
-_FORM = 1 << 20  # bytes of an upload around its file
-_DRAINED = 64 << 20  # bytes of a body that is too large which are read and dropped
+BODY = 8 << 20  # bytes of a request that is not an upload
+_FORM = 1 << 20  # bytes of an upload in addition to its file
+_DRAINED = 64 << 20  # bytes of a body that is too large that are read and dropped
 _AT_ONCE = 10  # files of the largest size in one upload
 
 
 def refusal(error: BaseException) -> GradioError:
-    """An error as the page shows it: words, and nothing that a browser would take for HTML."""
+    """Convert an error to a message for the page, with HTML escaped."""
     return GradioError(escape(told(error), quote=False), duration=None, print_exception=False)
 
 
 class Page(gr.Blocks):
-    """Blocks whose failures are words, whoever calls them and with whatever."""
+    """Gradio Blocks that answer every failure with a message."""
 
     def queue(self, *args: Any, each: int = EACH, **options: Any) -> Page:
-        """Set how many jobs may wait, and how many of each client."""
+        """Set how many jobs may wait, in all and for each client."""
         super().queue(*args, **options)
         plain = self._queue
         self._queue = Turns(
@@ -49,13 +49,13 @@ class Page(gr.Blocks):
         return self
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Take what was sent; Gradio would fetch a file that is named by an address."""
+        """Read the inputs of an event; refuse addresses, which Gradio would fetch."""
         if _addresses(inputs):
             raise GradioError("upload the file: an address is not fetched", print_exception=False)
         return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:
-        """Do what an event asks for."""
+        """Run an event, and convert its errors to messages."""
         try:
             return await super().process_api(*args, **kwargs)
         except GradioError as error:
@@ -70,32 +70,32 @@ class Page(gr.Blocks):
             raise GradioError("upload the file: it is not here", print_exception=False) from None
         except Exception as error:
             log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
-            words = f"this cannot be used: {_plain(error)}"
-            raise GradioError(words, print_exception=False) from None
+            message = f"this cannot be used: {_plain(error)}"
+            raise GradioError(message, print_exception=False) from None
 
 
 class Gate:
-    """ASGI middleware: bodies of bounded size, failures in words, no more files than fit.
+    """ASGI middleware that limits body sizes and disk space, and answers failures with messages.
 
     Args:
-        app: What is behind it.
+        app: The wrapped application.
         upload: Bytes of a file.
-        disk: Where uploads go.
+        disk: Counts the uploads.
     """
 
     def __init__(self, app: Any, upload: int, disk: Disk) -> None:
         self.app, self.upload, self.disk = app, upload, disk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through."""
+        """Forward a request, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         body = self._body(scope)
-        words = body.refusal(_length(scope))
-        if words is not None:
+        message = body.refusal(_length(scope))
+        if message is not None:
             await _drain(receive)
-            await answer(send, 413, words)
+            await answer(send, 413, message)
             return
         status = 0
 
@@ -120,8 +120,8 @@ class Gate:
                 log.debug("", exc_info=True)
             if not status:
                 much = isinstance(error, _TooMuchError)
-                words = str(error) if much else "this request makes no sense"
-                await answer(send, 413 if much else 400, words)
+                message = str(error) if much else "this request makes no sense"
+                await answer(send, 413 if much else 400, message)
         finally:
             body.end(status == 200)
 
@@ -132,12 +132,12 @@ class Gate:
 
 
 class _Body:
-    """Counts the bytes of one request's body.
+    """Count the bytes of one request's body.
 
     Args:
-        most: How many there may be.
-        disk: Where they go; None where they are no files.
-        client: Whose they are.
+        most: The limit.
+        disk: Counts files; None if the body has none.
+        client: The client that sends it.
     """
 
     def __init__(self, most: int, disk: Disk | None = None, client: str = "") -> None:
@@ -145,7 +145,7 @@ class _Body:
         self._read, self._counted = 0, 0
 
     def refusal(self, more: int = 0) -> str | None:
-        """Why so many more bytes are too many, in words; None where they are not."""
+        """Return why more bytes are too many; None if they are not."""
         if self._read + more > self._most:
             return f"this is larger than {self._most >> 20} MB: send less"
         try:
@@ -159,19 +159,19 @@ class _Body:
         """Count a part.
 
         Raises:
-            _TooMuchError: It is one too many.
+            _TooMuchError: A limit is exceeded.
         """
         self._read += len(part)
         if self._disk is not None and part:
             size = len(part) + FILE * part.count(b"filename=")
             self._disk.add(self._client, size)
             self._counted += size
-        words = self.refusal()
-        if words is not None:
-            raise _TooMuchError(words)
+        message = self.refusal()
+        if message is not None:
+            raise _TooMuchError(message)
 
     def end(self, kept: bool) -> None:
-        """Count no more what was not kept."""
+        """Subtract the bytes of an upload that was not stored."""
         if self._disk is not None and not kept:
             self._disk.add(self._client, -self._counted)
 
@@ -188,7 +188,7 @@ def _length(scope: Scope) -> int:
 
 
 async def _drain(receive: Receive) -> None:
-    """Let a sender finish what will not be used, so that it hears why; within reason."""
+    """Read and drop a body, up to a limit, so that the sender receives the answer."""
     read, more = 0, True
     while more and read < _DRAINED:
         message = await receive()
@@ -197,7 +197,7 @@ async def _drain(receive: Receive) -> None:
 
 
 def _addresses(value: Any) -> bool:
-    """Whether a file somewhere in what was sent is one on another machine."""
+    """Check whether a value contains a file on another machine."""
     if isinstance(value, dict):
         path = value.get("path")
         if isinstance(path, str) and "://" in path:
@@ -207,12 +207,12 @@ def _addresses(value: Any) -> bool:
 
 
 def _plain(error: BaseException) -> str:
-    """The first line of an error's own words, as text of a page, without paths of the server."""
-    words = getattr(error, "message", None) or str(error) or type(error).__name__
-    first = next(iter(str(words).strip().splitlines()), "")
+    """Return the first line of an error's message, escaped and without paths of the server."""
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    first = next(iter(str(message).strip().splitlines()), "")
     return escape(pathless(first)[:200], quote=False)
 
 
 def _bug(error: BaseException) -> bool:
-    """Whether an error is likely ours, so that the log needs the way to it."""
+    """Check whether an error is probably a bug, so that its traceback is logged."""
     return not isinstance(error, (ValueError, TypeError, KeyError, IndexError, OSError))

@@ -1,4 +1,4 @@
-"""What the page offers, read from the tables: styles with their thumbnails, methods, samples."""
+"""List what the page offers: styles with their thumbnails, methods, samples."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
 from impasto.studio.limits import optimizes
 
-_THUMBNAIL = 160  # pixels a side
-_LITE = "-lite"  # ends the names of styles in a narrow network
+_THUMBNAIL = 160  # pixels per side
+_LITE = "-lite"  # ending of the names of styles of narrow networks
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A style that nobody has to upload.
+    """A style on offer.
 
     Attributes:
-        name: What the pipeline calls it.
-        title: What it is, in words.
-        network: The model that knows it by heart; empty for a painting. Styles of one network
-            blend.
+        name: Its name in the pipeline.
+        title: A short description.
+        network: The model that has learned it; empty for a style image. Styles of one network can
+            be blended.
     """
 
     name: str
@@ -42,20 +42,21 @@ class Offer:
 
     @property
     def learned(self) -> bool:
-        """Whether a network knows it; else it is a painting."""
+        """Check whether a network has learned it; else it is a style image."""
         return bool(self.network)
 
     @property
     def label(self) -> str:
-        """What the page calls it."""
+        """Return the label on the page."""
         return f"{self.name.removeprefix(SAMPLE)} · {self.title}"
 
 
 @cache
 def styles() -> tuple[Offer, ...]:
-    """Everything to paint with: what networks have learned, and paintings that are drawn here."""
+    """List all styles: learned ones and sample images."""
     learned = _learned("style")
-    many = Counter(one.network for one in learned)  # those that blend with most come first
+    # networks with most styles come first, since those can be blended
+    many = Counter(one.network for one in learned)
     learned.sort(key=lambda one: (-many[one.network], one.network, one.name))
     drawn = [Offer(SAMPLE + name, title) for name, title in samples.PAINTINGS.items()]
     plain = [one for one in learned if not _twin(one.name)]
@@ -63,27 +64,27 @@ def styles() -> tuple[Offer, ...]:
 
 
 def gallery() -> tuple[Offer, ...]:
-    """The styles to show as pictures: each painting once."""
+    """List the styles of the gallery, each style image once."""
     return tuple(one for one in styles() if not (one.learned and _twin(one.name)))
 
 
 def textures() -> tuple[Offer, ...]:
-    """Everything to make more of."""
+    """List all textures."""
     drawn = {**samples.TEXTURES, **samples.PAINTINGS}
     return (*_learned("texture"), *(Offer(SAMPLE + name, title) for name, title in drawn.items()))
 
 
 def painters(ability: Ability = Ability.STYLIZE) -> tuple[Entry, ...]:
-    """The methods that can work with any picture as their style."""
+    """List the methods that take any image as style."""
     able = methods(ability)
     return tuple(e for e in able if optimizes(e.name) or zoo.for_any_style(e.name))
 
 
 def offered(names: Sequence[str], offers: Sequence[Offer]) -> list[str]:
-    """Names of styles, none of them a path on the server.
+    """Return the full names of styles; a path on the server is not accepted.
 
     Raises:
-        InputError: One is not among those on offer.
+        InputError: A style is not among those on offer.
     """
     known = {one.name for one in offers}
     short = {name.removeprefix(SAMPLE): name for name in known}
@@ -97,7 +98,7 @@ def offered(names: Sequence[str], offers: Sequence[Offer]) -> list[str]:
 
 
 def painter(method: str | None, ability: Ability = Ability.STYLIZE) -> str | None:
-    """A method's name, or None for none.
+    """Check a method's name; an empty one gives None.
 
     Raises:
         InputError: It is not on offer.
@@ -111,7 +112,7 @@ def painter(method: str | None, ability: Ability = Ability.STYLIZE) -> str | Non
 
 
 def quality(name: str | None) -> str | None:
-    """A quality's name, or None for none.
+    """Check a quality's name; an empty one gives None.
 
     Raises:
         InputError: There is none of that name.
@@ -122,10 +123,10 @@ def quality(name: str | None) -> str | None:
 
 
 def thumbnails(folder: Path) -> list[tuple[str, str]]:
-    """A small picture of each style, as a file, with its title.
+    """Write a thumbnail of each style.
 
     Args:
-        folder: Where the files go.
+        folder: The folder to write to.
 
     Returns:
         (path, caption), in the order of :func:`gallery`.
@@ -147,12 +148,12 @@ def _learned(kind: str) -> list[Offer]:
 
 @cache
 def _cards(path: Path) -> dict[str, bytes]:
-    told = checkpoint.load(path, weights=False).card.get("thumbnails", {})
-    return {name: base64.b64decode(one["jpeg"]) for name, one in told.items()}
+    stored = checkpoint.load(path, weights=False).card.get("thumbnails", {})
+    return {name: base64.b64decode(one["jpeg"]) for name, one in stored.items()}
 
 
 def _thumbnail(learned: zoo.Learned) -> bytes:
-    """The painting's, out of the model's card."""
+    """Return the thumbnail of a learned style from its model's card."""
     cards = _cards(learned.path)
     return cards.get(learned.name) or cards.get(learned.name.removesuffix(_LITE), b"")
 
@@ -171,5 +172,5 @@ def _blank() -> bytes:
 
 
 def _twin(name: str) -> bool:
-    """Whether a narrow network paints another network's style."""
+    """Check whether a style is that of a narrow network, which another network has, too."""
     return name.endswith(_LITE)

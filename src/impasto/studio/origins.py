@@ -1,4 +1,4 @@
-"""Who may ask: the names that the studio answers to, its own page only, headers of every answer."""
+"""Check the host and the origin of requests, and set security headers of answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("impasto.studio")
 _PORTS = {"http": 80, "https": 443}
 _LOGOUT = "/logout"
 
-# Gradio's page has scripts and styles in itself, and builds functions out of text
+# Gradio's page has inline scripts and styles, and compiles functions from text
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
@@ -38,15 +38,15 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a studio answers to.
+    """The host names that a studio answers to.
 
     Attributes:
         host: Address that it listens on.
         loopback: Whether only this machine reaches that address.
-        more: ``NAME`` or ``NAME:PORT`` as browsers see it, where a proxy stands before it.
+        more: ``NAME`` or ``NAME:PORT`` as browsers see it, behind a proxy.
 
     Raises:
-        ValueError: One of ``more`` is no name.
+        ValueError: One of ``more`` is no host name.
     """
 
     host: str
@@ -59,11 +59,11 @@ class Names:
                 raise ValueError(name)
 
     def answers(self, host: str) -> bool:
-        """Whether a request for this host is for this studio.
+        """Check whether a request for this host is for this studio.
 
-        A page of another site that points its own name at this machine (DNS rebinding) asks for
-        that name. A number cannot be pointed elsewhere. The port may be another one, since a
-        tunnel has its own.
+        This prevents DNS rebinding, in which another site points its own name at this machine: its
+        pages then request that name. An IP address cannot be rebound. The port is not compared,
+        since a tunnel has its own.
 
         Args:
             host: The header ``Host``.
@@ -86,12 +86,12 @@ class Names:
         return number.is_loopback or not self.loopback
 
     def own(self, origin: str, host: str, scheme: str = "http") -> bool:
-        """Whether a request comes from a page of this studio.
+        """Check whether a request comes from a page of this studio.
 
         Args:
             origin: The header ``Origin``.
             host: The header ``Host``, which :meth:`answers` has accepted.
-            scheme: That the request came by, as the proxy says; over ``https`` the page was, too.
+            scheme: Of the request, as the proxy reports it; over ``https`` the page must be, too.
         """
         try:
             url = urlsplit(origin)
@@ -108,18 +108,18 @@ class Names:
 
 
 class Front:
-    """ASGI middleware, outside everything: refuses other sites, and sets the headers of answers.
+    """The outermost ASGI middleware: refuses requests of other sites, and sets security headers.
 
     Args:
-        app: What is behind it.
-        names: That it answers to.
+        app: The wrapped application.
+        names: The host names that it answers to.
     """
 
     def __init__(self, app: Any, names: Names) -> None:
         self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
+        """Forward a request, or refuse it."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
@@ -130,18 +130,18 @@ class Front:
                 message = {**message, "headers": _dress(message.get("headers", ()), secure)}
             await send(message)
 
-        words = self._refusal(scope, secure)
-        if words is None:
+        message = self._refusal(scope, secure)
+        if message is None:
             await self.app(scope, receive, dressed)
             return
-        log.warning("%s refused: %s", scope["path"][:200], words)
+        log.warning("%s refused: %s", scope["path"][:200], message)
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "another site"})
         else:
-            await answer(dressed, 403, words)
+            await answer(dressed, 403, message)
 
     def _refusal(self, scope: Scope, secure: bool) -> str | None:
-        """Why a request is refused, in words; None where it is not."""
+        """Return why a request is refused; None if it is not."""
         heard = headers(scope)
         hosts, origins = heard.get("host", []), heard.get("origin", [])
         if len(hosts) != 1 or not self.names.answers(hosts[0]):
@@ -155,7 +155,7 @@ class Front:
         site = (heard.get("sec-fetch-site") or ["none"])[0]
         if site in {"same-origin", "none"}:
             return None
-        # a link may lead here from elsewhere, but not log anybody out
+        # a link from another site may open the page, but not log out
         link = heard.get("sec-fetch-mode") == ["navigate"] and scope.get("method") == "GET"
         if link and heard.get("sec-fetch-dest") == ["document"] and not _leaves(scope["path"]):
             return None
@@ -163,10 +163,10 @@ class Front:
 
 
 def within(wrap: Callable[[Any], Any]) -> Any:
-    """A lifespan that puts middleware outside all that Gradio adds, its CORS layer included.
+    """Return a lifespan that puts middleware outside Gradio's own, including its CORS layer.
 
     Args:
-        wrap: Puts an ASGI application into the middleware.
+        wrap: Wraps an ASGI application in the middleware.
     """
 
     @asynccontextmanager
@@ -182,7 +182,7 @@ def _leaves(path: str) -> bool:
 
 
 def _split(host: str) -> tuple[str, int | None] | None:
-    """Name and port of a host; None where it is none."""
+    """Split a host into name and port; None if it is invalid."""
     try:
         url = urlsplit(f"//{host.strip()}")
         name, port = url.hostname, url.port
@@ -196,19 +196,19 @@ def _split(host: str) -> tuple[str, int | None] | None:
 
 
 def _dress(given: Any, secure: bool) -> list[tuple[bytes, bytes]]:
-    """Headers of an answer: cookies for the studio's own site, no leave for others to read."""
-    kept = []
+    """Set the security headers of an answer, restrict cookies to this site, remove CORS headers."""
+    result = []
     for name, value in given:
         low = name.lower()
         if low.startswith(b"access-control-") or low in _HEADERS:
             continue
-        kept.append((name, _cookie(value, secure) if low == b"set-cookie" else value))
-    return [*kept, *_HEADERS.items()]
+        result.append((name, _cookie(value, secure) if low == b"set-cookie" else value))
+    return [*result, *_HEADERS.items()]
 
 
 def _cookie(value: bytes, secure: bool) -> bytes:
-    """A cookie that other sites' requests do not carry; encrypted where the page is."""
+    """Restrict a cookie to this site, and to HTTPS if the page uses it."""
     parts = [part.strip() for part in value.split(b";")]
-    kept = [part for part in parts if not part.lower().startswith((b"samesite", b"secure"))]
+    result = [part for part in parts if not part.lower().startswith((b"samesite", b"secure"))]
     was = any(part.lower() == b"secure" for part in parts)
-    return b"; ".join([*kept, b"SameSite=Lax", *([b"Secure"] if secure or was else [])])
+    return b"; ".join([*result, b"SameSite=Lax", *([b"Secure"] if secure or was else [])])

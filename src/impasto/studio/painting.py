@@ -1,4 +1,4 @@
-"""What happens behind the tab that paints a photo."""
+"""Handle the events of the tab that stylizes a photo."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from impasto.studio.widgets import Owner, Studio, complain, finished, status, wh
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 
-_PREVIEW = 768  # long edge of the photo beside previews
+_PREVIEW = 768  # long edge of the photo beside previews, in pixels
 
 
 class Painter:
-    """Answers the events of the tab."""
+    """Handle the events of the tab."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
     def look(self, path: str | None, request: gr.Request) -> Iterator[Any]:
-        """Show a new photo to the brush; refuse a broken one at once."""
+        """Load a new photo into the brush editor; report a broken file at once."""
         if path is None:
             yield gr.skip(), None, status(HINT)
             return
@@ -43,8 +43,8 @@ class Painter:
         except Exception as error:
             yield None, None, complain(error)
             return
-        words = f"{picture.width} × {picture.height} pixels"
-        said = status(f"{words}. {picture.note}" if picture.note else words)
+        text = f"{picture.width} × {picture.height} pixels"
+        said = status(f"{text}. {picture.note}" if picture.note else text)
         yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
 
     def paint(
@@ -66,7 +66,7 @@ class Painter:
         request: gr.Request,
         *shares: float,
     ) -> Iterator[Any]:
-        """Paint, and show how it comes into being."""
+        """Stylize the photo, and show the progress."""
         try:
             order = ordered(
                 path,
@@ -108,12 +108,12 @@ class Painter:
             yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(self, request: gr.Request) -> str:
-        """Stop after this step."""
+        """Stop after the current step."""
         there = self._studio.desk.stop(whose(request, "stylize"))
         return status("stopping after this step" if there else "nothing is being painted")
 
     def _watching(self, order: Order, owner: Owner) -> Any:
-        """What the page gets of each report: the photo, and the picture as it stands."""
+        """Return a function that converts reports to the photo and the preview for the page."""
         before, keep = "", self._studio.previews("preview.jpg")
 
         def show(report: Report) -> Any:
@@ -138,10 +138,10 @@ def ordered(
     settings: str = "",
     **rest: Any,
 ) -> Order:
-    """An order out of what a page or a program sends.
+    """Create an order from the values that a page or a program sends.
 
     Raises:
-        InputError: There is no photo, or something is of a kind that it cannot be.
+        InputError: There is no photo, or a value has the wrong type.
     """
     if not path:
         raise InputError("no photo: drop one first")
@@ -159,6 +159,6 @@ def ordered(
 
 
 def _mask(edited: dict[str, Any] | None) -> Image | None:
-    """What the brush has touched."""
+    """Return the brush strokes as a mask."""
     layers = (edited or {}).get("layers") or ()
     return shelf.brushed([Image.from_pil(layer) for layer in layers])

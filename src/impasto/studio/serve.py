@@ -1,4 +1,4 @@
-"""Serving the page: where it listens, who may come in, what it leaves behind (nothing)."""
+"""Serve the page: address, login, limits; all files are deleted at the end."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from impasto.studio.origins import Front, Names, within
 
 HOST, PORT = "127.0.0.1", 7860
 
-_PATIENCE = 1.0  # seconds for the step that is under way when the studio ends
+_PATIENCE = 1.0  # seconds to wait for running steps when the studio ends
 
-# read by Gradio and its libraries when they are imported: no telemetry, nothing from elsewhere
+# read by Gradio and its libraries at import: no telemetry, no downloads
 _QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_SHARE": "False",
@@ -37,21 +37,21 @@ _QUIET = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to serve.
+    """Options of the server.
 
     Attributes:
         host: Address to listen on.
-        port: To listen on; 0 is any that is free.
-        auth: ``USER:PASSWORD``; None lets everyone in, which only a loopback address may.
+        port: Port to listen on; 0 is any free one.
+        auth: ``USER:PASSWORD``; None requires no login, which only a loopback address allows.
         queue: Jobs that may wait; more are refused.
         jobs: Jobs at a time.
         client_jobs: Jobs of one client that wait or run; more are refused.
-        limits: Of what comes in.
-        allow_host: ``NAME`` or ``NAME:PORT`` that browsers know a proxy before it by.
+        limits: Limits of what clients send.
+        allow_host: ``NAME`` or ``NAME:PORT`` under which browsers reach the studio behind a proxy.
         browser: Whether to open the page.
 
     Raises:
-        InputError: These do not go together.
+        InputError: The options contradict each other, or are out of range.
     """
 
     host: str = HOST
@@ -84,12 +84,12 @@ class Options:
 
     @property
     def names(self) -> Names:
-        """The names that it answers to."""
+        """Return the host names that the studio answers to."""
         return Names(self.host, loopback(self.host), self.allow_host)
 
 
 def loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Check whether only this machine reaches an address."""
     if host == "localhost":
         return True
     try:
@@ -99,10 +99,10 @@ def loopback(host: str) -> bool:
 
 
 def credentials(auth: str | None, file: Path | None) -> str | None:
-    """Who may come in: from the option, a file, or the variable ``IMPASTO_STUDIO_AUTH``.
+    """Return the credentials: from the option, a file, or the variable ``IMPASTO_STUDIO_AUTH``.
 
     Raises:
-        InputError: The file cannot be read, or two of them are given.
+        InputError: The file cannot be read, or both are given.
     """
     if auth is not None and file is not None:
         raise InputError("`auth` and `auth_file` say the same: give one of them")
@@ -119,7 +119,7 @@ def serving(options: Options) -> Iterator[str]:
     """Serve the page while the context is open; yields its address.
 
     Raises:
-        InputError: The port is taken, or the address is none of this machine's.
+        InputError: The port is taken, or the address does not belong to this machine.
         MissingExtraError: Gradio is not installed.
     """
     port = _port(options.host, options.port)
@@ -194,7 +194,7 @@ def serve(options: Options) -> None:
         MissingExtraError: Gradio is not installed.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled as Ctrl-C
     try:
         with serving(options) as url:
             print(f"{url}  Ctrl-C ends it", flush=True)
@@ -203,7 +203,7 @@ def serve(options: Options) -> None:
         print()
     from impasto.studio import job_queue
 
-    if job_queue.working(_PATIENCE):  # amid a long step: Python would abort
+    if job_queue.working(_PATIENCE):  # a running step cannot be interrupted, and Python would abort
         sys.stdout.flush()
         os._exit(0)
 
@@ -216,10 +216,10 @@ def _check_installed() -> None:
 
 
 def _port(host: str, port: int) -> int:
-    """The port, or a free one for 0; found out before anything is built.
+    """Check that the port can be used, and return it, or a free one for 0.
 
     Raises:
-        InputError: It is taken, or there is no such address here.
+        InputError: It is taken, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

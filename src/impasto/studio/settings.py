@@ -1,4 +1,4 @@
-"""Which numbers of a method a stranger may change, and how far."""
+"""Define which hyperparameters of a method clients may change, and their ranges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from impasto.nn import vgg_weights
 from impasto.nn.vgg import FLAVORS, POOLINGS
 from impasto.studio.limits import WORDS
 
-STEPS = 1000  # of a descent at one size, at most
+STEPS = 1000  # steps at one size, at most
 
 _WEIGHT = 0.0, 1e9
 _BLOCKS = (2, 2, 4, 4, 4)  # convolutions between the poolings of VGG-19
@@ -32,7 +32,7 @@ _LAYERS = tuple(
     for index in range(1, count + 1)
 ) + tuple(f"pool{block}" for block in range(1, len(_BLOCKS) + 1))
 
-# lowest and highest value; of several values each lies between them
+# lowest and highest value; each element of a tuple must be within them
 _RANGES: Mapping[str, tuple[float, float]] = {
     "steps": (1, STEPS),
     "coarse_steps": (1, STEPS),
@@ -57,7 +57,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "passes": (1, 10),
 }
 
-# of several values each is one of these
+# allowed values; each element of a tuple must be one of them
 _CHOICES: Mapping[str, Sequence[Any]] = {
     "optimizer": OPTIMIZERS,
     "start": STARTS,
@@ -78,9 +78,9 @@ _CHOICES: Mapping[str, Sequence[Any]] = {
     "average_overlaps": (True, False),
 }
 
-# of one method, instead of the above; None is not to be changed
+# allowed values of one method, instead of the above; None forbids changes
 _OWN: Mapping[tuple[str, str], Sequence[Any] | None] = {
-    ("cnnmrf", "style_layers"): None,  # a shallow layer has patches for hours
+    ("cnnmrf", "style_layers"): None,  # a shallow layer has so many patches that it takes hours
     ("wct", "levels"): tuple(f"relu{depth}_1" for depth in range(1, 6)),
 }
 
@@ -88,7 +88,7 @@ _SEVERAL = 16  # values in one setting, at most
 
 
 def allowed(method: str) -> tuple[str, ...]:
-    """The numbers of a method that may be changed here, by name.
+    """Return the names of a method's hyperparameters that clients may change.
 
     Args:
         method: A name of the table of methods.
@@ -101,15 +101,15 @@ def allowed(method: str) -> tuple[str, ...]:
 
 
 def permitted(method: str | None, settings: str | Mapping[str, str] | None) -> dict[str, str]:
-    """Read settings and check every one of them; no file is looked at.
+    """Parse settings and check each of them, without reading any file.
 
     Args:
-        method: A name of the table of methods; None where there is no method to set.
+        method: A name of the table of methods; None if settings are not supported.
         settings: By name; or as text, see :func:`parsed`.
 
     Raises:
-        InputError: It is no list of settings, or one of them is not for strangers, cannot be
-            read, or is out of bounds.
+        InputError: It is no list of settings, or a setting may not be changed, cannot be parsed,
+            or is out of range.
 
     Example:
         >>> permitted("gatys", "steps=20; content_weight = 5")
@@ -141,7 +141,7 @@ def _choices(method: str, name: str) -> Sequence[Any] | None:
 
 
 def _check(method: str, name: str, value: Any) -> None:
-    """Refuse a value that is out of bounds."""
+    """Check that a value is allowed."""
     values = value if isinstance(value, tuple) else (value,)
     if len(values) > _SEVERAL:
         raise InputError(f"{name} has {len(values)} values: {_SEVERAL} at most")
@@ -158,19 +158,19 @@ def _check(method: str, name: str, value: Any) -> None:
 
 
 def parsed(text: str | None) -> dict[str, str]:
-    """Read settings by name, which are not checked yet.
+    """Parse settings by name, without checking them.
 
     Args:
-        text: ``NAME=VALUE`` in each line, or with semicolons between.
+        text: ``NAME=VALUE``, separated by line breaks or semicolons.
 
     Raises:
         InputError: It is no list of settings, or too long.
     """
-    told = str(text or "")
-    if len(told) > WORDS:
+    given = str(text or "")
+    if len(given) > WORDS:
         raise InputError(f"settings are {WORDS} letters at most")
     found = {}
-    for pair in filter(None, (part.strip() for part in told.replace(";", "\n").splitlines())):
+    for pair in filter(None, (part.strip() for part in given.replace(";", "\n").splitlines())):
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"a setting is NAME=VALUE, not {pair[:60]!r}")

@@ -1,4 +1,4 @@
-"""What the page's brush sends, which Gradio keeps in memory until it is asked for."""
+"""Limit the memory of brush strokes, which Gradio stores until they are used."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import gradio as gr
 from gradio.exceptions import Error as GradioError
 
-MOST = 16  # drawings that wait to be used
-_LAYERS = 2  # of a drawing; the page has one
+MOST = 16  # drawings that wait to be used, at most
+_LAYERS = 2  # indices of layers that are accepted; the page uses one layer
 
 
 def bound(editor: gr.ImageEditor) -> None:
-    """Bound the memory that an editor's drawings take.
+    """Limit the memory that an editor's drawings take.
 
-    Gradio would keep any number of them, and make room for as many layers as a request names.
+    Gradio would store any number of them, and allocate as many layers as a request names.
 
     Args:
-        editor: That is being built.
+        editor: The editor that is being built.
     """
     editor.blob_storage = _Newest()
     plain = editor.accept_blobs
 
     def accept_blobs(data: Any) -> Any:
-        """Take one picture of a drawing."""
+        """Accept one layer of a drawing."""
         index = str(data.data.get("index") or 0)
         if index != "null" and not (index.isascii() and index.isdigit() and int(index) < _LAYERS):
             raise GradioError("a drawing here has one layer", print_exception=False)
@@ -35,7 +35,7 @@ def bound(editor: gr.ImageEditor) -> None:
 
 
 class _Newest(OrderedDict[str, Any]):
-    """A mapping of bounded size: what was put in first goes first."""
+    """A mapping of limited size that drops its oldest entry."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)

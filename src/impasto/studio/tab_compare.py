@@ -1,4 +1,4 @@
-"""The tab that paints a photo by every method."""
+"""Build the tab that stylizes a photo by every method."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def tab(studio: Studio) -> None:
         side: float,
         request: gr.Request,
     ) -> Iterator[Any]:
-        """Compare, and say how far it is."""
+        """Compare the methods, and show the progress."""
         start = (gr.skip(), status("waiting", 0.0), gr.skip(), gr.skip(), gr.skip())
         try:
             source = chosen or (Path(style) if style else None)
@@ -113,7 +113,7 @@ def tab(studio: Studio) -> None:
             yield gr.skip(), complain(error), gr.skip(), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
-        """Stop after this picture."""
+        """Stop after the current image."""
         there = studio.desk.stop(whose(request, "compare"))
         return status("stopping" if there else "nothing is being compared")
 

@@ -1,4 +1,4 @@
-"""The tab that paints a photo."""
+"""Build the tab that stylizes a photo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLORS = {
     "luminance": "the photo's: only light and dark are painted",
     "match": "the photo's, given to the painting first",
 }
-# on a phone the result is far below the button
+# on a phone the result is far below the button, so the page scrolls to it
 _SHOW = """(...inputs) => {
   if (innerWidth < 700) document.getElementById("result")?.scrollIntoView({block: "center"});
   return inputs;
@@ -39,9 +39,9 @@ def tab(
     """Build the tab.
 
     Args:
-        studio: What it works with.
+        studio: Shared state.
         thumbnails: Of the styles in the gallery, as files with captions.
-        example: A photo before and after, to begin with.
+        example: Files of a photo before and after stylizing, shown at first.
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -131,7 +131,7 @@ def tab(
     photo.input(
         does.look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
     )
-    # the handle on the picture can only be dragged; this one has the arrow keys
+    # the handle on the image has no keyboard control; this slider has
     reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
     gallery.select(_toggle, names, names, queue=False, **quick)
     gr.on([names.change, own.change], _rows, [names, own], weights, queue=False, **quick)
@@ -147,7 +147,7 @@ def tab(
 
 
 def _controls() -> list[Any]:
-    """What is seldom changed: method, settings, size, and the controls, in the order of Order."""
+    """Build the controls that are seldom changed, in the order of the fields of Order."""
     with gr.Accordion("Strength, colours, size, method", open=False, elem_id="more"):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photo")
         scale = gr.Slider(0.25, 4, 1, step=0.05, label="Style scale", info="2 is larger strokes")
@@ -173,13 +173,13 @@ def _controls() -> list[Any]:
 
 
 def _efforts() -> str:
-    """What the qualities take, shortly."""
+    """Return a short text with the time that each quality takes."""
     takes = (f"{name} {one.about.rpartition(': ')[2]}" for name, one in QUALITIES.items())
     return f"{', '.join(takes)}; a style that a network knows by heart is always fast"
 
 
 def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
-    """Take a style, or leave it."""
+    """Select a style, or deselect it."""
     offers = options.gallery()
     index = event.index if isinstance(event.index, int) else -1
     if not 0 <= index < len(offers):
@@ -191,13 +191,13 @@ def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
 
 
 def _rows(names: list[str] | None, files: list[str] | None) -> list[Any]:
-    """A slider for each painting, where there are several."""
-    words = [str(name).removeprefix(SAMPLE) for name in names or ()]
-    words += [Path(str(one)).name for one in files or ()]
-    several = len(words) > 1
+    """Return a weight slider for each style image, if there are several."""
+    labels = [str(name).removeprefix(SAMPLE) for name in names or ()]
+    labels += [Path(str(one)).name for one in files or ()]
+    several = len(labels) > 1
     return [
-        gr.Slider(visible=several, label=f"Weight of {words[n][:40]}")
-        if n < len(words)
+        gr.Slider(visible=several, label=f"Weight of {labels[n][:40]}")
+        if n < len(labels)
         else gr.Slider(visible=False, value=1)
         for n in range(PAINTINGS)
     ]

@@ -1,4 +1,4 @@
-"""The tab that makes more of a texture."""
+"""Build the tab that synthesizes a texture."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def tab(studio: Studio) -> None:
             file = gr.DownloadButton("Download in full size", interactive=False)
 
     def watching() -> Any:
-        """What the page gets of each report."""
+        """Return a function that converts reports to the outputs of the page."""
         keep = studio.previews("preview.jpg")
 
         def show(report: Report) -> Any:
@@ -81,7 +81,7 @@ def tab(studio: Studio) -> None:
         start: float,
         request: gr.Request,
     ) -> Iterator[Any]:
-        """Synthesize, and show how it comes into being."""
+        """Synthesize, and show the progress."""
         try:
             source = Path(path) if path else chosen
             if not source:
@@ -113,7 +113,7 @@ def tab(studio: Studio) -> None:
             yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
-        """Stop after this step."""
+        """Stop after the current step."""
         there = studio.desk.stop(whose(request, "texture"))
         return status("stopping after this step" if there else "nothing is being made")
 

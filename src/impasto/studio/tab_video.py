@@ -1,4 +1,4 @@
-"""The tab that paints a video; it is there where :mod:`impasto.video` is."""
+"""Build the tab that stylizes a video; it needs :mod:`impasto.video`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def tab(studio: Studio) -> None:
             file = gr.DownloadButton("Download", interactive=False)
 
     def watching() -> Any:
-        """What the page gets of each report: the frame under way."""
+        """Return a function that converts reports to the current frame for the page."""
         keep = studio.previews("frame.jpg")
 
         def show(report: Report) -> Any:
@@ -73,7 +73,7 @@ def tab(studio: Studio) -> None:
         much: float,
         request: gr.Request,
     ) -> Iterator[Any]:
-        """Paint it frame by frame."""
+        """Stylize the video frame by frame."""
         try:
             if not path:
                 raise InputError("no video: drop one first")
@@ -94,14 +94,16 @@ def tab(studio: Studio) -> None:
             studio.disk.count(owner.client, target)
             button = gr.DownloadButton(value=str(target), interactive=True)
             report = done.result
-            kept = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
-            said = status(f"{kept}, {done.seconds:.1f} s")
+            outcome = (
+                f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+            )
+            said = status(f"{outcome}, {done.seconds:.1f} s")
             yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
             yield gr.skip(), gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
-        """Stop after this frame."""
+        """Stop after the current frame."""
         there = studio.desk.stop(whose(request, "video"))
         return status("stopping after this frame" if there else "nothing is being painted")
 
@@ -143,5 +145,5 @@ def _stylize(
     except CancelledError:
         raise CancelledError("stopped before the first frame was finished") from None
     except ImpastoError as error:
-        told = str(error).replace(str(source), source.name)
-        raise InputError(told.replace(str(target), target.name)) from error
+        message = str(error).replace(str(source), source.name)
+        raise InputError(message.replace(str(target), target.name)) from error

@@ -1,4 +1,4 @@
-"""How the page looks: system fonts, warm greys, one colour. Nothing comes from other hosts."""
+"""Define the page's look: system fonts, warm greys, one colour; no external resources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def theme() -> Any:
-    """The theme of the page."""
+    """Return the theme of the page."""
     return gr.themes.Base(
         primary_hue="orange",
         neutral_hue="stone",
@@ -82,7 +82,7 @@ input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:foc
 }
 """
 
-# what lies around the page's own parts, which Gradio does not let CSS reach
+# style of the elements around the page's components, which Gradio's CSS option cannot reach
 HEAD = """<style>
 @media (max-width: 700px) {
   .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }

@@ -1,4 +1,4 @@
-"""The queue of jobs: so many for each client, clients in turn, none that nobody listens to."""
+"""Queue jobs with a limit for each client, serve clients in turn, and end abandoned jobs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from impasto.studio.asgi import client
 log = logging.getLogger("impasto.studio")
 
 EACH = 4  # jobs of one client that wait or run
-UNHEARD = 30.0  # seconds after which a job ends whose news nobody has fetched
-_LOOK = 1.0  # seconds between two looks for such jobs
-_CLIENTS = 1000  # whose turns are remembered
+UNHEARD = 30.0  # seconds after which a job ends if its messages are not fetched
+_LOOK = 1.0  # seconds between two searches for such jobs
+_CLIENTS = 1000  # clients whose turns are remembered
 
 _ALONE = f"nobody fetched the news of this job for {UNHEARD:.0f} s: it was ended"
 
 
 class Turns(Queue):
-    """Gradio's queue with bounds for each client.
+    """Gradio's queue with limits for each client.
 
     Args:
         each: Jobs of one client that wait or run, in each of the page's queues.
@@ -41,17 +41,17 @@ class Turns(Queue):
         self._looked = 0.0
 
     async def push(self, body: Any, request: Any, username: str | None) -> Any:
-        """Let an event wait, or refuse it in words."""
-        async with self._entry:  # counted and added at once
+        """Add an event to the queue, or refuse it with a message."""
+        async with self._entry:  # count and add atomically
             self._forget()
             fn = self.blocks.fns.get(body.fn_index)
             if fn is not None and self._jobs(_host(request), fn.concurrency_id) >= self._each:
-                words = f"{self._each} jobs of yours wait or run here, the most at a time"
-                return False, f"{words}: wait until one of them is done", "queue_full"
+                message = f"{self._each} jobs of yours wait or run here, the most at a time"
+                return False, f"{message}: wait until one of them is done", "queue_full"
             return await super().push(body, request, username)
 
     def get_events(self) -> Any:
-        """The next event to run: of the client who has waited longest since the last turn."""
+        """Return the next event to run: that of the client whose last turn is longest ago."""
         if time.monotonic() - self._looked > _LOOK:
             self._forget()
         for waiting in self.event_queue_per_concurrency_id.values():
@@ -69,7 +69,7 @@ class Turns(Queue):
         return chosen
 
     def send_message(self, event: Event, event_message: Any) -> None:
-        """Send news of a job; a job whose news nobody fetches ends."""
+        """Send a message of a job; a job whose messages are not fetched ends."""
         if event.alive and self._unheard(event):
             self._end(event)
         super().send_message(event, event_message)
@@ -83,14 +83,14 @@ class Turns(Queue):
         )
 
     def _unheard(self, event: Event) -> bool:
-        """Whether the news of a job has waited too long for somebody to fetch it."""
+        """Check whether the messages of a job have not been fetched for too long."""
         news, now = self.pending_messages_per_session.get(event.session_hash), time.monotonic()
         if news is None or news.empty():
             self._heard[event] = now
         return now - self._heard.setdefault(event, now) > UNHEARD
 
     def _forget(self) -> None:
-        """End the waiting jobs that nobody listens to."""
+        """End the waiting jobs whose messages are not fetched."""
         self._looked = time.monotonic()
         for waiting in self.event_queue_per_concurrency_id.values():
             for event in [event for event in waiting.queue if self._unheard(event)]:
@@ -106,5 +106,5 @@ class Turns(Queue):
 
 
 def _host(request: Any) -> str:
-    """The client of a request."""
+    """Return the client of a request."""
     return client(request.client.host if request.client else None)

@@ -1,4 +1,4 @@
-"""Pieces that several tabs of the page share."""
+"""Share components and job handling among the tabs of the page."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ T = TypeVar("T")
 QUEUE = "paint"  # the queue that all long jobs share
 PICTURES = list(READ_SUFFIXES)
 
-_PREVIEWS = 10  # of one job, kept for pages that fetch slowly
+_PREVIEWS = 10  # previews of one job that are stored, for pages that load slowly
 
 log = logging.getLogger("impasto.studio")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who a job belongs to.
+    """The owner of a job.
 
     Attributes:
-        session: A page that is open in a browser.
+        session: The session of a page in a browser.
         what: Its tab.
-        client: Who has opened it, see :func:`impasto.studio.asgi.client`.
+        client: The client, see :func:`impasto.studio.asgi.client`.
     """
 
     session: str | None
@@ -50,14 +50,14 @@ class Owner:
 
 @dataclass(frozen=True)
 class Studio:
-    """What every tab works with.
+    """The state that all tabs share.
 
     Attributes:
         desk: Runs the jobs.
         limits: Of this server.
-        folder: Where results go.
+        folder: The folder of the results.
         disk: Counts the files there.
-        jobs: How many at a time.
+        jobs: The number of jobs at a time.
     """
 
     desk: Desk
@@ -68,7 +68,7 @@ class Studio:
 
     @property
     def long(self) -> dict[str, Any]:
-        """Options of every event that starts a long job."""
+        """Return the options of every event that starts a long job."""
         return {
             "concurrency_id": QUEUE,
             "concurrency_limit": self.jobs,
@@ -81,15 +81,15 @@ class Studio:
         what: Callable[[Bench, Callback], T],
         show: Callable[[Report], Any],
     ) -> Generator[Any, None, Done[T]]:
-        """Run a job; whatever it fails with becomes words, and the log has the rest.
+        """Run a job and yield its progress; failures become messages, and the log has the details.
 
         Args:
-            key: Whose it is.
+            key: The owner.
             what: The job.
-            show: Makes of a report what the page gets.
+            show: Converts a report to the outputs of the page.
 
         Raises:
-            gr.Error: In words.
+            gr.Error: The job failed.
         """
         reports = self.desk.run(key, what)
         try:
@@ -108,13 +108,13 @@ class Studio:
             reports.close()
 
     def keep(self, owner: Owner, picture: Image, name: str, *, small: bool = False) -> Path:
-        """Write a picture and count it: see :func:`impasto.studio.files.keep`."""
+        """Write an image and count it: see :func:`impasto.studio.files.keep`."""
         path = files.keep(picture, self.folder, name, small=small)
         self.disk.count(owner.client, path)
         return path
 
     def previews(self, name: str) -> Callable[[Image], str]:
-        """What writes the previews of one job as files, of which few are kept.
+        """Return a function that writes previews of one job as files, and deletes all but a few.
 
         Args:
             name: Of the files.
@@ -134,9 +134,10 @@ class Studio:
 
 
 def photo(label: str, **options: Any) -> gr.Image:
-    """A place for a picture that somebody uploads.
+    """Create a component to upload an image.
 
-    It comes in as the file it is: our own room reads it, within limits, and Gradio does not.
+    Gradio does not decode the upload; :meth:`impasto.studio.limits.Limits.picture` does, within the
+    limits.
     """
     made = gr.Image(
         label=label,
@@ -145,7 +146,7 @@ def photo(label: str, **options: Any) -> gr.Image:
         buttons=["fullscreen"],
         **options,
     )
-    # not a subclass: Gradio would write a .pyi beside this file
+    # not a subclass, for which Gradio would write a .pyi beside this file
     made.preprocess = _path  # type: ignore[method-assign]
     return made
 
@@ -159,7 +160,7 @@ def _path(payload: ImageData | None) -> str | None:
 
 
 def status(words: str = "", share: float | None = None, *, wrong: bool = False) -> str:
-    """A line under the picture, and a bar where something is under way."""
+    """Return HTML of a status line, with a progress bar if ``share`` is given."""
     role = "alert" if wrong else "status"
     bar = ""
     if share is not None:
@@ -171,34 +172,34 @@ def status(words: str = "", share: float | None = None, *, wrong: bool = False) 
 
 
 def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
-    """What the line says at the end."""
+    """Return the status line of a finished job."""
     what = "stopped: kept as it stood" if done.stopped else "done"
-    words = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
-    return status(f"{words}. {note}" if note else words)
+    text = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
+    return status(f"{text}. {note}" if note else text)
 
 
 def complain(error: Exception) -> str:
-    """Say what went wrong: the line under the picture, and a note on top of the page.
+    """Show an error: in the status line, and as a warning on top of the page.
 
-    It is no failure to Gradio, which would write "Error" over everything that was to change.
+    It is not raised, since Gradio would then write "Error" over every output of the event.
     """
     if not isinstance(error, (ImpastoError, gr.Error)):
         log.error("the page met an error", exc_info=error)
-    words = unescape(error.message) if isinstance(error, gr.Error) else told(error)
-    stopped = words.startswith("stopped")
+    message = unescape(error.message) if isinstance(error, gr.Error) else told(error)
+    stopped = message.startswith("stopped")
     if not stopped:
-        gr.Warning(escape(_sentence(words), quote=False))
-    return status(words, wrong=not stopped)
+        gr.Warning(escape(_sentence(message), quote=False))
+    return status(message, wrong=not stopped)
 
 
 def whose(request: gr.Request | None, what: str) -> Owner:
-    """Who a job belongs to: a page that is open in a browser, and its tab."""
+    """Return the owner of a job: the session and the tab of a page in a browser."""
     sender = getattr(request, "client", None)
     host = getattr(sender, "host", None)
     return Owner(getattr(request, "session_hash", None), what, client(host))
 
 
 def _sentence(words: str) -> str:
-    """With a capital letter, unless it begins with a name."""
+    """Capitalize the first letter, unless the first word is a name."""
     first = words.partition(" ")[0]
     return words[:1].upper() + words[1:] if first.strip(",:").isalpha() else words

@@ -1,8 +1,8 @@
-"""Moving pictures: a video or a folder of frames in, the same painted out, steady and with sound.
+"""Stylize videos and folders of frames, with temporal consistency and sound.
 
-A clip gives its frames one by one (:mod:`~impasto.video.reader`); each is painted by the pipeline
-and held to the one before by the motion between them (:mod:`~impasto.video.temporal`); finished
-frames lie in a folder (:mod:`~impasto.video.resume`) until all are there and become a film
+A clip yields its frames one by one (:mod:`~impasto.video.reader`); the pipeline stylizes each, and
+blends it with the warped previous result (:mod:`~impasto.video.temporal`); finished frames are
+stored in a folder (:mod:`~impasto.video.resume`) until all are there and are encoded as a video
 (:mod:`~impasto.video.writer`).
 """
 

@@ -1,4 +1,4 @@
-"""Alpha of decoded frames."""
+"""Read the alpha channel of decoded frames."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def may_have_alpha(frame: VideoFrame) -> bool:
-    """Whether the pixel format of a frame has alpha, be it in its palette."""
+    """Check whether the pixel format of a frame has alpha, also in its palette."""
     form = frame.format
     return bool(form.has_palette) or any(part.is_alpha for part in form.components)
 
 
 def alpha_of(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Alpha of a frame, (H, W), 0 to 255."""
+    """Return the alpha of a frame, (H, W), 0 to 255."""
     pixels: NDArray[Any] = frame.to_ndarray(format="rgba")
     return pixels[..., 3]

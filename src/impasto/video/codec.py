@@ -1,4 +1,4 @@
-"""How a video is written: which encoder, which pixels, how good, in which units of time."""
+"""Choose how a video is encoded: encoder, pixel format, quality, time base."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impasto.video.decoder import library
 PALETTE = "pal8"  # 256 colours
 AUDIO = ("copy", "encode", "none")
 
-# encoders for codecs that have several, or one that others do better
+# preferred encoders of codecs that have several
 _ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
@@ -29,17 +29,17 @@ _DEFAULTS = {
     **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
 }
 _CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
-# a quality alone, without a rate; and no chatter on standard error
+# a constant quality without a bit rate; no output on standard error
 _OTHERS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error"}}
-_SCALE = 3  # of the others, 1 is best and 31 worst
+_SCALE = 3  # default quality of the other encoders: 1 is best, 31 worst
 _LAMBDA = 118  # FF_QP2LAMBDA
 _PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
-# WebP has a matrix of its own, so it makes its YUV itself
+# WebP has its own RGB-to-YUV matrix, so it gets RGB and converts itself
 _OWN_PIXELS = {"gif": PALETTE, "mjpeg": "yuvj420p", "webp": "bgra"}
 _ALPHA_PIXELS = ("bgra", "rgba", "argb", "yuva444p10le", "yuva420p", "gbrap", PALETTE)
-# endings whose usual codec has no alpha, but another one has
+# endings whose default codec has no alpha, while another codec has it
 _ALPHA_CODECS = {".mov": "prores", ".mkv": "vp9"}
-_VPX_ALPHA = ("matroska", "webm")  # VP8 and VP9 have alpha beside the stream
+_VPX_ALPHA = ("matroska", "webm")  # in these containers, VP8 and VP9 store alpha in a second stream
 _WEBP_QUALITY = 90  # of 100
 _RATED = (
     "mpeg",
@@ -49,22 +49,22 @@ _RATED = (
     "h263",
     "flv",
     "dv",
-)  # they count frames
+)  # codecs with a constant frame rate
 _CLOCKED = ("mp4", "mov", "ipod", "matroska", "webm", "gif", "apng", "webp", "mpegts")
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How a video is written.
+    """How a video is encoded.
 
     Attributes:
-        codec: A name of FFmpeg's, such as ``libx264`` or ``vp9``; None is what suits the ending.
-        crf: Constant quality, lower is better; None is one that is hard to tell from the frames.
-        audio: ``copy`` takes the sound as it is, packet by packet; ``encode`` makes the format's
-            own of it; ``none`` leaves it out.
+        codec: FFmpeg's name, such as ``libx264`` or ``vp9``; None is the default of the ending.
+        crf: Constant quality, lower is better; None is one at which hardly any loss is visible.
+        audio: ``copy`` copies the sound packet by packet; ``encode`` encodes it in the format's
+            default codec; ``none`` leaves it out.
 
     Raises:
-        InputError: One of them makes no sense.
+        InputError: ``audio`` is unknown or ``crf`` out of range.
     """
 
     codec: str | None = None
@@ -72,7 +72,7 @@ class Coding:
     audio: str = "copy"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Check ``audio`` and ``crf``."""
         if self.audio not in AUDIO:
             raise InputError(f"unknown audio {self.audio!r}: choose {', '.join(AUDIO)}")
         if self.crf is not None and not 0 <= self.crf <= 63:
@@ -81,14 +81,14 @@ class Coding:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a coding means for one file.
+    """The encoding of one file.
 
     Attributes:
-        format: Of the file, as FFmpeg calls it.
-        encoder: Of FFmpeg's.
-        pixels: The format of its pixels.
-        options: Of the encoder.
-        clocked: Whether frames may come at any time, or only at a rate.
+        format: FFmpeg's name of the file format.
+        encoder: FFmpeg's name of the encoder.
+        pixels: The pixel format.
+        options: Options of the encoder.
+        clocked: Whether frames may have any time stamps; else they have a constant rate.
         alpha: Whether the pixels have alpha.
     """
 
@@ -101,18 +101,18 @@ class Plan:
 
     @property
     def even(self) -> bool:
-        """Whether the sides have to be even: pixels share their colours, and the encoder minds."""
+        """Check whether the encoder needs even sides because of chroma subsampling."""
         shared = "420" in self.pixels or "422" in self.pixels
         return shared and not self.encoder.startswith("libvpx")
 
     @property
     def full(self) -> bool:
-        """Whether luminance goes from 0 to 255, not from 16 to 235."""
+        """Check whether luminance has the full range 0 to 255, not 16 to 235."""
         return self.pixels.startswith("yuvj")
 
 
 def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
-    """What a coding means for a file of this name.
+    """Plan the encoding of a file.
 
     Args:
         target: The file.
@@ -120,7 +120,8 @@ def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
         alpha: Whether frames have transparent pixels; the plan keeps them if the format can.
 
     Raises:
-        InputError: No video ends so, or there is no such encoder, or the format cannot hold it.
+        InputError: The ending is not that of a video format, the encoder is unknown, or the format
+            does not support it.
         MissingExtraError: PyAV is not installed.
     """
     name, default = _format(target)
@@ -135,16 +136,16 @@ def plan(target: Path, coding: Coding, *, alpha: bool = False) -> Plan:
         raise InputError(f"this PyAV has no encoder {wanted!r}: leave `codec` out") from error
     if codec.type != "video":
         raise InputError(f"{wanted} is no codec of moving pictures: choose one such as libx264")
-    pixels, kept = _pixels(codec, name, alpha=alpha)
+    pixels, has_alpha = _pixels(codec, name, alpha=alpha)
     clocked = name in _CLOCKED and not codec.canonical_name.startswith(_RATED)
     options = _options(encoder, coding.crf)
-    if kept and encoder == "libvpx":
-        options["auto-alt-ref"] = "0"  # it refuses alpha with it
-    return Plan(name, encoder, pixels, options, clocked, kept)
+    if has_alpha and encoder == "libvpx":
+        options["auto-alt-ref"] = "0"  # does not work with alpha
+    return Plan(name, encoder, pixels, options, clocked, has_alpha)
 
 
 def _pixels(codec: Any, container: str, *, alpha: bool) -> tuple[str, bool]:
-    """The pixel format for a codec in a container, and whether it keeps alpha."""
+    """Return the pixel format for a codec in a container, and whether it has alpha."""
     formats = [one.name for one in codec.video_formats or ()]
     kind = codec.canonical_name
     lost = kind == "hevc" or (kind in {"vp8", "vp9"} and container not in _VPX_ALPHA)
@@ -157,18 +158,18 @@ def _pixels(codec: Any, container: str, *, alpha: bool) -> tuple[str, bool]:
 
 
 def container_options(plan: Plan, lasts: Fraction) -> dict[str, str]:
-    """What a container is opened with.
+    """Return the options to open a container with.
 
     Args:
-        plan: How the file is written.
-        lasts: How long its last frame is shown, in seconds.
+        plan: The encoding of the file.
+        lasts: The duration of its last frame, in seconds.
     """
     found = {"fflags": "+bitexact"}  # no dates, no random numbers
-    if plan.format == "avi":  # which would fill a gap before the picture with a frame
+    if plan.format == "avi":  # would else insert a frame into a gap at the beginning
         found["avoid_negative_ts"] = "disabled"
-    if plan.format in {"webp", "gif"}:  # shown again and again
+    if plan.format in {"webp", "gif"}:  # repeat without end
         found["loop"] = "0"
-    if plan.format == "gif":  # in hundredths
+    if plan.format == "gif":  # in hundredths of a second
         found["final_delay"] = str(max(1, round(lasts * 100)))
     if plan.format == "apng":
         found |= {"plays": "0", "final_delay": str(lasts.limit_denominator(1000))}
@@ -185,7 +186,7 @@ def _options(encoder: str, crf: int | None) -> dict[str, str]:
 
 
 def _format(target: Path) -> tuple[str, str]:
-    """A format's name and its usual codec."""
+    """Return the name of a target's format and its default codec."""
     av = library()
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -202,7 +203,7 @@ def _format(target: Path) -> tuple[str, str]:
 
 
 def time_base(plan: Plan, own: Fraction, rate: Fraction) -> Fraction:
-    """The unit of time that frames are counted in: the source's own where it may be any."""
-    if plan.format == "gif":  # so that frames which come closer together are told apart
+    """Return the time base of the frames: the source's own where the format allows any."""
+    if plan.format == "gif":  # fine enough to separate frames that are close together
         return Fraction(1, 100)
     return own if plan.clocked else 1 / rate

@@ -1,4 +1,4 @@
-"""A video file as pictures one after another, by PyAV."""
+"""Decode a video file into images by PyAV."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
-FPS = Fraction(25)  # where a clip names no rate
+FPS = Fraction(25)  # if a clip has no rate
 
 _BT709, _BT601, _BT2020, _UNKNOWN = 1, 5, 9, 2  # AVColorSpace
-_HD = 720  # rows from which a video that does not say so is of BT.709, as players take it
-_STILLS = ("image2", "_pipe", "ico", "tty")  # demuxers of single pictures, and of text
-_LISTS = ("hls", "concat", "dash", "imf")  # that name other files
+_HD = 720  # rows from which an untagged video is treated as BT.709, as players do
+_STILLS = ("image2", "_pipe", "ico", "tty")  # demuxers of single images and of text
+_LISTS = ("hls", "concat", "dash", "imf")  # formats that refer to other files
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders
-# a file may not send the reader to other places
+# a file must not make the reader open network addresses
 _OPTIONS = {"protocol_whitelist": "file"}
 
 
@@ -43,7 +43,7 @@ class Video:
         path: Of the file.
 
     Raises:
-        InputError: It is none, or nothing of it can be decoded.
+        InputError: It is no video, or nothing of it can be decoded.
         MissingExtraError: PyAV is not installed.
     """
 
@@ -63,7 +63,8 @@ class Video:
         self.turned = round(first.rotation / 90) * 90 % 360
         self._hdr = hdr_of(first, self.transfer)
         if self._hdr:
-            self.colorspace = self.primaries = self.transfer = _BT709  # of what pictures() gives
+            # of the frames that pictures() yields
+            self.colorspace = self.primaries = self.transfer = _BT709
             self._tell(
                 f"{path} is HDR ({self._hdr.name}): tone-mapped to SDR (BT.709), "
                 f"{self._hdr.peak:.0f} cd/m² and more to white"
@@ -71,10 +72,10 @@ class Video:
 
     @contextmanager
     def open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        """The file and its stream of moving pictures; errors of PyAV inside become words.
+        """Open the file and its video stream; errors of PyAV inside become InputError.
 
         Raises:
-            InputError: It cannot be read, or holds no moving pictures.
+            InputError: It cannot be read, or has no video stream.
         """
         av = library()
         try:
@@ -104,11 +105,11 @@ class Video:
 
     @property
     def names(self) -> Sequence[str]:
-        """Numbers, as many as there are frames."""
+        """Return the frame numbers as names."""
         return numbered(self.frames)
 
     def _look(self) -> tuple[int, VideoFrame]:
-        """How many frames there are, and the first."""
+        """Return the number of frames, and the first frame."""
         with self.open() as (container, stream):
             shown = [
                 (packet.pts, packet.duration) for packet in container.demux(stream) if packet.size
@@ -127,7 +128,7 @@ class Video:
         return InputError(f"{self.path} has no frame that can be decoded: is the file whole?")
 
     def _decoder_with_alpha(self, stream: VideoStream) -> str:
-        """The decoder for a VP8 or VP9 stream with alpha, which FFmpeg's own ones leave out."""
+        """Return the decoder for VP8 or VP9 with alpha, which FFmpeg's default decoders ignore."""
         name = _WITH_ALPHA.get(stream.codec_context.name, "")
         if not name or stream.metadata.get("alpha_mode") != "1":
             return ""
@@ -140,7 +141,7 @@ class Video:
 
     @cached_property
     def transparent(self) -> bool:
-        """Whether any pixel of any frame is."""
+        """Check whether any pixel of any frame is transparent."""
         if not self._alpha:
             return False
         with self.open() as (container, stream):
@@ -148,7 +149,7 @@ class Video:
             return any(bool((alpha_of(frame) < 255).any()) for frame in frames)
 
     def decoded(self, packet: Any, *, notes: bool = True, decoder: Any = None) -> list[VideoFrame]:
-        """The frames of a packet, by the stream's decoder or another; none where it is damaged."""
+        """Decode a packet by the stream's decoder or another one; return [] if it is damaged."""
         av = library()
         try:
             if decoder is None:
@@ -169,10 +170,10 @@ class Video:
             self.notes.append(note)
 
     def pictures(self, first: int = 0) -> Iterator[Image]:
-        """The frames from one on, upright.
+        """Yield the frames from index ``first`` on, rotated upright.
 
         Raises:
-            InputError: The file fails.
+            InputError: The file cannot be read.
         """
         index, last = 0, 0.0
         with self.open() as (container, stream):
@@ -180,14 +181,14 @@ class Video:
                 if index >= first:
                     yield self._picture(frame)
                 index, last = index + 1, frame.time or last
-            if not index:  # another decoder found one
+            if not index:  # although the default decoder found a frame
                 raise self._no_frame()
             lasts = float((container.duration or 0) / 1e6)
             if last and lasts - last > max(1.0, lasts / 20):
                 self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
 
     def _progressive(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """All frames; interlaced ones are deinterlaced."""
+        """Yield all frames; interlaced ones are deinterlaced."""
         deinterlacer, decoder = Deinterlacer(), None
         if self._alpha_decoder:
             decoder = library().CodecContext.create(self._alpha_decoder, "r")
@@ -217,14 +218,14 @@ class Video:
         return to_sdr(pixels, hdr)
 
     def matrix(self, rows: int) -> int:
-        """Which matrix makes RGB of its YUV: BT.709 or BT.601, as FFmpeg numbers them."""
+        """Return the YUV-to-RGB matrix, BT.709 or BT.601, as FFmpeg numbers them."""
         if self.colorspace in {_BT601, _BT601 + 1}:
             return _BT601
         return _BT709 if self.colorspace == _BT709 or rows >= _HD else _BT601
 
 
 def library() -> Any:
-    """PyAV, quiet.
+    """Return the PyAV module, with its log output switched off.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -235,25 +236,25 @@ def library() -> Any:
     except ImportError as error:
         raise MissingExtraError("video", "video") from error
     av.logging.set_level(None)
-    os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder listens to nothing else
+    os.environ.setdefault("SVT_LOG", "1")  # the only way to silence its AV1 encoder
     return av
 
 
 def reason(error: Exception) -> str:
-    """What an error of PyAV says, without its numbers and file names."""
+    """Return the message of a PyAV error without error numbers and file names."""
     text = str(getattr(error, "strerror", None) or error)
     return re.sub(r"^\[Errno -?\d+\]\s*", "", text).partition(": '")[0]
 
 
 def numbered(count: int) -> list[str]:
-    """Names for frames: ``00000001`` and so on."""
+    """Return names for frames: ``00000001`` and so on."""
     return [f"{index:08d}" for index in range(1, count + 1)]
 
 
 def _even_paced(times: Sequence[int | None], unit: Fraction, rate: Fraction) -> bool:
-    """Whether frames come at one rate, but for gaps, as far as their unit of time can say."""
+    """Check whether frames have a constant rate, except for gaps and rounding of times."""
     known = sorted(time for time in times if time is not None)
-    places = [(time - known[0]) * unit * rate for time in known]
+    positions = [(time - known[0]) * unit * rate for time in known]
     most = max(unit, Fraction(1, 1000)) * rate
-    at_places = all(abs(place - round(place)) <= most for place in places)
-    return at_places and len({round(place) for place in places}) == len(places)
+    on_grid = all(abs(position - round(position)) <= most for position in positions)
+    return on_grid and len({round(position) for position in positions}) == len(positions)

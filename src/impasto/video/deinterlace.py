@@ -1,4 +1,4 @@
-"""Interlaced frames to progressive ones, by FFmpeg's ``bwdif``."""
+"""Deinterlace frames by FFmpeg's ``bwdif``."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from av import VideoFrame
 
-_FILTER = "bwdif", "mode=send_frame:deint=interlaced"  # a frame for a frame; others as they are
+# one frame per frame; progressive ones unchanged
+_FILTER = "bwdif", "mode=send_frame:deint=interlaced"
 
 
 class Deinterlacer:
-    """Makes progressive frames of interlaced ones, as many as go in and in their order.
+    """Deinterlace a sequence of frames, keeping their number and order.
 
-    Frames before the first interlaced one come back untouched. From then on each comes back after
-    the next one is known, since the filter looks at both neighbours.
+    Frames before the first interlaced one are returned unchanged. From then on each frame is
+    returned after the next one was given, since the filter uses both neighbours.
     """
 
     def __init__(self) -> None:
-        self._graph: Any = None  # its nodes do not keep it alive
+        self._graph: Any = None  # kept here because its nodes do not keep it alive
         self._source: Any = None
         self._sink: Any = None
         self._form: tuple[int, int, str] | None = None
 
     def __call__(self, frame: VideoFrame) -> Iterator[VideoFrame]:
-        """Frames that are finished once this one is there."""
+        """Yield the frames that are finished once this one is given."""
         form = frame.width, frame.height, frame.format.name
         if self._form not in {None, form}:
             yield from self.rest()
@@ -40,7 +41,7 @@ class Deinterlacer:
         yield from self._pulled()
 
     def rest(self) -> Iterator[VideoFrame]:
-        """Frames that waited for a next one."""
+        """Yield the frames that were waiting for a next one."""
         if self._form is not None:
             self._source.push(None)
             yield from self._pulled()
@@ -67,5 +68,5 @@ class Deinterlacer:
         while True:
             try:
                 yield self._sink.pull()
-            except (av.BlockingIOError, EOFError):  # it wants another one, or has no more
+            except (av.BlockingIOError, EOFError):  # needs another frame, or has none left
                 return

@@ -1,4 +1,4 @@
-"""What a video is made of, as text: so that frames of other settings are told apart."""
+"""Describe what determines a stylized video, to detect frames made with other settings."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def identity(
     settings: dict[str, Any],
     **others: Any,
 ) -> dict[str, Any]:
-    """The job in words and digests; two of the same make the same frames.
+    """Describe a job by its options and file digests; equal descriptions mean equal frames.
 
     Raises:
-        InputError: Something of it cannot be read.
+        InputError: A file cannot be read.
     """
     name = method.name if isinstance(method, Method) else method
     return {
@@ -58,7 +58,7 @@ def _clip(clip: Clip) -> str:
 
 
 def _style(style: Any) -> str:
-    """A style by its name, and a digest of what is behind it."""
+    """Return a style's name, and a digest of its file or tensors."""
     if isinstance(style, Style):
         parts = [(part.weight, sorted(part.tensors)) for part in style]
         tensors = b"".join(

@@ -1,4 +1,4 @@
-"""How the picture moves from one frame to the next, and where that can be trusted."""
+"""Estimate the motion between two frames, and its confidence."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from torch import Tensor
 from impasto.image import Image
 from impasto.image.color_transfer import luminance
 
-_LONG = 256  # long edge that flow is computed at: half a second a frame, both ways
-_NARROW = 8  # a side below which there is nothing to follow
-_RIM = 1 / 64  # of the long edge
-_SAME, _OTHER = 0.06, 0.14  # mean differences of what is one thing, and of what are two
+_LONG = 256  # long edge at which flow is computed: half a second per frame, both directions
+_NARROW = 8  # a side below which no flow is computed
+_RIM = 1 / 64  # erosion of the confidence mask, as a fraction of the long edge
+# mean differences up to which pixels match fully, and from which not at all
+_SAME, _OTHER = 0.06, 0.14
 
 
 class Motion(NamedTuple):
-    """The way from a frame back to the one before.
+    """The backward motion from a frame to the previous one.
 
     Attributes:
-        flow: (1, 2, H, W), how many pixels to the right and down each pixel lay before.
-        agree: (1, 1, H, W), 0 to 1: how far that can be trusted.
+        flow: (1, 2, H, W), the displacement of each pixel to its previous position, right and down.
+        agree: (1, 1, H, W), 0 to 1, the confidence.
     """
 
     flow: Tensor
@@ -30,38 +31,39 @@ class Motion(NamedTuple):
 
 
 def motion(now: Tensor, before: Tensor) -> Motion:
-    """Where each pixel of a frame lay in the frame before.
+    """Compute the backward optical flow of two frames, and its confidence.
 
-    TV-L1 (Zach, Pock and Bischof, DAGM 2007) by scikit-image, both ways. A pixel is trusted where
-    the way there and back ends where it began (the test of Sundaram, Brox and Keutzer, ECCV 2010,
-    equation 5), and where the two frames look alike.
+    TV-L1 (Zach, Pock and Bischof, DAGM 2007) by scikit-image, in both directions. A pixel has
+    confidence where forward and backward flow cancel (the test of Sundaram, Brox and Keutzer, ECCV
+    2010, equation 5), and where the two frames look alike.
 
     Args:
         now: (1, 3, H, W) in [0, 1].
         before: The same size.
     """
     back, there = _flow(now, before), _flow(before, now)
-    apart = back + warp(there, back)  # nothing, if both found the same
+    apart = back + warp(there, back)  # 0 where both flows agree
     lengths = back.square().sum(1, keepdim=True) + warp(there, back).square().sum(1, keepdim=True)
     returns = apart.square().sum(1, keepdim=True) < 0.01 * lengths + 0.5
     difference = (now - warp(before, back).clamp(0, 1)).abs().mean(1, keepdim=True)
-    difference = _blurred(difference)  # of single pixels it is noise as well
+    difference = _blurred(difference)  # the difference of single pixels is noisy
     alike = ((_OTHER - difference) / (_OTHER - _SAME)).clamp(0, 1)
     agree = alike * _blurred(returns.to(alike)) * _inside(back)
     return Motion(back, _shrunk(agree))
 
 
 def _shrunk(agree: Tensor) -> Tensor:
-    """Trust nothing that lies beside what is not trusted.
+    """Erode the confidence mask.
 
-    Flow is soft at the edges of things: a rim of what has moved on would stay, and be painted.
+    Flow is smooth across the edges of objects: without this, a rim of a moving object would stay
+    behind it.
     """
     reach = max(1, round(max(agree.shape[-2:]) * _RIM))
     return -F.max_pool2d(-agree, 2 * reach + 1, 1, reach)
 
 
 def _flow(one: Tensor, other: Tensor) -> Tensor:
-    """(1, 2, H, W) from one frame to another, in pixels of theirs."""
+    """Return the optical flow (1, 2, H, W) between two frames, in their pixels."""
     from skimage.registration import optical_flow_tvl1
 
     height, width = one.shape[-2:]
@@ -77,14 +79,16 @@ def _flow(one: Tensor, other: Tensor) -> Tensor:
 
 
 def warp(picture: Tensor, flow: Tensor) -> Tensor:
-    """Take each pixel from where it lay before; bicubic, so that repeating it blurs little.
+    """Warp an image of the previous frame along the flow, by bicubic interpolation.
+
+    Bicubic interpolation blurs little when it is repeated.
 
     Args:
-        picture: (1, C, H, W) of the frame before.
+        picture: (1, C, H, W) of the previous frame.
         flow: (1, 2, H, W), see :class:`Motion`.
 
     Returns:
-        (1, C, H, W); it may go a little beyond the range of the picture.
+        (1, C, H, W); it may slightly exceed the range of the image.
     """
     height, width = picture.shape[-2:]
     x, y = _places(flow)
@@ -93,7 +97,7 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
 
 
 def _places(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns and rows (1, H, W) that each pixel comes from."""
+    """Return the columns and rows (1, H, W) that each pixel comes from."""
     height, width = flow.shape[-2:]
     rows, columns = torch.meshgrid(
         torch.arange(height, dtype=flow.dtype), torch.arange(width, dtype=flow.dtype), indexing="ij"
@@ -102,12 +106,12 @@ def _places(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _inside(flow: Tensor) -> Tensor:
-    """(1, 1, H, W): 1 where a pixel comes from within the picture."""
+    """Return (1, 1, H, W): 1 where a pixel comes from inside the image."""
     height, width = flow.shape[-2:]
     x, y = _places(flow)
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flow)[:, None]
 
 
 def _blurred(plane: Tensor) -> Tensor:
-    """Means of 5x5 pixels."""
+    """Return the means of 5x5 pixels."""
     return F.avg_pool2d(plane, 5, 1, 2, count_include_pad=False)

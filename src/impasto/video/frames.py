@@ -1,4 +1,4 @@
-"""The files of a folder of frames: their order, what is broken and what is missing."""
+"""Sort and check the files of a folder of frames."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from impasto.image.kinds import why_not
 
 
 def ordered(files: Iterable[Path]) -> list[Path]:
-    """Files in the order of the numbers in their names: ``frame2`` before ``frame10``."""
+    """Sort files by the numbers in their names: ``frame2`` before ``frame10``."""
     return sorted(files, key=lambda file: _natural(file.name))
 
 
 def check(files: Sequence[Path]) -> None:
-    """Refuse frames of which one is no picture, or where some are missing in between.
+    """Check that every frame is an image, and that none is missing in between.
 
     Args:
         files: The frames.
 
     Raises:
-        InputError: A file with the ending of a picture is none, or the numbers have a gap.
+        InputError: A file with the ending of an image is none, or the numbers have a gap.
     """
     for file in files:
         if why := why_not(file):
@@ -46,10 +46,10 @@ def check(files: Sequence[Path]) -> None:
 
 
 def _gap(numbers: Sequence[int]) -> tuple[int, int] | None:
-    """The numbers around the first gap in an even row; None where there is none.
+    """Return the numbers around the first gap in an even sequence; None if there is none.
 
-    A row is even where half of its steps at least are its smallest one, and all are multiples of
-    that: others, such as times, are no numbering.
+    A sequence is even if at least half of its steps are the smallest step, and all are multiples of
+    it: other numbers, such as times, do not count frames.
 
     Example:
         >>> _gap([1, 2, 3, 5]), _gap([0, 10, 20]), _gap([3, 17, 40])
@@ -64,6 +64,6 @@ def _gap(numbers: Sequence[int]) -> tuple[int, int] | None:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts numbers by value."""
+    """Return a sort key that compares digits by their numerical value."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -1,4 +1,4 @@
-"""A video from its file to the painted one: begun, gone on with, or refused."""
+"""Stylize a video from file to file, or resume it."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ from impasto.video.resume import Work
 from impasto.video.temporal import SMOOTH, Steady
 from impasto.video.transparency import transparent
 
-_EVERY = 20.0  # seconds between two states: what is painted again after the power has failed
+# seconds between saved states; after a power failure, frames since the last one are repeated
+_EVERY = 20.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a video.
+    """The outcome of stylizing a video.
 
     Attributes:
         target: The video, or the folder of frames.
-        frames: All that it has.
-        kept: Those that were there before.
-        shots: How many shots were told apart.
+        frames: The number of all frames.
+        kept: The number of frames that existed before.
+        shots: The number of shots that were detected.
         size: Width and height of the frames.
-        seconds: That this took.
-        stopped: Whether it was stopped, and these are the frames that were finished.
-        flicker: Of the result: how much of it changes that does not move, in 255ths; None where
-            there is nothing to compare.
-        flicker_painted: The same of the frames before they were blended.
-        flicker_plain: The same of frames painted each by itself; None unless it was asked for.
-        notes: What the user should know.
+        seconds: Duration of the job.
+        stopped: Whether it was stopped, so that ``target`` has only the frames finished by then.
+        flicker: The mean change that the motion does not explain, in 8-bit levels; None if there
+            is nothing to compare.
+        flicker_painted: The same of the frames before temporal blending.
+        flicker_plain: The same of frames stylized independently; None unless it was requested.
+        notes: Remarks for the user.
     """
 
     target: Path
@@ -66,7 +67,7 @@ class Report:
     stopped: bool = False
 
     def in_words(self) -> str:
-        """The flicker figures in a line."""
+        """Return the flicker measurements as a line of text."""
         parts = [f"flicker {self.flicker:.2f} of 255" if self.flicker is not None else ""]
         if self.flicker_painted is not None:
             parts.append(f"{self.flicker_painted:.2f} before blending")
@@ -102,15 +103,14 @@ def stylize_video(
     fps: Fraction | float | str | None = None,
     **options: Any,
 ) -> Report:
-    """Paint a video, or a folder of frames.
+    """Stylize a video, or a folder of frames.
 
-    Sound, frame rate and the time of every frame stay as they are. Painted frames are kept beside
-    the target (``OUT.frames``) until the video is written; called again after it was stopped, this
-    goes on from them.
+    Sound, frame rate and the time of every frame are preserved. Stylized frames are stored beside
+    the target (``OUT.frames``) until the video is written; a repeated call resumes from them.
 
     Args:
         source: A video file, or a folder of frames.
-        target: A video file, whose ending says the format; or a folder, for frames as PNG.
+        target: A video file, whose ending determines the format; or a folder, for frames as PNG.
         style: As for :func:`impasto.stylize`.
         method: As for :func:`impasto.stylize`.
         quality: As for :func:`impasto.stylize`.
@@ -120,25 +120,25 @@ def stylize_video(
         callback: Called after every frame, or every step of a method that takes several a frame;
             cancelling keeps the frames that are finished.
         preset: ``default``, ``paper`` or ``authors``.
-        settings: Numbers of the method to change, by name.
+        settings: Hyperparameters of the method to change, by name.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
         memory: See :class:`impasto.core.device.Runtime`.
         steady: Whether the statistics of the photo that networks normalise by are fixed over each
             shot; see :mod:`impasto.nn.norm_statistics`.
-        smooth: 0 to below 1: the share of the last frame that stays where nothing but the motion
-            has changed; see :class:`impasto.video.temporal.Steady`.
-        flicker: Also paint each frame by itself, to compare; takes twice the time.
-        resume: Go on with frames that are there; else they are thrown away.
-        partial: Where the callback cancels, write a shorter video of the frames that are finished.
+        smooth: 0 to below 1: the blending weight of the warped previous result; see
+            :class:`impasto.video.temporal.Steady`.
+        flicker: Also stylize each frame independently, to compare; takes twice the time.
+        resume: Continue with existing frames; else they are deleted.
+        partial: If the callback cancels, write a shorter video of the frames that are finished.
         codec: See :class:`impasto.video.codec.Coding`.
         crf: See :class:`impasto.video.codec.Coding`.
         audio: See :class:`impasto.video.codec.Coding`.
-        fps: Frames a second of a folder of frames; 25 when None.
+        fps: Frame rate of a folder of frames, per second; 25 when None.
         options: Fields of :class:`Controls`.
 
     Raises:
-        InputError: Something given cannot be used, or frames of other settings lie there.
+        InputError: An argument cannot be used, or there are frames of other settings.
         CancelledError: The callback cancelled; the frames that are finished are kept. With
             ``partial`` only if there are none.
     """
@@ -219,11 +219,11 @@ def stylize_video(
 def _paint(
     clip: Clip, work: Work, painter: Painter, hand: Steady, callback: Callback
 ) -> tuple[int, int]:
-    """Paint what is left; returns how many frames there are, and how many there were."""
-    tensors, told = work.state()
-    done = kept = int(told["frames"])
+    """Stylize the remaining frames; return the number of all frames, and of those that existed."""
+    tensors, metadata = work.state()
+    done = existing = int(metadata["frames"])
     if done:
-        hand.restore(tensors, int(told["shots"]))
+        hand.restore(tensors, int(metadata["shots"]))
     saved = time.perf_counter()
     start = saved
 
@@ -233,8 +233,8 @@ def _paint(
     pictures = clip.pictures(done)
     while True:
         total = max(clip.frames, done + 1)
-        rate = (done - kept) / max(1e-9, time.perf_counter() - start)
-        pace = f", {rate:.2f} frames/s" if done > kept else ""
+        rate = (done - existing) / max(1e-9, time.perf_counter() - start)
+        pace = f", {rate:.2f} frames/s" if done > existing else ""
         watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
             picture = next(pictures, None)
@@ -248,7 +248,7 @@ def _paint(
                 f"goes on"
             ) from None
         except ImpastoError:
-            if done > kept:
+            if done > existing:
                 keep()
             raise
         image.save(result, work.frame(done))
@@ -256,9 +256,9 @@ def _paint(
         if time.perf_counter() - saved > _EVERY:
             keep()
             saved = time.perf_counter()
-    if done > kept:
+    if done > existing:
         keep()
-    return done, kept
+    return done, existing
 
 
 def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -266,10 +266,10 @@ def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _apart(source: Path, target: Path) -> None:
-    """Refuse to write over what is read.
+    """Check that the target is not the source.
 
     Raises:
-        InputError: They are one.
+        InputError: They are the same file.
     """
     if target.exists() and source.exists() and os.path.samefile(source, target):
         raise InputError(f"{target} is the video to paint: choose another name")

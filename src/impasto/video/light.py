@@ -1,4 +1,4 @@
-"""Whether a decoded frame is HDR, and how bright its clip gets, by what the file says."""
+"""Detect whether decoded frames are HDR, and read the peak luminance of a clip."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 _UNKNOWN = 2  # AVColorTransferCharacteristic
-_MOST = 10000.0  # cd/m² that PQ can say
+_MOST = 10000.0  # the peak of PQ, in cd/m²
 
 
 def hdr_of(frame: VideoFrame, transfer: int) -> Hdr | None:
-    """The HDR signal of a clip, or None of an SDR clip.
+    """Return the HDR signal of a clip, or None for an SDR clip.
 
     Args:
         frame: The first of the clip.
-        transfer: Of the clip, as FFmpeg numbers transfer characteristics, for a frame that names
+        transfer: The clip's transfer characteristic, as FFmpeg numbers them, used if the frame has
             none.
     """
     own = int(frame.color_trc)
@@ -33,7 +33,7 @@ def hdr_of(frame: VideoFrame, transfer: int) -> Hdr | None:
 
 
 def _peak(told: Iterable[Any]) -> float:
-    """The largest luminance in cd/m²: MaxCLL, else that of the mastering display."""
+    """Return the peak luminance in cd/m²: MaxCLL, else that of the mastering display."""
     data = {str(one.type.name): bytes(one) for one in told}
     found = 0.0
     level = data.get("CONTENT_LIGHT_LEVEL", b"")  # two unsigned integers, MaxCLL first

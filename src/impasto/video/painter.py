@@ -1,4 +1,4 @@
-"""Photos of one size, painted by brushes that were made once."""
+"""Stylize photos of one size with styles that are resolved and encoded once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from impasto.video.temporal import Steady
 
 
 class Stopped(Exception):  # noqa: N818 (no error)
-    """The listener asked to stop while a frame was painted."""
+    """The callback cancelled while a frame was stylized."""
 
 
 class Painter:
-    """Paints photos of one size with brushes that were made once."""
+    """Stylize photos of one size with styles that are resolved and encoded once."""
 
     def __init__(
         self, brushes: Sequence[Brush], controls: Controls, masks: Sequence[Source]
@@ -35,7 +35,7 @@ class Painter:
         self._size = (0, 0)
 
     def settle(self, first: Image, *, even: bool) -> tuple[int, int]:
-        """Fix the size of all frames, by the first: width and height."""
+        """Set the size of all frames by the first one; return width and height."""
         default = min(brush.method.default_edge(first.size) for brush in self._brushes)
         width, height = fit(first, self._controls.size, default).size
         step = 2 if even else 1
@@ -45,7 +45,7 @@ class Painter:
         return self._size
 
     def frame(self, picture: Image, hand: Steady, watch: Share) -> Image:
-        """A frame of the video, painted."""
+        """Return a stylized frame of the video."""
         width, height = self._whole
         photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
         rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
@@ -55,7 +55,7 @@ class Painter:
         return Image(hand(rgb), self._alpha)
 
     def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
-        """A photo (1, 3, H, W) painted, with the colours of another one for the styles."""
+        """Return a stylized photo (1, 3, H, W); the styles take the colours of ``tones``."""
         painted = paint(
             Image(photo, self._alpha),
             self._brushes,
@@ -66,12 +66,12 @@ class Painter:
             tones=Image(tones),
             dither=False,
         )
-        if self._watch.cancelled:  # it may be half done
+        if self._watch.cancelled:  # the result may be unfinished
             raise Stopped
         return painted.rgb
 
     def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
-        """The same, for nobody to see."""
+        """Return the result of calling this object, without reporting progress."""
         watch, self._watch = self._watch, Share(silent, 0, 1)
         try:
             return self(photo, tones)
@@ -79,10 +79,11 @@ class Painter:
             self._watch = watch
 
     def _encoded(self, brush: Brush, photo: Image) -> Style:
-        """A painting as its method sees it, encoded once."""
-        key = id(brush.source)  # the brushes hold it; they themselves are copied on the way
+        """Return the encoded style image, cached by its image."""
+        # kept alive by ``self._brushes``, while the resolved styles are copied by the pipeline
+        key = id(brush.source)
         if key not in self._styles:
-            assert isinstance(brush.source, Image)  # the pipeline asks for no other
+            assert isinstance(brush.source, Image)  # the pipeline encodes images only
             controls, size = self._controls, (photo.height, photo.width)
             scaled = strokes.style_scale(
                 size, controls.style_scale, controls.strokes, brush.method.stroke_size

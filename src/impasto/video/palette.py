@@ -1,4 +1,4 @@
-"""GIFs: 256 colours for a whole video, so that they stay the same from frame to frame."""
+"""Quantize the frames of a GIF to one palette of 256 colours, which avoids flicker."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from impasto.video.decoder import library
 
-# dots in a fixed order: those that depend on their neighbours would crawl
+# ordered dithering, since error diffusion changes from frame to frame
 _DITHER = "dither=bayer:bayer_scale=4"
 
 
 class Palette:
-    """Brings frames to 256 colours, by FFmpeg's ``palettegen`` and ``paletteuse``.
+    """Quantize frames to 256 colours, by FFmpeg's ``palettegen`` and ``paletteuse``.
 
     Args:
         frames: Some frames of the video, in ``rgb24``, of one size.
@@ -21,14 +21,14 @@ class Palette:
 
     def __init__(self, frames: Iterable[Any]) -> None:
         self._av = library()
-        self._graph: Any = None  # its nodes do not keep it alive
+        self._graph: Any = None  # kept here because its nodes do not keep it alive
         self._source: Any = None
         self._sink: Any = None
         self._count = 0
         self._colours = self._found(frames)
 
     def _found(self, frames: Iterable[Any]) -> Any:
-        """The palette as a picture of 16x16."""
+        """Return the palette as an image of 16x16."""
         graph: Any = self._av.filter.Graph()
         source: Any = None
         for index, frame in enumerate(frames):
@@ -43,7 +43,7 @@ class Palette:
         return sink.pull()
 
     def __call__(self, frame: Any) -> Any:
-        """A frame in ``rgb24`` to one in ``pal8``."""
+        """Convert a frame from ``rgb24`` to ``pal8``."""
         if self._source is None:
             self._prepare(frame)
         self._source.push(_at(frame, self._count))

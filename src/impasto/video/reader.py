@@ -1,4 +1,4 @@
-"""Moving pictures in: a video file, or a folder of frames, as pictures one after another."""
+"""Read a video file or a folder of frames as a sequence of images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Folder:
     """A folder of frames, in the order of the numbers in their names.
 
     Args:
-        path: Of the folder; pictures in folders inside it are none of the clip's.
-        fps: Frames a second; 25 when None.
+        path: Of the folder; subfolders are ignored.
+        fps: Frames per second; 25 when None.
 
     Raises:
-        InputError: It holds no pictures, one of them cannot be read, or numbers are missing.
+        InputError: It has no images, one of them cannot be read, or numbers are missing.
     """
 
     def __init__(self, path: Path, fps: Fraction | None = None) -> None:
@@ -34,8 +34,8 @@ class Folder:
         found = flat(path)
         over = in_words(found.passed)
         if not found.files:
-            told = f" (passed over: {over})" if over else ""
-            raise InputError(f"{path} holds no pictures{told}: it needs frames such as 0001.png")
+            remark = f" (passed over: {over})" if over else ""
+            raise InputError(f"{path} holds no pictures{remark}: it needs frames such as 0001.png")
         self.files = frames.ordered(map(Path, found.files))
         frames.check(self.files)
         self.frames = len(self.files)
@@ -43,20 +43,21 @@ class Folder:
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the frames, without their endings; numbers where two would be the same."""
+        """Return the names of the frames without endings, or numbers if two names are the same."""
         stems = [file.stem for file in self.files]
         alike = len({stem.casefold() for stem in stems}) < len(stems)
         return numbered(self.frames) if alike else stems
 
     def pictures(self, first: int = 0) -> Iterator[Image]:
-        """The frames from one on.
+        """Yield the frames from index ``first`` on.
 
         Raises:
-            InputError: One cannot be read, or has another size than the first.
+            InputError: A frame cannot be read, or differs from the first in size.
         """
         size = image.load(self.files[0]).size if first < self.frames else (0, 0)
         for file in islice(self.files, first, None):
-            picture = image.load(file, full_range=True)  # else a dark frame would be scaled alone
+            # else each dark frame would be rescaled by its own range
+            picture = image.load(file, full_range=True)
             if picture.size != size:
                 sizes = [f"{width}x{height}" for width, height in (picture.size, size)]
                 raise InputError(f"{file} is {sizes[0]}, the first frame {sizes[1]}: make them one")
@@ -67,14 +68,14 @@ Clip = Video | Folder | Animation
 
 
 def open_clip(source: str | os.PathLike[str], fps: Fraction | float | str | None = None) -> Clip:
-    """Moving pictures by their path.
+    """Open a clip by its path.
 
     Args:
         source: A video file, or a folder of frames.
-        fps: Frames a second of a folder: ``25``, ``29.97``, ``30000/1001``.
+        fps: Frame rate of a folder: ``25``, ``29.97``, ``30000/1001``.
 
     Raises:
-        InputError: It is neither, or a video was given a frame rate.
+        InputError: It is neither, or ``fps`` was given for a video.
         MissingExtraError: PyAV is not installed.
     """
     text = os.fspath(source)

@@ -1,4 +1,4 @@
-"""The frames of a video that is not finished: where they lie, and what they were made with."""
+"""Store the frames of an unfinished video and the settings that they were made with."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FORMAT = 1
 
 
 class Work:
-    """A folder of painted frames.
+    """A folder of stylized frames.
 
     Args:
-        folder: Made if it is missing.
-        names: Of the frames, without endings.
-        own: Whether the folder is nothing but a place to work, and goes in the end.
+        folder: The folder, created if missing.
+        names: The names of the frames, without endings.
+        own: Whether the folder is temporary, and deleted in the end.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], *, own: bool) -> None:
@@ -36,10 +36,10 @@ class Work:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep others from working here.
+        """Lock the folder against other processes.
 
         Raises:
-            InputError: Another one does, or the folder cannot be written.
+            InputError: Another process works there, or the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,15 +58,15 @@ class Work:
                 (self.folder / _LOCK).unlink(missing_ok=True)
 
     def frame(self, index: int) -> Path:
-        """Where a painted frame lies."""
+        """Return the path of a stylized frame."""
         name = self._names[index] if index < len(self._names) else f"{index + 1:08d}"
         return self.folder / f"{name}.png"
 
     def begin(self, job: Mapping[str, Any], *, resume: bool) -> None:
-        """Make sure that what is here is of this job, or throw it away.
+        """Check that the folder's content belongs to this job, or delete it.
 
         Raises:
-            InputError: It is of another one, or who knows whose.
+            InputError: It belongs to another job, or to none.
         """
         ways = "give the same options, name another target, or `resume=False` to begin anew"
         path = self.folder / _JOB
@@ -80,14 +80,14 @@ class Work:
             except (OSError, ValueError, KeyError, AttributeError) as error:
                 raise InputError(f"{path} is damaged: {ways}") from error
             now = json.loads(json.dumps(job))
-            words = [
+            changes = [
                 f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}"
                 for name in {**before, **now}
                 if before.get(name) != now.get(name)
             ]
-            if words:
+            if changes:
                 raise InputError(
-                    f"{self.folder} holds frames made otherwise ({'; '.join(words[:4])}): {ways}"
+                    f"{self.folder} holds frames made otherwise ({'; '.join(changes[:4])}): {ways}"
                 )
         elif any(self.frame(index).exists() for index in range(len(self._names))):
             raise InputError(f"{self.folder} holds pictures of other origin: {ways}")
@@ -95,37 +95,37 @@ class Work:
         files.write(f"{text}\n".encode(), path)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What was kept at last: tensors, and the number of ``frames`` that are done."""
+        """Return the last saved tensors and metadata, such as the number of finished ``frames``."""
         none: tuple[dict[str, Tensor], dict[str, Any]] = {}, {"frames": 0, "shots": 0}
         try:
             with safe_open(self.folder / _STATE, "pt") as file:
-                told = json.loads((file.metadata() or {})["video"])
+                metadata = json.loads((file.metadata() or {})["video"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError):
             return none
-        if not all(self.frame(index).is_file() for index in range(told["frames"])):
+        if not all(self.frame(index).is_file() for index in range(metadata["frames"])):
             return none
-        return tensors, told
+        return tensors, metadata
 
     def keep(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
-        """Write a state, whole or not at all."""
+        """Write a state atomically."""
         data = serialize(dict(tensors), {"video": json.dumps(told)})
         files.write(data, self.folder / _STATE)
 
     def finish(self) -> None:
-        """All is done: take away what nobody needs any more."""
+        """Delete the temporary folder."""
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clear(self) -> None:
-        """Throw away frames of this name and what belongs to them, and nothing else."""
+        """Delete frames with these names and their metadata, and nothing else."""
         for index in range(len(self._names)):
             self.frame(index).unlink(missing_ok=True)
         for name in (_JOB, _STATE):
             (self.folder / name).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Take away what a process that was ended has left half written."""
+        """Delete partial files left by a process that was ended."""
         for part in self.folder.glob(files.PART):
             with suppress(OSError):
                 os.unlink(part)

@@ -1,7 +1,7 @@
-"""Sound and subtitles on their way from one file to another: packet by packet, as they are.
+"""Copy or encode sound and subtitles from one file to another.
 
-Packets of sound that cannot be decoded, or whose time lies outside the order, are left out: no
-format takes the latter, and few players the former.
+Sound packets that cannot be decoded, or whose time stamps are out of order, are left out: no
+format accepts the latter, and few players the former.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from impasto.video.decoder import library
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
-Track = Callable[[Any], Sequence[Any]]  # packets of the source to packets of the film
+Track = Callable[[Any], Sequence[Any]]  # maps packets of the source to packets of the target
 
-_SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # better encoders
+_SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # preferred encoders
 
 
 @dataclass
 class Lost:
-    """Counts packets of sound that are broken.
+    """Count damaged packets of sound.
 
     Attributes:
-        packets: How many so far.
+        packets: The number so far.
     """
 
     packets: int = 0
 
     def in_words(self) -> str:
-        """The count as a note; empty where nothing is lost."""
+        """Return the count as a note; empty if it is 0."""
         if not self.packets:
             return ""
         words = "packet of sound is" if self.packets == 1 else "packets of sound are"
@@ -47,21 +47,21 @@ def tracks(
     notes: list[str],
     lost: Lost,
 ) -> dict[int, Track]:
-    """What becomes of the packets of each stream of sound and of words.
+    """Return the processing of packets for each stream of sound and of subtitles.
 
     Args:
-        out: The film; it gets the streams.
-        source: Where the packets come from.
-        suffix: Of the film, for messages.
+        out: The target; the streams are added to it.
+        source: The file that the packets come from.
+        suffix: Ending of the target, for messages.
         audio: ``copy``, ``encode`` or ``none``.
-        notes: Gets what the user should know.
-        lost: Counts packets of sound that are left out because they are broken.
+        notes: Remarks for the user are appended to it.
+        lost: Counts packets of sound that are left out because they are damaged.
 
     Returns:
-        By the number of the source's stream.
+        A function for each stream, by the index of the source's stream.
 
     Raises:
-        InputError: The format cannot hold the sound as it is.
+        InputError: The format does not support the codec of the sound.
     """
     found: dict[int, Track] = {}
     sounds: Sequence[Any] = () if audio == "none" else source.streams.audio
@@ -79,20 +79,20 @@ def tracks(
                 f"{suffix} cannot hold this sound ({sound.codec_context.name}) as it is: name the "
                 'video .mkv, or give `audio="encode"` or `audio="none"`'
             ) from error
-    for words in source.streams.subtitles:
+    for subtitle in source.streams.subtitles:
         try:
-            found[words.index] = _copying(out, words)
+            found[subtitle.index] = _copying(out, subtitle)
         except ValueError:
-            name = words.codec_context.name
+            name = subtitle.codec_context.name
             notes.append(f"{suffix} cannot hold these subtitles ({name}): they are left out")
     return found
 
 
 def _copying(out: OutputContainer, stream: Any) -> Track:
-    """Packets as they are.
+    """Return a function that copies packets unchanged.
 
     Raises:
-        ValueError: The format has no place for them.
+        ValueError: The format does not support their codec.
     """
     made: Any = out.add_stream_from_template(stream)
     made.metadata.update(stream.metadata)
@@ -107,12 +107,12 @@ def _copying(out: OutputContainer, stream: Any) -> Track:
 
 
 def _whole(track: Track, sound: _Sound) -> Track:
-    """Only those packets that are not broken."""
+    """Return a function that passes only undamaged packets to a track."""
     return lambda packet: [one for kept, _ in sound(packet) for one in track(kept)]
 
 
 def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
-    """Sound in the codec that is usual in the format."""
+    """Return a function that encodes sound in the format's default codec."""
     encoder = _SOUND.get(out.default_audio_codec, out.default_audio_codec)
     rate = 48000 if "opus" in encoder else stream.rate
     made: Any = out.add_stream(encoder, rate=rate, layout=stream.layout.name)
@@ -127,7 +127,7 @@ def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
             for frame in frames:
                 try:
                     packets += made.encode(frame)
-                except ValueError:  # of other channels, or another rate, than the first
+                except ValueError:  # channels or rate differ from those of the first frame
                     sound.lost.packets += 1
             if not kept.size:
                 packets += made.encode(None)
@@ -144,16 +144,17 @@ def _encoding(out: OutputContainer, stream: Any, sound: _Sound) -> Track:
 
 
 class _Sound:
-    """Takes the packets of a stream and gives those that are not broken, with their frames.
+    """Filter the packets of a stream, and return undamaged ones with their frames.
 
-    Each comes back once the next is known: where that one is earlier, one of the two has a wrong
-    time. It is the first, unless the next is earlier than what has already gone, too.
+    Each packet is returned once the next one is known. If the next one is earlier, one of the two
+    has a wrong time stamp: the next one if it is also earlier than the last packet returned, else
+    the waiting one.
     """
 
     def __init__(self, lost: Lost) -> None:
         self.lost = lost
         self._held: tuple[Any, Sequence[Any]] | None = None
-        self._last: int | None = None  # time of what has gone
+        self._last: int | None = None  # time stamp of the last packet returned
 
     def __call__(self, packet: Any) -> list[tuple[Any, Sequence[Any]]]:
         if not packet.size:  # the end
@@ -177,8 +178,8 @@ class _Sound:
         return [held]
 
     def _decoded(self, packet: Any) -> Sequence[Any] | None:
-        """Frames of a packet, or None where it is broken."""
-        if packet.stream.codec_context is None:  # no decoder: nobody can tell
+        """Return the frames of a packet, or None if it is damaged."""
+        if packet.stream.codec_context is None:  # without a decoder, damage cannot be detected
             return ()
         try:
             return list(packet.decode())

@@ -1,4 +1,4 @@
-"""Frames that hang together: what was painted is carried along with the motion of the picture."""
+"""Stylize frames with temporal consistency, by blending with the warped previous result."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from impasto.video.flow import Motion, motion, warp
 
 SMOOTH = 0.8
 
-_CALM = 0.75  # of the smoothness: how much of the photo comes from the frame before
-_LEVELS, _GAIN, _WINDOW = 4, 1.6, 15  # bands of detail; by how much each is raised; pixels
-_SAME, _OTHER = 0.04, 0.12  # mean differences of colours that are strokes, and that are things
+_CALM = 0.75  # fraction of ``smooth`` at which the previous photo is blended into the photo
+_LEVELS, _GAIN, _WINDOW = 4, 1.6, 15  # pyramid levels; largest gain of a level; window, in pixels
+# mean colour differences that still count as strokes, and that count as another object
+_SAME, _OTHER = 0.04, 0.12
 _CUT, _CHANGED, _BINS = 0.1, 0.5, 8
-_FLAT = 0.01  # deviation of each channel below which a frame is of one colour
+_FLAT = 0.01  # standard deviation of each channel below which a frame is uniform
 
 Paint = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class _Before:
-    """The frame before: (1, 3, H, W) each, rounded to 16 bits, as a file keeps them.
+    """State of the previous frame: (1, 3, H, W) each, rounded to float16, as they are saved.
 
     Attributes:
-        photo: As it came.
-        calm: With its noise taken out: what was painted.
-        painted: What the method made of it.
-        result: With what came before it.
-        tones: The photo that the shot began with.
+        photo: The source frame.
+        calm: The photo after temporal denoising, which was stylized.
+        painted: The stylized frame before blending.
+        result: The stylized frame after blending.
+        tones: The first photo of the shot.
     """
 
     photo: Tensor
@@ -45,23 +46,24 @@ class _Before:
 
 
 class Steady:
-    """Paints frames one after another.
+    """Stylize frames one after another, with temporal consistency.
 
-    Three things keep them together. The statistics that the networks normalise by are those of the
-    shot (:mod:`impasto.nn.norm_statistics`). The photo is blended with the one before, carried
-    along by the motion, so that its noise does not become strokes. And so is what was painted:
-    where the motion can be trusted, a share of the last result stays. Blending blurs, so the detail
-    of the result is raised to the strength that it has in the frame as painted, band by band.
+    Three measures reduce flicker. The statistics that the networks normalise by are those of the
+    shot (:mod:`impasto.nn.norm_statistics`). Each photo is blended with the previous one, warped by
+    the motion, so that its noise does not become strokes. The stylized frame is blended with the
+    warped previous result where the motion is reliable. Blending blurs, so the detail of the result
+    is amplified to the strength that it has in the frame before blending, band by band.
 
     Args:
-        paint: Gives the painted picture of a photo (1, 3, H, W), and of the photo that its shot
-            began with, whose colours count for the styles.
+        paint: Stylizes a photo (1, 3, H, W); the second argument is the first photo of the shot,
+            whose colours the styles take.
         steady: Whether the statistics are the shot's.
-        smooth: 0 to below 1: the share of the last result where the motion can be trusted.
-        plain: Paints a photo as it is, to measure what all this is worth; None leaves it.
+        smooth: 0 to below 1: the blending weight of the previous result where motion is reliable.
+        plain: Stylizes a photo independently, to measure flicker without these measures; None
+            skips this.
 
     Attributes:
-        flicker: What was measured.
+        flicker: The measurements.
 
     Raises:
         InputError: ``smooth`` is out of range.
@@ -84,9 +86,9 @@ class Steady:
         self.shots = 0
 
     def __call__(self, photo: Tensor) -> Tensor:
-        """The next frame, painted: (1, 3, H, W) to the same, on the CPU.
+        """Stylize the next frame: (1, 3, H, W) to the same, on the CPU.
 
-        Where painting it breaks off, all is as it was before.
+        If stylizing raises an exception, the state is unchanged.
         """
         photo = _rounded(photo)
         before = self._before
@@ -99,14 +101,14 @@ class Steady:
         start = _carried(calm, before.result, way, 1.0) if self._smooth else None
         with self._shot.frame(start):
             painted = _rounded(self._paint(calm, before.tones))
-        if not bool(painted.isfinite().all()):  # its statistics are of another kind of picture
+        if not bool(painted.isfinite().all()):  # the statistics come from a very different image
             return self._first(photo)
         result = painted
         if self._smooth:
             old = warp(before.result, way.flow).clamp(0, 1)
-            share = self._smooth * way.agree * _same_colour(painted, old)
-            blended = torch.lerp(painted, old, share)
-            result = _rounded(_with_detail(blended, painted, share / self._smooth))
+            weight = self._smooth * way.agree * _same_colour(painted, old)
+            blended = torch.lerp(painted, old, weight)
+            result = _rounded(_with_detail(blended, painted, weight / self._smooth))
         plain = None if self._plain is None else _rounded(self._plain(photo, photo))
         self.flicker.add(way, "steady", result, before.result)
         self.flicker.add(way, "painted", painted, before.painted)
@@ -116,7 +118,7 @@ class Steady:
         return result
 
     def _first(self, photo: Tensor, *, another: bool = True) -> Tensor:
-        """The first frame of a shot, be it another one or the same begun anew."""
+        """Stylize the first frame of a shot, which is a new one or the current one restarted."""
         shot = Shot(self._shot.drift)
         with shot.frame():
             painted = _rounded(self._paint(photo, photo))
@@ -128,7 +130,7 @@ class Steady:
         return painted
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next frame depends on, by name."""
+        """Return the state that the next frame depends on, by name."""
         if self._before is None:
             return {}
         pictures = {f"picture.{name}": one.half() for name, one in vars(self._before).items()}
@@ -136,7 +138,7 @@ class Steady:
         return {**pictures, **statistics, **self.flicker.state()}
 
     def restore(self, state: Mapping[str, Tensor], shots: int) -> None:
-        """Go on from what :meth:`state` gave."""
+        """Restore the state from :meth:`state`."""
         pictures = _under("picture.", state)
         self._before = _Before(**{name: one.float() for name, one in pictures.items()})
         self._shot.restore(_under("shot.", state))
@@ -149,22 +151,22 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _rounded(picture: Tensor) -> Tensor:
-    """In [0, 1], to the 16 bits that a state is kept in: who goes on later has the same numbers."""
+    """Round to float16 in [0, 1], the precision of saved states: resuming changes nothing."""
     return picture.cpu().clamp(0, 1).half().float()
 
 
 def _carried(now: Tensor, before: Tensor, way: Motion, share: float) -> Tensor:
-    """A picture with a share of the one before, carried along, where that can be trusted."""
+    """Blend an image with the warped previous one, weighted by the motion's confidence."""
     if not share:
         return now
     return torch.lerp(now, warp(before, way.flow).clamp(0, 1), share * way.agree)
 
 
 def _same_colour(painted: Tensor, old: Tensor) -> Tensor:
-    """(1, 1, H, W), 1 to 0: less where two paintings differ by more than strokes.
+    """Return (1, 1, H, W), 1 to 0: less where two stylized images differ by more than strokes.
 
-    What a network paints around a thing goes where the thing goes, which the motion of the photo
-    does not tell: without this it leaves a trail.
+    What a network draws around an object moves with the object, while the motion of the photo at
+    these pixels is that of the background: without this weight, a trail remains.
     """
     apart = F.avg_pool2d(painted - old, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
     apart = apart.abs().mean(1, keepdim=True)
@@ -172,7 +174,7 @@ def _same_colour(painted: Tensor, old: Tensor) -> Tensor:
 
 
 def _cut(now: Tensor, before: Tensor, way: Motion) -> bool:
-    """Whether another shot begins."""
+    """Check whether a new shot begins."""
     agree = float(way.agree.mean())
     if agree < _CUT:
         return True
@@ -181,23 +183,22 @@ def _cut(now: Tensor, before: Tensor, way: Motion) -> bool:
 
 
 def _flat(photo: Tensor) -> bool:
-    """Whether a frame is of one colour, as before a fade: nothing can be normalised by it."""
+    """Check whether a frame is uniform, so that its statistics cannot normalise others."""
     return float(photo.std(dim=(2, 3)).max()) < _FLAT
 
 
 def _histogram(picture: Tensor) -> Tensor:
-    """Shares of the colours, with so many bins a channel together: a sum of 1."""
+    """Return the normalized histogram of the colours, with ``_BINS`` bins per channel."""
     bins = (picture[0] * _BINS).long().clamp(0, _BINS - 1)  # (3, H, W)
-    place = (bins[0] * _BINS + bins[1]) * _BINS + bins[2]
-    return torch.bincount(place.flatten(), minlength=_BINS**3) / place.numel()
+    index = (bins[0] * _BINS + bins[1]) * _BINS + bins[2]
+    return torch.bincount(index.flatten(), minlength=_BINS**3) / index.numel()
 
 
 def _with_detail(blended: Tensor, painted: Tensor, agree: Tensor) -> Tensor:
-    """Raise the detail of a blend to the strength that it has in a painted frame.
+    """Amplify the detail of a blend to the strength that it has in a stylized frame.
 
-    Strokes that lie a little apart cancel in a mean, and carrying a picture along blurs it. The
-    bands of a Laplacian pyramid (Burt and Adelson, 1983) show by how much, each in the
-    neighbourhood of every pixel.
+    Strokes at slightly different positions cancel in a mean, and warping blurs. The bands of a
+    Laplacian pyramid (Burt and Adelson, 1983) give the gain, each in a window around every pixel.
     """
     bands, low = _pyramid(blended)
     wanted, _ = _pyramid(painted)
@@ -211,7 +212,7 @@ def _with_detail(blended: Tensor, painted: Tensor, agree: Tensor) -> Tensor:
 
 
 def _pyramid(picture: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Bands (1, 3, h, w) from fine to coarse, and what is left."""
+    """Return the Laplacian bands (1, 3, h, w) from fine to coarse, and the low-pass residual."""
     bands = []
     for _ in range(_LEVELS):
         height, width = picture.shape[-2:]
@@ -224,6 +225,6 @@ def _pyramid(picture: Tensor) -> tuple[list[Tensor], Tensor]:
 
 
 def _power(band: Tensor) -> Tensor:
-    """(1, 1, h, w): the mean square around each pixel."""
+    """Return the mean square in a window around each pixel, (1, 1, h, w)."""
     around = F.avg_pool2d(band.square(), _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
     return around.mean(1, keepdim=True)

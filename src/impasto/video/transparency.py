@@ -1,4 +1,4 @@
-"""Whether a clip has transparent pixels."""
+"""Detect transparent pixels in a clip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from impasto.video.reader import Clip, Folder
 
 
 def transparent(clip: Clip) -> bool:
-    """Whether any pixel of any frame is not opaque.
+    """Check whether any pixel of any frame is transparent.
 
-    Frames are only decoded where their format leaves it open, up to the first that is.
+    Frames are decoded only if their format has alpha, up to the first transparent one.
 
     Raises:
         InputError: A frame cannot be read.

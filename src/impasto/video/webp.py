@@ -1,4 +1,4 @@
-"""Animated WebP: in as a clip, which FFmpeg cannot; out with the last frame's duration."""
+"""Read animated WebP, which FFmpeg cannot, and set the duration of the last frame when writing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from impasto.errors import InputError
 from impasto.image import Image, animation
 from impasto.video.decoder import numbered
 
-_UNIT = Fraction(1, 1000)  # s, in which WebP counts
-_LONGEST = 2**24 - 1  # ms of a frame
-_FLAGS, _ALPHA = 20, 16  # where the chunk VP8X has its flags, which comes first; one of them
+_UNIT = Fraction(1, 1000)  # seconds; the time unit of WebP
+_LONGEST = 2**24 - 1  # longest duration of a frame, in ms
+# offset of the flags in the chunk VP8X, which comes first; the bit for alpha
+_FLAGS, _ALPHA = 20, 16
 
 
 class Animation:
@@ -24,9 +25,9 @@ class Animation:
         path: Of the file.
 
     Attributes:
-        frames: How many there are.
-        times: Of each frame: when it is shown and for how long, in seconds.
-        transparent: Whether any pixel is.
+        frames: The number of frames.
+        times: Start and duration of each frame, in seconds.
+        transparent: Whether any pixel is transparent.
 
     Raises:
         InputError: Not even its first frame can be read.
@@ -56,40 +57,40 @@ class Animation:
 
     @property
     def names(self) -> Sequence[str]:
-        """Numbers, as many as there are frames."""
+        """Return the frame numbers as names."""
         return numbered(self.frames)
 
     @property
     def lasts(self) -> Fraction:
-        """How long the last frame is shown, in seconds."""
+        """Return the duration of the last frame, in seconds."""
         return self.times[-1][1]
 
     def pictures(self, first: int = 0) -> Iterator[Image]:
-        """The frames from one on."""
+        """Yield the frames from index ``first`` on."""
         for picture, _ in islice(animation.frames(self.path), first, self.frames):
             yield picture
 
 
 def finish(path: Path, end: Fraction, *, alpha: bool) -> None:
-    """Write into an animated WebP what FFmpeg and libwebp leave open.
+    """Set the last frame's duration and the alpha flag of an animated WebP file.
 
-    FFmpeg does not say how long the last frame is shown, and libwebp takes the mean of the others.
-    Where every frame is an opaque rectangle on a clear canvas, libwebp says that there is no alpha.
-    A file of one frame is no animation, and stays as it is.
+    FFmpeg does not pass the duration of the last frame on, and libwebp takes the mean of the
+    others. If every frame is an opaque rectangle on a clear canvas, libwebp clears the alpha flag.
+    A file of one frame is no animation, and stays unchanged.
 
     Args:
         path: Of the file, which is changed.
-        end: How long the whole is shown, in seconds.
+        end: Duration of the whole animation, in seconds.
         alpha: Whether pixels are transparent.
     """
     with path.open("r+b") as file:
         data = file.read()
-        places = list(_durations(data))
-        if not places:
+        offsets = list(_durations(data))
+        if not offsets:
             return
-        before = sum(int.from_bytes(data[place : place + 3], "little") for place in places[:-1])
+        before = sum(int.from_bytes(data[offset : offset + 3], "little") for offset in offsets[:-1])
         lasts = min(max(round(end / _UNIT) - before, 1), _LONGEST)
-        file.seek(places[-1])
+        file.seek(offsets[-1])
         file.write(lasts.to_bytes(3, "little"))
         if alpha:
             file.seek(_FLAGS)
@@ -97,10 +98,10 @@ def finish(path: Path, end: Fraction, *, alpha: bool) -> None:
 
 
 def _durations(data: bytes) -> Iterator[int]:
-    """Where the duration of each frame stands: 24 bits, in the chunk ANMF after place and size."""
-    place = 12
-    while place + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, place)
+    """Yield the offset of each frame's duration: 24 bits in the chunk ANMF."""
+    offset = 12
+    while offset + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, offset)
         if name == b"ANMF":
-            yield place + 8 + 12
-        place += 8 + size + size % 2
+            yield offset + 8 + 12
+        offset += 8 + size + size % 2

@@ -1,4 +1,4 @@
-"""Moving pictures out: painted frames as a video file, with the sound of the one they come from."""
+"""Write stylized frames as a video file, with the sound of the source."""
 
 from __future__ import annotations
 
@@ -29,29 +29,30 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]  # (H, W, 3 or 4), the fourth is alpha
 Fetch = Callable[[int], Pixels]
 
-_BT709, _BT601, _SMPTE170M = 1, 5, 6  # as FFmpeg numbers them; the last two are the same matrix
+_BT709, _BT601, _SMPTE170M = 1, 5, 6  # FFmpeg's numbers; the last two are the same matrix
 _LIMITED, _FULL = 1, 2
-_LOOKED_AT = 32  # frames that a palette is made of
-_BY_DECODING = {"mp4", "mov", "ipod"}  # whose length is what the frames last as decoded
+_LOOKED_AT = 32  # frames from which a palette is computed
+# formats whose length counts the duration of the last decoded frame
+_BY_DECODING = {"mp4", "mov", "ipod"}
 
 
 def rehearse(
     target: Path, clip: Clip, size: tuple[int, int], coding: Coding, *, alpha: bool = False
 ) -> list[str]:
-    """Write a grey frame where nobody sees it, to find out before the work what will not do.
+    """Write a grey frame to a temporary file, to detect unsupported options before the work.
 
     Args:
         target: The video, for its ending.
-        clip: Where the frames come from.
-        size: Width and height of the painted frames.
-        coding: How it is to be written.
-        alpha: Whether painted frames have transparent pixels.
+        clip: The clip that the frames come from.
+        size: Width and height of the stylized frames.
+        coding: How it is to be encoded.
+        alpha: Whether stylized frames have transparent pixels.
 
     Returns:
-        What the user should know, such as subtitles that are left out.
+        Remarks for the user, such as on subtitles that are left out.
 
     Raises:
-        InputError: What :func:`write` would say.
+        InputError: :func:`write` would raise it.
     """
     grey = np.full((size[1], size[0], 3), 128, np.uint8)
     uneven = not isinstance(clip, Folder) and not clip.even_paced
@@ -78,24 +79,24 @@ def write(
     short: bool = False,
     alpha: bool = False,
 ) -> list[str]:
-    """Write a video: the painted frames at the times of the clip's, and its sound.
+    """Write a video: the stylized frames at the times of the clip's, and its sound.
 
     Args:
-        target: The file; half written until this returns.
-        clip: Where the frames come from.
-        size: Width and height of the painted frames.
-        coding: How it is written.
-        fetch: Gives a painted frame by its number.
-        frames: How many there are; as many as the clip says when None.
-        short: Whether the clip has more; then its sound ends with them.
-        alpha: Whether painted frames have transparent pixels.
+        target: The file; incomplete until this returns.
+        clip: The clip that the frames come from.
+        size: Width and height of the stylized frames.
+        coding: How it is encoded.
+        fetch: Returns a stylized frame by its index.
+        frames: The number of frames; None is the clip's.
+        short: Whether the clip has more frames; then the sound is cut after the last one.
+        alpha: Whether stylized frames have transparent pixels.
 
     Returns:
-        What the user should know: what :func:`rehearse` says, and what only the whole file shows,
-        such as broken packets of sound.
+        Remarks for the user: those of :func:`rehearse`, and those that need the whole file, such as
+        on damaged packets of sound.
 
     Raises:
-        InputError: The format, the codec or the sound cannot be written so.
+        InputError: The format does not support the options, the codec or the sound.
     """
     film = _Film(target, clip, size, coding, alpha, short=short)
     film.prepare(fetch, frames or clip.frames)
@@ -104,7 +105,7 @@ def write(
 
 
 class _Film:
-    """A video on its way to the disk."""
+    """A video file that is being written."""
 
     def __init__(
         self,
@@ -134,10 +135,10 @@ class _Film:
         self._last: int | None = None
         self._begin: int | None = None
         self._end = 0
-        self._first: tuple[Any, Any] | None = None  # presented, decoded
+        self._first: tuple[Any, Any] | None = None  # pts and dts of the first packet
 
     def prepare(self, fetch: Fetch, frames: int) -> None:
-        """Choose the colours, where there are few."""
+        """Compute the palette, if the pixel format has one."""
         if self.plan.pixels == PALETTE:
             step = -(-frames // _LOOKED_AT)
             shown = (self._rgb(fetch(index)) for index in range(0, frames, step))
@@ -153,7 +154,7 @@ class _Film:
         return self._av.VideoFrame.from_ndarray(shown, format=form)
 
     def write(self, fetch: Fetch, most: int | None = None) -> None:
-        """All frames, or so many."""
+        """Write all frames, or at most ``most``."""
         with self._in_words():
             out = self._av.open(
                 str(self.target), "w", options=container_options(self.plan, self._lasts)
@@ -164,7 +165,7 @@ class _Film:
             else:
                 self._silent(out, fetch, most or self.clip.frames)
         except BaseException:
-            with suppress(Exception):  # the first error counts
+            with suppress(Exception):  # the original error is raised
                 out.close()
             raise
         with self._in_words():
@@ -175,7 +176,7 @@ class _Film:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """Errors of writing; those of reading the source have words of their own."""
+        """Raise errors of writing as InputError; errors of reading are handled elsewhere."""
         try:
             yield
         except (self._av.FFmpegError, ValueError, OSError) as error:
@@ -202,7 +203,7 @@ class _Film:
     def _with_sound(
         self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
     ) -> None:
-        """Frames and packets in the order in which they lie in the source."""
+        """Write frames and packets in the order of the source."""
         index, lost = 0, Lost()
         with clip.open() as (source, pictures):
             stream = self._stream(out)
@@ -225,7 +226,7 @@ class _Film:
             self.notes.append(lost.in_words())
 
     def _stream(self, out: OutputContainer) -> Any:
-        """The stream of the painted frames."""
+        """Add the video stream and set it up."""
         clip, encoder = self.clip, self.plan.encoder
         try:
             stream: Any = out.add_stream(encoder, rate=self._rate, options=self.plan.options)
@@ -256,7 +257,7 @@ class _Film:
         return _BT709 if rows >= 720 else _BT601
 
     def _frame(self, pixels: Pixels, start: Fraction, duration: Fraction | None = None) -> Any:
-        """A painted frame in the encoder's format; times in seconds."""
+        """Convert a stylized frame to the encoder's format; times in seconds."""
         frame = self._rgb(pixels)
         if self._palette is not None:
             frame = self._palette(frame)
@@ -268,7 +269,7 @@ class _Film:
         else:
             frame = frame.reformat(format=self.plan.pixels)
         pts = round(start / self._unit)
-        if self._last is not None and pts <= self._last:  # a damaged file
+        if self._last is not None and pts <= self._last:  # times of a damaged file may repeat
             pts = self._last + 1
         length = max(1, round((duration or 1 / self._rate) / self._unit))
         self._last, self._end, self._durations[pts] = pts, pts + length, length
@@ -290,7 +291,7 @@ class _Film:
 
 
 def _times(frame: VideoFrame, index: int, clip: Video) -> tuple[Fraction, Fraction | None]:
-    """When a frame of the source is shown, and for how long, in seconds."""
+    """Return the start and the duration of a source frame, in seconds."""
     unit = frame.time_base or clip.time_base
     start = Fraction(index) / clip.rate if frame.pts is None else frame.pts * unit
     length = getattr(frame, "duration", 0) or 0
