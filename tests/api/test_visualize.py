@@ -57,11 +57,11 @@ def test_a_style_more_changes_nothing_that_was_there(base, photos, tmp_path, pre
     ]
     assert torch.equal(*given_back), "the auto-encoder"
     for name in before.styles:
-        pictures = [
+        painted = [
             stylize.stylize(PHOTO, f"{file}#{name}", precision=precision).rgb
             for file in (base, larger)
         ]
-        assert torch.equal(*pictures)
+        assert torch.equal(*painted)
     assert len(set(trained.result.losses) & {"pixel"}) == 0
     new = stylize.stylize(PHOTO, f"{larger}#fjord", precision=precision).rgb
     assert not torch.allclose(new, pictures[0], atol=1e-3)
