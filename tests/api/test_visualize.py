@@ -64,7 +64,7 @@ def test_a_style_more_changes_nothing_that_was_there(base, photos, tmp_path, pre
         assert torch.equal(*painted)
     assert len(set(trained.result.losses) & {"pixel"}) == 0
     new = stylize.stylize(PHOTO, f"{larger}#fjord", precision=precision).rgb
-    assert not torch.allclose(new, pictures[0], atol=1e-3)
+    assert not torch.allclose(new, painted[0], atol=1e-3)
 
 
 def test_a_sheet_of_elements(base):
