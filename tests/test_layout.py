@@ -72,3 +72,8 @@ def test_a_package_imports_only_from_those_before_it():
 
 def test_no_circle_of_modules():
     TopologicalSorter(GRAPH).prepare()  # raises CycleError with the circle
+
+
+def test_no_file_is_longer_than_a_reader_takes_in():
+    long = {p.name: len(p.read_text().splitlines()) for p in ROOT.rglob("*.py")}
+    assert not {name: lines for name, lines in long.items() if lines > 300}

@@ -8,10 +8,11 @@ from torch import nn
 
 from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
-from impasto.methods.network import NetworkMethod, pad_to, with_short_side
+from impasto.methods.network import NetworkMethod
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.models import checkpoint
 from impasto.models.checkpoint import Model
+from impasto.nn.sizes import pad_to, with_short_side
 from rounding import products, rounding
 
 FLOAT32 = choose("cpu", "float32")

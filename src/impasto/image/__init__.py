@@ -23,6 +23,7 @@ from impasto.image import decode, encode, files
 from impasto.image.files import Source, Target
 from impasto.image.kinds import kind_of
 from impasto.image.metadata import Metadata
+from impasto.image.pixels import resize, to_array, to_tensor
 
 __all__ = [
     "DEEP_SUFFIXES",
@@ -36,7 +37,6 @@ __all__ = [
     "save",
 ]
 
-_ROWS = 256  # rows that are converted at once
 # Enough for the 200-megapixel sensors of phones. An image of this size is 2.4 GB of floats.
 MAX_PIXELS = 200_000_000
 WRITE_SUFFIXES = encode.SUFFIXES
@@ -88,6 +88,11 @@ class Image:
         return self.rgb.shape[3]
 
     @property
+    def planes(self) -> list[Tensor]:
+        """Colours and, if there is one, alpha: (1, 3, H, W), (1, 1, H, W)."""
+        return [self.rgb] if self.alpha is None else [self.rgb, self.alpha]
+
+    @property
     def size(self) -> tuple[int, int]:
         """Return (width, height), the order that Pillow uses."""
         return self.width, self.height
@@ -104,7 +109,7 @@ class Image:
         Raises:
             InputError: A value is not finite.
         """
-        return _to_array(self, 8)
+        return to_array(self.planes, 8)
 
     def pil(self) -> PillowImage.Image:
         """Return an 8-bit Pillow image of mode RGB, or RGBA with alpha.
@@ -163,11 +168,11 @@ class Image:
             raise InputError(f"cannot resize to {width} x {height}: a side is at least 1 pixel")
         if (height, width) == (self.height, self.width):
             return self
-        rgb = _resize(self.rgb, height, width)
+        rgb = resize(self.rgb, height, width)
         if self.alpha is None:
             return replace(self, rgb=rgb.clamp(0, 1))
-        alpha = _resize(self.alpha, height, width).clamp(0, 1)
-        weighted = _resize(self.rgb * self.alpha, height, width) / alpha.clamp_min(1e-3)
+        alpha = resize(self.alpha, height, width).clamp(0, 1)
+        weighted = resize(self.rgb * self.alpha, height, width) / alpha.clamp_min(1e-3)
         rgb = torch.where(alpha > 1e-3, weighted, rgb)
         return replace(self, rgb=rgb.clamp(0, 1), alpha=alpha)
 
@@ -241,7 +246,7 @@ def save(
     kind = encode.format_of(target, format)
     shown = image if isinstance(image, Image) else _from_tensor(image)
     encode.check(kind, shown.width, shown.height, quality=quality, depth=depth)
-    pixels, kept = _to_array(shown, depth), shown.metadata if keep_metadata else None
+    pixels, kept = to_array(shown.planes, depth), shown.metadata if keep_metadata else None
     files.write(encode.encode(pixels, kind, quality=quality, metadata=kept), target)
 
 
@@ -274,39 +279,8 @@ def _from_tensor(tensor: Tensor) -> Image:
     return Image(tensor[None] if tensor.ndim == 3 else tensor)
 
 
-def _to_array(picture: Image, depth: int) -> NDArray[Any]:
-    """Convert to uint8 or uint16 (H, W, 3 or 4), clipped and rounded to nearest."""
-    planes = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha]
-    kind = np.uint16 if depth == 16 else np.uint8
-    pixels = np.empty((picture.height, picture.width, sum(p.shape[1] for p in planes)), kind)
-    for top in range(0, picture.height, _ROWS):  # in strips, to save memory
-        first = 0
-        for plane in planes:
-            strip = plane.detach()[0, :, top : top + _ROWS].to("cpu", torch.float32)
-            if not bool(torch.isfinite(strip).all()):
-                raise InputError("the picture has values that are not finite: it cannot be saved")
-            scaled = (strip.clamp(0, 1) * (2**depth - 1)).round_().permute(1, 2, 0)
-            pixels[top : top + _ROWS, :, first : first + len(plane[0])] = scaled.numpy()
-            first += len(plane[0])
-    return pixels
-
-
 def _to_picture(pixels: decode.Pixels) -> Image:
-    alpha = None if pixels.alpha is None else _to_tensor(pixels.alpha[:, :, None])
+    alpha = None if pixels.alpha is None else to_tensor(pixels.alpha[:, :, None])
     if alpha is not None and bool((alpha >= 1).all()):
         alpha = None
-    return Image(_to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes), pixels.metadata)
-
-
-def _to_tensor(array: NDArray[Any]) -> Tensor:
-    """Convert (H, W, C) to (1, C, H, W), float32 in [0, 1]."""
-    top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(array.dtype, 1)
-    # In NumPy, since torch supports few operations on uint16. This always copies the array.
-    planes = array.transpose(2, 0, 1)[None].astype(np.float32, order="C")
-    return torch.from_numpy(planes).div_(top)
-
-
-def _resize(planes: Tensor, height: int, width: int) -> Tensor:
-    return F.interpolate(
-        planes, (height, width), mode="bicubic", antialias=True, align_corners=False
-    )
+    return Image(to_tensor(pixels.rgb), alpha, "; ".join(pixels.notes), pixels.metadata)

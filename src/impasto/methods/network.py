@@ -12,13 +12,11 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError, WeightsError
-from impasto.image import Image
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.graphs import Graph, picture
@@ -28,11 +26,11 @@ from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
 from impasto.nn import tiled_inference
 from impasto.nn.lazy_map import NotInStripsError
+from impasto.nn.sizes import SMALLEST, pad_to
 from impasto.training.task import Task
 
 _AT_ONCE = 15  # peak memory of a pass, in outputs of the first convolution; measured
 _IN_STRIPS = 16  # a pass in strips takes at most one part in 16 of that
-SMALLEST = 16  # pixels; on smaller images reflected borders do not fit
 
 M = TypeVar("M", bound="NetworkMethod")
 
@@ -272,32 +270,3 @@ def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
     build = get(other.method, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build.open(other, runtime).module
-
-
-def pad_to(batch: Tensor, multiple: int, smallest: int = SMALLEST) -> Tensor:
-    """Pad images at the right and at the bottom, by reflection, to multiples in height and width.
-
-    Args:
-        batch: (B, C, H, W).
-        multiple: Height and width of the result are multiples of this.
-        smallest: Least height and width of the result.
-
-    Example:
-        >>> pad_to(torch.zeros(1, 3, 17, 1), 4).shape
-        torch.Size([1, 3, 20, 16])
-    """
-    height, width = batch.shape[-2:]
-    down = max(smallest, -(-height // multiple) * multiple) - height
-    right = max(smallest, -(-width // multiple) * multiple) - width
-    if not down and not right:
-        return batch
-    # reflection cannot pad by more than the image has: replicate the last pixels instead
-    mode = "reflect" if down < height and right < width else "replicate"
-    return F.pad(batch, (0, right, 0, down), mode=mode)
-
-
-def with_short_side(picture: Tensor, side: int) -> Tensor:
-    """Resize an image (1, 3, H, W) so that its shorter side has ``side`` pixels."""
-    height, width = picture.shape[-2:]
-    factor = side / min(height, width)
-    return Image(picture).resized(round(height * factor), round(width * factor)).rgb

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.methods.network import with_short_side
 from impasto.methods.perceptual import PerceptualConfig
+from impasto.nn.sizes import with_short_side
 
 SIDES = ("short", "long")
 

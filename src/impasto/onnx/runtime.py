@@ -18,10 +18,11 @@ from impasto.image import Image
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
-from impasto.methods.network import NetworkMethod, pad_to
+from impasto.methods.network import NetworkMethod
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import onnx_file
+from impasto.nn.sizes import pad_to
 from impasto.nn.texture_net import draw_noise
 from impasto.nn.tiled_upscaling import in_tiles
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.errors import InputError
 from impasto.image import Image, samples
-from impasto.methods.network import NetworkMethod, pad_to, with_short_side
+from impasto.methods.network import NetworkMethod
 from impasto.methods.style import Style
 from impasto.nn import tiled_inference
 from impasto.nn.decoder import LAYERS, Decoder, Scales
+from impasto.nn.sizes import pad_to, with_short_side
 from impasto.nn.vgg import Encoder
 
 POOLINGS = ("max", "average")

@@ -23,7 +23,7 @@ from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.arbitrary.statistics import Reader, known, statistics
 from impasto.methods.graphs import Graph
-from impasto.methods.network import SMALLEST, NetworkMethod, network_of, with_short_side
+from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.methods.registry import method
 from impasto.methods.sample_task import PaintingTask
@@ -33,6 +33,7 @@ from impasto.models.checkpoint import Model
 from impasto.nn.generated import GeneratedNet
 from impasto.nn.johnson import TransformNet
 from impasto.nn.meta_network import MetaNet
+from impasto.nn.sizes import SMALLEST, with_short_side
 from impasto.nn.vgg import Encoder
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task

@@ -14,8 +14,8 @@ from impasto.errors import InputError
 from impasto.image import Image, samples
 from impasto.losses.moments import moments
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
-from impasto.methods.network import with_short_side
 from impasto.methods.style import Style
+from impasto.nn.sizes import with_short_side
 from impasto.nn.style_prediction import Predictor
 from impasto.nn.vgg import (
     BLOCKS,

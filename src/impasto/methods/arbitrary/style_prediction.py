@@ -24,13 +24,14 @@ from impasto.losses.palette import palette_of, with_palette
 from impasto.methods.arbitrary.statistics import Embedding, known, known_images, statistics
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
 from impasto.methods.graphs import Graph, Input, normal, picture
-from impasto.methods.network import SMALLEST, NetworkMethod, network_of, pad_to
+from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.registry import method
 from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
 from impasto.nn.regions import region_maps
+from impasto.nn.sizes import SMALLEST, pad_to
 from impasto.nn.style_prediction import EmbeddedNet, ImagePredictor, PredictionNet
 from impasto.nn.vgg import Encoder, smallest_side
 from impasto.training.shift import alike, with_shift

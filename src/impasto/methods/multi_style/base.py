@@ -17,13 +17,14 @@ from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.graphs import Graph, Input, picture, shares
-from impasto.methods.network import NetworkMethod, network_of, pad_to
+from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.style import Part, Style
 from impasto.methods.style_size import StyleSizeConfig
 from impasto.models.checkpoint import Model
 from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import region_maps
+from impasto.nn.sizes import pad_to
 from impasto.training.shift import alike, with_shift
 from impasto.training.task import Batch
 

@@ -16,11 +16,11 @@ from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, silent
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesTask
 from impasto.methods.multi_style.stylebank_training import Branches, StyleBankConfig, StyleBankTask
-from impasto.methods.network import pad_to
 from impasto.methods.registry import method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.models.checkpoint import Model
+from impasto.nn.sizes import pad_to
 from impasto.nn.stylebank import NewBank, StyleBankNet
 from impasto.training.task import Task
 

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.methods.network import SMALLEST, NetworkMethod
+from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import method
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.methods.style_size import StyleSizeConfig
 from impasto.nn.johnson import TransformNet
+from impasto.nn.sizes import SMALLEST
 from impasto.nn.upsampling import BOTH
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch, Task

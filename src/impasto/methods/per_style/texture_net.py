@@ -18,12 +18,13 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.diversity import entropy
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
-from impasto.methods.network import NetworkMethod, pad_to
+from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import method
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.methods.style_size import StyleSizeConfig
+from impasto.nn.sizes import pad_to
 from impasto.nn.texture_net import (
     CHANNELS,
     FlatPyramid,
