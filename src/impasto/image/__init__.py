@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor
-from torch.nn import functional as F
 
 from impasto.errors import InputError
 from impasto.image import decode, encode, files

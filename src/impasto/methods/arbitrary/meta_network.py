@@ -7,9 +7,8 @@ Johnson's, small enough for a mobile phone.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +90,7 @@ class MetaNetworkConfig(PerceptualConfig):
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
         """Return the config of the paper, with the loss of the authors' prototxt."""
-        return dataclasses.replace(cls.authors(), shortcuts=True)
+        return replace(cls.authors(), shortcuts=True)
 
     @classmethod
     def authors(cls) -> MetaNetworkConfig:
@@ -288,7 +287,7 @@ class MetaNetwork(NetworkMethod):
         if not isinstance(self.module, MetaNet):
             return super().specialized(style, name, card)
         network = self.module.network(*self._paintings(style.expect(self.name)))
-        config = {**dataclasses.asdict(self.config), "generated": True}
+        config = {**asdict(self.config), "generated": True}
         return Model(self.name, config, network.state_dict(), (name,), {**card, "kind": "style"})
 
     def graphs(self) -> Sequence[Graph]:
