@@ -186,7 +186,7 @@ def numbers(entry: Entry) -> str:
     parts = [text, "", header, *own]
     if shared:
         rows = "\n".join([header, *shared]).replace("\n", "\n    ")
-        parts += ["", '??? note "Numbers that it shares with its family"', "", f"    {rows}"]
+        parts += ["", '??? note "Hyperparameters that its family shares"', "", f"    {rows}"]
     return "\n".join(parts)
 
 

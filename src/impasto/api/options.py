@@ -119,9 +119,9 @@ class StylizeOptions:
         "fast (one pass), good or best (minutes), for a painting and no --method.",
         show_default="fast; best with --steps or --set",
     )
-    preset: str = described("default", "Numbers to start from: default, paper or authors.")
+    preset: str = described("default", "Hyperparameters to start from: default, paper or authors.")
     settings: Mapping[str, Any] = described(
-        dict, "Change a number of the method; repeatable.", "--set", metavar="NAME=VALUE"
+        dict, "Change a hyperparameter of the method; repeatable.", "--set", metavar="NAME=VALUE"
     )
     controls: Controls = field(default_factory=Controls)
     device: str = described("auto", "auto, cpu, cuda, cuda:1, mps.")

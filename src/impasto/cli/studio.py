@@ -16,7 +16,10 @@ def studio(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any that is free.")] = 7860,
     auth: Annotated[
         str | None,
-        typer.Option(metavar="USER:PASSWORD", help="Who may come in; a wider --host needs it."),
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="User and password; needed with a --host that others can reach.",
+        ),
     ] = None,
     auth_file: Annotated[
         Path | None,
@@ -34,7 +37,7 @@ def studio(
         int, typer.Option(help="Jobs of one client (an address) that wait or run.")
     ] = 4,
     max_minutes: Annotated[
-        float, typer.Option(help="Of one job; then it stops, and what it has is kept.")
+        float, typer.Option(help="Time limit of a job; its image is kept as it stands.")
     ] = 30,
     max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
     max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",

@@ -53,7 +53,11 @@ def video(
     ] = None,
     crf: Annotated[
         int | None,
-        typer.Option(help="Quality of the video, 0 is best.", show_default="hard to tell", min=0),
+        typer.Option(
+            help="Constant rate factor of the video: 0 is best.",
+            show_default="18 for H.264, by codec",
+            min=0,
+        ),
     ] = None,
     audio: Annotated[
         str, typer.Option(help="copy: bit for bit; encode: as OUT's format has it; none.")
