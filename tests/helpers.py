@@ -1,4 +1,4 @@
-"""What tests share: random and smooth images, folders of photos, models that learned nothing."""
+"""Make random and smooth images, folders of photos, and untrained models for tests."""
 
 import struct
 import zlib
@@ -54,7 +54,7 @@ def smooth_picture(height: int = 36, width: int = 52, seed: int = 0) -> Picture:
 
 
 def is_picture(image: Tensor, height: int, width: int) -> bool:
-    """Whether an image is float32 (1, 3, H, W) on the processor, finite and in [0, 1]."""
+    """Check that an image is float32 (1, 3, H, W) on the processor, finite and in [0, 1]."""
     return (
         image.shape == (1, 3, height, width)
         and image.dtype == torch.float32

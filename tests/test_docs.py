@@ -157,7 +157,7 @@ def blocks(page):
 
 
 def deep(code):
-    """What an example takes of the package that no package exports."""
+    """Return the names that an example imports although no package exports them."""
     found = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):

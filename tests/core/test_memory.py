@@ -1,4 +1,4 @@
-"""What the allocator of the C library is told."""
+"""Test the settings of the C library's allocator."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What losses keep of a batch: tensors, tuples and lists, picked and stacked alike."""
+"""Index and stack the targets of losses for a batch: tensors, tuples and lists alike."""
 
 import pytest
 import torch

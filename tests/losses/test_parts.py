@@ -21,7 +21,7 @@ def exact():
 
 @pytest.fixture
 def pictures(photo):
-    """What was made, what it should show, and a style, all different."""
+    """Return an output, a content and a style image, all different."""
     content = torch.cat([photo(24, 32), photo(24, 32, "coffee")]).double()
     made = 0.3 + 0.5 * content.flip(-1)
     return made, content, photo(40, 28, "rocket", 60, 250).double()

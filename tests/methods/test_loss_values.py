@@ -1,4 +1,4 @@
-"""What each network is trained for, as numbers: the losses of a fixed batch with fresh weights."""
+"""Compare the losses of each network on a fixed batch, with fresh weights, to stored values."""
 
 import pytest
 import torch

@@ -76,10 +76,9 @@ def paint(
     Returns:
         (1, 3, H, W), about [0, 1].
     """
-    pixels = [height * width for height, width in levels]
     painted: Tensor | None = None
     for index, size in enumerate(levels):
-        watch = Share(callback, index, len(levels)) if len(pixels) > 1 else callback
+        watch = Share(callback, index, len(levels))
         photo = resized(content, size)
         fine = method(photo, watch).cpu()
         if painted is None:
@@ -89,7 +88,7 @@ def paint(
                 one - resized(resized(one, levels[index - 1]), size) for one in (fine, photo)
             ]
             painted = resized(painted, size) + octaves[0] * _kept(*octaves)
-        if isinstance(watch, Share) and watch.cancelled:
+        if watch.cancelled:
             break
     assert painted is not None
     return resized(painted, (content.shape[-2], content.shape[-1]))

@@ -55,7 +55,7 @@ _CLOCKED = ("mp4", "mov", "ipod", "matroska", "webm", "gif", "apng", "webp", "mp
 
 @dataclass(frozen=True)
 class Coding:
-    """How a video is encoded.
+    """Options of the encoding of a video.
 
     Attributes:
         codec: FFmpeg's name, such as ``libx264`` or ``vp9``; None is the default of the ending.
