@@ -19,6 +19,7 @@ def pad_to(batch: Tensor, multiple: int, smallest: int = SMALLEST) -> Tensor:
         smallest: Least height and width of the result.
 
     Example:
+        >>> import torch
         >>> pad_to(torch.zeros(1, 3, 17, 1), 4).shape
         torch.Size([1, 3, 20, 16])
     """
