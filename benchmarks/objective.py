@@ -29,7 +29,7 @@ MARGIN = 0.99  # bfloat16 evaluates the loss to within a percent; the check is i
 
 def objective(content: torch.Tensor, style: torch.Tensor, precision: str) -> Objective:
     """Return the objective that pastiche minimises."""
-    encoder = Encoder(depth="relu5_1").place(choose("cpu", precision))
+    encoder = Encoder(depth="relu5_1").to_runtime(choose("cpu", precision))
     terms = parse("gram")
     return Objective(encoder).add_content(content, {"relu4_2": 0.01}).add_style(style, terms, STYLE)
 

@@ -25,7 +25,7 @@ from impasto.image import Image, samples
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.nn.blocks import InstanceNorm
 from impasto.nn.vgg import Encoder
-from impasto.training.data import Feed, open_source
+from impasto.training.data import BatchLoader, open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 
@@ -98,7 +98,7 @@ def plain(folder: str, steps: int) -> float:
     targets = {n: _gram(f) for n, f in encoder(samples.load("swirls").rgb, layers).items()}
     adam = torch.optim.Adam(network.parameters(), lr=1e-3)
     sources = {"content": open_source(folder, CROP, 1.4, True)}
-    feed = Feed(sources, batch=BATCH, start=0, steps=steps + WARM, seed=0)
+    feed = BatchLoader(sources, batch=BATCH, start=0, steps=steps + WARM, seed=0)
     with feed:
         for step, batch in enumerate(feed):
             if step == WARM:

@@ -12,12 +12,12 @@ import sys
 
 from impasto import get_method
 from impasto.alignment import adain
-from impasto.api.inputs import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.losses import moments
 
-photo, painting = (fit(read(path), None, 384) for path in sys.argv[1:3])
+photo, painting = (resize_long_edge(read_image(path), None, 384) for path in sys.argv[1:3])
 method = get_method("adain")  # the shipped decoder, with VGG-19 as encoder
 layer = method.config.layer
 

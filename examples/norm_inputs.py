@@ -18,7 +18,7 @@ import torch
 from skimage import color, exposure
 
 import impasto
-from impasto.api.inputs import fit
+from impasto.api.inputs import resize_long_edge
 from impasto.core.device import choose
 from impasto.image import READ_SUFFIXES, Image, samples
 from impasto.methods import Johnson, JohnsonConfig
@@ -64,7 +64,7 @@ with tempfile.TemporaryDirectory() as folder:
     [Path(folder, kind).mkdir() for kind in kinds]
     files = sorted(f for f in Path(photos).rglob("*") if f.suffix.lower() in READ_SUFFIXES)
     for number, file in enumerate(files[:64]):
-        photo = fit(impasto.load(file), 192, None)
+        photo = resize_long_edge(impasto.load(file), 192, None)
         for kind, make in kinds.items():
             make(photo).save(Path(folder, kind, f"{number}.png"))
     for axis, kind in zip(axes, kinds, strict=True):

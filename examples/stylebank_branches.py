@@ -14,7 +14,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from impasto.api.inputs import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.api.load import open_model
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
@@ -22,8 +22,10 @@ from impasto.models.zoo import find
 
 COUNT, STRIDE = 8, 2  # elements that are shown; pixels between compared patches
 
-photo = fit(read(sys.argv[1]), None, 256)
-painting = fit(read(sys.argv[3]), None, 400)  # about the size that the bank was trained with
+photo = resize_long_edge(read_image(sys.argv[1]), None, 256)
+painting = resize_long_edge(
+    read_image(sys.argv[3]), None, 400
+)  # about the size that the bank was trained with
 learned = find(sys.argv[2])
 method = open_model(learned)  # the shipped stylebank, or a model file
 style = method.own_style(learned.index)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from skimage import metrics
 
-from impasto.api.inputs import read
+from impasto.api.inputs import read_image
 from impasto.api.load import open_model
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
@@ -27,7 +27,7 @@ SIDE = 192  # of the part that is shown, in pixels of the original
 source, out, *models = sys.argv[1:]
 networks = [open_model(find(path, kind="upscale")) for path in models]
 config = networks[0].config
-photo = read(source).rgb
+photo = read_image(source).rgb
 height, width = (side // config.factor * config.factor for side in photo.shape[-2:])
 original = photo[..., :height, :width]
 small = shrink(original, config.factor, blur=config.blur, antialias=config.antialias)

@@ -15,13 +15,13 @@ import torch
 
 from impasto import get_method
 from impasto.alignment.whitening import Gaussian, gaussian, roots, wct
-from impasto.api.inputs import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
-photo, painting = (fit(read(path), None, 256) for path in sys.argv[1:3])
+photo, painting = (resize_long_edge(read_image(path), None, 256) for path in sys.argv[1:3])
 height, width = photo.rgb.shape[-2:]
 method = get_method("wct")  # the shipped decoders, with VGG-19 as encoder
 

@@ -12,7 +12,7 @@ def draw(path, width=32, height=24, seed=0):
     Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path)
 
 
-def told(out):
+def manifest_lines(out):
     return [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
 
 

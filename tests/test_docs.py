@@ -23,7 +23,7 @@ import impasto
 import site_hooks
 from impasto.cli import app
 from impasto.methods.config import change, preset
-from impasto.methods.registry import get, methods
+from impasto.methods.registry import get, list_methods
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,7 +79,7 @@ def test_commands_parse(arguments):
     parsed = parse(arguments)
     options = parsed.params
     name = options.get("recipe") if parsed.info_name == "train" else options.get("method")
-    known = {entry.name for entry in methods()}
+    known = {entry.name for entry in list_methods()}
     if parsed.command.name == "stylize" and name in known:
         numbers = preset(get(name).build.Config, options["preset"])
         change(numbers, dict(pair.split("=", 1) for pair in options["settings"] or ()))
@@ -239,7 +239,7 @@ def leaves(nav):
 
 def test_every_method_has_a_page_in_the_navigation():
     nav = list(leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
-    wanted = {f"methods/{entry.name}.md" for entry in methods()}
+    wanted = {f"methods/{entry.name}.md" for entry in list_methods()}
     assert {page for page in nav if page.startswith("methods/")} - {"methods/index.md"} == wanted
     assert {f"methods/{page.name}" for page in (ROOT / "docs/methods").glob("*.md")} == wanted | {
         "methods/index.md"
@@ -248,7 +248,7 @@ def test_every_method_has_a_page_in_the_navigation():
     assert there <= set(nav), "a page that no one finds"
 
 
-@pytest.mark.parametrize("entry", methods(), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", list_methods(), ids=lambda entry: entry.name)
 def test_a_method_page_says_it_all(entry):
     text = (ROOT / "docs/methods" / f"{entry.name}.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (.*)", text, re.MULTILINE)

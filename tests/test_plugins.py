@@ -43,7 +43,7 @@ def project(name, group, value):
 
 
 def forget():
-    for cached in (registry._own, registry._discover, terms._discover):
+    for cached in (registry._import_own_methods, registry._discover, terms._discover):
         cached.cache_clear()
 
 
@@ -51,7 +51,7 @@ def forget():
 def anew(tmp_path, monkeypatch):
     """Let the tables look for plug-ins in an empty folder; leave them as they were."""
     registry.list_methods()
-    methods, losses, modules = dict(registry._TABLE), dict(terms.LOSSES), set(sys.modules)
+    methods, losses, modules = dict(registry._REGISTERED), dict(terms.LOSSES), set(sys.modules)
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -59,7 +59,7 @@ def anew(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", path)  # of the processes that a batch starts
     forget()
     yield folder
-    for table, before in ((registry._TABLE, methods), (terms.LOSSES, losses)):
+    for table, before in ((registry._REGISTERED, methods), (terms.LOSSES, losses)):
         table.clear()
         table.update(before)
     for name in set(sys.modules) - modules:
@@ -94,7 +94,7 @@ def test_it_is_in_the_table_under_other(impasto):
 
 @pytest.mark.usefixtures("posters")
 def test_the_studio_and_the_documentation_have_it():
-    assert "poster" in [entry.name for entry in options.painters()]
+    assert "poster" in [entry.name for entry in options.image_style_methods()]
     table = site_hooks.table_of_methods()
     assert re.search(r"## Of other packages\n\n.*\n.*\n\| `poster` \| few levels", table)
 

@@ -20,7 +20,7 @@ from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
-from impasto.training.data import Feed
+from impasto.training.data import BatchLoader
 from impasto.training.task import Batch
 
 SIZE = 384  # long edge of the results, in pixels
@@ -96,7 +96,7 @@ def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[st
     """Return the arguments of `stylize` for each style, with the style's label."""
     if kind == "any":
         return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
-    known = zoo.inside(path)
+    known = zoo.learned_in(path)
     return [(one.name, {"style": f"{path}#{one.name}"}) for one in known]
 
 
@@ -129,8 +129,8 @@ def held_back_losses(
         listed = Path(folder, "held.txt")
         listed.write_text("\n".join(str(data / "paintings" / name) for name in held))
         style_list = listed if files == "paintings" else None
-        sources = train.pictures_of(recipe, task.sources, data / "validation", style_list)
-        feed = Feed(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
+        sources = train.open_sources(recipe, task.sources, data / "validation", style_list)
+        feed = BatchLoader(sources, batch=BATCH, start=0, steps=BATCHES, seed=1, workers=0)
         series: dict[str, list[float]] = {}
         with torch.no_grad(), feed as batches:
             for step, pictures in enumerate(batches):

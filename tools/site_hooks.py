@@ -22,7 +22,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from impasto.methods.config import PRESETS, preset
-from impasto.methods.registry import Entry, methods
+from impasto.methods.registry import Entry, list_methods
 from impasto.methods.spec import Ability
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -65,7 +65,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     uri = page.file.src_uri
     if uri == "methods/index.md":
         return markdown.replace("<!-- methods -->", table_of_methods())
-    entries = {f"methods/{entry.name}.md": entry for entry in methods()}
+    entries = {f"methods/{entry.name}.md": entry for entry in list_methods()}
     if uri in entries:
         return method_page(markdown, entries[uri])
     return markdown if page.file.generated_by else _relink(markdown, f"docs/{uri}", uri)
@@ -95,18 +95,18 @@ def mathml(tex: str, tag: str = "span") -> str:
 def table_of_methods() -> str:
     """Return a table of every method by family, with its papers and abilities."""
     lines = []
-    families = {entry.family for entry in methods()}
+    families = {entry.family for entry in list_methods()}
     for family, title in FAMILIES.items():
         if family not in families:
             continue
         lines += [f"## {title}", "", "| name | what it does | papers | can |", "|---|---|---|---|"]
-        for entry in methods():
+        for entry in list_methods():
             if entry.family == family:
                 page = f"{entry.name}.md"
                 there = (ROOT / "docs" / "methods" / page).exists()
                 name = f"[`{entry.name}`]({page})" if there else f"`{entry.name}`"
                 papers = "; ".join(f"{p.authors}, {p.venue} {p.year}" for p in entry.papers)
-                can = entry.abilities.words()
+                can = entry.abilities.describe()
                 lines.append(f"| {name} | {entry.summary} | {papers} | {can} |")
         lines.append("")
     return "\n".join(lines)
@@ -153,7 +153,7 @@ def head(entry: Entry) -> str:
         for p in entry.papers
     ]
     source = f"src/{entry.build.__module__.replace('.', '/')}.py"
-    can = entry.abilities.words()
+    can = entry.abilities.describe()
     details = f"Can: {can}. Family: {FAMILIES[entry.family].lower()}. Code: `{source}`."
     return "\n".join(
         [f"*{entry.summary[0].upper()}{entry.summary[1:]}.*", "", *papers, "", details]

@@ -65,7 +65,7 @@ def test_nothing_that_was_there_changes(base, photos, tmp_path, bits, precision)
     assert trained.result.finished
     new = stylize.stylize(PHOTO, f"{larger}#fjord", precision=precision).rgb
     assert not torch.allclose(new, pictures[0], atol=1e-3)
-    assert [one.index for one in zoo.inside(larger)] == [0, 1, 2]
+    assert [one.index for one in zoo.learned_in(larger)] == [0, 1, 2]
 
 
 def test_the_new_rows_learn(base, photos, tmp_path):

@@ -11,13 +11,13 @@ from impasto.api import stylize
 from impasto.errors import InputError, WeightsError
 from impasto.image import Image, color_transfer, filters
 from impasto.methods import config
-from impasto.methods.registry import get, methods
+from impasto.methods.registry import get, list_methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
 
 NETWORKS = [
     pytest.param(entry, preset, id=f"{entry.name}-{preset}")
-    for entry in methods(Ability.TRAIN)
+    for entry in list_methods(Ability.TRAIN)
     for preset in config.PRESETS
     if preset == "default" or hasattr(entry.build.Config, preset)
 ]
@@ -183,7 +183,7 @@ def test_missing_and_damaged_models(tmp_path):
 def test_a_style_of_a_model_by_name(tmp_path):
     names = ("one", "two")
     path, _ = fresh(tmp_path / "m.safetensors", "johnson", styles=names, width=4, blocks=1)
-    assert [one.name for one in zoo.inside(tmp_path / "m.safetensors")] == list(names)
+    assert [one.name for one in zoo.learned_in(tmp_path / "m.safetensors")] == list(names)
     found = zoo.find(f"{path}#two")
     assert found is not None
     assert (found.index, found.method) == (1, "johnson")
@@ -195,7 +195,7 @@ def test_a_style_of_a_model_by_name(tmp_path):
 def test_a_picture_of_that_name_goes_before_a_shipped_style(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fresh(tmp_path / "m.safetensors", "johnson", width=4, blocks=1)
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(tmp_path / "m.safetensors"))
+    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(tmp_path / "m.safetensors"))
     assert zoo.find("fresh") is not None
     (tmp_path / "fresh").touch()
     assert zoo.find("fresh") is None

@@ -12,9 +12,9 @@ import typer.main
 import impasto as package
 from impasto.api.options import Controls, StylizeOptions
 from impasto.batch import Job
-from impasto.batch.job import Chosen
+from impasto.batch.job import JobStyle
 from impasto.cli import app
-from impasto.studio.jobs import Order
+from impasto.studio.jobs import StylizeRequest
 
 FLAT = {one.name for one in dataclasses.fields(Controls)} | {
     one.name for one in dataclasses.fields(StylizeOptions) if one.name != "controls"
@@ -76,11 +76,11 @@ def test_every_option_is_a_parameter_of_the_verbs(verb):
 
 def test_jobs_and_orders_have_them():
     assert issubclass(Job, StylizeOptions)
-    assert issubclass(Order, StylizeOptions)
+    assert issubclass(StylizeRequest, StylizeOptions)
 
 
 def test_a_job_of_before_is_read_and_written_alike():
     job = Job.parse(json.dumps(OLD))
-    assert job.styles == (Chosen("sample:wave", "wave"),)
+    assert job.styles == (JobStyle("sample:wave", "wave"),)
     assert job.controls == Controls(size=64, strength=0.5, median=True, seed=7)
     assert json.loads(job.json()) == {**OLD, "controls": {**OLD["controls"], "strokes": "relative"}}

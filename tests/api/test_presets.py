@@ -71,6 +71,6 @@ def test_every_word_stands_for_something_that_is_there(name):
     chosen = presets.QUALITIES[name]
     entry = get(chosen.method, Ability.STYLIZE)
     if issubclass(entry.build, NetworkMethod):
-        assert zoo.for_any_style(chosen.method)
+        assert zoo.find_arbitrary(chosen.method)
     fields = entry.build.Config.__dataclass_fields__
     assert set(chosen.settings) <= set(fields)

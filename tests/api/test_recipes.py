@@ -8,11 +8,11 @@ import pytest
 
 from impasto.api import recipes
 from impasto.errors import InputError
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.training.plan import Plan
 
-NETWORKS = [entry.name for entry in methods(Ability.TRAIN)]
+NETWORKS = [entry.name for entry in list_methods(Ability.TRAIN)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -105,7 +105,7 @@ def test_a_preset_with_a_file_of_ones_own(tmp_path):
 
 
 def test_numbers_as_a_card_keeps_them():
-    numbers = recipes.load("johnson").numbers()
+    numbers = recipes.load("johnson").plan_and_crops()
     assert numbers["plan"]["batch"] == recipes.load("johnson").plan.batch
     assert set(numbers["cut"]) == {"crop", "zoom", "flip", "style_steps"}
 

@@ -79,7 +79,7 @@ def test_nothing_of_vgg_or_the_meta_network_is_needed(big, pictures, tmp_path, m
 def test_it_is_in_the_catalog_as_a_style(big, pictures, tmp_path):
     small = tmp_path / "small.safetensors"
     made = specialize.specialize(big, pictures[1], small, name="cat")
-    (learned,) = zoo.inside(small)
+    (learned,) = zoo.learned_in(small)
     assert (learned.name, learned.method, learned.kind) == ("cat", "meta-network", "style")
     assert checkpoint.load(small, weights=False).card["source"] == "big"
     assert made.config["generated"]
@@ -108,7 +108,7 @@ def test_blends_and_style_files(big, pictures, tmp_path):
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(big, pictures, tmp_path, monkeypatch):
     small = tmp_path / "small.safetensors"
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(big))
+    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(big))
     specialize.specialize("meta-network", pictures[1], small)
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match="meta-network is no model that writes networks"):

@@ -28,7 +28,7 @@ from impasto.image import Image as Picture
 from impasto.image import color_transfer
 from impasto.methods import config, registry
 from impasto.methods.base import Method
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 
 ALL = Ability.STYLIZE | Ability.SYNTHESIZE | Ability.MASKS | Ability.BLEND
@@ -104,7 +104,7 @@ def stub(monkeypatch):
     def make(paint=lambda seen: seen.content, abilities=ALL, steps=2):
         entry = registry.Entry("stub", "a stub", "optimization", (), abilities, Stub)
         registry.get("gatys")  # the table is complete before the stub is put in
-        monkeypatch.setitem(registry._TABLE, "stub", entry)
+        monkeypatch.setitem(registry._REGISTERED, "stub", entry)
         monkeypatch.setattr(Stub, "name", "stub", raising=False)
         monkeypatch.setattr(Stub, "abilities", abilities, raising=False)
         return Stub(paint, steps)
@@ -467,13 +467,13 @@ def test_every_kind_of_source(tmp_path, stub):
 @pytest.mark.parametrize("source", [3, None, [1, 2], torch.zeros(3)])
 def test_what_is_no_picture(source):
     with pytest.raises(InputError, match=f"a {type(source).__name__} is no picture"):
-        inputs.read(source)
+        inputs.read_image(source)
 
 
 def test_sample():
-    assert inputs.read("sample:chelsea").rgb.shape[1] == 3
+    assert inputs.read_image("sample:chelsea").rgb.shape[1] == 3
     with pytest.raises(InputError, match="no sample 'nobody'"):
-        inputs.read("sample:nobody")
+        inputs.read_image("sample:nobody")
 
 
 # controls
@@ -527,7 +527,7 @@ def test_previews_go_through_the_controls_at_the_photos_size(stub):
 
 
 def test_previews_that_nobody_asks_for_are_not_made(stub, monkeypatch):
-    monkeypatch.setattr(controls.Job, "preview", lambda *_: pytest.fail("made"))
+    monkeypatch.setattr(controls.StylizeJob, "preview", lambda *_: pytest.fail("made"))
     run(stub(), noise(), callback=lambda p: None)
 
 
@@ -613,7 +613,7 @@ def quick(entry, **more):
 def cases(ability):
     return [
         pytest.param(entry, preset, id=f"{entry.name}-{preset}")
-        for entry in methods(ability)
+        for entry in list_methods(ability)
         if Ability.TRAIN not in entry.abilities  # those are in test_load.py
         for preset in config.PRESETS
         if preset == "default" or hasattr(entry.build.Config, preset)
@@ -659,7 +659,7 @@ def test_synthesize(entry, preset):
 
 @pytest.mark.parametrize(
     "entry",
-    [entry for entry in methods(Ability.STYLIZE) if Ability.TRAIN not in entry.abilities],
+    [entry for entry in list_methods(Ability.STYLIZE) if Ability.TRAIN not in entry.abilities],
     ids=lambda entry: entry.name,
 )
 def test_masks_of_every_method(entry):

@@ -84,7 +84,7 @@ def test_a_run_that_stopped_goes_on(photos, tmp_path):
 
 def test_style_steps_repeat_the_style_images_alone(photos):
     numbers = recipes.load("meta-network").change({"style_steps": "20"})
-    sources = learning.pictures_of(numbers, ("content", "style"), photos, photos)
+    sources = learning.open_sources(numbers, ("content", "style"), photos, photos)
     assert {name: source.repeat for name, source in sources.items()} == {"content": 1, "style": 20}
 
 

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from batch_pictures import draw, results, told
+from batch_pictures import draw, manifest_lines, results
 from impasto.batch import cluster, run
 from impasto.errors import ImpastoError
 from impasto.image import load
@@ -32,7 +32,7 @@ def test_an_actor_that_is_killed_loses_nothing(make, folder, tmp_path):
     after = results(out)
     assert len(after) == 28
     assert {name: after[name] for name in seen} == seen  # nothing done twice
-    outputs = [line["output"] for line in told(out) if "output" in line]
+    outputs = [line["output"] for line in manifest_lines(out) if "output" in line]
     assert sorted(outputs) == sorted(after)
     assert all(load(out / name).size == (32, 24) for name in after)
     assert not list(out.rglob("*.part"))

@@ -6,7 +6,7 @@ import pytest
 
 from batch_pictures import draw
 from impasto.batch import Job, styles
-from impasto.batch.job import Chosen
+from impasto.batch.job import JobStyle
 from impasto.errors import InputError
 
 
@@ -72,7 +72,7 @@ def test_what_no_job_can_be():
     with pytest.raises(InputError, match="no style given"):
         Job(folder="x", styles=())
     with pytest.raises(InputError, match=r"cannot write pictures that end in \.bmp"):
-        Job(folder="x", styles=(Chosen("wave", "wave"),), ending=".bmp")
-    job = Job(folder="x", styles=(Chosen("wave", "wave"),))
+        Job(folder="x", styles=(JobStyle("wave", "wave"),), ending=".bmp")
+    job = Job(folder="x", styles=(JobStyle("wave", "wave"),))
     with pytest.raises(dataclasses.FrozenInstanceError):
         job.folder = "y"

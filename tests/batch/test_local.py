@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from batch_pictures import draw, results, told
+from batch_pictures import draw, manifest_lines, results
 from impasto.batch import local, run
 from impasto.batch.plan import Item
 from impasto.errors import ImpastoError
@@ -59,7 +59,7 @@ def test_each_picture_once_and_each_process_its_share(crew):
     names = [str(number) for number in range(40)]
     outcomes, tries = crew(names, 2)
     assert sorted(outcomes) == sorted(name for name, *_ in tries) == sorted(names)
-    assert {share for _, share, _ in tries} == {str(local.threads(2))}
+    assert {share for _, share, _ in tries} == {str(local.threads_per_worker(2))}
     assert len({process for *_, process in tries}) == 2
 
 
@@ -114,7 +114,7 @@ def test_a_worker_that_is_killed_loses_nothing(make, folder, tmp_path):
     assert len(after) == 28
     assert len(seen) >= 3
     assert {name: after[name] for name in seen} == seen  # nothing done twice
-    outputs = [line["output"] for line in told(out) if "output" in line]
+    outputs = [line["output"] for line in manifest_lines(out) if "output" in line]
     assert sorted(outputs) == sorted(after)
     assert all(load(out / name).size == (32, 24) for name in after)
     assert not list(out.rglob("*.part"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_pictures import draw
-from impasto.batch.plan import _outputs, plan, renamed
+from impasto.batch.plan import _outputs, output_name, plan
 from impasto.errors import InputError
 from impasto.image import READ_SUFFIXES, WRITE_SUFFIXES
 
@@ -18,7 +18,7 @@ NAME = st.builds(lambda stem, suffix: stem + suffix, STEM, SUFFIX)
 
 @given(st.lists(NAME, unique=True, max_size=30), st.sampled_from(["", *WRITE_SUFFIXES]))
 def test_no_two_pictures_share_a_name(names, ending):
-    painted = [renamed(name, ending) for name in names]
+    painted = [output_name(name, ending) for name in names]
     assert len(set(painted)) == len(painted)
     endings = (ending,) if ending else WRITE_SUFFIXES
     assert all(name.lower().endswith(endings) for name in painted)
@@ -32,19 +32,19 @@ def test_nor_do_they_where_case_counts_for_nothing(names, ending):
 
 def test_16_bits_make_pngs_of_what_cannot_hold_them():
     names = ("a.jpg", "a.webp", "a.png", "a.TIF", "a.gif")
-    assert [renamed(name, bits=16) for name in names] == [
+    assert [output_name(name, bits=16) for name in names] == [
         *("a~jpg.png", "a~webp.png", "a.png", "a.TIF", "a~gif.png")
     ]
 
 
 def test_names_that_were_made_by_keeping_an_ending():
-    assert renamed("a.gif") == "a~gif.png"
-    assert renamed("a~gif.png") == "a~gif~png.png"
-    assert renamed("x~y.png") == "x~y.png"
-    assert renamed("x/A.JPG") == "x/A.JPG"
-    assert renamed("x/scan.dat") == "x/scan.dat~.png"
-    assert renamed("x/scan") == "x/scan~.png"
-    assert renamed("x/scan~.png") == "x/scan~~png.png"
+    assert output_name("a.gif") == "a~gif.png"
+    assert output_name("a~gif.png") == "a~gif~png.png"
+    assert output_name("x~y.png") == "x~y.png"
+    assert output_name("x/A.JPG") == "x/A.JPG"
+    assert output_name("x/scan.dat") == "x/scan.dat~.png"
+    assert output_name("x/scan") == "x/scan~.png"
+    assert output_name("x/scan~.png") == "x/scan~~png.png"
 
 
 def test_the_tree_is_kept_below_a_folder_for_each_style(make, tmp_path):

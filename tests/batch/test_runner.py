@@ -3,7 +3,7 @@
 import pytest
 from filelock import FileLock
 
-from batch_pictures import draw, results, told
+from batch_pictures import draw, manifest_lines, results
 from impasto.batch import local, run
 from impasto.batch.worker import Outcome
 from impasto.errors import InputError, MissingExtraError
@@ -22,7 +22,7 @@ def test_the_manifest_says_what_got_what(make, folder, out, inline, networks):
         ("a.jpg", "great-wave"),
         ("a.jpg", "starry-night"),
     ]
-    lines = told(out)
+    lines = manifest_lines(out)
     assert len(lines) == 8
     assert lines[0]["error"] == report.failures[0].error
     assert "output" not in lines[0]
@@ -55,11 +55,11 @@ def test_it_goes_on_where_it_stopped(make, folder, out, inline):
     assert (second.total, second.kept, second.painted, second.failures) == (5, 1, 4, ())
     assert "a.png" not in inline
     assert results(out)["a.png"] == before["a.png"]
-    assert sorted(line["output"] for line in told(out)) == sorted(results(out))
+    assert sorted(line["output"] for line in manifest_lines(out)) == sorted(results(out))
     inline.clear()
     third = run(make(), out)
     assert (third.kept, third.painted, inline) == (5, 0, [])
-    assert len(told(out)) == 5
+    assert len(manifest_lines(out)) == 5
 
 
 def test_a_result_that_was_lost_is_made_again_and_one_without_a_line_gets_it(make, out, inline):
@@ -70,7 +70,7 @@ def test_a_result_that_was_lost_is_made_again_and_one_without_a_line_gets_it(mak
     inline.clear()
     run(make(), out)
     assert inline == ["a.png"]
-    seconds = {line["output"]: line["seconds"] for line in told(out)}
+    seconds = {line["output"]: line["seconds"] for line in manifest_lines(out)}
     assert len(seconds) == 4
     assert seconds["a.jpg"] is None
     assert seconds["a.png"] > 0
@@ -93,7 +93,7 @@ def test_another_job_is_refused_in_words_unless_it_begins_anew(make, out, inline
         *("a.jpg", "a~png.jpg", "sub/b~gif.jpg", "sub/deep/c~png.jpg"),
         "mine.png",  # no job's
     }
-    assert len(told(out)) == 4
+    assert len(manifest_lines(out)) == 4
 
 
 def test_the_results_of_a_job_are_not_thrown_away_where_they_are_its_pictures(make, out, inline):
@@ -138,7 +138,7 @@ def test_what_an_engine_does_not_tell_of_has_failed(make, out, monkeypatch):
     report = run(make(), out)
     assert report.painted == 1
     assert [one.picture for one in report.failures] == ["a.png", "sub/b.gif", "sub/deep/c.png"]
-    assert "was ended" in told(out)[1]["error"]
+    assert "was ended" in manifest_lines(out)[1]["error"]
 
 
 def test_progress_counts_what_is_left(make, out, inline):

@@ -10,7 +10,7 @@ from batch_pictures import draw
 from impasto.api import load as building
 from impasto.api import stylize
 from impasto.batch.plan import plan
-from impasto.batch.worker import Worker, usual_pixels
+from impasto.batch.worker import Worker, rounded_pixels
 from impasto.errors import InputError
 from impasto.image import load
 from impasto.methods.arbitrary.adain import AdaIn
@@ -79,7 +79,7 @@ def test_a_style_that_takes_the_photos_colours_is_encoded_for_each(make, tmp_pat
 
 
 def test_models_are_opened_once(make, tmp_path, monkeypatch):
-    opened, open_learned = [], building.open_learned
+    opened, open_learned = [], building.load_learned
 
     def count(learned, **options):
         opened.append(learned.path)
@@ -103,8 +103,8 @@ def test_memory_and_runtime_reach_the_networks(make, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("width", "height"), [(512, 384), (384, 512), (512, 512), (512, 288)])
 def test_usual_pixels(width, height):
-    assert usual_pixels(height, width, 512) == 512 * 384
-    assert usual_pixels(height, width, 256) == 4 * 256 * 192
+    assert rounded_pixels(height, width, 512) == 512 * 384
+    assert rounded_pixels(height, width, 256) == 4 * 256 * 192
 
 
 def test_what_is_there_is_left_alone(make, tmp_path):

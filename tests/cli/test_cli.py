@@ -450,11 +450,11 @@ def test_demo(impasto, tmp_path, monkeypatch):
 
 
 def test_methods(impasto):
-    from impasto.methods.registry import methods
+    from impasto.methods.registry import list_methods
 
     plain = impasto("methods").out.decode()
     rows = json.loads(impasto("methods", "--json").out)
-    assert [row["name"] for row in rows] == [entry.name for entry in methods()]
+    assert [row["name"] for row in rows] == [entry.name for entry in list_methods()]
     assert all(row["summary"] in plain and row["papers"] for row in rows)
 
 

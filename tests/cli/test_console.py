@@ -29,14 +29,14 @@ def _folder(tmp_path, monkeypatch):
     ],
 )
 def test_target_without_a_name(photo, suffix, name):
-    assert console.target(None, photo, suffix) == Path(name)
+    assert console.output_path(None, photo, suffix) == Path(name)
 
 
 def test_target_is_checked():
-    assert console.target(Path("out.jpg"), "photo.png", "x") == Path("out.jpg")
+    assert console.output_path(Path("out.jpg"), "photo.png", "x") == Path("out.jpg")
     assert os.listdir() == []
     with pytest.raises(InputError, match="does not exist"):
-        console.target(Path("nowhere/out.png"), "photo.png", "x")
+        console.output_path(Path("nowhere/out.png"), "photo.png", "x")
 
 
 def picture(height=4, width=6):
@@ -44,7 +44,7 @@ def picture(height=4, width=6):
 
 
 def test_job_tells_listeners_and_writes(capsys):
-    with console.job(Path("out.png"), save_every=2) as job:
+    with console.run_image_job(Path("out.png"), save_every=2) as job:
         for step in (1, 2, 3):
             job.callback(Progress(step, 3, preview=lambda: picture().rgb))
         job.finish(picture())
@@ -57,13 +57,13 @@ def test_previews_cost_nothing_between():
     def never():
         raise AssertionError
 
-    with console.job(Path("out.png"), save_every=5) as job:
+    with console.run_image_job(Path("out.png"), save_every=5) as job:
         job.callback(Progress(1, 9, preview=never))
         job.callback(Progress(5, 9))  # a job that has no picture to show
 
 
 def test_job_without_saving_writes_nothing():
-    with console.job(Path("out.png")) as job:
+    with console.run_image_job(Path("out.png")) as job:
         job.callback(Progress(1, 2, preview=lambda: picture().rgb))
     assert os.listdir() == []
 
@@ -71,7 +71,7 @@ def test_job_without_saving_writes_nothing():
 def test_broken_run_keeps_its_last_good_picture():
     with (
         pytest.raises(DivergedError, match=r"^ran away; the last good .* out-last-good\.jpg$"),
-        console.job(Path("out.jpg")),
+        console.run_image_job(Path("out.jpg")),
     ):
         raise DivergedError("ran away", picture().rgb)
     assert os.listdir() == ["out-last-good.jpg"]
@@ -79,19 +79,19 @@ def test_broken_run_keeps_its_last_good_picture():
 
 @pytest.mark.parametrize(("target", "image"), [("-", picture().rgb), ("out.png", None)])
 def test_broken_run_with_nothing_to_keep(target, image):
-    with pytest.raises(DivergedError, match=r"^ran away$"), console.job(Path(target)):
+    with pytest.raises(DivergedError, match=r"^ran away$"), console.run_image_job(Path(target)):
         raise DivergedError("ran away", image)
     assert os.listdir() == []
 
 
 def test_cancelled_error_keeps_its_exit_code():
-    with pytest.raises(CancelledError) as caught, console.job(Path("out.png")):
+    with pytest.raises(CancelledError) as caught, console.run_image_job(Path("out.png")):
         raise CancelledError("stopped")
     assert caught.value.exit_code == 130
 
 
 def test_bar_only_on_a_terminal(capsys):
-    with console.listening(quiet=False) as callback:
+    with console.progress_bar(quiet=False) as callback:
         callback(Progress(1, 2, {"total": 3.0}))
     assert capsys.readouterr() == ("", "")
 
@@ -100,7 +100,7 @@ def test_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with console.listening(quiet=False) as callback:
+    with console.progress_bar(quiet=False) as callback:
         callback(Progress(1, 2, {"total": 3.0}, stage="level 1 of 2"))
         callback(Progress(2, 2))
     out, err = capsys.readouterr()
@@ -110,7 +110,7 @@ def test_bar_on_a_terminal(capsys, monkeypatch):
 
 def test_quiet_beats_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with console.listening(quiet=True) as callback:
+    with console.progress_bar(quiet=True) as callback:
         callback(Progress(1, 2))
     assert capsys.readouterr().err == ""
 

@@ -8,8 +8,8 @@ from PIL import Image
 from skimage import data
 
 from impasto.api import encode, stylize
-from impasto.api.inputs import fit, read
-from impasto.api.resolve import Brushes
+from impasto.api.inputs import read_image, resize_long_edge
+from impasto.api.resolve import StyleResolver
 from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.evaluation import worker
@@ -117,7 +117,10 @@ def test_large_paintings_are_shrunk_and_small_ones_left():
 
 
 def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
-    photo, painting = fit(read(pictures[0]), 48, None), read(pictures[1]).resized(48, 32)
+    photo, painting = (
+        resize_long_edge(read_image(pictures[0]), 48, None),
+        read_image(pictures[1]).resized(48, 32),
+    )
     encode.encode(painting, method="gatys").save(tmp_path / "cat.style")
     photo = photo.resized(48, 32)  # of one size, so that the pipeline leaves the painting alone
     direct = painted(photo, painting)
@@ -129,7 +132,7 @@ def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
 def test_a_painting_beside_a_style_takes_its_method(pictures):
     kept = encode.encode(pictures[1], method="mmd")
     for order in ([kept, pictures[2]], [pictures[2], kept]):
-        brushes = Brushes()(order)
+        brushes = StyleResolver()(order)
         assert [brush.method.name for brush in brushes] == ["mmd", "mmd"]
         assert brushes[0].method is brushes[1].method
 
@@ -184,7 +187,7 @@ def test_a_model_for_any_style_encodes_and_paints(impasto, pictures, tmp_path):
     assert done.code == 0, done.err
     expected = stylize.stylize(pictures[0], kept, method="mine.safetensors", precision="float32")
     assert (load("coffee-cat.png").rgb - expected.rgb).abs().max() < 1.01 / 255
-    assert worker.learned("mine.safetensors") is None
+    assert worker.find_learned("mine.safetensors") is None
 
 
 def test_a_learned_style_stays_in_its_model():

@@ -31,7 +31,7 @@ class Hangs(BaseException):
 @pytest.fixture
 def hurry(monkeypatch):
     """Whoever hangs is interrupted."""
-    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    monkeypatch.setattr(files, "PIPE_TIMEOUT", 0.2)
 
     def late(*_):
         raise Hangs

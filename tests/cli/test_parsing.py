@@ -38,12 +38,12 @@ def _folder(tmp_path, monkeypatch):
     ],
 )
 def test_weighted(styles, paths, weights):
-    assert parsing.weighted(styles) == (paths, weights)
+    assert parsing.split_weights(styles) == (paths, weights)
 
 
 def test_a_file_whose_name_ends_like_a_weight_is_a_file(tmp_path):
     (tmp_path / "study:2").touch()
-    assert parsing.weighted(["study:2", "study:3"]) == (["study:2", "study"], [1.0, 3.0])
+    assert parsing.split_weights(["study:2", "study:3"]) == (["study:2", "study"], [1.0, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -51,26 +51,26 @@ def test_a_file_whose_name_ends_like_a_weight_is_a_file(tmp_path):
     [(None, None), ("256", 256), ("320x200", (320, 200)), ("320X200", (320, 200)), ("0", 0)],
 )
 def test_sides(text, size):
-    assert parsing.sides(text) == size
+    assert parsing.parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "x", "12y", "1x2x3", "-5", "3.5", "x5", "5x", "²", "1e3"])
 def test_no_sides(text):
     with pytest.raises(InputError, match="write 256 or 320x200"):
-        parsing.sides(text)
+        parsing.parse_size(text)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [(None, None), ("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)]
 )
 def test_seconds(text, seconds):
-    assert parsing.seconds(text) == seconds
+    assert parsing.parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "-5m", "nan", "inf", "h", "3d"])
 def test_no_seconds(text):
     with pytest.raises(InputError, match="write 90s, 20m or 8h"):
-        parsing.seconds(text)
+        parsing.parse_seconds(text)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from impasto.batch.worker import Worker
 from impasto.core import interrupts
 from impasto.models import checkpoint
 from impasto.training.learner import Learner
-from impasto.video.painter import Painter
+from impasto.video.frame_stylizer import FrameStylizer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 
@@ -97,7 +97,7 @@ def test_the_picture_is_kept_where_the_terminal_closes(command, tmp_path):
 def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        with interrupts.as_ctrl_c():
+        with interrupts.signals_as_interrupt():
             signal.raise_signal(signal.SIGHUP)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)
@@ -148,7 +148,7 @@ def test_video_keeps_its_frames_and_goes_on(impasto, tmp_path, network, monkeypa
         draw(tmp_path / "in" / f"{name}.png", name)
     line = ("video", tmp_path / "in", tmp_path / "out", "-s", network, "--size", 32)
     with monkeypatch.context() as patch:
-        patch.setattr(Painter, "frame", after(3, number, Painter.frame))
+        patch.setattr(FrameStylizer, "frame", after(3, number, FrameStylizer.frame))
         done = impasto(*line)
     assert done.code == 130
     assert "the same command goes on" in done.err

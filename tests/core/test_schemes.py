@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from skimage import data
 
-from impasto.api.inputs import read
-from impasto.api.train import name_of
+from impasto.api.inputs import read_image
+from impasto.api.train import default_style_name
 from impasto.batch import styles
 from impasto.cli import console, parsing
 from impasto.errors import InputError
 from impasto.image import Image, save
-from impasto.methods.style import ready
+from impasto.methods.style import load_if_style
 from impasto.models import zoo
 from impasto.video import fingerprint
 
@@ -30,7 +30,7 @@ def test_model_is_the_network_and_file_the_picture():
     assert zoo.find(NAME) is None, "a file there goes before a name"
     assert zoo.find(f"file:{NAME}") is None
     assert zoo.find(f"model:{NAME}").name == NAME
-    assert read(f"file:{NAME}").size == read(NAME).size == (24, 32)
+    assert read_image(f"file:{NAME}").size == read_image(NAME).size == (24, 32)
     assert zoo.model_of(f"model:{NAME}").stem == NAME
 
 
@@ -38,21 +38,21 @@ def test_files_of_models_and_styles_go_by_file_too():
     path = zoo.folder() / "starry-night.safetensors"
     assert zoo.find(f"file:{path}").path == path
     with pytest.raises(InputError, match=r"^x.style: no such style"):
-        ready("file:x.style")
+        load_if_style("file:x.style")
 
 
 def test_what_is_not_there_is_refused():
     with pytest.raises(InputError, match="no model 'nobody': give a name of 'impasto styles'"):
         zoo.find("model:nobody")
     with pytest.raises(InputError, match="is what a model has learned, no image"):
-        read(f"model:{NAME}")
+        read_image(f"model:{NAME}")
     with pytest.raises(InputError, match="nobody"):
-        read("file:nobody")
+        read_image("file:nobody")
 
 
 def test_weights_stand_after_them():
     told = [f"model:{NAME}:0.5", "file:a.jpg:2", "sample:gold", "model:3"]
-    assert parsing.weighted(told) == (
+    assert parsing.split_weights(told) == (
         [f"model:{NAME}", "file:a.jpg", "sample:gold", "model:3"],
         [0.5, 2.0, 1.0, 1.0],
     )
@@ -61,9 +61,9 @@ def test_weights_stand_after_them():
 def test_results_are_called_after_what_is_meant(beside):
     assert console.stem("file:b/photo.jpg") == "photo"
     assert console.stem(f"model:{NAME}") == NAME
-    assert name_of("file:b/wave.jpg", beside) == "wave"
+    assert default_style_name("file:b/wave.jpg", beside) == "wave"
     with pytest.raises(InputError, match="is read as well"):
-        console.target(beside.with_name("x.png"), "photo", _as_png(beside))
+        console.output_path(beside.with_name("x.png"), "photo", _as_png(beside))
 
 
 def _as_png(beside):

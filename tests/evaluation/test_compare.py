@@ -16,7 +16,7 @@ from skimage import data
 
 from impasto import image
 from impasto.api import stylize, visualize
-from impasto.api.inputs import read
+from impasto.api.inputs import read_image
 from impasto.errors import InputError
 from impasto.evaluation import compare as comparing
 from impasto.evaluation import worker
@@ -41,7 +41,7 @@ def shelf(tmp_path_factory):
 def inline(job):
     """Paint in this process; that there is another one is tested with evaluations."""
     outcomes = []
-    worker.work(job, outcomes.append)
+    worker.stylize_pairs(job, outcomes.append)
     yield from outcomes
 
 
@@ -105,11 +105,11 @@ def test_pictures_are_the_pipelines_and_failures_are_listed(found, shelf):
     )
     assert (found.pictures[QUICK].rgb - again.rgb).abs().max() < 3 / 255
     assert found.photo.size == (48, 32)
-    (failure,) = found.numbers.failures
+    (failure,) = found.plan_and_crops.failures
     assert (failure.method, failure.content) == (BROKEN, str(shelf / "cup.png"))
     assert "relu9_1" in failure.error
-    assert [row.method for row in found.numbers.rows] == [QUICK, "photo"]
-    assert {row.picture for row in found.numbers.rows} == {""}  # the files are gone
+    assert [row.method for row in found.plan_and_crops.rows] == [QUICK, "photo"]
+    assert {row.picture for row in found.plan_and_crops.rows} == {""}  # the files are gone
 
 
 def test_the_sheet_has_every_picture_and_what_failed():
@@ -213,7 +213,7 @@ def test_bad_targets_are_found_before_the_work(tmp_path):
 
 
 def numbers(methods, quality, steps=None):
-    found = comparing._with_numbers(methods, ["sample:rocket"], quality, steps)
+    found = comparing._with_quality_settings(methods, ["sample:rocket"], quality, steps)
     return {one.label: dict(one.settings) for one in found}
 
 
@@ -226,8 +226,8 @@ def test_a_quality_is_numbers_of_what_optimises():
     assert numbers([QUICK], "good")[QUICK] == {"steps": "2", "levels": "1", "coarse_steps": "60"}
     assert "gatys" not in numbers(["all"], "fast")
     assert numbers(["all", "gatys"], "fast")["gatys"] == {}
-    entrant = Entrant("gatys", {"steps": "9"}, "mine")
-    assert numbers([entrant], "good") == {"mine": {"steps": "9", "coarse_steps": "60"}}
+    candidate = Entrant("gatys", {"steps": "9"}, "mine")
+    assert numbers([candidate], "good") == {"mine": {"steps": "9", "coarse_steps": "60"}}
     with pytest.raises(InputError, match="unknown quality"):
         numbers(["all"], "better")
 
@@ -312,7 +312,7 @@ def test_a_sheet_of_styles(impasto, shelf, tmp_path):
         callback=lambda p: seen.append((p.step, p.total, p.stage)),
     )
     assert seen == [(1, 3, "adele"), (2, 3, "great-wave"), (3, 3, "gray-tree")]
-    shown = read(shelf / "cup.png").resized(16, 24)
+    shown = read_image(shelf / "cup.png").resized(16, 24)
     found = sheet.rgb.unfold(2, 16, 1).unfold(3, 24, 1)  # every window of the sheet
     for name in ("photo", "adele", "great-wave", "gray-tree"):
         one = shown if name == "photo" else stylize.stylize(shown, name)
@@ -327,7 +327,7 @@ def test_a_sheet_of_styles(impasto, shelf, tmp_path):
 
 
 def test_a_sheet_of_styles_on_the_command_line(impasto, shelf, monkeypatch, tmp_path):
-    monkeypatch.setattr(visualize, "styles", lambda photo, **options: read(photo))
+    monkeypatch.setattr(visualize, "styles", lambda photo, **options: read_image(photo))
     done = impasto("styles", "--sheet", shelf / "cup.png")
     assert (done.code, os.listdir(tmp_path)) == (0, ["cup-styles.png"])
     wrong = impasto("styles", "-o", "x.png")

@@ -11,7 +11,7 @@ from skimage import data
 
 from helpers import fresh_johnson
 from impasto.api import stylize as pipeline
-from impasto.api.inputs import alike, fit, pictures, read
+from impasto.api.inputs import find_all_images, read_image, resize_long_edge, resize_to_same_pixels
 from impasto.api.train import thumbnail
 from impasto.errors import InputError
 from impasto.evaluation import candidates, evaluate, metrics, worker
@@ -33,14 +33,14 @@ def folders(tmp_path):
     for name in ("astronaut", "coffee"):
         Image.fromarray(getattr(data, name)()).resize((90, 60)).save(photos / f"{name}.png")
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff, and nothing more")
-    read("sample:chelsea").resized(60, 80).save(paintings / "cat.png")
+    read_image("sample:chelsea").resized(60, 80).save(paintings / "cat.png")
     return str(photos), str(paintings)
 
 
 @pytest.fixture
 def network(tmp_path):
     """A johnson that learned nothing, and says it learned the cat."""
-    shown = {"cat": thumbnail(read("sample:chelsea"))}
+    shown = {"cat": thumbnail(read_image("sample:chelsea"))}
     return str(fresh_johnson(tmp_path / "cat.safetensors", "cat", thumbnails=shown))
 
 
@@ -54,9 +54,9 @@ def network(tmp_path):
     ],
 )
 def test_entrants_are_read(text, name, settings):
-    entrant = Entrant.parse(text)
-    assert (entrant.name, dict(entrant.settings)) == (name, settings)
-    assert Entrant.parse(entrant.label) == entrant
+    candidate = Entrant.parse(text)
+    assert (candidate.name, dict(candidate.settings)) == (name, settings)
+    assert Entrant.parse(candidate.label) == candidate
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,9 @@ def test_a_setting_after_a_comma_must_be_one_that_was_given():
 
 def test_entrants_of_one_label_stay_apart():
     same, other = Entrant("gatys", {"steps": "3"}, "mine"), Entrant("gatys", {"steps": "4"}, "mine")
-    found = candidates.named([same, other, same, Entrant("mmd", {}, "mine"), "gatys", "gatys"], [])
+    found = candidates.parse_candidates(
+        [same, other, same, Entrant("mmd", {}, "mine"), "gatys", "gatys"], []
+    )
     assert [(one.label, one.name, dict(one.settings)) for one in found] == [
         ("mine", "gatys", {"steps": "3"}),
         ("mine (gatys:steps=4)", "gatys", {"steps": "4"}),
@@ -158,9 +160,10 @@ def _check_painted(row, folders, tmp_path, encoder):
         photo, style, settings={"steps": 2, "levels": 1}, size=SIZE, precision="float32"
     )
     assert (load(kept).rgb - again.rgb).abs().max() < 1.01 / 255
-    shown = fit(read(photo), SIZE, None)
+    shown = resize_long_edge(read_image(photo), SIZE, None)
     views = [
-        metrics.look(encoder, one.rgb) for one in (load(kept), shown, alike(read(style), shown))
+        metrics.encode_view(encoder, one.rgb)
+        for one in (load(kept), shown, resize_to_same_pixels(read_image(style), shown))
     ]
     scores = metrics.measure(*views)
     assert row.metrics == pytest.approx(scores.means(), rel=1e-4)
@@ -172,7 +175,7 @@ def _check_painted(row, folders, tmp_path, encoder):
 
 def test_a_process_that_dies_is_told_of_and_leaves_its_pairs(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
-    job = worker.Trial("gatys", {}, (("a", "b", "c"), ("d", "e", "f")), 32)
+    job = worker.WorkerRequest("gatys", {}, (("a", "b", "c"), ("d", "e", "f")), 32)
     outcomes = [one for one in worker.run(job) if one is not None]
     assert [one.error for one in outcomes] == ["its process ended with exit code 1"] * 2
 
@@ -181,8 +184,8 @@ def test_last_words(tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"Traceback\n  in torch\nMemoryError\n\n")
     with log.open("rb") as file:
-        assert worker.last_words(1, file) == "its process ended with exit code 1: MemoryError"
-        assert "signal 9 (out of memory?)" in worker.last_words(-9, file)
+        assert worker.describe_exit(1, file) == "its process ended with exit code 1: MemoryError"
+        assert "signal 9 (out of memory?)" in worker.describe_exit(-9, file)
 
 
 def test_what_goes_wrong_inside_a_method_costs_one_pair(monkeypatch, tmp_path):
@@ -192,21 +195,21 @@ def test_what_goes_wrong_inside_a_method_costs_one_pair(monkeypatch, tmp_path):
         calls.append(photo)
         if len(calls) == 1:
             raise ZeroDivisionError("by zero\nin one line")
-        return read("sample:chelsea").resized(8, 8)
+        return read_image("sample:chelsea").resized(8, 8)
 
     monkeypatch.setattr(pipeline, "stylize", stylize)
     pairs = tuple((name, "s", str(tmp_path / f"{name}.png")) for name in "ab")
     outcomes = []
-    worker.work(worker.Trial("gatys", {}, pairs, 32), outcomes.append)
+    worker.stylize_pairs(worker.WorkerRequest("gatys", {}, pairs, 32), outcomes.append)
     assert outcomes[0].error == r"ZeroDivisionError('by zero\nin one line')"
     assert not outcomes[1].error
     assert (tmp_path / "b.png").is_file()
-    worker.work(worker.Trial("gatys", {"stepps": "1"}, pairs, 32), outcomes.append)
+    worker.stylize_pairs(worker.WorkerRequest("gatys", {"stepps": "1"}, pairs, 32), outcomes.append)
     assert [one.error[:24] for one in outcomes[2:]] == ["unknown setting 'stepps'"] * 2
 
 
 def test_memory_is_the_processs_own():
-    own = worker.memory()
+    own = worker.peak_memory()
     assert own is None or 1e8 < own < 1e11
 
 
@@ -231,28 +234,28 @@ def test_a_job_is_cancelled_while_a_method_paints(folders):
 
 
 def test_all_is_everyone_who_can_paint_these_paintings(folders, monkeypatch, network):
-    (learned,) = zoo.inside(network)
+    (learned,) = zoo.learned_in(network)
     shipped = (learned, *zoo.shipped())
     monkeypatch.setattr(zoo, "shipped", lambda: shipped)
-    cat = pictures(folders[1]).files
-    found = [one.name for one in candidates.everyone(cat)]
+    cat = find_all_images(folders[1]).files
+    found = [one.name for one in candidates.all_candidates(cat)]
     models = [one.name for one in shipped if one.kind == "any"]
     assert {"adain", "wct"} <= set(models)
     assert found == ["cnnmrf", "gatys", "mmd", "nnst", *models, "cat"]
-    assert "cat" not in [one.name for one in candidates.everyone(["sample:rocket"])]
+    assert "cat" not in [one.name for one in candidates.all_candidates(["sample:rocket"])]
     given = ["photo", "gatys", "all", Entrant("gatys", {"steps": "3"})]
-    both = [one.label for one in candidates.named(given, cat)]
+    both = [one.label for one in candidates.parse_candidates(given, cat)]
     assert both == ["photo", "gatys", "cnnmrf", "mmd", "nnst", *models, "cat", "gatys:steps=3"]
 
 
 def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):
-    read("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
-    (learned,) = zoo.inside(network)
-    paintings = list(pictures(folders[1]).files)
+    read_image("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
+    (learned,) = zoo.learned_in(network)
+    paintings = list(find_all_images(folders[1]).files)
     assert [path.split("/")[-1] for path in paintings] == ["cat.png", "rocket.png"]
-    small = candidates._small([*paintings, f"{folders[0]}/broken.jpg"])
+    small = candidates._load_small([*paintings, f"{folders[0]}/broken.jpg"])
     assert list(small) == paintings
-    assert candidates._own(learned, small) == paintings[:1]
+    assert candidates._matching_images(learned, small) == paintings[:1]
     with pytest.raises(InputError, match="painting of cat is not among the styles"):
         evaluate.evaluate(folders[0], paintings[1:], [network], size=SIZE)
     known = checkpoint.load(network)
@@ -272,9 +275,9 @@ def test_what_cannot_be_is_known_before_the_work(folders, network, tmp_path):
         "photo:x=1": "photo has no settings",
         f"{network}:x=1": "has no settings",
     }
-    for entrant, words in wrong.items():
+    for candidate, words in wrong.items():
         with pytest.raises(InputError, match=words):
-            evaluate.evaluate(*folders, ["photo", entrant], size=SIZE)
+            evaluate.evaluate(*folders, ["photo", candidate], size=SIZE)
     with pytest.raises(InputError, match="no methods are named"):
         evaluate.evaluate(*folders, [])
     with pytest.raises(InputError, match="no pictures are named"):
@@ -296,7 +299,7 @@ def test_a_photo_in_its_own_style_has_no_unit(folders):
 
 
 def test_pictures_of_several_places(folders):
-    found = pictures(["sample:astronaut", folders[0]]).files
+    found = find_all_images(["sample:astronaut", folders[0]]).files
     assert [name.split("/")[-1] for name in found] == [
         "sample:astronaut",
         "astronaut.png",
@@ -335,7 +338,7 @@ def test_summary_and_table():
 def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
     def inline(job):
         outcomes = []
-        worker.work(job, outcomes.append)
+        worker.stylize_pairs(job, outcomes.append)
         yield from outcomes
 
     monkeypatch.setattr(worker, "run", inline)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.api.inputs import fit, pictures, read
+from impasto.api.inputs import find_all_images, read_image, resize_long_edge
 from impasto.errors import CancelledError, InputError
 from impasto.evaluation import folder_distance as gaps
 from impasto.evaluation.folder_distance import gap
@@ -89,9 +89,9 @@ def test_numbers_are_those_of_one_picture_at_a_time(shelf, found, encoder):
 
     def vectors(place):
         rows = []
-        for path in pictures(shelf / place).files:
+        for path in find_all_images(shelf / place).files:
             if path not in found.skipped:
-                shown = fit(read(path), 32, None).rgb
+                shown = resize_long_edge(read_image(path), 32, None).rgb
                 with torch.inference_mode():
                     one = moments(encoder(shown, ["relu2_1"])["relu2_1"])
                 rows.append(torch.cat([one.mean, one.std], 1).double())
@@ -107,8 +107,8 @@ def test_numbers_are_those_of_one_picture_at_a_time(shelf, found, encoder):
 
 @pytest.mark.parametrize(("batch", "waiting"), [(1, 1 << 23), (1 << 19, 3000), (1200, 2000)])
 def test_batches_change_nothing(shelf, found, monkeypatch, batch, waiting):
-    monkeypatch.setattr(gaps, "_BATCH", batch)
-    monkeypatch.setattr(gaps, "_WAITING", waiting)
+    monkeypatch.setattr(gaps, "_BATCH_PIXELS", batch)
+    monkeypatch.setattr(gaps, "_MAX_WAITING_PIXELS", waiting)
     again = gap(shelf / "a", shelf / "b", **QUICK)
     for one, other in zip(again.layers, found.layers, strict=True):
         assert one.before.mmd2 == pytest.approx(other.before.mmd2, rel=1e-4)
@@ -117,13 +117,13 @@ def test_batches_change_nothing(shelf, found, monkeypatch, batch, waiting):
 
 def test_pictures_of_one_shape_go_together(shelf, monkeypatch):
     seen = []
-    vectors = gaps._Look._vectors
+    vectors = gaps._FeatureCollector._vectors
 
     def note(self, batch):
         seen.append(tuple(batch.shape))
         return vectors(self, batch)
 
-    monkeypatch.setattr(gaps._Look, "_vectors", note)
+    monkeypatch.setattr(gaps._FeatureCollector, "_vectors", note)
     gap(shelf / "same", shelf / "b", **QUICK)
     assert sorted(seen) == sorted([(4, 3, 24, 32), (4, 3, 32, 24), (4, 3, 32, 32)] * 2)
 

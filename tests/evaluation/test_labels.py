@@ -2,7 +2,7 @@
 
 import pytest
 
-from impasto.evaluation.labels import shown
+from impasto.evaluation.labels import shorten_labels
 
 LAYERS = "style_layers=relu1_1,relu2_1,relu3_1"
 
@@ -33,7 +33,7 @@ LAYERS = "style_layers=relu1_1,relu2_1,relu3_1"
     ],
 )
 def test_what_differs_is_shown(labels, short):
-    found = shown(labels)
+    found = shorten_labels(labels)
     assert list(found) == list(dict.fromkeys(labels))
     assert list(found.values()) == short
     assert len(set(found.values())) == len(set(labels))
@@ -41,6 +41,6 @@ def test_what_differs_is_shown(labels, short):
 
 def test_what_differs_is_never_shortened():
     long = ["+".join(["gram"] * n) for n in (20, 21)]
-    assert list(shown(f"mmd:losses={one}:{LAYERS}" for one in long).values()) == [
+    assert list(shorten_labels(f"mmd:losses={one}:{LAYERS}" for one in long).values()) == [
         f"mmd:losses={one}:…" for one in long
     ]

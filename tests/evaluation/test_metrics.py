@@ -23,7 +23,7 @@ def pictures(photo):
 
 @pytest.fixture(scope="module")
 def views(encoder, pictures):
-    return {name: metrics.look(encoder, picture) for name, picture in pictures.items()}
+    return {name: metrics.encode_view(encoder, picture) for name, picture in pictures.items()}
 
 
 def test_the_photo_itself_is_the_unit(views):
@@ -68,12 +68,12 @@ def test_content_distance_is_numpys(encoder, pictures, views):
 def test_content_layers_can_be_chosen(encoder, pictures):
     layers = ("relu1_2", "relu3_2")
     photo, painted = (
-        metrics.look(encoder, pictures[name], layers) for name in ("photo", "painted")
+        metrics.encode_view(encoder, pictures[name], layers) for name in ("photo", "painted")
     )
     found = metrics.content_distance(painted, photo)
     assert tuple(found) == layers
     assert all(0 < value < 1 for value in found.values())
-    assert metrics.look(encoder, pictures["style"], ()).content == {}
+    assert metrics.encode_view(encoder, pictures["style"], ()).content == {}
 
 
 def test_edge_map_is_sobels(pictures):
@@ -113,8 +113,8 @@ def _ssim(one, other):
 
 
 def test_edges_do_not_mind_brightness_and_do_mind_a_shift(encoder, pictures, views):
-    darker = metrics.look(encoder, 0.5 * pictures["photo"])
-    shifted = metrics.look(encoder, pictures["photo"].roll(5, dims=-1))
+    darker = metrics.encode_view(encoder, 0.5 * pictures["photo"])
+    shifted = metrics.encode_view(encoder, pictures["photo"].roll(5, dims=-1))
     correlation = [
         metrics.edge_agreement(view, views["photo"]).correlation for view in (darker, shifted)
     ]
@@ -123,7 +123,7 @@ def test_edges_do_not_mind_brightness_and_do_mind_a_shift(encoder, pictures, vie
 
 
 def test_pictures_without_edges(encoder, views):
-    flat = metrics.look(encoder, torch.full((1, 3, 48, 64), 0.5))
+    flat = metrics.encode_view(encoder, torch.full((1, 3, 48, 64), 0.5))
     assert metrics.edge_agreement(flat, views["photo"]).correlation == 0
     assert metrics.edge_agreement(flat, flat) == pytest.approx((1, 1))
 
@@ -143,7 +143,7 @@ def test_one_pass_of_the_encoder_for_each_picture(encoder, pictures, monkeypatch
     monkeypatch.setattr(
         encoder, "preprocess", lambda x, was=encoder.preprocess: (passes.append(1), was(x))[1]
     )
-    views = {name: metrics.look(encoder, picture) for name, picture in pictures.items()}
+    views = {name: metrics.encode_view(encoder, picture) for name, picture in pictures.items()}
     metrics.measure(views["painted"], views["photo"], views["style"])
     assert len(passes) == 3
 
@@ -161,4 +161,4 @@ def test_nonsense_is_refused(encoder, pictures, views):
     with pytest.raises(InputError, match="from 7 pixels"):
         metrics.edge_agreement(tiny, tiny)
     with pytest.raises(InputError, match="relu5_1"):
-        metrics.look(encoder, pictures["photo"][..., :8, :8])
+        metrics.encode_view(encoder, pictures["photo"][..., :8, :8])

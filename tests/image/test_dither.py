@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from impasto.api import stylize
-from impasto.api.controls import Brush, Controls
+from impasto.api.controls import Controls, ResolvedStyle
 from impasto.core.device import Runtime
 from impasto.image import Image
 from impasto.image.dither import LEVEL, dithered
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
-from impasto.video.painter import Painter
+from impasto.video.frame_stylizer import FrameStylizer
 
 
 def plain(value=100 / 255, height=32, width=40):
@@ -92,8 +92,8 @@ def test_what_stays_of_the_photo_has_no_noise(network):
 
 def test_frames_of_videos_go_without(network):
     """Noise that stands still while a camera pans over a clean sky would be seen."""
-    brush = Brush(network, network.own_style())
-    painter = Painter([brush], Controls(), [])
+    brush = ResolvedStyle(network, network.own_style())
+    painter = FrameStylizer([brush], Controls(), [])
     painter.settle(Image(sky()), even=False)
     assert torch.equal(painter(sky(), sky()), network.stylize(sky(), brush.source).clamp(0, 1))
 
@@ -104,4 +104,6 @@ def test_a_method_may_do_without(network, monkeypatch):
 
 
 def test_all_networks_get_it_and_optimisations_do_not():
-    assert all(entry.build.dithers == (Ability.TRAIN in entry.abilities) for entry in methods())
+    assert all(
+        entry.build.dithers == (Ability.TRAIN in entry.abilities) for entry in list_methods()
+    )

@@ -287,7 +287,7 @@ def test_targets_hold_no_graph(encoder, image, style):
 def test_a_bfloat16_network_has_float32_losses(image, content, style):
     from impasto.core.device import choose
 
-    half = Encoder(depth="relu2_1").place(choose("cpu", "bfloat16"))
+    half = Encoder(depth="relu2_1").to_runtime(choose("cpu", "bfloat16"))
     full = Encoder(depth="relu2_1")
     values, gradients = [], []
     for encoder in (full, half):

@@ -340,8 +340,8 @@ def small_measurements():
             patch.setattr(module, "_MEASURED", 48)
             getattr(module, name).cache_clear()
         yield
-    base._measured.cache_clear()
-    statistics.known.cache_clear()
+    base._measured_units.cache_clear()
+    statistics.reference_moments.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import impasto.methods
 from impasto.errors import InputError
 from impasto.methods import config, registry
 from impasto.methods.base import Method
-from impasto.methods.registry import get, methods
+from impasto.methods.registry import get, list_methods
 from impasto.methods.spec import FAMILIES, Ability
 
-ENTRIES = {entry.name: entry for entry in methods()}
+ENTRIES = {entry.name: entry for entry in list_methods()}
 VERBS = {
     Ability.STYLIZE: "stylize",
     Ability.SYNTHESIZE: "synthesize",
@@ -37,9 +37,9 @@ def test_name(entry):
 
 
 def test_names_are_unique_and_sorted_by_family():
-    rows = [(FAMILIES.index(entry.family), entry.name) for entry in methods()]
+    rows = [(FAMILIES.index(entry.family), entry.name) for entry in list_methods()]
     assert rows == sorted(set(rows))
-    assert len({entry.build for entry in methods()}) == len(rows)
+    assert len({entry.build for entry in list_methods()}) == len(rows)
 
 
 def test_summary_is_one_line(entry):
@@ -125,13 +125,13 @@ def _text(value):
 
 
 def test_words_of_abilities():
-    assert (Ability.STYLIZE | Ability.BLEND).words() == "blend, stylize"
+    assert (Ability.STYLIZE | Ability.BLEND).describe() == "blend, stylize"
 
 
 def test_filter_by_ability(entry):
     for ability in Ability:
-        assert (entry in methods(ability)) == (ability in entry.abilities)
-    assert set(methods(Ability.STYLIZE | Ability.MASKS)) <= set(methods(Ability.MASKS))
+        assert (entry in list_methods(ability)) == (ability in entry.abilities)
+    assert set(list_methods(Ability.STYLIZE | Ability.MASKS)) <= set(list_methods(Ability.MASKS))
 
 
 def test_unknown_name_lists_those_that_can():
@@ -170,13 +170,13 @@ class Echo(Method):
 @pytest.fixture
 def fresh_table():
     """Lets the table discover anew, and leaves it as it was."""
-    table = dict(registry._TABLE)
-    registry._own.cache_clear()
+    table = dict(registry._REGISTERED)
+    registry._import_own_methods.cache_clear()
     registry._discover.cache_clear()
     yield
-    registry._TABLE.clear()
-    registry._TABLE.update(table)
-    registry._own.cache_clear()
+    registry._REGISTERED.clear()
+    registry._REGISTERED.update(table)
+    registry._import_own_methods.cache_clear()
     registry._discover.cache_clear()
     registry._discover()
 
@@ -189,6 +189,6 @@ def test_a_new_file_is_enough(tmp_path, monkeypatch):
     )
     importlib.invalidate_caches()
     entry = get("echo", Ability.STYLIZE)
-    assert entry in methods()
+    assert entry in list_methods()
     assert entry.build().stylize("photo", None) == "photo"
     sys.modules.pop("impasto.methods.echo_for_a_test", None)

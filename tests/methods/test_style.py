@@ -95,7 +95,7 @@ def test_parts_that_share_tensors_can_be_kept(tmp_path):
 def test_thumbnails_go_along_and_show(tmp_path):
     assert painted().preview() is None
     wide, tall = (Image(torch.rand(1, 3, *sides)) for sides in ((100, 200), (60, 30)))
-    style = 0.2 * painted().pictured(wide) + 0.8 * painted(seed=1).pictured(tall)
+    style = 0.2 * painted().with_thumbnail(wide) + 0.8 * painted(seed=1).with_thumbnail(tall)
     style.save(tmp_path / "x.style")
     preview = style_file.load(tmp_path / "x.style").preview()
     assert preview.size == (round(96 * 60 / 48) + 30, 60)
@@ -128,11 +128,11 @@ def test_a_file_in_the_way_stays_until_a_whole_one_is_there(tmp_path, monkeypatc
 def test_ready(tmp_path):
     style = painted()
     style.save(tmp_path / "x.style")
-    assert style_file.ready(style) is style
-    same(style_file.ready(tmp_path / "x.style"), style)
-    same(style_file.ready(str(tmp_path / "x.style")), style)
+    assert style_file.load_if_style(style) is style
+    same(style_file.load_if_style(tmp_path / "x.style"), style)
+    same(style_file.load_if_style(str(tmp_path / "x.style")), style)
     for other in ("x.jpg", "wave", b"x.style", torch.zeros(1), None):
-        assert style_file.ready(other) is None
+        assert style_file.load_if_style(other) is None
 
 
 def test_missing_and_foreign_files(tmp_path):
@@ -178,7 +178,7 @@ def test_numbers_that_are_not_finite_are_damage(tmp_path):
 
 def test_a_file_cut_short_or_garbled_is_an_error_in_one_line(tmp_path):
     path = tmp_path / "x.style"
-    painted().pictured(Image(torch.rand(1, 3, 9, 9))).save(path)
+    painted().with_thumbnail(Image(torch.rand(1, 3, 9, 9))).save(path)
     whole = path.read_bytes()
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])

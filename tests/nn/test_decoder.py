@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from impasto.errors import InputError
-from impasto.nn.blocks import OfColours
+from impasto.nn.blocks import ColorConv2d
 from impasto.nn.decoder import LAYERS, Decoder, Scales
-from impasto.nn.upsampling import Doubled
+from impasto.nn.upsampling import Upsample2x
 from impasto.nn.vgg import Encoder, layer_names
 
 FACTORS = dict(zip(LAYERS, (1, 2, 4, 8, 16), strict=True))
@@ -40,7 +40,7 @@ def test_it_mirrors_the_encoder(layer):
     assert convolutions(decoder) == mirrored[::-1]
     names = layer_names("vgg19")
     pools = sum("pool" in name for name in names[: names.index(layer)])
-    assert sum(isinstance(part, Doubled) for part in decoder.modules()) == pools
+    assert sum(isinstance(part, Upsample2x) for part in decoder.modules()) == pools
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -56,7 +56,7 @@ def test_pictures_come_out_at_full_size(layer):
 
 def test_it_has_no_norms_and_ends_without_a_relu():
     parts = list(Decoder("relu2_1").body)
-    assert {type(part) for part in parts} == {nn.Conv2d, OfColours, nn.ReLU, Doubled}
+    assert {type(part) for part in parts} == {nn.Conv2d, ColorConv2d, nn.ReLU, Upsample2x}
     assert isinstance(parts[-1], nn.Conv2d)
     assert all(part.padding_mode == "reflect" for part in parts if isinstance(part, nn.Conv2d))
 

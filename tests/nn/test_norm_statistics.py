@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from impasto.alignment.adain import adain
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.api.stylize import paint
 from impasto.errors import InputError
 from impasto.image import Image
@@ -95,7 +95,7 @@ def test_a_drift_is_a_share(drift):
 )
 def test_what_enters_a_picture_does_not_change_the_rest(style, method):
     # a white thing comes in on the right: far from it, the painting stays nearer to what it was
-    brushes = Brushes(method, precision="float32")(style)
+    brushes = StyleResolver(method, precision="float32")(style)
     torch.manual_seed(0)
     photo = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 12), (64, 128), mode="bicubic")
     photo = (0.5 * photo).clamp(0, 1)
@@ -118,7 +118,7 @@ def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
     photos = torch.rand(2, 1, 3, 64, 96) * torch.tensor([0.5, 1.0]).view(2, 1, 1, 1, 1)
     painted = []
     for memory in (None, 1):
-        brushes = Brushes(None, precision="float32", memory=memory)("joyfulness-lite")
+        brushes = StyleResolver(None, precision="float32", memory=memory)("joyfulness-lite")
         together = Shot(drift=0.1)
         for photo in photos:
             with together.frame():
@@ -130,7 +130,7 @@ def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
 def test_an_optimisation_begins_where_the_frame_before_ended():
     settings = {"style_layers": "relu1_1", "style_weights": "1e3", "levels": 2, "steps": 8}
     settings |= {"coarse_steps": 8}
-    brushes = Brushes("gatys", precision="float32", settings=settings)("sample:swirls")
+    brushes = StyleResolver("gatys", precision="float32", settings=settings)("sample:swirls")
     photo, losses, together = torch.rand(1, 3, 40, 40), {}, Shot()
 
     def painted(name, start):

@@ -300,7 +300,7 @@ def test_the_smallest_side_works_and_one_less_does_not(tiny, padding, layer):
 def test_bfloat16_is_near_float32(encoder, photo):
     layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
     half, image = Encoder(depth="relu4_1"), photo(48, 64)
-    assert half.place(choose("cpu", "bfloat16")) is half
+    assert half.to_runtime(choose("cpu", "bfloat16")) is half
     for name, value in half(image, layers).items():
         assert value.dtype == torch.bfloat16
         expected = encoder(image, [name])[name]
@@ -311,7 +311,7 @@ def test_placing_one_encoder_leaves_the_others(photo):
     """They share the weights that were read once."""
     first, image = Encoder(depth="relu1_1"), photo(16, 16)
     before = first(image, ["relu1_1"])["relu1_1"]
-    Encoder(depth="relu1_1").place(choose("cpu", "bfloat16"))
+    Encoder(depth="relu1_1").to_runtime(choose("cpu", "bfloat16"))
     after = first(image, ["relu1_1"])["relu1_1"]
     assert after.dtype == torch.float32
     assert torch.equal(after, before)

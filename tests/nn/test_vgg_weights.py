@@ -331,7 +331,7 @@ def remote(tmp_path, monkeypatch):
     source.parent.mkdir()
     source.write_bytes(content)
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(vgg_weights, "_CHUNK", 1024)
+    monkeypatch.setattr(vgg_weights, "_CHUNK_BYTES", 1024)
     item = replace(
         vgg_weights.entry("vgg16-caffe"),
         url=source.as_uri(),

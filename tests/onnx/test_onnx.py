@@ -13,7 +13,7 @@ import torch
 from skimage import data
 
 from impasto.api import encode, specialize, stylize, visualize
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.core.device import choose
 from impasto.errors import (
     CancelledError,
@@ -28,7 +28,7 @@ from impasto.methods import config
 from impasto.methods.arbitrary.meta_network import MetaNetwork
 from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get, methods
+from impasto.methods.registry import get, list_methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, onnx_file, zoo
 from impasto.nn.blocks import instance_norm
@@ -107,7 +107,7 @@ def photo(height, width, name="astronaut"):
 
 def painted(path, **options):
     """What the pipeline makes with a model: a texture, a larger picture, or a painted photo."""
-    kind = zoo.inside(path)[0].kind
+    kind = zoo.learned_in(path)[0].kind
     if kind == "texture":
         return stylize.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb
     small = photo(45, 61)
@@ -131,13 +131,15 @@ def test_the_graph_paints_what_the_model_paints(exported, case):
 
 
 def test_every_method_that_says_so_is_among_them():
-    assert {name for name, *_ in CASES.values()} == {row.name for row in methods(Ability.EXPORT)}
+    assert {name for name, *_ in CASES.values()} == {
+        row.name for row in list_methods(Ability.EXPORT)
+    }
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "texture" not in case])
 def test_sizes_are_free_within_the_rules(exported, case):
     """The graph alone, at sizes that it was neither traced nor checked with."""
-    told = onnx_file.facts(exported(case)[1])
+    told = onnx_file.read_metadata(exported(case)[1])
     session = onnx_file.session(exported(case)[1])
     unit, least = told["multiple"], told["smallest"]
     for height, width in ((least, least + 3 * unit), (least + 9 * unit, least + unit)):
@@ -250,7 +252,7 @@ def test_what_a_file_tells(exported):
         for end in (*proto.graph.input, *proto.graph.output)
     ]
     assert shapes == [[1, 3, "4*h", "4*w"], [1, 3], [1, 3, "4*h", "4*w"]]
-    assert [learned.name for learned in zoo.inside(target)] == json.loads(told["styles"])
+    assert [learned.name for learned in zoo.learned_in(target)] == json.loads(told["styles"])
 
 
 def test_borders_that_wrap_around_want_a_newer_opset(exported):
@@ -259,7 +261,7 @@ def test_borders_that_wrap_around_want_a_newer_opset(exported):
     modes = {part.s for node in proto.graph.node for part in node.attribute if part.name == "mode"}
     assert b"wrap" in modes
     assert (proto.opset_import[0].version, proto.ir_version) == (19, 9)
-    assert onnx_file.facts(target)["opset"] == 19
+    assert onnx_file.read_metadata(target)["opset"] == 19
 
 
 def test_names_of_shipped_models():
@@ -271,9 +273,9 @@ def test_two_files_of_which_one_is_named(exported):
     _, target, written = exported("style-prediction")
     predictor = target.with_name("style-prediction-predictor.onnx")
     assert [one.path for one in written] == [predictor, target]
-    assert onnx_file.facts(target)["predictor"] == predictor.name
+    assert onnx_file.read_metadata(target)["predictor"] == predictor.name
     with pytest.raises(InputError, match=r"is a part of style-prediction\.onnx: name that file"):
-        zoo.inside(predictor)
+        zoo.learned_in(predictor)
 
 
 def test_the_network_that_meta_network_writes(tmp_path):
@@ -329,7 +331,7 @@ def test_numbers_that_are_not_finite_are_far_apart(monkeypatch):
 def test_a_new_method_needs_nothing_but_the_ability(exported):
     """The default graph takes the photo alone."""
     assert get("johnson").build.graphs is NetworkMethod.graphs
-    assert onnx_file.facts(exported("johnson")[1])["smallest"] == 16
+    assert onnx_file.read_metadata(exported("johnson")[1])["smallest"] == 16
     wide = config.change(config.preset(get("johnson").build.Config, "paper"), {"width": 4})
     (graph,) = get("johnson").build(wide, choose("cpu", "float32")).graphs()
     (content,) = graph.inputs
@@ -374,13 +376,13 @@ def test_files_that_are_not_ours(tmp_path):
     strange = tmp_path / "x.onnx"
     strange.write_bytes(b"no graph at all")
     with pytest.raises(WeightsError, match="cannot be read as ONNX"):
-        zoo.inside(strange)
+        zoo.learned_in(strange)
     node = onnx.helper.make_node("Identity", ["a"], ["b"])
     ends = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "ab"]
     graph = onnx.helper.make_graph([node], "other", ends[:1], ends[1:])
     strange.write_bytes(onnx.helper.make_model(graph).SerializeToString())
     with pytest.raises(WeightsError, match="is no export of Impasto"):
-        zoo.inside(strange)
+        zoo.learned_in(strange)
     with pytest.raises(WeightsError, match="ONNX Runtime cannot read it"):
         onnx_file.session(b"nothing")
 
@@ -447,7 +449,7 @@ def test_on_the_command_line(impasto, exported, monkeypatch):
     assert done.code == 0, done.err
     assert done.out == b""
     assert done.err.startswith("x.onnx  style0, 0.0 MB")
-    assert onnx_file.facts(Path("x.onnx"))["licence"] == "MIT, as the package"
+    assert onnx_file.read_metadata(Path("x.onnx"))["licence"] == "MIT, as the package"
     assert "largest difference from PyTorch" in done.err
     assert done.err.endswith("at 80x64 and 96x112\n")
     photo(45, 61).save("photo.png")
@@ -519,7 +521,7 @@ def test_the_example_needs_neither_torch_nor_this_package(exported, tmp_path):
     plain = {"johnson": "johnson.onnx", "generated": "generated.onnx", "cin": "cin.onnx#style1"}
     for case, style in plain.items():
         target = exported(case)[1].with_name(style)
-        brushes = Brushes(None)(str(target))
+        brushes = StyleResolver(None)(str(target))
         expected = stylize.paint(load(tmp_path / "photo.png"), brushes, dither=False).rgb
         assert (load(tmp_path / f"{case}.png").rgb - expected).abs().max() < 1.01 / 255
     assert load(tmp_path / "superres.png").size == (122, 90)

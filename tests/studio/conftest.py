@@ -6,7 +6,7 @@ from skimage import data, transform
 
 from impasto.studio import serve
 from impasto.studio.limits import Limits
-from impasto.studio.serve import Options
+from impasto.studio.serve import ServerOptions
 
 LIMITS = Limits(upload=2 << 20, pixels=1_000_000, side=1024, optimized=512)
 
@@ -14,7 +14,7 @@ LIMITS = Limits(upload=2 << 20, pixels=1_000_000, side=1024, optimized=512)
 @pytest.fixture(scope="module")
 def studio():
     """Its address."""
-    with serve.serving(Options(port=0, queue=4, client_jobs=20, limits=LIMITS)) as url:
+    with serve.serving(ServerOptions(port=0, queue=4, client_jobs=20, limits=LIMITS)) as url:
         yield url
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from impasto.studio import serve
-from impasto.studio.serve import Options
+from impasto.studio.serve import ServerOptions
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -319,7 +319,7 @@ def test_a_page_of_another_site_cannot_use_the_studio(browser, studio, tmp_path)
 
 
 def test_people_log_in_and_out(browser):
-    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+    with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         page = browser.new_page()
         page.set_default_timeout(WAIT)
         for _ in range(2):

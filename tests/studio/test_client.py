@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from impasto.studio import serve
-from impasto.studio.serve import Options
+from impasto.studio.serve import ServerOptions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "studio_client.py"
 
@@ -239,7 +239,7 @@ def test_a_job_that_nobody_waits_for_stops(studio, pictures):
 
 
 def test_a_studio_with_a_password_asks_for_it(pictures):
-    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+    with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         for path in ("config", "gradio_api/info"):
             with pytest.raises(urllib.error.HTTPError) as error:
                 urllib.request.urlopen(url + path, timeout=20)

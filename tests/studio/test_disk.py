@@ -15,11 +15,11 @@ from impasto.errors import InputError
 from impasto.image import Image
 from impasto.studio import disk as disk_module
 from impasto.studio import job_queue, serve
-from impasto.studio.disk import Disk
-from impasto.studio.job_queue import Desk
+from impasto.studio.disk import DiskQuota
+from impasto.studio.job_queue import JobQueue
 from impasto.studio.limits import Limits
-from impasto.studio.serve import Options
-from impasto.studio.widgets import Owner, Studio
+from impasto.studio.serve import ServerOptions
+from impasto.studio.widgets import JobOwner, Studio
 
 GREEDY, OTHER, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 LIMITS = Limits(upload=1 << 20, pixels=10**6, disk=3 << 20, client_disk=2 << 20)
@@ -28,7 +28,7 @@ LIMITS = Limits(upload=1 << 20, pixels=10**6, disk=3 << 20, client_disk=2 << 20)
 @pytest.fixture
 def studio(pictures):
     """(address, folder) of a studio with a small disk; pictures first, which it finds too large."""
-    with serve.serving(Options(port=0, limits=LIMITS)) as url:
+    with serve.serving(ServerOptions(port=0, limits=LIMITS)) as url:
         yield url, Path(os.environ["GRADIO_TEMP_DIR"])
 
 
@@ -100,23 +100,25 @@ def test_many_small_files_count(studio):
 
 
 def test_results_count_and_jobs_are_refused_when_the_share_is_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(job_queue, "BEAT", 0.05)  # seconds to the first report of a silent job
-    disk = Disk(tmp_path, most=10**6, each=300_000)
-    studio = Studio(Desk(), LIMITS, tmp_path, disk)
-    greedy, other = Owner("a", "stylize", GREEDY), Owner("b", "stylize", OTHER)
+    monkeypatch.setattr(
+        job_queue, "REPORT_INTERVAL", 0.05
+    )  # seconds to the first report of a silent job
+    disk = DiskQuota(tmp_path, most=10**6, each=300_000)
+    studio = Studio(JobQueue(), LIMITS, tmp_path, disk)
+    greedy, other = JobOwner("a", "stylize", GREEDY), JobOwner("b", "stylize", OTHER)
     noise = Image(torch.rand(1, 3, 200, 200))  # 120 kB as a PNG
     for _ in range(3):
         assert (
             next(studio.work(greedy, lambda *_: time.sleep(0.5), lambda report: "begun")) == "begun"
         )
-        studio.keep(greedy, noise, "result.png")
+        studio.save_image(greedy, noise, "result.png")
     with pytest.raises(gr.Error, match="the most for one client"):
         next(studio.work(greedy, lambda *_: None, lambda report: "begun"))
     assert next(studio.work(other, lambda *_: time.sleep(0.5), lambda report: "begun")) == "begun"
 
 
 def test_of_previews_few_are_kept(tmp_path):
-    keep = Studio(Desk(), LIMITS, tmp_path, Disk(tmp_path)).previews("preview.jpg")
+    keep = Studio(JobQueue(), LIMITS, tmp_path, DiskQuota(tmp_path)).previews("preview.jpg")
     made = [Path(keep(Image(torch.rand(1, 3, 8, 8)))) for _ in range(50)]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(made[-10:])
     assert len(list(tmp_path.iterdir())) == 10
@@ -147,7 +149,7 @@ def test_what_the_brush_sends_leaves_nothing_either(studio, tmp_path, monkeypatc
 def test_what_is_counted_is_forgotten_when_the_files_are_gone(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(disk_module.time, "monotonic", lambda: now[0])
-    disk = Disk(Path("nowhere"), most=100, each=60)
+    disk = DiskQuota(Path("nowhere"), most=100, each=60)
     disk.add("ada", 50)
     disk.check("ada", 10)
     with pytest.raises(InputError, match="the most for one client"):
@@ -155,10 +157,10 @@ def test_what_is_counted_is_forgotten_when_the_files_are_gone(monkeypatch):
     disk.check("bob", 50)
     with pytest.raises(InputError, match="disk is full"):
         disk.check("bob", 51)
-    now[0] += disk_module.OLD + disk_module.SWEPT
+    now[0] += disk_module.MAX_AGE + disk_module.SWEEP_INTERVAL
     with pytest.raises(InputError):
         disk.check("ada", 11)
-    now[0] += 3 * disk_module.SWEPT
+    now[0] += 3 * disk_module.SWEEP_INTERVAL
     disk.check("ada", 60)
 
 
@@ -166,10 +168,10 @@ def test_what_is_old_is_deleted_and_the_rest_stays(tmp_path, monkeypatch):
     for name in ("styles/a.jpg", "old/a.png", "new/a.png", "tmpold"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    disk = Disk(tmp_path)
+    disk = DiskQuota(tmp_path)
     disk.sweep()
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 4
-    monkeypatch.setattr(disk_module, "OLD", -1.0)
+    monkeypatch.setattr(disk_module, "MAX_AGE", -1.0)
     (tmp_path / "new").rename(tmp_path.parent / "kept")
     disk.sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["styles"]

@@ -9,7 +9,7 @@ import torch
 from impasto.core.progress import Progress
 from impasto.errors import CancelledError, InputError
 from impasto.studio import job_queue as desk_module
-from impasto.studio.job_queue import Desk
+from impasto.studio.job_queue import JobQueue
 
 
 def counting(steps, pause=0.01, seen=None):
@@ -40,11 +40,11 @@ def finish(running):
 
 
 def test_a_job_reports_and_returns():
-    reports, done = finish(Desk().run("ada", counting(100)))
+    reports, done = finish(JobQueue().run("ada", counting(100)))
     assert done.result == 100
     assert not done.stopped
-    assert any("step" in report.words and report.words.endswith(" s") for report in reports)
-    shares = [report.share for report in reports]
+    assert any("step" in report.text and report.text.endswith(" s") for report in reports)
+    shares = [report.fraction for report in reports]
     assert shares == sorted(shares)
     previews = [report.preview for report in reports if report.preview is not None]
     assert 1 <= len(previews) <= 4  # two a second
@@ -52,14 +52,14 @@ def test_a_job_reports_and_returns():
 
 
 def test_a_silent_job_is_heard_of(monkeypatch):
-    monkeypatch.setattr(desk_module, "BEAT", 0.05)
-    reports, done = finish(Desk().run("ada", lambda *_: time.sleep(0.4)))
+    monkeypatch.setattr(desk_module, "REPORT_INTERVAL", 0.05)
+    reports, done = finish(JobQueue().run("ada", lambda *_: time.sleep(0.4)))
     assert len(reports) >= 4
     assert done.result is None
 
 
 def test_stopping_keeps_what_there_is():
-    desk = Desk()
+    desk = JobQueue()
     running = desk.run("ada", counting(100_000))
     next(running)
     assert not desk.stop("bob")
@@ -71,7 +71,7 @@ def test_stopping_keeps_what_there_is():
 
 
 def test_who_walks_away_frees_the_place():
-    desk, seen = Desk(), []
+    desk, seen = JobQueue(), []
     running = desk.run("ada", counting(100_000, seen=seen))
     next(running)
     running.close()
@@ -82,8 +82,8 @@ def test_who_walks_away_frees_the_place():
 
 
 def test_a_job_that_nobody_asks_about_stops(monkeypatch):
-    monkeypatch.setattr(desk_module, "FORGOTTEN", 0.1)
-    desk = Desk()
+    monkeypatch.setattr(desk_module, "WATCHER_TIMEOUT", 0.1)
+    desk = JobQueue()
     running = desk.run("ada", counting(100_000, pause=0.005))
     next(running)
     time.sleep(0.5)  # nobody calls next(), nobody closes
@@ -92,7 +92,7 @@ def test_a_job_that_nobody_asks_about_stops(monkeypatch):
 
 
 def test_a_job_that_takes_too_long_stops_and_is_kept():
-    _, done = finish(Desk(longest=0.2).run("ada", counting(100_000)))
+    _, done = finish(JobQueue(longest=0.2).run("ada", counting(100_000)))
     assert done.stopped
     assert 0 < done.result < 100_000
     assert done.seconds < 5
@@ -100,7 +100,7 @@ def test_a_job_that_takes_too_long_stops_and_is_kept():
 
 def test_jobs_wait_for_a_place_and_one_more_place_is_enough():
     for places, together in ((1, 1), (2, 2)):
-        desk, now, most, lock = Desk(places), [0], [0], threading.Lock()
+        desk, now, most, lock = JobQueue(places), [0], [0], threading.Lock()
 
         def work(_, __, now=now, most=most, lock=lock):
             with lock:
@@ -121,11 +121,11 @@ def test_jobs_wait_for_a_place_and_one_more_place_is_enough():
 
 
 def test_stopped_before_it_began():
-    desk = Desk()
+    desk = JobQueue()
     first = desk.run("ada", counting(100_000))
     next(first)
     second = desk.run("bob", counting(3))
-    assert "waiting" in next(second).words
+    assert "waiting" in next(second).text
     desk.stop("bob")
     with pytest.raises(CancelledError):
         finish(second)
@@ -133,7 +133,7 @@ def test_stopped_before_it_began():
 
 
 def test_another_job_of_the_same_page_takes_over():
-    desk = Desk()
+    desk = JobQueue()
     first = desk.run("ada", counting(100_000))
     next(first)
     second = desk.run("ada", counting(3))
@@ -142,7 +142,7 @@ def test_another_job_of_the_same_page_takes_over():
 
 
 def test_errors_come_through_and_free_the_place():
-    desk = Desk()
+    desk = JobQueue()
 
     def fails(*_):
         raise InputError("no such thing")
@@ -153,7 +153,7 @@ def test_errors_come_through_and_free_the_place():
 
 
 def test_closing_the_desk_stops_all():
-    desk = Desk(2)
+    desk = JobQueue(2)
     jobs = [desk.run(name, counting(100_000)) for name in "ab"]
     for job in jobs:
         next(job)
@@ -162,9 +162,9 @@ def test_closing_the_desk_stops_all():
 
 
 def test_a_bench_keeps_few_kinds_of_brushes():
-    bench = desk_module.Bench()
-    first = bench.brushes(None, "fast", {})
-    assert bench.brushes(None, "fast", {}) is first
+    bench = desk_module.MethodCache()
+    first = bench.resolver(None, "fast", {})
+    assert bench.resolver(None, "fast", {}) is first
     for step in range(3):
-        bench.brushes("gatys", None, {"steps": str(step)})
-    assert bench.brushes(None, "fast", {}) is not first
+        bench.resolver("gatys", None, {"steps": str(step)})
+    assert bench.resolver(None, "fast", {}) is not first

@@ -9,24 +9,24 @@ from impasto.api.controls import Controls
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Image as Picture
 from impasto.image import samples
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.models import zoo
 from impasto.studio import files, jobs, options
-from impasto.studio.job_queue import Bench
-from impasto.studio.jobs import Order
-from impasto.studio.limits import Limits, told
+from impasto.studio.job_queue import MethodCache
+from impasto.studio.jobs import StylizeRequest
+from impasto.studio.limits import Limits, error_text
 
 LIMITS = Limits(side=512, optimized=256, pixels=10**6)
 
 
 @pytest.fixture(scope="module")
 def bench():
-    return Bench()
+    return MethodCache()
 
 
-def paint(pictures, bench, callback=lambda _: None, **order):
-    wanted = Order(photo=pictures / order.pop("photo", "photo.jpg"), **order)
+def paint(pictures, bench, callback=lambda _: None, **request):
+    wanted = StylizeRequest(photo=pictures / request.pop("photo", "photo.jpg"), **request)
     return jobs.stylize(wanted, LIMITS, bench, callback)
 
 
@@ -57,10 +57,10 @@ def test_sizes(pictures, bench, size, method, side):
 
 def test_an_optimisation_is_smaller_unless_asked(pictures, bench, tmp_path):
     Image.fromarray(np.full((300, 900, 3), 120, np.uint8)).save(tmp_path / "wide.png")
-    order = Order(
+    request = StylizeRequest(
         photo=tmp_path / "wide.png", names=["wave"], method="gatys", settings="steps=1;levels=1"
     )
-    assert jobs.stylize(order, LIMITS, bench, lambda _: None).picture.size == (256, 85)
+    assert jobs.stylize(request, LIMITS, bench, lambda _: None).picture.size == (256, 85)
 
 
 def test_cancelling_keeps_the_picture(pictures, bench):
@@ -68,8 +68,8 @@ def test_cancelling_keeps_the_picture(pictures, bench):
         if progress.step >= 2:
             progress.cancel()
 
-    order = {"names": ["wave"], "method": "gatys", "settings": "steps=1000", "size": "64"}
-    assert paint(pictures, bench, stop, **order).picture.size == (64, 43)
+    request = {"names": ["wave"], "method": "gatys", "settings": "steps=1000", "size": "64"}
+    assert paint(pictures, bench, stop, **request).picture.size == (64, 43)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_cancelling_keeps_the_picture(pictures, bench):
         ({"names": ["adele"], "photo": "broken.jpg"}, "broken.jpg is a damaged"),
     ],
 )
-def test_refusals(pictures, bench, order, words):
+def test_refusals(pictures, bench, request, words):
     with pytest.raises(InputError) as error:
-        paint(pictures, bench, **order)
+        paint(pictures, bench, **request)
     assert words in str(error.value)
     assert str(pictures) not in str(error.value)
 
@@ -99,12 +99,12 @@ def test_refusals(pictures, bench, order, words):
 def test_a_brush_makes_a_mask_where_it_was():
     layer = Image.new("RGBA", (20, 10))
     layer.paste((224, 86, 27, 90), (0, 0, 10, 10))
-    mask = files.brushed([Picture.from_pil(layer)])
+    mask = files.mask_from_strokes([Picture.from_pil(layer)])
     assert mask is not None
     assert mask.rgb[0, 0, 5, 3] == 1
     assert mask.rgb[0, 0, 5, 15] == 0
-    assert files.brushed([Picture.from_pil(Image.new("RGBA", (20, 10)))]) is None
-    assert files.brushed([]) is None
+    assert files.mask_from_strokes([Picture.from_pil(Image.new("RGBA", (20, 10)))]) is None
+    assert files.mask_from_strokes([]) is None
 
 
 def test_textures(bench, pictures):
@@ -129,9 +129,11 @@ def test_what_is_on_offer_is_what_there_is():
     assert names == {o.name for o in zoo.shipped() if o.kind == "style"} | {
         f"sample:{name}" for name in samples.PAINTINGS
     }
-    stylizing = {entry.name for entry in methods(Ability.STYLIZE)}
-    assert {entry.name for entry in options.painters()} <= stylizing
-    assert {"gatys", "mmd", "cnnmrf", "wct"} <= {entry.name for entry in options.painters()}
+    stylizing = {entry.name for entry in list_methods(Ability.STYLIZE)}
+    assert {entry.name for entry in options.image_style_methods()} <= stylizing
+    assert {"gatys", "mmd", "cnnmrf", "wct"} <= {
+        entry.name for entry in options.image_style_methods()
+    }
 
 
 def test_every_style_has_a_thumbnail_of_its_own(tmp_path):
@@ -149,9 +151,9 @@ def test_every_style_has_a_thumbnail_of_its_own(tmp_path):
 
 def test_no_path_and_no_traceback_is_told():
     secret = RuntimeError("/home/ada/secret.png\nTraceback (most recent call last)")
-    assert told(secret) == "something went wrong: RuntimeError. The server's log says more"
-    assert told(ImpastoError("a\nb")) == "a b"
-    assert "smaller" in told(MemoryError())
+    assert error_text(secret) == "something went wrong: RuntimeError. The server's log says more"
+    assert error_text(ImpastoError("a\nb")) == "a b"
+    assert "smaller" in error_text(MemoryError())
 
 
 def test_a_video_that_is_stopped_is_a_shorter_video(tmp_path):

@@ -8,12 +8,12 @@ import urllib.request
 import pytest
 
 from impasto.studio import logins, serve
-from impasto.studio.serve import Options
+from impasto.studio.serve import ServerOptions
 
 
 @pytest.fixture(scope="module")
 def studio():
-    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+    with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         yield url
 
 

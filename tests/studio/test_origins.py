@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from impasto.studio import serve
-from impasto.studio.origins import Front, Names
-from impasto.studio.serve import Options
+from impasto.studio.origins import HostNames, OriginCheckMiddleware
+from impasto.studio.serve import ServerOptions
 
 EVIL = "https://evil.example"
 PATHS = (
@@ -107,7 +107,7 @@ def test_every_answer_says_how_it_may_be_used(studio):
 
 def test_behind_a_proxy_that_speaks_https():
     """The set-up that the documentation recommends; the proxy passes Host on, or does not."""
-    options = Options(port=0, auth="ada:secret", allow_host=("studio.example.org",))
+    options = ServerOptions(port=0, auth="ada:secret", allow_host=("studio.example.org",))
     with serve.serving(options) as url:
         own, login = "https://studio.example.org", b"username=ada&password=secret"
         form = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -137,7 +137,7 @@ def test_behind_a_proxy_that_speaks_https():
 
 
 def test_cookies_over_http_are_lax_too():
-    with serve.serving(Options(port=0, auth="ada:secret")) as url:
+    with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         form = {"Content_Type": "application/x-www-form-urlencoded"}
         _, heard, _ = ask(url, "POST", "/login", b"username=ada&password=secret", **form)
         cookies = of(heard, "set-cookie")
@@ -148,19 +148,21 @@ def test_cookies_over_http_are_lax_too():
 
 
 def test_names_of_a_wider_address():
-    wide = Names("0.0.0.0", False)
+    wide = HostNames("0.0.0.0", False)
     assert wide.answers("192.168.1.4:7860")
     assert wide.answers("[fe80::1]:7860")
     assert wide.answers("localhost")
     assert not wide.answers("evil.example")
-    assert Names("0.0.0.0", False, ("Studio.Example.org:8443",)).answers("studio.example.org:8443")
-    assert Names("::1", True).answers("[::1]:7860")
-    assert not Names("127.0.0.1", True).answers("192.168.1.4")
-    assert wide.own("http://192.168.1.4:7860", "192.168.1.4:7860")
-    assert wide.own("http://localhost", "localhost:80")
-    assert not wide.own("http://localhost:1", "localhost:2")
-    assert not wide.own("ftp://localhost", "localhost")
-    assert not wide.own("http://localhost/path", "localhost")
+    assert HostNames("0.0.0.0", False, ("Studio.Example.org:8443",)).answers(
+        "studio.example.org:8443"
+    )
+    assert HostNames("::1", True).answers("[::1]:7860")
+    assert not HostNames("127.0.0.1", True).answers("192.168.1.4")
+    assert wide.is_same_site("http://192.168.1.4:7860", "192.168.1.4:7860")
+    assert wide.is_same_site("http://localhost", "localhost:80")
+    assert not wide.is_same_site("http://localhost:1", "localhost:2")
+    assert not wide.is_same_site("ftp://localhost", "localhost")
+    assert not wide.is_same_site("http://localhost/path", "localhost")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "https://x.org", "x.org/path", "x:port", "a@b"])
@@ -179,7 +181,7 @@ def test_websockets_of_other_sites_are_closed():
     async def send(message):
         sent.append(message)
 
-    front = Front(inner, Names("127.0.0.1", True))
+    front = OriginCheckMiddleware(inner, HostNames("127.0.0.1", True))
     for origin in (b"https://evil.example", b"http://127.0.0.1:7860"):
         heard = [(b"host", b"127.0.0.1:7860"), (b"origin", origin)]
         scope = {"type": "websocket", "path": "/ws", "scheme": "ws", "headers": heard}

@@ -15,7 +15,7 @@ from gradio_client import Client, handle_file
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio import serve
 from impasto.studio.limits import Limits
-from impasto.studio.serve import Options
+from impasto.studio.serve import ServerOptions
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "example.org", ""])
@@ -28,8 +28,8 @@ def test_listening_wider_asks_for_a_password(impasto, host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_this_machine_alone_needs_none(host):
-    assert Options(host=host).auth is None
-    assert serve.loopback(host)
+    assert ServerOptions(host=host).auth is None
+    assert serve.is_loopback(host)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(serve.importlib, "import_module", without)
     with (
         pytest.raises(MissingExtraError, match=r"pip install 'impasto\[studio\]'"),
-        serve.serving(Options(port=0)),
+        serve.serving(ServerOptions(port=0)),
     ):
         pass
 

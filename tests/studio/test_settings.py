@@ -8,22 +8,22 @@ from impasto.errors import ImpastoError, InputError
 from impasto.methods.spec import Ability
 from impasto.nn import vgg_weights
 from impasto.studio import jobs, options
-from impasto.studio.job_queue import Bench
-from impasto.studio.jobs import Order
-from impasto.studio.limits import Limits, pathless, told
-from impasto.studio.settings import STEPS, allowed, parsed, permitted
+from impasto.studio.job_queue import MethodCache
+from impasto.studio.jobs import StylizeRequest
+from impasto.studio.limits import Limits, error_text, without_paths
+from impasto.studio.settings import STEPS, allowed, parse_permitted, split_settings
 
 LIMITS = Limits(side=512, optimized=256, pixels=10**6)
-PAINTERS = [*options.painters(), *options.painters(Ability.SYNTHESIZE)]
+PAINTERS = [*options.image_style_methods(), *options.image_style_methods(Ability.SYNTHESIZE)]
 
 
 def stylize(pictures, **order):
-    wanted = Order(photo=pictures / "photo.jpg", names=["wave"], size="32", **order)
-    return jobs.stylize(wanted, LIMITS, Bench(), lambda _: None)
+    wanted = StylizeRequest(photo=pictures / "photo.jpg", names=["wave"], size="32", **order)
+    return jobs.stylize(wanted, LIMITS, MethodCache(), lambda _: None)
 
 
 def texture(source="sample:wave", **more):
-    return jobs.texture(source, LIMITS, Bench(), lambda _: None, width=32, height=32, **more)
+    return jobs.texture(source, LIMITS, MethodCache(), lambda _: None, width=32, height=32, **more)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_whether_a_path_exists_is_not_told_and_no_file_is_read(pictures, tmp_pat
         ):
             with pytest.raises(InputError) as error:
                 ask(f"weights={path}")
-            heard.add(told(error.value))
+            heard.add(error_text(error.value))
     assert heard == {f"weights go by name here: choose {', '.join(vgg_weights.ENTRIES)}"}
     assert opened == []
 
@@ -81,18 +81,18 @@ def test_no_method_takes_a_path_or_endless_work(method):
         "": "x",
     }.items():
         with pytest.raises(InputError):
-            permitted(method, f"{name}={value}")
+            parse_permitted(method, f"{name}={value}")
 
 
 def test_what_the_list_has_goes_through():
     text = "steps=20; content_weight = 5\nstyle_layers=relu2_1;style_weights=1;optimizer=adam"
-    assert permitted("gatys", text)["style_layers"] == "relu2_1"
-    assert permitted("gatys", f"steps={STEPS}") == {"steps": str(STEPS)}
-    assert permitted("gatys", "weights=vgg19-caffe-q8") == {"weights": "vgg19-caffe-q8"}
-    assert permitted("gatys", "weights=none")
-    assert permitted("wct", "alpha=0.3;levels=relu2_1,relu1_1;transport=wct")
-    assert permitted("resample", "algorithm=wei-levoy; windows=7,5; passes=2")
-    assert permitted(None, " \n;") == {}
+    assert parse_permitted("gatys", text)["style_layers"] == "relu2_1"
+    assert parse_permitted("gatys", f"steps={STEPS}") == {"steps": str(STEPS)}
+    assert parse_permitted("gatys", "weights=vgg19-caffe-q8") == {"weights": "vgg19-caffe-q8"}
+    assert parse_permitted("gatys", "weights=none")
+    assert parse_permitted("wct", "alpha=0.3;levels=relu2_1,relu1_1;transport=wct")
+    assert parse_permitted("resample", "algorithm=wei-levoy; windows=7,5; passes=2")
+    assert parse_permitted(None, " \n;") == {}
     for entry in PAINTERS:
         assert (
             "steps" in allowed(entry.name)
@@ -118,24 +118,26 @@ def test_what_the_list_has_goes_through():
 )
 def test_refusals(method, text, words):
     with pytest.raises(InputError) as error:
-        permitted(method, text)
+        parse_permitted(method, text)
     assert words in str(error.value)
 
 
 def test_a_learned_style_takes_no_settings(pictures):
     with pytest.raises(InputError, match="leave them out"):
         texture("irises", settings="weights=/etc/passwd")
-    wanted = Order(photo=pictures / "photo.jpg", names=["adele"], settings=parsed("weights=/x"))
+    wanted = StylizeRequest(
+        photo=pictures / "photo.jpg", names=["adele"], settings=split_settings("weights=/x")
+    )
     with pytest.raises(InputError, match="leave them out"):
-        jobs.stylize(wanted, LIMITS, Bench(), lambda _: None)
+        jobs.stylize(wanted, LIMITS, MethodCache(), lambda _: None)
 
 
 def test_paths_of_the_server_are_not_told(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_CACHE", "/srv/cache of weights")
     paths = (tmp_path / "a b.png", vgg_weights.cache_dir() / "vgg.pth", jobs.__file__)
     for path in map(str, paths):
-        words = told(ImpastoError(f"cannot read '{path}': it is damaged"))
+        words = error_text(ImpastoError(f"cannot read '{path}': it is damaged"))
         assert words.startswith("cannot read '")
         assert "/" not in words
         assert words.endswith("': it is damaged")
-    assert pathless("no style '/etc/passwd' here") == "no style '/etc/passwd' here"
+    assert without_paths("no style '/etc/passwd' here") == "no style '/etc/passwd' here"

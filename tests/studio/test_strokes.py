@@ -11,7 +11,7 @@ from impasto.studio import strokes
 def editor():
     with gr.Blocks():
         made = gr.ImageEditor(type="pil")
-        strokes.bound(made)
+        strokes.limit_strokes(made)
     return made
 
 
@@ -23,7 +23,9 @@ def send(editor, name, index="0", kind="layer"):
 def test_drawings_that_nobody_asks_for_are_dropped(editor):
     for name in range(100):
         send(editor, str(name))
-    assert list(editor.blob_storage) == [str(name) for name in range(100 - strokes.MOST, 100)]
+    assert list(editor.blob_storage) == [
+        str(name) for name in range(100 - strokes.MAX_DRAWINGS, 100)
+    ]
 
 
 @pytest.mark.parametrize("index", ["99999999999", "2", "-1", "1e9", "x", 10**12, "\u0661"])

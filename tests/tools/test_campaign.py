@@ -57,7 +57,7 @@ def test_the_report_on_a_model(folder, monkeypatch, model, styles):
     monkeypatch.setattr(campaign_report, "BATCHES", 1)
     monkeypatch.setattr(campaign_report, "BATCH", 2)
     if model == "cin-narrow":  # two of its sixteen styles
-        monkeypatch.setattr(zoo, "inside", lambda path: _inside(path)[:2])
+        monkeypatch.setattr(zoo, "learned_in", lambda path: _inside(path)[:2])
     path = zoo.folder() / f"{model}.safetensors"
     sheet, held = folder / "sheet.jpg", ["astronaut.jpg", "coffee.jpg"]
     entry = {"styles": styles, "paper_images": 100}
@@ -70,4 +70,4 @@ def test_the_report_on_a_model(folder, monkeypatch, model, styles):
     assert found["images"] == found["steps"] * batch
 
 
-_inside = zoo.inside
+_inside = zoo.learned_in

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.training.data import Source, find
+from impasto.training.data import Source, image_paths
 
 
 @pytest.fixture
@@ -32,4 +32,4 @@ def folder(tmp_path, paint):
 @pytest.fixture
 def source(folder):
     """Small crops of them."""
-    return Source(find(folder), crop=8)
+    return Source(image_paths(folder), crop=8)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from impasto.errors import ImpastoError, InputError
-from impasto.training.data import Feed, Source, find, open_source
+from impasto.training.data import BatchLoader, Source, image_paths, open_source
 
 
 def batches(sources, batch=4, start=0, steps=5, seed=0, **options):
     options.setdefault("workers", 0)
-    with Feed(sources, batch=batch, start=start, steps=steps, seed=seed, **options) as feed:
+    with BatchLoader(sources, batch=batch, start=start, steps=steps, seed=seed, **options) as feed:
         return list(feed)
 
 
@@ -33,7 +33,9 @@ def test_a_folder_is_searched_with_all_in_it(tmp_path, paint):
         paint(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "folder.png").mkdir()
-    assert find(tmp_path) == tuple(str(tmp_path / n) for n in ("a/c.JPG", "a/d/e.webp", "b.png"))
+    assert image_paths(tmp_path) == tuple(
+        str(tmp_path / n) for n in ("a/c.JPG", "a/d/e.webp", "b.png")
+    )
 
 
 def test_a_list_is_relative_to_its_folder(tmp_path, paint):
@@ -42,15 +44,15 @@ def test_a_list_is_relative_to_its_folder(tmp_path, paint):
     listed.parent.mkdir()
     listed.write_text(f"\ufeff# mine\n\n  a.png \n#b.png\n{elsewhere}\n../c.png", encoding="utf-8")
     names = ("lists/a.png", str(elsewhere), "lists/../c.png")
-    assert find(listed) == tuple(str(tmp_path / name) for name in names)
+    assert image_paths(listed) == tuple(str(tmp_path / name) for name in names)
 
 
 def test_one_picture_is_a_place(tmp_path, paint):
-    assert find(paint(tmp_path / "a.png")) == (str(tmp_path / "a.png"),)
+    assert image_paths(paint(tmp_path / "a.png")) == (str(tmp_path / "a.png"),)
 
 
 def test_open_source_keeps_the_numbers(folder):
-    assert open_source(folder, 32, 2.0, False) == Source(find(folder), 32, 2.0, False)
+    assert open_source(folder, 32, 2.0, False) == Source(image_paths(folder), 32, 2.0, False)
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "text.txt", "bytes"])
@@ -117,7 +119,7 @@ def test_the_seed_decides(source):
 def test_every_epoch_is_another_order_of_all(tmp_path, paint):
     for shade in range(8):
         paint(tmp_path / f"{shade}.png", seed=shade)
-    whole = Source(find(tmp_path), crop=20, zoom=1.0, flip=False)
+    whole = Source(image_paths(tmp_path), crop=20, zoom=1.0, flip=False)
     orders = []
     for batch in batches({"content": whole}, batch=8, steps=4):
         orders.append([round(float(mean), 3) for mean in batch["content"].mean((1, 2, 3))])
@@ -136,8 +138,8 @@ def test_no_sources_give_empty_batches():
 def test_broken_files_are_skipped_and_counted(folder, workers):
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:300])
-    files = (*find(folder), str(folder / "missing.png"))
-    with Feed(
+    files = (*image_paths(folder), str(folder / "missing.png"))
+    with BatchLoader(
         {"content": Source(files, crop=8)}, batch=4, start=0, steps=5, seed=0, workers=workers
     ) as feed:
         assert [len(batch["content"]) for batch in feed] == [4] * 5
@@ -149,7 +151,7 @@ def test_only_broken_files(tmp_path, workers):
     for name in "ab":
         (tmp_path / f"{name}.png").write_text("broken")
     with pytest.raises(InputError, match="none of the 2 pictures can be read") as refused:
-        batches({"content": Source(find(tmp_path), crop=8)}, workers=workers)
+        batches({"content": Source(image_paths(tmp_path), crop=8)}, workers=workers)
     assert "Traceback" not in str(refused.value)
 
 
@@ -162,15 +164,22 @@ def test_every_odd_picture_trains_through(tmp_path, paint):
     paint(tmp_path / "bits.png", mode="1")
     paint(tmp_path / "strip.bmp", 500, 1)
     paint(tmp_path / "huge.jpg", 4000, 3000)
-    with Feed(
-        {"content": Source(find(tmp_path), crop=16)}, batch=8, start=0, steps=2, seed=0, workers=1
+    with BatchLoader(
+        {"content": Source(image_paths(tmp_path), crop=16)},
+        batch=8,
+        start=0,
+        steps=2,
+        seed=0,
+        workers=1,
     ) as feed:
         assert all(bool(batch["content"].isfinite().all()) for batch in feed)
     assert feed.skipped == set()
 
 
 def test_orders_of_a_long_training_take_no_memory(source):
-    with Feed({"content": source}, batch=64, start=10**12, steps=10**15, seed=0, workers=0) as feed:
+    with BatchLoader(
+        {"content": source}, batch=64, start=10**12, steps=10**15, seed=0, workers=0
+    ) as feed:
         assert next(iter(feed))["content"].shape == (64, 3, 8, 8)
 
 
@@ -187,7 +196,9 @@ def test_a_worker_that_is_killed_is_told_of(source):
             os.kill(worker.pid, signal.SIGKILL)
 
     def run():
-        with Feed({"content": source}, batch=4, start=0, steps=10**9, seed=0, workers=2) as feed:
+        with BatchLoader(
+            {"content": source}, batch=4, start=0, steps=10**9, seed=0, workers=2
+        ) as feed:
             for number, _ in enumerate(feed):
                 if number == 1:
                     kill()
@@ -197,7 +208,7 @@ def test_a_worker_that_is_killed_is_told_of(source):
 
 
 def test_the_workers_end_with_the_feed(source):
-    with Feed({"content": source}, batch=4, start=0, steps=1000, seed=0, workers=2) as feed:
+    with BatchLoader({"content": source}, batch=4, start=0, steps=1000, seed=0, workers=2) as feed:
         next(iter(feed))
         assert len(multiprocessing.active_children()) >= 2
     assert not multiprocessing.active_children()

@@ -13,7 +13,7 @@ from torch import nn
 import toy
 from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.training.data import Source, find
+from impasto.training.data import Source, image_paths
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes, Reduced, local
@@ -28,7 +28,7 @@ def run(photos, folder, callback):
     return train(
         toy.Invert(),
         Plan(**NUMBERS, workers=0),
-        sources={"content": Source(find(photos), crop=8)},
+        sources={"content": Source(image_paths(photos), crop=8)},
         runtime=toy.RUNTIME,
         folder=folder,
         callback=callback,

@@ -13,7 +13,7 @@ import torch
 import toy
 from impasto.errors import InputError
 from impasto.training import checkpoint
-from impasto.training.data import Source, find
+from impasto.training.data import Source, image_paths
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 
@@ -29,7 +29,7 @@ def run(photos, folder, stop=None, **numbers):
     return train(
         toy.Invert(noise=0.1),
         Plan(**NUMBERS | {"workers": 0} | numbers),
-        sources={"content": Source(find(photos), crop=8)},
+        sources={"content": Source(image_paths(photos), crop=8)},
         runtime=toy.RUNTIME,
         folder=folder,
         callback=lambda progress: stop and stop(progress),
@@ -105,7 +105,7 @@ def test_anew_where_that_is_asked_for(tmp_path, folder):
     anew = train(
         toy.Invert(noise=0.1),
         Plan(**NUMBERS, workers=0),
-        sources={"content": Source(find(folder), crop=8)},
+        sources={"content": Source(image_paths(folder), crop=8)},
         runtime=toy.RUNTIME,
         folder=tmp_path / "run",
         resume=False,

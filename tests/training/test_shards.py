@@ -8,13 +8,13 @@ import torch
 import webdataset
 
 from impasto.errors import InputError, MissingExtraError
-from impasto.training.data import Feed, Source, find, open_source
+from impasto.training.data import BatchLoader, Source, image_paths, open_source
 
 
 @pytest.fixture
 def shards(tmp_path, folder):
     """The folder's seven pictures in two shards, with other parts of each sample beside them."""
-    files = find(folder)
+    files = image_paths(folder)
     for number, part in enumerate((files[:4], files[4:])):
         with webdataset.TarWriter(str(tmp_path / f"photos-{number:04d}.tar")) as writer:
             for name in part:
@@ -25,7 +25,9 @@ def shards(tmp_path, folder):
 
 
 def crops(source, workers=0):
-    with Feed({"content": source}, batch=3, start=0, steps=5, seed=0, workers=workers) as feed:
+    with BatchLoader(
+        {"content": source}, batch=3, start=0, steps=5, seed=0, workers=workers
+    ) as feed:
         return torch.cat([batch["content"] for batch in feed]), feed.skipped
 
 
@@ -33,7 +35,7 @@ def crops(source, workers=0):
 def test_shards_are_like_a_folder(folder, shards, workers):
     source = open_source(shards, 8, 2.0, True)
     assert len(source.files) == 7
-    expected, _ = crops(Source(find(folder), 8, 2.0, True))
+    expected, _ = crops(Source(image_paths(folder), 8, 2.0, True))
     found, skipped = crops(source, workers)
     assert torch.equal(found, expected)
     assert skipped == set()

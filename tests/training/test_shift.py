@@ -10,7 +10,7 @@ import toy
 from impasto.training.learner import Learner
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes
-from impasto.training.shift import MOST, Shift, alike, paired, with_shift
+from impasto.training.shift import MAX_SHIFT, Shift, paired, same_within_pairs, with_shift
 from impasto.training.task import Batch
 
 SHIFTS = [(1, 0), (0, -1), (3, 2), (-3, 3), (-2, -1)]
@@ -51,7 +51,7 @@ def test_small_pictures_have_an_inside():
 def test_shifts_are_all_but_none():
     torch.manual_seed(0)
     drawn = {(one.down, one.right) for one in (Shift.draw(1.0) for _ in range(2000))}
-    side = range(-MOST, MOST + 1)
+    side = range(-MAX_SHIFT, MAX_SHIFT + 1)
     assert drawn == {(d, r) for d in side for r in side} - {(0, 0)}
 
 
@@ -62,7 +62,7 @@ def test_pairs_share_a_photo_and_what_is_drawn():
     assert batch.shift is not None
     assert torch.equal(batch["content"][0::2], photos[0::2])
     assert torch.equal(batch["content"][1::2], batch.shift.moved(photos[0::2]))
-    assert alike(batch, torch.tensor([4, 5, 6, 7])).tolist() == [4, 4, 6, 6]
+    assert same_within_pairs(batch, torch.tensor([4, 5, 6, 7])).tolist() == [4, 4, 6, 6]
     losses = with_shift({"total": torch.tensor(1.0)}, lattice(batch["content"]), batch)
     assert float(losses["total"]) == pytest.approx(1 + float(losses["shift"]))
 
@@ -71,7 +71,7 @@ def test_without_pairs_nothing_changes():
     batch = Batch(0, 2, {"content": torch.rand(2, 3, 8, 8)})
     losses = {"total": torch.tensor(1.0)}
     assert with_shift(losses, batch["content"], batch) is losses
-    assert alike(batch, torch.tensor([1, 2])).tolist() == [1, 2]
+    assert same_within_pairs(batch, torch.tensor([1, 2])).tolist() == [1, 2]
 
 
 def test_the_last_of_an_odd_batch_stays_alone():
@@ -79,7 +79,7 @@ def test_the_last_of_an_odd_batch_stays_alone():
     batch = paired(Batch(0, 3, {"content": photos}), 5.0)
     assert batch.shift is not None
     assert torch.equal(batch["content"][2], photos[2])
-    assert alike(batch, torch.tensor([4, 5, 6])).tolist() == [4, 4, 6]
+    assert same_within_pairs(batch, torch.tensor([4, 5, 6])).tolist() == [4, 4, 6]
     assert batch.shift.inconsistency(batch["content"]) == 0
 
 

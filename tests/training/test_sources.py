@@ -9,8 +9,8 @@ from PIL import Image, features
 
 from impasto.errors import InputError
 from impasto.image import load
-from impasto.image.kinds import kind_of, why_not
-from impasto.training.sources import find, flat, look, search
+from impasto.image.kinds import explain_unreadable, kind_of
+from impasto.training.sources import find_images, image_paths, search, search_flat
 
 NEEDS = {"AVIF": "avif", "JPEG2000": "jpg_2000"}
 
@@ -44,7 +44,7 @@ def draw(path: Path, kind: str = "PNG") -> Path:
 )
 def test_a_picture_of_any_ending_is_found_and_read(tmp_path: Path, name: str, kind: str) -> None:
     draw(tmp_path / name, kind)
-    assert find(tmp_path) == flat(tmp_path).files == (str(tmp_path / name),)
+    assert image_paths(tmp_path) == search_flat(tmp_path).files == (str(tmp_path / name),)
     picture = load(tmp_path / name)
     assert picture.size == (16, 8)
     assert abs(float(picture.rgb[0, 0].mean()) - 200 / 255) < 0.03
@@ -95,9 +95,9 @@ def test_heic_without_its_library_is_passed_over(
 )
 def test_kinds_of_what_is_no_picture(tmp_path: Path, data: bytes, kind: str) -> None:
     (tmp_path / "a").write_bytes(data)
-    assert why_not(tmp_path / "a") == kind
+    assert explain_unreadable(tmp_path / "a") == kind
     (tmp_path / "claims.png").write_bytes(data)  # whoever reads it shall say what is wrong
-    assert find(tmp_path) == (str(tmp_path / "claims.png"),)
+    assert image_paths(tmp_path) == (str(tmp_path / "claims.png"),)
 
 
 def test_linked_folders_are_entered_once_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_linked_folders_are_entered_once_and_the_rest_is_counted(tmp_path: Path)
         "link to a folder that is read already": 2,
         "text file": 2,
     }
-    assert flat(folder).files == (str(folder / "a.png"),)
+    assert search_flat(folder).files == (str(folder / "a.png"),)
 
 
 def test_a_folder_of_results_does_not_count(tmp_path: Path) -> None:
@@ -140,10 +140,10 @@ def test_a_folder_of_results_does_not_count(tmp_path: Path) -> None:
 def test_an_empty_folder_is_told_with_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("hello")
     with pytest.raises(InputError, match=r"holds no pictures \(passed over: 1 x text file\)"):
-        find(tmp_path)
+        image_paths(tmp_path)
 
 
 def test_what_is_neither_picture_nor_list(tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(b"\0\0\0\x18ftypisom\0\0\0\0mp42")
     with pytest.raises(InputError, match=r"no list of pictures \(video\)"):
-        look(tmp_path / "film")
+        find_images(tmp_path / "film")

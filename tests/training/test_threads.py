@@ -8,12 +8,12 @@ import torch
 import toy
 from impasto.training.loop import train
 from impasto.training.plan import Plan
-from impasto.training.threads import PATIENCE, WINDOW, Threads, computing
+from impasto.training.threads import STEPS_BETWEEN_TRIALS, WINDOW, Threads, computing
 
 
 def count(threads, seconds, windows=1):
     for _ in range(windows * WINDOW):
-        threads.took(seconds)
+        threads.record(seconds)
 
 
 def test_a_busy_machine_takes_threads_away_and_gives_them_back():
@@ -23,7 +23,7 @@ def test_a_busy_machine_takes_threads_away_and_gives_them_back():
     assert (threads.number, threads.reduced) == (4, False)
     count(threads, 2.6)
     assert (threads.number, threads.reduced) == (2, True)
-    count(threads, 1.8, PATIENCE)
+    count(threads, 1.8, STEPS_BETWEEN_TRIALS)
     assert threads.number == 4
     count(threads, 1.0)
     assert threads.number == 4
@@ -33,12 +33,12 @@ def test_a_machine_that_stays_busy_is_asked_less_often():
     threads = Threads(2)
     count(threads, 1.0)
     count(threads, 9.0)
-    count(threads, 1.8, PATIENCE)
+    count(threads, 1.8, STEPS_BETWEEN_TRIALS)
     assert threads.number == 2
     count(threads, 9.0)
-    count(threads, 1.8, PATIENCE)
+    count(threads, 1.8, STEPS_BETWEEN_TRIALS)
     assert threads.number == 1
-    count(threads, 1.8, PATIENCE)
+    count(threads, 1.8, STEPS_BETWEEN_TRIALS)
     assert threads.number == 2
 
 

@@ -5,7 +5,7 @@ import torch
 
 from impasto.image import Image
 from impasto.video.flicker import Flicker, difference
-from impasto.video.flow import Motion, motion, warp
+from impasto.video.flow import Motion, estimate_motion, warp
 from moving_clips import drawn
 
 
@@ -20,9 +20,9 @@ def frames():
 
 def test_a_moving_crop_is_followed(frames):
     now, before = frames[1], frames[0]
-    way = motion(now, before)
+    way = estimate_motion(now, before)
     assert float((way.flow[0, 0, 8:-8, 8:-8] - 2.0).abs().median()) < 0.3
-    inner = way.agree[..., 8:-8, 8:-8]
+    inner = way.confidence[..., 8:-8, 8:-8]
     assert float(inner.mean()) > 0.9
     still = (now - before).abs()[..., 8:-8, 8:-8].mean()
     carried = (now - warp(before, way.flow)).abs()[..., 8:-8, 8:-8].mean()
@@ -30,13 +30,13 @@ def test_a_moving_crop_is_followed(frames):
 
 
 def test_what_comes_in_from_outside_is_not_believed(frames):
-    way = motion(frames[1], frames[0])  # the crop moves to the right: new pixels there
-    assert float(way.agree[..., -1].max()) == 0
+    way = estimate_motion(frames[1], frames[0])  # the crop moves to the right: new pixels there
+    assert float(way.confidence[..., -1].max()) == 0
 
 
 def test_another_picture_is_not_believed(frames):
     other = picture(next(drawn(1, 96, 64, photo="astronaut")))
-    assert float(motion(frames[0], other).agree.mean()) < 0.3
+    assert float(estimate_motion(frames[0], other).confidence.mean()) < 0.3
 
 
 def test_warping_by_whole_pixels_moves_them():
@@ -47,7 +47,7 @@ def test_warping_by_whole_pixels_moves_them():
 
 
 def test_a_picture_too_small_for_flow_stands_still():
-    way = motion(torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5))
+    way = estimate_motion(torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5))
     assert float(way.flow.abs().max()) == 0
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_trusted_beside_what_is_not():
         disc = (rows - 48).square() + (columns - centre).square() < 14**2
         return torch.where(disc, torch.tensor([0.9, 0.2, 0.1]).view(1, 3, 1, 1), ground)
 
-    agree = motion(frame(80), frame(44)).agree[0, 0]
+    agree = estimate_motion(frame(80), frame(44)).confidence[0, 0]
     around = ((rows - 48).square() + (columns - 44).square()).sqrt()
     assert float(agree[(around > 12) & (around < 15)].max()) == 0
     assert float(agree[:, 112:].mean()) > 0.8

@@ -230,5 +230,5 @@ def test_flicker_with_and_without(clip, tmp_path, paint):
     report = paint(clip, tmp_path / "frames", flicker=True)
     # half is for larger frames (test_temporal): of these, rims are a large part
     assert report.flicker < 0.6 * report.flicker_plain
-    assert "painted by itself" in report.in_words()
+    assert "painted by itself" in report.flicker_text()
     assert jobs.Report is video.Report

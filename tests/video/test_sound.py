@@ -10,7 +10,7 @@ import pytest
 from impasto.video import writer
 from impasto.video.codec import Coding
 from impasto.video.decoder import Video
-from impasto.video.sound import Lost, _Sound
+from impasto.video.sound import DamagedPackets, _Sound
 from moving_clips import drawn, read, write
 
 BROKEN = 3, 4, 8  # packets of the clip's sound
@@ -76,7 +76,7 @@ def test_whole_sound_is_left_alone(clip, tmp_path):
     ],
 )
 def test_a_time_that_is_wrong_is_told_from_those_that_are_right(times, kept):
-    stream, lost = SimpleNamespace(codec_context=None), Lost()
+    stream, lost = SimpleNamespace(codec_context=None), DamagedPackets()
     sound = _Sound(lost)
     packets = [SimpleNamespace(dts=time, size=1, stream=stream) for time in times]
     end = SimpleNamespace(dts=None, size=0, stream=stream)
@@ -86,8 +86,8 @@ def test_a_time_that_is_wrong_is_told_from_those_that_are_right(times, kept):
 
 
 def test_the_words_count():
-    assert Lost().in_words() == ""
-    assert Lost(1).in_words() == "1 broken packet of sound is left out"
+    assert DamagedPackets().describe() == ""
+    assert DamagedPackets(1).describe() == "1 broken packet of sound is left out"
 
 
 @pytest.mark.parametrize("codec", ["libmp3lame", "libopus", "ac3", "flac", "pcm_s16le"])

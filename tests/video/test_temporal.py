@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from impasto.api import inputs
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.api.stylize import paint
 from impasto.errors import InputError
 from impasto.evaluation import metrics
 from impasto.image import Image
 from impasto.nn.vgg import Encoder
-from impasto.video.temporal import Steady
+from impasto.video.temporal import TemporalStylizer
 from moving_clips import drawn
 
 
@@ -19,22 +19,22 @@ def pictures(*arguments, **options):
 
 
 def test_flicker_is_halved_at_equal_style_distance():
-    painting = inputs.read("sample:swirls").rgb
-    brushes = Brushes("adain", precision="float32")("sample:swirls")
+    painting = inputs.read_image("sample:swirls").rgb
+    brushes = StyleResolver("adain", precision="float32")("sample:swirls")
 
     def stylize(photo, tones):
         return paint(Image(photo), brushes).rgb
 
     photos = pictures(8, 128, 96)
-    hand = Steady(stylize, plain=stylize)
+    hand = TemporalStylizer(stylize, plain=stylize)
     results = [hand(photo) for photo in photos]
     assert hand.flicker.value("steady") < 0.5 * hand.flicker.value("plain")
     encoder = Encoder("vgg19")
-    style = metrics.look(encoder, painting, ())
+    style = metrics.encode_view(encoder, painting, ())
 
     def distance(picture):
-        photo = metrics.look(encoder, photos[-1])
-        return metrics.measure(metrics.look(encoder, picture), photo, style).means()["style"]
+        photo = metrics.encode_view(encoder, photos[-1])
+        return metrics.measure(metrics.encode_view(encoder, picture), photo, style).means()["style"]
 
     assert distance(results[-1]) < 1.05 * distance(stylize(photos[-1], None))
 
@@ -42,7 +42,7 @@ def test_flicker_is_halved_at_equal_style_distance():
 @pytest.mark.parametrize("first", [(0.0, 0.0, 0.0), (0.16, 0.35, 0.78)])
 def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
     """There is no deviation to divide by: networks come to infinity, or to garish colours."""
-    brushes = Brushes(None, precision="float32")("joyfulness-lite")
+    brushes = StyleResolver(None, precision="float32")("joyfulness-lite")
 
     def stylize(photo, tones):
         return paint(Image(photo), brushes, tones=Image(tones)).rgb
@@ -51,7 +51,7 @@ def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
     plain = torch.tensor(first).view(1, 3, 1, 1).expand_as(photo)
     brighter = plain + torch.tensor([0.2, 0, 0]).view(1, 3, 1, 1)
     frames = [plain, plain, brighter, torch.lerp(plain, photo, 0.3), photo]
-    hand = Steady(stylize)
+    hand = TemporalStylizer(stylize)
     results = [hand(frame) for frame in frames]
     assert all(bool(result.isfinite().all()) for result in results)
     own = stylize(frames[3], frames[3])
@@ -59,7 +59,7 @@ def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
 
 
 def test_without_smoothing_nothing_is_blended():
-    hand = Steady(lambda photo, tones: photo.sqrt(), smooth=0.0)
+    hand = TemporalStylizer(lambda photo, tones: photo.sqrt(), smooth=0.0)
     photos = pictures(2)
     results = [hand(photo) for photo in photos]
     assert torch.allclose(results[1], photos[1].sqrt(), atol=1e-3)
@@ -72,7 +72,7 @@ def test_a_thing_that_jumps_leaves_no_ghost():
         photo[..., 20:36, 10 + 20 * index : 26 + 20 * index] = torch.tensor([0.9, 0.1, 0.1]).view(
             1, 3, 1, 1
         )
-    hand = Steady(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones: photo)
     last = [hand(photo) for photo in photos][-1]
     old = (slice(None), slice(None), slice(22, 34), slice(32, 44))  # where it was before
     assert float((last[old] - photos[-1][old]).abs().mean()) < 0.05
@@ -86,7 +86,7 @@ def test_a_cut_begins_another_shot():
         seen.append(tones)
         return photo
 
-    hand = Steady(stylize)
+    hand = TemporalStylizer(stylize)
     results = [hand(photo) for photo in photos]
     assert hand.shots == 2
     assert torch.allclose(results[2], photos[2], atol=1e-3)
@@ -95,7 +95,7 @@ def test_a_cut_begins_another_shot():
 
 
 def test_a_moving_camera_is_one_shot():
-    hand = Steady(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones: photo)
     for photo in pictures(6, 96, 64, speed=3.0):
         hand(photo)
     assert hand.shots == 1
@@ -109,17 +109,19 @@ def test_a_state_goes_on_with_the_same_numbers():
     def strokes(photo, tones, index=0):
         return (photo + 0.2 * grain[index]).clamp(0, 1)
 
-    whole = Steady(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
+    whole = TemporalStylizer(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
     done, wanted = [], []
     for photo in photos:
         wanted.append(whole(photo))
         done.append(photo)
     done, found = [], []
-    hand = Steady(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
+    hand = TemporalStylizer(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
     for photo in photos:
         if len(done) == 3:
             state = hand.state()
-            hand = Steady(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
+            hand = TemporalStylizer(
+                lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes
+            )
             hand.restore(state, 1)
         found.append(hand(photo))
         done.append(photo)
@@ -131,10 +133,10 @@ def test_a_state_goes_on_with_the_same_numbers():
 @pytest.mark.parametrize("smooth", [-0.1, 1.0])
 def test_a_share_that_leaves_nothing_new_is_refused(smooth):
     with pytest.raises(InputError, match="smooth"):
-        Steady(lambda photo, tones: photo, smooth=smooth)
+        TemporalStylizer(lambda photo, tones: photo, smooth=smooth)
 
 
 def test_tiny_frames_pass():
-    hand = Steady(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones: photo)
     for _ in range(2):
         assert hand(torch.rand(1, 3, 2, 3)).shape == (1, 3, 2, 3)

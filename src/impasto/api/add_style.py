@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from impasto.api import recipes, train
-from impasto.api.inputs import Source, read
+from impasto.api.inputs import Source, read_image
 from impasto.api.train import Trained
 from impasto.core.device import choose
 from impasto.core.progress import Callback, silent
@@ -70,7 +70,7 @@ def add_style(
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
     if target.resolve() == Path(model).resolve():
         raise InputError(f"{target} is the model itself: write to another file")
-    picture, called = read(style), name or train.name_of(style, target)
+    picture, called = read_image(style), name or train.default_style_name(style, target)
     if called in known.styles:
         raise InputError(f"{model} has a style {called!r} already: give the new one another name")
     build = get(known.method, Ability.TRAIN).build
@@ -79,7 +79,7 @@ def add_style(
     recipe = _recipe(method, known, settings or {})
     torch.manual_seed(recipe.plan.seed)
     task = method.addition(recipe.config, picture.rgb)
-    sources = train.pictures_of(recipe, task.sources, content)
+    sources = train.open_sources(recipe, task.sources, content)
     result = loop.train(
         task,
         recipe.plan,
@@ -100,7 +100,7 @@ def add_style(
     made = method.model(method.joined(result.module), (*known.styles, called), card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
         checkpoint.save(made, target, bits=checkpoint.smallest_bits(known.state))
-    return Trained(made, target, result, train.passed_over(sources))
+    return Trained(made, target, result, train.count_skipped(sources))
 
 
 def _recipe(

@@ -11,21 +11,29 @@ import torch
 from torch import Tensor
 
 from impasto.api import strokes
-from impasto.api.inputs import with_pixels
+from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
-from impasto.core.progress import Callback, Progress, Share
+from impasto.core.progress import Callback, PartProgress, Progress
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
 from impasto.methods.base import Method
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
-__all__ = ["COLORS", "Brush", "Controls", "Encode", "Job", "asked", "mix"]
+__all__ = [
+    "COLORS",
+    "Controls",
+    "Encode",
+    "ResolvedStyle",
+    "StylizeJob",
+    "blend_styles",
+    "merge_controls",
+]
 
 
-def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
+def merge_controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
     """Return the controls, or the default ones, with some of their fields changed.
 
     Args:
@@ -40,7 +48,7 @@ def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
     for name, value in options.items():
         if name in known:
             continue
-        if any(name in entry.build.Config.__dataclass_fields__ for entry in methods()):
+        if any(name in entry.build.Config.__dataclass_fields__ for entry in list_methods()):
             raise InputError(
                 f"{name} is a setting of a method: give settings={{{json.dumps(name)}: {value!r}}}"
             )
@@ -49,30 +57,30 @@ def asked(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
 
 
 @dataclass(frozen=True, eq=False)
-class Brush:
+class ResolvedStyle:
     """A resolved style: what the user gave as a style, with the method that paints with it.
 
     Attributes:
         method: The method.
         source: The style image, or a style that was learned or encoded before.
-        share: Its weight in a blend.
+        weight: Its weight in a blend.
     """
 
     method: Method
     source: Image | Style
-    share: float = 1.0
+    weight: float = 1.0
 
 
-Encode = Callable[[Brush, Image], Style]
+Encode = Callable[[ResolvedStyle, Image], Style]
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class StylizeJob:
     """The painting of one content image with controls.
 
     Attributes:
         photo: The content image, at the size of the result.
-        brushes: The resolved styles.
+        styles: The resolved styles.
         regions: A mask (1, 1, H, W) for each style; none is everywhere.
         controls: The controls.
         encode: Returns the encoded style of a resolved style and a content image, such as from a
@@ -85,7 +93,7 @@ class Job:
     """
 
     photo: Image
-    brushes: Sequence[Brush]
+    styles: Sequence[ResolvedStyle]
     regions: tuple[Tensor, ...]
     controls: Controls
     encode: Encode | None = None
@@ -94,11 +102,11 @@ class Job:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for controls that these styles do not allow."""
-        if self.controls.match_histogram and isinstance(self.brushes[0].source, Style):
+        if self.controls.match_histogram and isinstance(self.styles[0].source, Style):
             raise InputError(
                 "a ready style has no picture to take the histogram of: name a painting"
             )
-        if not self.regions and any(b.method is not self.brushes[0].method for b in self.brushes):
+        if not self.regions and any(s.method is not self.styles[0].method for s in self.styles):
             raise InputError(
                 "styles of different methods or networks do not blend: give masks, or one style"
             )
@@ -112,19 +120,19 @@ class Job:
         Raises:
             InputError: The methods cannot paint with these styles or controls.
         """
-        callback = _previewing(callback, self.preview)
-        method = self.brushes[0].method
+        callback = _map_previews(callback, self.preview)
+        method = self.styles[0].method
         # a method needs one part for each region; a blend that was encoded before has several
         alone = all(
-            brush.method is method
-            and (isinstance(brush.source, Image) or len(brush.source.parts) == 1)
-            for brush in self.brushes
+            style.method is method
+            and (isinstance(style.source, Image) or len(style.source.parts) == 1)
+            for style in self.styles
         )
         if not self.regions or (alone and Ability.MASKS in method.abilities):
-            return self.finish(self._paint(self.brushes, self.regions, callback))
-        return self.finish(self._layered(callback))
+            return self.finish(self._paint(self.styles, self.regions, callback))
+        return self.finish(self._blend_layers(callback))
 
-    def _layered(self, callback: Callback) -> Tensor:
+    def _blend_layers(self, callback: Callback) -> Tensor:
         """Paint the whole image in each style, and blend the results by their regions.
 
         At each position the weights of the styles sum to 1; :meth:`finish` then blends the result
@@ -132,25 +140,25 @@ class Job:
         """
         content = self._content()
         painted, covered = content, torch.stack(self.regions).sum(0).clamp_min(1e-6)
-        for index, (brush, region) in enumerate(zip(self.brushes, self.regions, strict=True)):
+        for index, (style, region) in enumerate(zip(self.styles, self.regions, strict=True)):
 
             def put(
-                layer: Tensor, below: Tensor = painted, share: Tensor = region / covered
+                layer: Tensor, below: Tensor = painted, weight: Tensor = region / covered
             ) -> Tensor:
-                return below + (self._fitted(layer) - content) * share
+                return below + (self._resized(layer) - content) * weight
 
-            watch = Share(_previewing(callback, put), index, len(self.brushes))
-            painted = put(self._paint([replace(brush, share=1.0)], (), watch))
+            watch = PartProgress(_map_previews(callback, put), index, len(self.styles))
+            painted = put(self._paint([replace(style, weight=1.0)], (), watch))
             if watch.cancelled:
                 break
         return painted
 
     def _paint(
-        self, brushes: Sequence[Brush], regions: Sequence[Tensor], callback: Callback
+        self, styles: Sequence[ResolvedStyle], regions: Sequence[Tensor], callback: Callback
     ) -> Tensor:
         """Paint the content image by one method, at the size of the content image."""
-        method, content = brushes[0].method, self._content()
-        style = mix(method, [b.share for b in brushes], map(self._style, brushes))
+        method, content = styles[0].method, self._content()
+        style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
         seed = self.controls.seed
 
         def stylize(photo: Tensor, watch: Callback) -> Tensor:
@@ -167,17 +175,17 @@ class Job:
         size, controls = (self.photo.height, self.photo.width), self.controls
         return size, controls.style_scale, controls.strokes, method.stroke_size
 
-    def _style(self, brush: Brush) -> Style:
-        if isinstance(brush.source, Style):
-            return brush.source
+    def _style(self, style: ResolvedStyle) -> Style:
+        if isinstance(style.source, Style):
+            return style.source
         if self.encode is not None and self.controls.colors == "style":
-            return self.encode(brush, self.photo)
-        return brush.method.encode(self._colored(brush.source, brush.method))
+            return self.encode(style, self.photo)
+        return style.method.encode(self._colored(style.source, style.method))
 
     def finish(self, painted: Tensor) -> Tensor:
         """Apply histogram, median, colours, strength and regions to a method's result."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
-        first = self.brushes[0].source
+        first = self.styles[0].source
         if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
             painted = color_transfer.match_histogram(painted, first.rgb)
         if controls.median:
@@ -202,7 +210,7 @@ class Job:
 
     def _colored(self, painting: Image, method: Method) -> Tensor:
         """Return a style image for its method: resized, and recoloured for some ``colors``."""
-        style = with_pixels(painting, *strokes.style_scale(*self._strokes(method))).rgb
+        style = resize_to_pixels(painting, *strokes.style_scale(*self._strokes(method))).rgb
         content = (self.tones or self.photo).rgb
         if self.controls.colors == "match":
             return color_transfer.match_colors(style, content)
@@ -214,13 +222,13 @@ class Job:
 
     def preview(self, raw: Tensor) -> Tensor:
         """Return an intermediate image of any size, resized and with all controls applied."""
-        return self.finish(self._fitted(raw))
+        return self.finish(self._resized(raw))
 
-    def _fitted(self, raw: Tensor) -> Tensor:
+    def _resized(self, raw: Tensor) -> Tensor:
         return Image(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
 
 
-def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
+def _map_previews(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
     """Return a callback that applies a function to each preview first."""
 
     def call(progress: Progress) -> None:
@@ -232,20 +240,20 @@ def _previewing(callback: Callback, through: Callable[[Tensor], Tensor]) -> Call
     return call
 
 
-def mix(method: Method, shares: Sequence[float], styles: Iterable[Style]) -> Style:
+def blend_styles(method: Method, weights: Sequence[float], styles: Iterable[Style]) -> Style:
     """Blend styles of a method.
 
     Args:
         method: The method of the styles.
-        shares: Weight of each style.
+        weights: Weight of each style.
         styles: The styles; the iterator is not used before an error, so that nothing is encoded.
 
     Raises:
         InputError: There are several styles, and the method does not blend.
     """
-    if len(shares) > 1 and Ability.BLEND not in method.abilities:
+    if len(weights) > 1 and Ability.BLEND not in method.abilities:
         raise InputError(f"{method.name} takes one style: leave the others, or give masks")
-    first, *rest = (share * style for share, style in zip(shares, styles, strict=True))
+    first, *rest = (weight * style for weight, style in zip(weights, styles, strict=True))
     for style in rest:
         first = first + style
     return first

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from impasto.api import presets
-from impasto.api.controls import mix
-from impasto.api.inputs import Source, fit, listed, read, shares_of
+from impasto.api.controls import blend_styles
+from impasto.api.inputs import Source, as_list, check_weights, read_image, resize_long_edge
 from impasto.api.load import get_method
 from impasto.core.device import Place
 from impasto.errors import InputError
@@ -53,12 +53,12 @@ def encode(
     Raises:
         InputError: An argument cannot be used, or the method does not encode style images.
     """
-    sources = [style_file.ready(one) or one for one in listed(style)]
-    shares = shares_of(weights, len(sources))
+    sources = [style_file.load_if_style(one) or one for one in as_list(style)]
+    shares = check_weights(weights, len(sources))
     if not isinstance(method, Method):
         first = next((one.method for one in sources if isinstance(one, Style)), None)
         given = bool(settings) or preset != "default"
-        name = method or first or presets.choose(None, numbers=given).method
+        name = method or first or presets.choose(None, has_settings=given).method
         method = get_method(
             name,
             _use(name),
@@ -71,11 +71,11 @@ def encode(
     def encoded(source: Any) -> Style:
         if isinstance(source, Style):
             return source.expect(encoder.name)
-        picture = fit(read(source), size, SIZE, "style size")
-        return encoder.encode(picture.rgb).pictured(picture)
+        picture = resize_long_edge(read_image(source), size, SIZE, "style size")
+        return encoder.encode(picture.rgb).with_thumbnail(picture)
 
     total = sum(shares)
-    return mix(encoder, [share / total for share in shares], map(encoded, sources))
+    return blend_styles(encoder, [share / total for share in shares], map(encoded, sources))
 
 
 def _use(name: str) -> Ability:

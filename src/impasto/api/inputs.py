@@ -18,13 +18,13 @@ from impasto.api.options import LARGEST, check_side
 from impasto.core.schemes import FILE, MODEL, SAMPLE
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, samples
-from impasto.training.sources import Found, look, together
+from impasto.training.sources import Found, find_images, sum_counts
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image | Any
 Places = str | Path | Sequence[str | Path]  # files, folders or list files of images
 
 
-def read(source: Source) -> Image:
+def read_image(source: Source) -> Image:
     """Read an image from any source that :func:`impasto.stylize` takes.
 
     Raises:
@@ -48,7 +48,7 @@ def read(source: Source) -> Image:
     raise InputError(f"a {type(source).__name__} is no picture: give a path, an image or an array")
 
 
-def pictures(places: Places) -> Found:
+def find_all_images(paths: Places) -> Found:
     """Find the images of files, folders, list files and ``sample:NAME``, in order.
 
     Returns:
@@ -58,15 +58,19 @@ def pictures(places: Places) -> Found:
         InputError: A path does not exist, or has no images.
     """
     found = [
-        Found((str(place),), {}) if str(place).startswith(SAMPLE) else look(place)
-        for place in ([places] if isinstance(places, (str, Path)) else places)
+        Found((str(path),), {}) if str(path).startswith(SAMPLE) else find_images(path)
+        for path in ([paths] if isinstance(paths, (str, Path)) else paths)
     ]
     if not found:
         raise InputError("no pictures are named: give some files or a folder")
-    return Found(tuple(chain(*(one.files for one in found))), together(one.passed for one in found))
+    return Found(
+        tuple(chain(*(one.files for one in found))), sum_counts(one.passed for one in found)
+    )
 
 
-def fit(picture: Image, size: int | None, default: int | None, name: str = "size") -> Image:
+def resize_long_edge(
+    picture: Image, size: int | None, default: int | None, name: str = "size"
+) -> Image:
     """Resize an image to a long edge.
 
     Args:
@@ -88,7 +92,7 @@ def fit(picture: Image, size: int | None, default: int | None, name: str = "size
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
 
 
-def noted(photo: Image, whole: Image, *, asked: bool) -> Image:
+def with_resize_note(photo: Image, whole: Image, *, asked: bool) -> Image:
     """Add a note to a resized image, unless it was shrunk to a size that the user gave.
 
     Args:
@@ -104,39 +108,43 @@ def noted(photo: Image, whole: Image, *, asked: bool) -> Image:
     return replace(photo, note="; ".join(filter(None, (whole.note, text))))
 
 
-def would_do(least: int, photo: Image, paintings: Iterable[Image] = (), scale: float = 1.0) -> str:
+def suggest_size(
+    least: int, photo: Image, paintings: Iterable[Image] = (), scale: float = 1.0
+) -> str:
     """Return the end of an error message with a ``size`` that is large enough.
 
     Args:
         least: Least height and width in pixels.
         photo: The content image, at any size.
-        paintings: Style images, which are resized as by :func:`alike`.
-        scale: See :func:`alike`.
+        paintings: Style images, which are resized as by :func:`resize_to_same_pixels`.
+        scale: See :func:`resize_to_same_pixels`.
     """
-    narrow = _narrow(photo)
+    narrow = _aspect_ratio(photo)
     long_edges = [least / narrow]
     # half a pixel more, since height and width are rounded before their product is taken
-    long_edges += [(least + 0.5) / scale / (narrow * _narrow(one)) ** 0.5 for one in paintings]
+    long_edges += [
+        (least + 0.5) / scale / (narrow * _aspect_ratio(one)) ** 0.5 for one in paintings
+    ]
     size = math.ceil(max(long_edges))
     return f"`size={size}` would do" if size <= LARGEST else "it is too narrow: crop it"
 
 
-def _narrow(picture: Image) -> float:
+def _aspect_ratio(picture: Image) -> float:
     return min(picture.size) / max(picture.size)
 
 
-def alike(painting: Image, photo: Image, scale: float = 1.0) -> Image:
+def resize_to_same_pixels(painting: Image, photo: Image, scale: float = 1.0) -> Image:
     """Resize a style image to as many pixels as a content image, times ``scale`` squared."""
-    return with_pixels(painting, photo.height * photo.width, scale)
+    return resize_to_pixels(painting, photo.height * photo.width, scale)
 
 
-def with_pixels(painting: Image, pixels: float, scale: float = 1.0) -> Image:
+def resize_to_pixels(painting: Image, pixels: float, scale: float = 1.0) -> Image:
     """Resize a style image to ``pixels`` pixels, times ``scale`` squared."""
     factor = (pixels / (painting.height * painting.width)) ** 0.5 * scale
     return painting.resized(*(max(1, round(s * factor)) for s in (painting.height, painting.width)))
 
 
-def listed(style: Any) -> list[Any]:
+def as_list(style: Any) -> list[Any]:
     """Return one style or several as a list.
 
     Raises:
@@ -148,7 +156,7 @@ def listed(style: Any) -> list[Any]:
     return styles
 
 
-def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
+def check_weights(weights: Sequence[float] | None, count: int) -> Sequence[float]:
     """Check the weights of ``count`` styles and return them; all are 1 if None is given.
 
     Raises:
@@ -163,7 +171,7 @@ def shares_of(weights: Sequence[float] | None, count: int) -> Sequence[float]:
     return weights
 
 
-def regions_of(masks: Sequence[Source], photo: Image, styles: int) -> tuple[Tensor, ...]:
+def regions_from_masks(masks: Sequence[Source], photo: Image, styles: int) -> tuple[Tensor, ...]:
     """Convert masks to regions of a content image, one for each style.
 
     A style is painted where its mask is white. If there is a mask for each style, the content image
@@ -204,7 +212,7 @@ def _mask(source: Source, photo: Image) -> Tensor:
         if photo.alpha is None:
             raise InputError("the photo has no alpha channel to take as a mask")
         return photo.alpha
-    picture = read(source)
+    picture = read_image(source)
     mask = picture.alpha if picture.alpha is not None else color_transfer.luminance(picture.rgb)
     mask = torch.nn.functional.interpolate(
         mask, (photo.height, photo.width), mode="bilinear", antialias=True

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from impasto.api.inputs import Source, fit, read
+from impasto.api.inputs import Source, read_image, resize_long_edge
 from impasto.api.load import get_method
 from impasto.core.device import Place
-from impasto.core.progress import Callback, Share, silent
+from impasto.core.progress import Callback, PartProgress, silent
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.base import Method
@@ -55,7 +55,7 @@ def invert(
         settings=changed,
         **place,
     )
-    photo = fit(read(image), size, 256)
+    photo = resize_long_edge(read_image(image), size, 256)
     rebuilt = method.reconstruct(photo.rgb, seed=seed, callback=callback)
     return Image(rebuilt.cpu(), photo.alpha, photo.note)
 
@@ -100,12 +100,12 @@ def ladder(
     assert isinstance(first, Inversion)
     names = tuple(layers) or (STYLE_LADDER if kind == "style" else CONTENT_LADDER)
     sets = [names[: i + 1] if kind == "style" else (name,) for i, name in enumerate(names)]
-    photo = fit(read(image), size, 256)
+    photo = resize_long_edge(read_image(image), size, 256)
     first.encoder(photo.rgb.to(first.runtime.device), names)  # raises now if a layer is unknown
     tiles = [("original", photo)]
     for index, one in enumerate(sets):
         label = f"{one[0]} to {one[-1]}" if len(one) > 1 else one[0]
-        watch = Share(callback, index, len(sets), label)
+        watch = PartProgress(callback, index, len(sets), label)
         rebuilt = first.at(one).reconstruct(photo.rgb, seed=seed, callback=watch)
         tiles.append((label, Image(rebuilt.cpu())))
         if watch.cancelled:

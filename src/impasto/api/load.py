@@ -17,7 +17,7 @@ from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
-from impasto.onnx.exporter import kept
+from impasto.onnx.exporter import cached_export
 from impasto.onnx.runtime import Exported
 
 RUNTIMES = ("torch", "onnx")
@@ -67,7 +67,7 @@ def load_model(
     found = zoo.find(source, None)
     if found is None:
         raise InputError(f"no model {str(source)!r}: give a model file, or see 'impasto styles'")
-    return open_learned(found, preset=preset, settings=settings, runtime=runtime, **place)
+    return load_learned(found, preset=preset, settings=settings, runtime=runtime, **place)
 
 
 def get_method(
@@ -96,10 +96,10 @@ def get_method(
         InputError: The method, the preset or a setting is unknown, or it is a network, and there
             is no model of it.
     """
-    found = zoo.for_any_style(name)
+    found = zoo.find_arbitrary(name)
     if found is not None:
         get(found.method, ability or Ability(0))
-        return open_learned(
+        return load_learned(
             found,
             preset=preset,
             settings=settings,
@@ -108,8 +108,8 @@ def get_method(
         )
     entry = get(name, ability or Ability(0))
     if issubclass(entry.build, NetworkMethod):
-        raise InputError(_unlearned(entry.build))
-    if _checked(runtime) == "onnx":
+        raise InputError(_no_model_message(entry.build))
+    if _check_runtime(runtime) == "onnx":
         raise InputError(f"{name} is no network: only networks run in ONNX Runtime")
     config = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
     where = choose(**place)
@@ -117,7 +117,7 @@ def get_method(
     return entry.build(config, where)
 
 
-def open_learned(
+def load_learned(
     found: zoo.Learned,
     *,
     preset: str = "default",
@@ -141,13 +141,13 @@ def open_learned(
     """
     path = found.path
     exported = path.suffix == onnx_file.SUFFIX
-    if not exported and _checked(runtime) == "torch":
+    if not exported and _check_runtime(runtime) == "torch":
         return open_model(found, preset=preset, settings=settings, **place)
     if preset != "default":
         raise InputError(f"{path.name} has the numbers that it is exported with: no preset")
     keep_large_blocks()
     return Exported(
-        path if exported else kept(path),
+        path if exported else cached_export(path),
         settings=settings,
         device=place.get("device", "auto"),
         precision=place.get("precision", "auto"),
@@ -185,13 +185,13 @@ def open_model(
     return entry.build.open(replace(model, config={**model.config, **changes}), where)
 
 
-def _checked(runtime: str) -> str:
+def _check_runtime(runtime: str) -> str:
     if runtime not in RUNTIMES:
         raise InputError(f"unknown runtime {runtime!r}: choose {', '.join(RUNTIMES)}")
     return runtime
 
 
-def _unlearned(network: type[NetworkMethod]) -> str:
+def _no_model_message(network: type[NetworkMethod]) -> str:
     """Return the error message for a network that is named without a model."""
     name = network.name
     if network.kind == "any":

@@ -40,14 +40,14 @@ QUALITIES: Mapping[str, Quality] = {
 }
 
 
-def choose(name: str | None, method: object = None, *, numbers: bool = False) -> Quality:
+def choose(name: str | None, method: object = None, *, has_settings: bool = False) -> Quality:
     """Return the quality for a style image.
 
     Args:
-        name: A key of :data:`QUALITIES`; None is :data:`DEFAULT`, or, if ``numbers``, the method
-            of ``best`` without its settings.
+        name: A key of :data:`QUALITIES`; None is :data:`DEFAULT`, or, if ``has_settings``, the
+            method of ``best`` without its settings.
         method: The method that the user gave, if any.
-        numbers: Whether the user gave a preset or hyperparameters.
+        has_settings: Whether the user gave a preset or hyperparameters.
 
     Raises:
         InputError: There is no such quality, or there is a method as well.
@@ -58,7 +58,7 @@ def choose(name: str | None, method: object = None, *, numbers: bool = False) ->
     """
     if name is not None and method is not None:
         raise InputError("a quality chooses the method: name one of the two")
-    if name is None and numbers:
+    if name is None and has_settings:
         return replace(QUALITIES["best"], settings={})
     found = QUALITIES.get(name or DEFAULT)
     if found is None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from impasto.api import presets as qualities
-from impasto.api.controls import Brush
-from impasto.api.inputs import Source, listed, read, shares_of
-from impasto.api.load import get_method, open_learned
+from impasto.api.controls import ResolvedStyle
+from impasto.api.inputs import Source, as_list, check_weights, read_image
+from impasto.api.load import get_method, load_learned
 from impasto.api.presets import Quality
 from impasto.core.device import Place
 from impasto.errors import InputError
@@ -22,7 +22,7 @@ from impasto.models import zoo
 _TEXTURE = Quality("texture", "a texture from white noise")
 
 
-class Brushes:
+class StyleResolver:
     """Resolves styles; builds each method and loads each model only once.
 
     Args:
@@ -51,7 +51,9 @@ class Brushes:
     ) -> None:
         given = bool(settings) or preset != "default"
         texture = kind == "texture"
-        self._chosen = _TEXTURE if texture else qualities.choose(quality, method, numbers=given)
+        self._chosen = (
+            _TEXTURE if texture else qualities.choose(quality, method, has_settings=given)
+        )
         self._ability = Ability.SYNTHESIZE if texture else Ability.STYLIZE
         self._method, self._kind, self._quality = method, kind, quality
         self._preset, self._settings = preset, settings or {}
@@ -63,7 +65,7 @@ class Brushes:
         self,
         style: Source | Style | Sequence[Source | Style],
         weights: Sequence[float] | None = None,
-    ) -> list[Brush]:
+    ) -> list[ResolvedStyle]:
         """Resolve each style to its source, its weight and its method.
 
         Args:
@@ -73,32 +75,32 @@ class Brushes:
         Raises:
             InputError: A style cannot be read, or the given method cannot paint with it.
         """
-        styles = listed(style)
+        styles = as_list(style)
         self._check_quality(styles)
-        shares = shares_of(weights, len(styles))
-        styles = [style_file.ready(style) or style for style in styles]
+        checked_weights = check_weights(weights, len(styles))
+        styles = [style_file.load_if_style(style) or style for style in styles]
         encoded = [style.method for style in styles if isinstance(style, Style)]
         default = next(iter(encoded), self._chosen.method)
         learned = [zoo.find(style, self._kind) for style in styles]
         alone = all(learned)  # else preset and settings are for the method of the style images
-        each = zip(styles, learned, shares, strict=True)
-        return [self._brush(style, one, share, default, alone) for style, one, share in each]
+        each = zip(styles, learned, checked_weights, strict=True)
+        return [self._resolve(style, one, weight, default, alone) for style, one, weight in each]
 
-    def _brush(
+    def _resolve(
         self,
         style: Any,
         learned: zoo.Learned | None,
-        share: float,
+        weight: float,
         default: str,
         alone: bool,
-    ) -> Brush:
+    ) -> ResolvedStyle:
         if learned is None:
-            source = style if isinstance(style, Style) else read(style)
-            return Brush(self._painter(source, default), source, share)
+            source = style if isinstance(style, Style) else read_image(style)
+            return ResolvedStyle(self._method_for(source, default), source, weight)
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
-            self._opened[learned.path, alone] = open_learned(
+            self._opened[learned.path, alone] = load_learned(
                 learned,
                 preset=self._preset if alone else "default",
                 settings=self._settings if alone else {},
@@ -106,9 +108,9 @@ class Brushes:
                 **self._place,
             )
         network = self._opened[learned.path, alone]
-        return Brush(network, network.own_style(learned.index), share)
+        return ResolvedStyle(network, network.own_style(learned.index), weight)
 
-    def _painter(self, source: Image | Style, default: str) -> Method:
+    def _method_for(self, source: Image | Style, default: str) -> Method:
         """Return the method of a style image, or the one that has encoded a style."""
         method = self._method
         if isinstance(source, Style):
@@ -116,9 +118,9 @@ class Brushes:
             if name is not None and zoo.method_of(name) != source.method:
                 raise InputError(f"this style was encoded by {source.method}: leave `method` out")
             default = source.method
-        return method if isinstance(method, Method) else self._make(method or default)
+        return method if isinstance(method, Method) else self._get_method(method or default)
 
-    def _make(self, name: str) -> Method:
+    def _get_method(self, name: str) -> Method:
         if name not in self._built:
             chosen = self._chosen
             own = chosen.settings if self._method is None and name == chosen.method else {}
@@ -138,7 +140,7 @@ class Brushes:
         if self._quality is None:
             return
         for style in styles:
-            ready = style_file.ready(style)
+            ready = style_file.load_if_style(style)
             learned = None if ready else zoo.find(style)
             bound = ready.method if ready else learned.method if learned else self._chosen.method
             if bound != self._chosen.method:

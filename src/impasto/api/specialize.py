@@ -10,9 +10,9 @@ from typing import Unpack
 
 from impasto._version import __version__
 from impasto.api import encode
-from impasto.api.inputs import Source, listed
+from impasto.api.inputs import Source, as_list
 from impasto.api.load import open_model
-from impasto.api.train import name_of
+from impasto.api.train import default_style_name
 from impasto.core.device import Place
 from impasto.errors import InputError
 from impasto.methods.style import SUFFIX, Style
@@ -54,15 +54,17 @@ def specialize(
     target = Path(output)
     if target.suffix != checkpoint.SUFFIX:
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    found = zoo.for_any_style(str(model))
+    found = zoo.find_arbitrary(str(model))
     if found is None:
         raise InputError(f"{model} is no model that writes networks: give one of meta-network")
     if target.resolve() == found.path.resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     method = open_model(found, **place)
     encoded = encode.encode(style, method=method, weights=weights, size=size)
-    first = listed(style)[0]
-    called = name or (target.stem if isinstance(first, Style) else name_of(first, target))
+    first = as_list(style)[0]
+    called = name or (
+        target.stem if isinstance(first, Style) else default_style_name(first, target)
+    )
     card = {
         "version": __version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.core.progress import Callback, Share
+from impasto.core.progress import Callback, PartProgress
 from impasto.image import Image
 
 _NEAR = 0.9  # sizes that differ by a factor closer to 1 than this are painted as one
@@ -45,10 +45,10 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
     grown = max(1.0, max(size) / native) if strokes == "relative" else 1.0
     factor = 1 / (scale * grown)
     if factor > _NEAR:
-        return [_times(size, factor)] if factor > 1 / _NEAR else [size]
+        return [_scaled(size, factor)] if factor > 1 / _NEAR else [size]
     found = []
     while factor < _NEAR:
-        found.append(_times(size, factor))
+        found.append(_scaled(size, factor))
         factor *= 2
     return [*found, size]
 
@@ -78,7 +78,7 @@ def paint(
     """
     painted: Tensor | None = None
     for index, size in enumerate(levels):
-        watch = Share(callback, index, len(levels))
+        watch = PartProgress(callback, index, len(levels))
         photo = resized(content, size)
         fine = method(photo, watch).cpu()
         if painted is None:
@@ -87,14 +87,14 @@ def paint(
             octaves = [
                 one - resized(resized(one, levels[index - 1]), size) for one in (fine, photo)
             ]
-            painted = resized(painted, size) + octaves[0] * _kept(*octaves)
+            painted = resized(painted, size) + octaves[0] * _detail_weight(*octaves)
         if watch.cancelled:
             break
     assert painted is not None
     return resized(painted, (content.shape[-2], content.shape[-1]))
 
 
-def _kept(painted: Tensor, photo: Tensor) -> Tensor:
+def _detail_weight(painted: Tensor, photo: Tensor) -> Tensor:
     """Return how much of the painted detail (1, 3, H, W) stays, (1, 1, H, W) in [0, 1].
 
     A network draws a fine mesh where the photo is plain. So detail stays in proportion to the
@@ -115,6 +115,6 @@ def resized(image: Tensor, size: Size) -> Tensor:
     return Image(image.cpu().expand(-1, 3, -1, -1)).resized(*size).rgb[:, :channels]
 
 
-def _times(size: Size, factor: float) -> Size:
+def _scaled(size: Size, factor: float) -> Size:
     height, width = (max(1, round(side * factor)) for side in size)
     return height, width

@@ -7,11 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
-from impasto.api.controls import Brush, Controls, Encode, Job, asked, mix
-from impasto.api.inputs import Source, fit, noted, read, regions_of, would_do
-from impasto.api.load import get_method, open_learned, open_model
+from impasto.api.controls import (
+    Controls,
+    Encode,
+    ResolvedStyle,
+    StylizeJob,
+    blend_styles,
+    merge_controls,
+)
+from impasto.api.inputs import (
+    Source,
+    read_image,
+    regions_from_masks,
+    resize_long_edge,
+    suggest_size,
+    with_resize_note,
+)
+from impasto.api.load import get_method, load_learned, open_model
 from impasto.api.options import check_side
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.core.device import Place
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError
@@ -57,8 +71,8 @@ def stylize(
             See :mod:`impasto.api.presets`.
         weights: One for each style; equal if None.
         masks: Soft masks of the areas of each style, see
-            :func:`~impasto.api.inputs.regions_of`. The string ``alpha`` is the content image's own
-            alpha channel.
+            :func:`~impasto.api.inputs.regions_from_masks`. The string ``alpha`` is the content
+            image's own alpha channel.
         controls: Size, colours, strength and so on; its fields can also be given as ``options``,
             such as ``size=512``.
         callback: Called after every step; if it cancels, the image so far is returned.
@@ -78,8 +92,8 @@ def stylize(
         InputError: An argument cannot be used.
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
-    controls = asked(controls, options)
-    make = Brushes(
+    controls = merge_controls(controls, options)
+    make = StyleResolver(
         method,
         quality=quality,
         preset=preset,
@@ -94,7 +108,7 @@ def stylize(
 
 def paint(
     content: Source,
-    brushes: Sequence[Brush],
+    styles: Sequence[ResolvedStyle],
     *,
     masks: Sequence[Source] = (),
     controls: Controls | None = None,
@@ -107,13 +121,13 @@ def paint(
 
     Args:
         content: As for :func:`stylize`.
-        brushes: Resolved styles, see :class:`impasto.api.resolve.Brushes`.
+        styles: Resolved styles, see :class:`impasto.api.resolve.StyleResolver`.
         masks: As for :func:`stylize`.
         controls: As for :func:`stylize`.
         callback: Called after every step; if it cancels, the image so far is returned.
-        encode: See :class:`impasto.api.controls.Job`.
-        tones: See :class:`impasto.api.controls.Job`.
-        dither: See :class:`impasto.api.controls.Job`.
+        encode: See :class:`impasto.api.controls.StylizeJob`.
+        tones: See :class:`impasto.api.controls.StylizeJob`.
+        dither: See :class:`impasto.api.controls.StylizeJob`.
 
     Returns:
         The painted image, with the content image's alpha.
@@ -123,11 +137,13 @@ def paint(
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     controls = controls or Controls()
-    whole = read(content)
-    default = min(brush.method.default_edge(whole.size) for brush in brushes)
-    photo = noted(fit(whole, controls.size, default), whole, asked=controls.size is not None)
-    regions = regions_of(masks, photo, len(brushes))
-    job = Job(photo, brushes, regions, controls, encode, tones, dither)
+    whole = read_image(content)
+    default = min(style.method.default_edge(whole.size) for style in styles)
+    photo = with_resize_note(
+        resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
+    )
+    regions = regions_from_masks(masks, photo, len(styles))
+    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither)
     try:
         painted = job.run(callback)
     except DivergedError as error:
@@ -135,14 +151,14 @@ def paint(
             error.picture = job.preview(error.picture)
         raise
     except TooSmallError as error:
-        paintings = [brush.source for brush in brushes if isinstance(brush.source, Image)]
-        least = max(error.least, *(_least(brush.method) for brush in brushes))
-        hint = would_do(least, whole, paintings, controls.style_scale)
+        paintings = [style.source for style in styles if isinstance(style.source, Image)]
+        least = max(error.least, *(_smallest_side(style.method) for style in styles))
+        hint = suggest_size(least, whole, paintings, controls.style_scale)
         raise InputError(f"{error}; {hint}") from error
     return replace(photo, rgb=painted)
 
 
-def _least(method: Method) -> int:
+def _smallest_side(method: Method) -> int:
     """Return the least side of an image, in pixels, for all layers in the config of a method."""
     layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
     return max(map(smallest_side, layers), default=1)
@@ -187,7 +203,7 @@ def synthesize(
         InputError: An argument cannot be used.
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
-    make = Brushes(
+    make = StyleResolver(
         method,
         kind="texture",
         preset=preset,
@@ -195,9 +211,9 @@ def synthesize(
         runtime=runtime,
         **place,
     )
-    brushes = make(style, weights)
-    method = brushes[0].method
-    if any(brush.method is not method for brush in brushes):
+    resolved_styles = make(style, weights)
+    method = resolved_styles[0].method
+    if any(resolved.method is not method for resolved in resolved_styles):
         raise InputError("textures of different networks do not blend: name one")
     default = method.default_size or 512
     size = default if size is None else size
@@ -206,14 +222,18 @@ def synthesize(
         check_side("size", side)
     limit = default // 2 if default < 256 else default
 
-    def encoded(brush: Brush) -> Style:
-        if isinstance(brush.source, Style):
-            return brush.source
-        return method.encode(fit(brush.source, sample_size, limit, "sample size").rgb)
+    def encoded(resolved: ResolvedStyle) -> Style:
+        if isinstance(resolved.source, Style):
+            return resolved.source
+        return method.encode(
+            resize_long_edge(resolved.source, sample_size, limit, "sample size").rgb
+        )
 
-    mixed = mix(method, [brush.share for brush in brushes], map(encoded, brushes))
+    mixed = blend_styles(
+        method, [resolved.weight for resolved in resolved_styles], map(encoded, resolved_styles)
+    )
     painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
-    first = brushes[0].source
+    first = resolved_styles[0].source
     return Image(painted.cpu(), note=first.note if isinstance(first, Image) else "")
 
 
@@ -243,8 +263,8 @@ def upscale(
     found = zoo.find(model, "upscale")
     if found is None:
         raise InputError(f"no model {model!r} to enlarge with: see 'impasto styles'")
-    method = open_learned(found, runtime=runtime, **place)
-    picture = read(image)
+    method = load_learned(found, runtime=runtime, **place)
+    picture = read_image(image)
     large = method.upscale(picture.rgb, callback=callback).cpu()
     alpha = picture.resized(*large.shape[-2:]).alpha
     return Image(large, alpha, picture.note, picture.metadata)

@@ -18,10 +18,10 @@ from torch import nn
 
 from impasto._version import __version__
 from impasto.api import recipes
-from impasto.api.inputs import Source, read
+from impasto.api.inputs import Source, read_image
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
-from impasto.core.schemes import bare
+from impasto.core.schemes import without_scheme
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.methods.network import NetworkMethod
@@ -32,7 +32,7 @@ from impasto.training import loop
 from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
 from impasto.training.processes import local
-from impasto.training.sources import together
+from impasto.training.sources import sum_counts
 
 _THUMBNAIL = 96  # pixels of the long edge
 
@@ -112,16 +112,16 @@ def train(
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
     paintings = None
     if method.kind == "any":
-        paintings, styles = _place(loaded.method, styles), []
-    pictures = [read(one) for one in styles]
-    called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
+        paintings, styles = _style_source(loaded.method, styles), []
+    pictures = [read_image(one) for one in styles]
+    called = tuple(names or (default_style_name(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
     torch.manual_seed(loaded.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
         _start(method, task.module, Path(start))
-    sources = pictures_of(loaded, task.sources, content, paintings)
+    sources = open_sources(loaded, task.sources, content, paintings)
     result = loop.train(
         task,
         loaded.plan,
@@ -144,16 +144,16 @@ def train(
     made = method.model(result.module, called, card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
         checkpoint.save(made, target)
-    return Trained(made, target, result, passed_over(sources))
+    return Trained(made, target, result, count_skipped(sources))
 
 
-def _method(numbers: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
-    build = get(numbers.method, Ability.TRAIN).build
+def _method(recipe: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
+    build = get(recipe.method, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    return build(numbers.config, runtime)
+    return build(recipe.config, runtime)
 
 
-def _place(name: str, styles: Sequence[Source]) -> str | Path | None:
+def _style_source(name: str, styles: Sequence[Source]) -> str | Path | None:
     """Return the only source of style images for a network for any style; None if there is none.
 
     Raises:
@@ -164,8 +164,8 @@ def _place(name: str, styles: Sequence[Source]) -> str | Path | None:
     return next((one for one in styles if isinstance(one, (str, Path))), None)
 
 
-def pictures_of(
-    numbers: recipes.Recipe,
+def open_sources(
+    recipe: recipes.Recipe,
     wanted: Sequence[str],
     content: str | Path | None,
     style: str | Path | None = None,
@@ -173,7 +173,7 @@ def pictures_of(
     """Open the sources of training images that a task needs.
 
     Args:
-        numbers: The recipe, for the crops.
+        recipe: The recipe, for the crops.
         wanted: Names of the sources: ``content``, ``style``, both or none.
         content: Path of the content images.
         style: Path of the style images.
@@ -184,21 +184,21 @@ def pictures_of(
     Raises:
         InputError: A source is missing, cannot be read, or is not needed.
     """
-    cut, found = numbers.cut, {}
+    cut, found = recipe.cut, {}
     for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
         if name in wanted:
             if place is None:
-                raise InputError(f"{numbers.method} learns from {what}: give a folder as `{name}`")
+                raise InputError(f"{recipe.method} learns from {what}: give a folder as `{name}`")
             repeat = cut.style_steps if name == "style" else 1
             found[name] = open_source(place, cut.crop, cut.zoom, cut.flip, repeat)
     if style is not None and "style" not in wanted:
-        raise InputError(f"{numbers.method} learns from photographs alone: leave out `style`")
+        raise InputError(f"{recipe.method} learns from photographs alone: leave out `style`")
     return found
 
 
-def passed_over(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
+def count_skipped(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
     """Count the files of all sources that are no images, by kind."""
-    return together(one.passed for one in sources.values())
+    return sum_counts(one.passed for one in sources.values())
 
 
 def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
@@ -214,11 +214,11 @@ def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
         raise InputError(f"cannot start from {path}: {error}") from error
 
 
-def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
+def describe(recipe: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
     """Return the metadata of a training, from which it can be repeated."""
     return {
         "kind": method.kind,
-        "recipe": numbers.numbers(),
+        "recipe": recipe.plan_and_crops(),
         "version": __version__,
         "torch": torch.__version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),
@@ -245,8 +245,8 @@ def thumbnail(picture: Image) -> dict[str, str]:
     }
 
 
-def name_of(style: Source, target: Path) -> str:
+def default_style_name(style: Source, target: Path) -> str:
     """Return the default name of a style: that of its file, or of the model's file."""
     if isinstance(style, (str, Path)) and str(style) != "-":
-        return Path(bare(str(style))).stem
+        return Path(without_scheme(str(style))).stem
     return target.stem

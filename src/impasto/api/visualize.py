@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Unpack
 
-from impasto.api.inputs import Source, fit, read
+from impasto.api.inputs import Source, read_image, resize_long_edge
 from impasto.api.load import open_model
 from impasto.api.stylize import stylize
 from impasto.core.device import Place
-from impasto.core.progress import Callback, Share, silent
+from impasto.core.progress import Callback, PartProgress, silent
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
@@ -49,13 +49,13 @@ def styles(
     """
     if columns < 1:
         raise InputError(f"columns is {columns}: it must be 1 or more")
-    shown = fit(read(photo), size, 384)
+    shown = resize_long_edge(read_image(photo), size, 384)
     known = [one.name for one in zoo.shipped() if one.kind == "style"]
-    wanted = [_learned(name) for name in names or known]
+    wanted = [_find_learned(name) for name in names or known]
     opened = cache(lambda path: open_model(path, **place))
     tiles = [("photo", shown)]
     for index, one in enumerate(wanted):
-        watch = Share(callback, index, len(wanted), one.name)
+        watch = PartProgress(callback, index, len(wanted), one.name)
         network = opened(replace(one, index=0, name="", title=""))  # one key for each model
         painted = stylize(shown, network.own_style(one.index), method=network, callback=watch)
         tiles.append((one.name, painted))
@@ -98,16 +98,16 @@ def inspect(
     found = zoo.find(model) if style is None else None
     if found is None:
         path = zoo.model_of(model)
-        found = _learned(f"{path}#{style}" if style else path)
+        found = _find_learned(f"{path}#{style}" if style else path)
     get(found.method, Ability.INSPECT)
     method = open_model(found, **place)
-    shown = fit(read(photo), size, 512)
+    shown = resize_long_edge(read_image(photo), size, 512)
     parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
     tiles = [(name, Image(picture)) for name, picture in parts]
     return contact_sheet(tiles, columns=min(columns, len(tiles)), height=tiles[0][1].height)
 
 
-def _learned(name: str | Path) -> zoo.Learned:
+def _find_learned(name: str | Path) -> zoo.Learned:
     """Return the learned style of this name or model file.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.batch.job import Job
-from impasto.batch.local import threads
+from impasto.batch.local import threads_per_worker
 from impasto.batch.plan import Item
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.errors import ImpastoError, MissingExtraError
@@ -52,7 +52,9 @@ def paint(
         context = ray.data.DataContext.get_current()
         context.max_errored_blocks = -1  # the other blocks continue
         context.enable_progress_bars = False
-        per_worker = _share([node["Resources"].get("CPU", 0) for node in ray.nodes()], workers)
+        per_worker = _processors_each(
+            [node["Resources"].get("CPU", 0) for node in ray.nodes()], workers
+        )
         rows = [asdict(item) for item in items]
         # one row per block: a dead actor loses one image
         pictures = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
@@ -70,7 +72,9 @@ def paint(
             spent = None if math.isnan(seconds) else seconds
             yield Outcome(str(row["output"]), spent, str(row["error"]), str(row["note"]))
     except ray.exceptions.RayError as error:
-        raise ImpastoError(f"Ray gave up ({_first(error)}): the same command goes on") from error
+        raise ImpastoError(
+            f"Ray gave up ({_first_line(error)}): the same command goes on"
+        ) from error
     finally:
         if started:
             ray.shutdown()
@@ -127,7 +131,7 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
     if address is None:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # keep the progress bar clean
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
-        count = workers * threads(workers)
+        count = workers * threads_per_worker(workers)
         options |= {"address": "local", "num_cpus": count, "include_dashboard": False}
     else:
         options["address"] = address
@@ -135,14 +139,14 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if address is None:
-            raise ImpastoError(f"Ray cannot start: {_first(error)}") from error
+            raise ImpastoError(f"Ray cannot start: {_first_line(error)}") from error
         raise ImpastoError(
-            f"Ray cannot reach the cluster at {address} ({_first(error)}): check the address, and "
-            f"RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token"
+            f"Ray cannot reach the cluster at {address} ({_first_line(error)}): check the address, "
+            f"and RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token"
         ) from error
 
 
-def _share(processors: Sequence[float], workers: int) -> int:
+def _processors_each(processors: Sequence[float], workers: int) -> int:
     """Return the largest number of processors that each worker can have on the given machines.
 
     Example:
@@ -163,6 +167,6 @@ def _gpus(ray: Any, job: Job, workers: int) -> float:
     return min(1.0, math.floor(100 * there / workers) / 100)
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

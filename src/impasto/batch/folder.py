@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from impasto.api.controls import Controls, asked
+from impasto.api.controls import Controls, merge_controls
 from impasto.batch.job import Job, styles
 from impasto.batch.runner import Report, run
 from impasto.core.progress import Callback, silent
@@ -53,7 +53,7 @@ def stylize_folder(
     job = Job(
         folder=str(Path(folder).absolute()),
         styles=styles(sources),
-        controls=asked(controls, options),
+        controls=merge_controls(controls, options),
         **own,
     )
     return run(

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from impasto.api.options import Controls, StylizeOptions
-from impasto.core.schemes import FILE, MODEL, SAMPLE, bare
+from impasto.core.schemes import FILE, MODEL, SAMPLE, without_scheme
 from impasto.errors import InputError
 from impasto.image import WRITE_SUFFIXES, check_target
 from impasto.methods.style import SUFFIX
 from impasto.models import checkpoint, zoo
-from impasto.training.sources import find
+from impasto.training.sources import image_paths
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Chosen:
+class JobStyle:
     """One of a job's styles.
 
     Attributes:
@@ -58,7 +58,7 @@ class Job(StylizeOptions):
     """
 
     folder: str
-    styles: tuple[Chosen, ...]
+    styles: tuple[JobStyle, ...]
     random: bool = False
     ending: str = ""
     bits: int = 8
@@ -88,7 +88,7 @@ class Job(StylizeOptions):
             data = json.loads(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("another version")
-            data["styles"] = tuple(Chosen(**one) for one in data["styles"])
+            data["styles"] = tuple(JobStyle(**one) for one in data["styles"])
             data["controls"] = Controls(**data["controls"])
             return cls(**data)
         except InputError:
@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
     return "not given" if value is None or value == "" else str(value)
 
 
-def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
+def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[JobStyle, ...]:
     """Return the styles of a job with unique labels.
 
     Args:
@@ -128,19 +128,19 @@ def styles(sources: Iterable[str | os.PathLike[str]]) -> tuple[Chosen, ...]:
     Raises:
         InputError: A source is none of these.
     """
-    found = [one for source in sources for one in _expanded(os.fspath(source))]
+    found = [one for source in sources for one in _expand_source(os.fspath(source))]
     labels = _labels([stem for _, stem, _ in found])
     return tuple(
-        Chosen(source, label, digest)
+        JobStyle(source, label, digest)
         for (source, _, digest), label in zip(found, labels, strict=True)
     )
 
 
-def _expanded(source: str) -> list[tuple[str, str, str]]:
+def _expand_source(source: str) -> list[tuple[str, str, str]]:
     """Return (source, stem of its label, digest) of each style that a source stands for."""
     if source.startswith(MODEL):
         zoo.find(source)  # raises for an unknown name
-        return [(source, bare(source), "")]
+        return [(source, without_scheme(source), "")]
     source = source.removeprefix(FILE)
     path, hash_mark, wanted = source.partition("#")
     if path.endswith(checkpoint.SUFFIX):
@@ -151,7 +151,7 @@ def _expanded(source: str) -> list[tuple[str, str, str]]:
     if source.startswith(SAMPLE):
         return [(source, source.removeprefix(SAMPLE), "")]
     if os.path.isdir(source):
-        files: Sequence[str] = find(source)
+        files: Sequence[str] = image_paths(source)
     elif os.path.isfile(source):
         files = [source]
     elif zoo.find(source) is not None:

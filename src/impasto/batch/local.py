@@ -20,7 +20,7 @@ from impasto.batch.job import Job
 from impasto.batch.plan import Item
 from impasto.batch.worker import Outcome
 from impasto.errors import ImpastoError
-from impasto.evaluation.worker import last_words
+from impasto.evaluation.worker import describe_exit
 
 _COMMAND = (sys.executable, "-m", "impasto.batch.worker")
 _TRIES = 3  # an image is given up after this many processes died on it
@@ -37,36 +37,36 @@ def paint(
     Raises:
         ImpastoError: Processes cannot be started.
     """
-    crew = _Crew(job, out, items, max(1, min(workers, len(items))))
+    pool = _WorkerPool(job, out, items, max(1, min(workers, len(items))))
     try:
         for _ in items:
-            outcome = crew.done.get()
+            outcome = pool.done.get()
             if isinstance(outcome, Exception):
                 raise outcome
             yield outcome
     finally:
-        crew.stop()
+        pool.stop()
 
 
-def threads(workers: int) -> int:
+def threads_per_worker(workers: int) -> int:
     """Return the number of this machine's threads for each worker."""
     allowed = getattr(os, "sched_getaffinity", None)  # fewer in a container
     count = len(allowed(0)) if allowed else os.cpu_count() or 1
     return max(1, count // workers)
 
 
-class _Crew:
+class _WorkerPool:
     """Run a thread for each process, which sends it items and receives its outcomes."""
 
     def __init__(self, job: Job, out: Path, items: Sequence[Item], workers: int) -> None:
         self.done: SimpleQueue[Outcome | Exception] = SimpleQueue()
-        self._left = deque((item, 1) for item in items)
-        header = {"job": job.json(), "out": str(out), "threads": threads(workers)}
-        self._told = json.dumps(header)
+        self._waiting = deque((item, 1) for item in items)
+        header = {"job": job.json(), "out": str(out), "threads": threads_per_worker(workers)}
+        self._header = json.dumps(header)
         self._environment = {**os.environ, "OMP_NUM_THREADS": str(header["threads"])}
         self._lock, self._stopped = Lock(), False
         self._processes: set[_Process] = set()
-        self._threads = [Thread(target=self._tend, daemon=True) for _ in range(workers)]
+        self._threads = [Thread(target=self._serve_process, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
 
@@ -79,34 +79,34 @@ class _Crew:
         for thread in self._threads:
             thread.join()
 
-    def _tend(self) -> None:
+    def _serve_process(self) -> None:
         """Keep one process running as long as there are items; replace it if it dies."""
         process = None
         try:
-            while (task := self._next()) is not None:
+            while (task := self._next_item()) is not None:
                 item, tries = task
-                process = process or self._started()
+                process = process or self._start_process()
                 line = process.ask(json.dumps(asdict(item)))
                 if line:
                     self.done.put(Outcome(**json.loads(line)))
                     continue
-                why, process = self._ended(process), None
+                why, process = self._end_process(process), None
                 if tries < _TRIES:
-                    self._left.append((item, tries + 1))  # last, as it may need much memory
+                    self._waiting.append((item, tries + 1))  # last, as it may need much memory
                 elif not self._stopped:
                     self.done.put(Outcome(item.output, error=why))
         except Exception as error:  # raised by the main thread
             self.done.put(error)
         finally:
             if process is not None:
-                self._ended(process)
+                self._end_process(process)
 
-    def _next(self) -> tuple[Item, int] | None:
+    def _next_item(self) -> tuple[Item, int] | None:
         with suppress(IndexError):
-            return None if self._stopped else self._left.popleft()
+            return None if self._stopped else self._waiting.popleft()
         return None
 
-    def _started(self) -> _Process:
+    def _start_process(self) -> _Process:
         """Return a process that is ready to stylize.
 
         Raises:
@@ -119,12 +119,12 @@ class _Crew:
                     raise ImpastoError("stopped")
                 process = _Process(self._environment)
                 self._processes.add(process)
-            if process.ask(self._told):
+            if process.ask(self._header):
                 return process
-            why = self._ended(process)
+            why = self._end_process(process)
         raise ImpastoError(f"a worker cannot start: {why}")
 
-    def _ended(self, process: _Process) -> str:
+    def _end_process(self, process: _Process) -> str:
         """End a process, and return why it ended."""
         with self._lock:
             self._processes.discard(process)
@@ -166,7 +166,7 @@ class _Process:
             if not self._why:
                 # a process that has answered everything can be killed without loss
                 self._process.kill()
-                self._why = last_words(self._process.wait(), self._log)
+                self._why = describe_exit(self._process.wait(), self._log)
                 self._log.close()
                 with suppress(OSError):
                     pipe.stdin.close()

@@ -35,13 +35,13 @@ class Manifest:
         """Return the paths of the results in the manifest."""
         return [line["output"] for line in self._lines() if line.get("output")]
 
-    def begin(self, kept: Iterable[Item], passed: Mapping[str, int] | None = None) -> None:
+    def begin(self, existing: Iterable[Item], skipped: Mapping[str, int] | None = None) -> None:
         """Rewrite it with the existing results; errors are left out, since they are retried."""
         recorded = {line["output"]: line for line in self._lines() if line.get("output")}
-        lines = [json.dumps({"passed_over": dict(passed)})] if passed else []
+        lines = [json.dumps({"passed_over": dict(skipped)})] if skipped else []
         lines += [
             json.dumps(recorded.get(item.output) or self._line(item, Outcome(item.output)))
-            for item in kept
+            for item in existing
         ]
         files.write("".join(f"{line}\n" for line in lines).encode(), self._path)
 

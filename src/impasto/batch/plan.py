@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from impasto.batch.job import Job
 from impasto.errors import InputError
 from impasto.image import DEEP_SUFFIXES, READ_SUFFIXES, WRITE_SUFFIXES
-from impasto.training.sources import Found, in_words, search
+from impasto.training.sources import Found, describe_skipped, search
 
 JOB, MANIFEST = "batch.json", "manifest.jsonl"
 
@@ -50,7 +50,7 @@ def plan(job: Job, out: Path, found: Sequence[str] | None = None) -> list[Item]:
     names = pictures(Path(job.folder), out).files if found is None else found
     outputs = _outputs(names, job.ending, job.bits)
     if job.random:
-        items = [_drawn(job, picture, outputs[picture]) for picture in names]
+        items = [_random_item(job, picture, outputs[picture]) for picture in names]
         items.sort(key=lambda item: item.style)  # stable: the images stay in order
     else:
         several = len(job.styles) > 1
@@ -84,7 +84,7 @@ def pictures(folder: Path, out: Path) -> Found:
         raise InputError(f"{out} holds the pictures to paint: choose another folder with -o")
     files, passed = search(folder, out)
     if not files:
-        over = f" (passed over: {in_words(passed)})" if passed else ""
+        over = f" (passed over: {describe_skipped(passed)})" if passed else ""
         raise InputError(f"{folder} holds no pictures to paint{over}: name another folder")
     return Found(tuple(Path(file).relative_to(folder).as_posix() for file in files), passed)
 
@@ -95,15 +95,15 @@ def _outputs(pictures: Iterable[str], ending: str, bits: int = 8) -> dict[str, s
     A name depends on its image's alone, so that another image in the folder does not change it.
     Only images whose names differ in case alone get a number, derived from their names.
     """
-    named = {picture: renamed(picture, ending, bits) for picture in pictures}
-    many = Counter(map(_folded, named.values()))
+    named = {picture: output_name(picture, ending, bits) for picture in pictures}
+    many = Counter(map(_fold_case, named.values()))
     return {
-        picture: _numbered(picture, output) if many[_folded(output)] > 1 else output
+        picture: _numbered(picture, output) if many[_fold_case(output)] > 1 else output
         for picture, output in named.items()
     }
 
 
-def renamed(picture: str, ending: str = "", bits: int = 8) -> str:
+def output_name(picture: str, ending: str = "", bits: int = 8) -> str:
     """Return an image's path with the ending of its result; unique for each image.
 
     If the ending changes, the old one becomes part of the name; if the old one is not that of an
@@ -138,12 +138,12 @@ def _numbered(picture: str, output: str) -> str:
     return str(path.with_name(f"{path.stem}{_MARK}{number}{path.suffix}"))
 
 
-def _folded(path: str) -> str:
+def _fold_case(path: str) -> str:
     """Normalize a path as a file system does that ignores case."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
-def _drawn(job: Job, picture: str, output: str) -> Item:
+def _random_item(job: Job, picture: str, output: str) -> Item:
     """Draw a style and a seed for an image, independently of other files in the folder."""
     text = f"{job.controls.seed}\n{picture}"
     number = int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest()[:16])
@@ -160,5 +160,5 @@ def _check(items: Iterable[Item], job: Job, out: Path) -> None:
     for item in items:
         if whole / item.output in given:
             raise InputError(f"{whole / item.output} would be painted over: choose another folder")
-        if _folded(item.output.partition("/")[0]) in {JOB, MANIFEST}:
+        if _fold_case(item.output.partition("/")[0]) in {JOB, MANIFEST}:
             raise InputError(f"{item.output} bears a name that the job needs: rename that folder")

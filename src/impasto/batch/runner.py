@@ -101,26 +101,28 @@ def run(
     folder = Path(out).absolute()
     names, passed = pictures(Path(job.folder), folder)
     items = plan(job, folder, names)
-    with _held(folder):
+    with _locked(folder):
         manifest = Manifest(folder, job)
         if not restart:
-            _refuse_others(job, folder, items)
+            _check_same_job(job, folder, items)
         existing = [] if restart else [item for item in items if (folder / item.output).is_file()]
         there = {item.output for item in existing}
         left = [item for item in items if item.output not in there]
         if left:
             Worker(job, folder).check()
         if restart:
-            _clear(job, folder, items, manifest)
-        _sweep(folder)
+            _delete_results(job, folder, items, manifest)
+        _delete_partial_files(folder)
         files.write(f"{job.json()}\n".encode(), folder / JOB)
         manifest.begin(existing, passed)
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
-                failures, painted, cancelled = _listen(job, left, outcomes, manifest, callback)
+                failures, painted, cancelled = _record_outcomes(
+                    job, left, outcomes, manifest, callback
+                )
         finally:
-            _sweep(folder)
+            _delete_partial_files(folder)
     seconds = time.perf_counter() - start
     return Report(len(items), len(existing), painted, failures, seconds, cancelled, passed)
 
@@ -136,7 +138,7 @@ def _engine(
         yield from local.paint(job, out, items, workers)
 
 
-def _listen(
+def _record_outcomes(
     job: Job,
     items: Sequence[Item],
     outcomes: Iterable[Outcome],
@@ -172,14 +174,14 @@ def _listen(
     return tuple(failures), painted, False
 
 
-def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
+def _check_same_job(job: Job, out: Path, items: Sequence[Item]) -> None:
     """Check that the results in the folder belong to this job.
 
     Raises:
         InputError: They belong to another job, or to none.
     """
     if (out / JOB).is_file():
-        _compare(out / JOB, job)
+        _compare_jobs(out / JOB, job)
         return
     for item in items:
         if (out / item.output).exists():
@@ -189,7 +191,7 @@ def _refuse_others(job: Job, out: Path, items: Sequence[Item]) -> None:
             )
 
 
-def _compare(path: Path, job: Job) -> None:
+def _compare_jobs(path: Path, job: Job) -> None:
     ways = "choose another folder, or `restart=True` to throw away what is there"
     try:
         before = Job.parse(path.read_text(encoding="utf-8"))
@@ -201,7 +203,7 @@ def _compare(path: Path, job: Job) -> None:
         raise InputError(f"{path.parent} holds another job ({summary}): {ways}")
 
 
-def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> None:
+def _delete_results(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> None:
     """Delete the results of this job and of the previous one, and nothing else."""
     given = {str(Path(job.folder).resolve() / item.picture) for item in items}
     given |= {style.source for style in job.styles}
@@ -218,7 +220,7 @@ def _clear(job: Job, out: Path, items: Sequence[Item], manifest: Manifest) -> No
         (out / name).unlink(missing_ok=True)
 
 
-def _sweep(out: Path) -> None:
+def _delete_partial_files(out: Path) -> None:
     """Delete partial files left by processes that were ended."""
     for part in out.rglob(files.PART):
         with suppress(OSError):
@@ -226,7 +228,7 @@ def _sweep(out: Path) -> None:
 
 
 @contextmanager
-def _held(out: Path) -> Iterator[None]:
+def _locked(out: Path) -> Iterator[None]:
     """Lock a folder against other jobs.
 
     Raises:

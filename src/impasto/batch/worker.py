@@ -21,21 +21,21 @@ from typing import Any
 import torch
 
 from impasto.api import inputs, strokes, stylize
-from impasto.api.controls import Brush
-from impasto.api.controls import Job as Way
-from impasto.api.resolve import Brushes
+from impasto.api.controls import ResolvedStyle
+from impasto.api.controls import StylizeJob as Way
+from impasto.api.resolve import StyleResolver
 from impasto.batch.job import Job
 from impasto.batch.plan import Item
 from impasto.errors import ImpastoError
-from impasto.image import Image, flattening
+from impasto.image import Image, transparency_note
 from impasto.methods import style
 from impasto.methods.style import Style
 from impasto.models import zoo
 
 ENDED = "its process was ended, time and again (out of memory?)"
 
-_KEPT = 4  # cached styles; items come ordered by style
-_USUAL = 512  # default long edge of a photo, where neither the user nor the method sets one
+_CACHE_SIZE = 4  # cached styles; items come ordered by style
+_DEFAULT_EDGE = 512  # default long edge of a photo, where neither the user nor the method sets one
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Outcome:
 
 
 @dataclass
-class _Ready:
+class _CachedStyle:
     """A cached style: resolved, and encoded for some numbers of pixels."""
 
-    brush: Brush
+    resolved: ResolvedStyle
     encoded: dict[float, Style] = field(default_factory=dict)
 
 
@@ -76,8 +76,8 @@ class Worker:
 
     def __init__(self, job: Job, out: Path) -> None:
         self._job, self._out = job, out
-        self._brushes = Brushes(**job.arguments("controls"))
-        self._styles: OrderedDict[int, _Ready] = OrderedDict()
+        self._resolver = StyleResolver(**job.arguments("controls"))
+        self._styles: OrderedDict[int, _CachedStyle] = OrderedDict()
 
     def paint(self, item: Item) -> Outcome:
         """Stylize one image; an existing result counts as done, and an error becomes an outcome."""
@@ -86,19 +86,19 @@ class Worker:
             return Outcome(item.output)
         start = time.perf_counter()
         try:
-            ready = self._ready(item.style)
+            ready = self._cached_style(item.style)
             picture = stylize.paint(
                 Path(self._job.folder) / item.picture,
-                [ready.brush],
+                [ready.resolved],
                 controls=replace(self._job.controls, seed=item.seed),
-                encode=lambda brush, photo: self._encoded(ready, photo),
+                encode=lambda resolved, photo: self._encoded(ready, photo),
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             picture.save(target, depth=self._job.bits, keep_metadata=self._job.keep_metadata)
         except Exception as error:  # the other images are still tried
             message = str(error) if isinstance(error, ImpastoError) else repr(error)
             return Outcome(item.output, error=" ".join(message.split()))
-        notes = "; ".join(filter(None, (picture.note, flattening(picture, target))))
+        notes = "; ".join(filter(None, (picture.note, transparency_note(picture, target))))
         return Outcome(item.output, round(time.perf_counter() - start, 3), note=notes)
 
     def check(self) -> None:
@@ -110,46 +110,46 @@ class Worker:
         blank = Image(torch.zeros(1, 3, 1, 1))
         paintings = []
         for chosen in self._job.styles:
-            if style.ready(chosen.source) is None and zoo.find(chosen.source) is None:
+            if style.load_if_style(chosen.source) is None and zoo.find(chosen.source) is None:
                 paintings.append(chosen.source)
             else:
-                Way(blank, self._brushes(chosen.source), (), self._job.controls)
+                Way(blank, self._resolver(chosen.source), (), self._job.controls)
         for index, painting in enumerate(paintings, start=1):
             try:
-                inputs.read(painting)
+                inputs.read_image(painting)
             except ImpastoError:
                 if index == len(self._job.styles):
                     raise
                 continue  # reported with its items
-            Way(blank, self._brushes(painting), (), self._job.controls)
+            Way(blank, self._resolver(painting), (), self._job.controls)
             return  # all share one method: one check is enough
 
-    def _ready(self, index: int) -> _Ready:
+    def _cached_style(self, index: int) -> _CachedStyle:
         if index not in self._styles:
-            (resolved,) = self._brushes(self._job.styles[index].source)
-            self._styles[index] = _Ready(resolved)
-            if len(self._styles) > _KEPT:
+            (resolved,) = self._resolver(self._job.styles[index].source)
+            self._styles[index] = _CachedStyle(resolved)
+            if len(self._styles) > _CACHE_SIZE:
                 self._styles.popitem(last=False)
         self._styles.move_to_end(index)
         return self._styles[index]
 
-    def _encoded(self, ready: _Ready, photo: Image) -> Style:
+    def _encoded(self, ready: _CachedStyle, photo: Image) -> Style:
         """Return the encoded style image, cached for all photos of about this size."""
-        brush, painting = ready.brush, ready.brush.source
+        resolved, painting = ready.resolved, ready.resolved.source
         assert isinstance(painting, Image)  # the pipeline encodes images only
-        controls, native = self._job.controls, brush.method.stroke_size
+        controls, native = self._job.controls, resolved.method.stroke_size
         size = photo.height, photo.width
         height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]
-        usual = controls.size or brush.method.default_size or native or _USUAL
-        pixels = usual_pixels(height, width, round(usual * max(height, width) / max(size)))
+        usual = controls.size or resolved.method.default_size or native or _DEFAULT_EDGE
+        pixels = rounded_pixels(height, width, round(usual * max(height, width) / max(size)))
         if pixels not in ready.encoded:
             scale = controls.style_scale if native is None else 1.0
-            scaled = inputs.with_pixels(painting, pixels, scale)
-            ready.encoded[pixels] = brush.method.encode(scaled.rgb)
+            scaled = inputs.resize_to_pixels(painting, pixels, scale)
+            ready.encoded[pixels] = resolved.method.encode(scaled.rgb)
         return ready.encoded[pixels]
 
 
-def usual_pixels(height: int, width: int, long_edge: int) -> float:
+def rounded_pixels(height: int, width: int, long_edge: int) -> float:
     """Return the pixel count of a style image: the photo's, rounded to steps of a factor of 2.
 
     A 4:3 photo at the job's size is exactly on a step, so its result is that of ``stylize``. Photos

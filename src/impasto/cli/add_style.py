@@ -9,7 +9,7 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, changes
+from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, settings_of
 
 
 @app.command("add-style")
@@ -43,7 +43,7 @@ def add_style(
     """Add a style to a model of several styles; the others keep their weights exactly."""
     from impasto.cli import console
 
-    with console.training(quiet=quiet) as job:
+    with console.run_training(quiet=quiet) as job:
         job.finish(
             impasto.add_style(
                 model,
@@ -51,9 +51,9 @@ def add_style(
                 output,
                 content=content,
                 name=name,
-                settings=changes(settings, steps),
+                settings=settings_of(settings, steps),
                 resume=not restart,
-                max_seconds=parsing.seconds(max_time),
+                max_seconds=parsing.parse_seconds(max_time),
                 device=device,
                 precision=precision,
                 callback=job.callback,

@@ -58,11 +58,11 @@ def batch(
 ) -> None:
     """Paint every picture of a folder in every style. The same command resumes a stopped job."""
     from impasto.cli import console
-    from impasto.core.interrupts import as_ctrl_c
-    from impasto.training.sources import HIDDEN, in_words
+    from impasto.core.interrupts import signals_as_interrupt
+    from impasto.training.sources import HIDDEN, describe_skipped
 
     try:
-        with as_ctrl_c(), console.listening(quiet=quiet) as callback:
+        with signals_as_interrupt(), console.progress_bar(quiet=quiet) as callback:
             report = impasto.stylize_folder(
                 pictures,
                 output,
@@ -90,7 +90,7 @@ def batch(
             f"{pace:.2f} pictures/s",
             err=True,
         )
-    over = in_words(report.passed)
+    over = describe_skipped(report.passed)
     serious = report.passed.keys() - {HIDDEN}
     if over and (report.failures or not serious) and not quiet:
         print(f"impasto: passed over: {over}", file=sys.stderr)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.core.interrupts import in_words, interruptible
+from impasto.core.interrupts import interruptible, translate_errors
 from impasto.core.progress import Callback, Progress, chain
-from impasto.core.schemes import FILE, bare
+from impasto.core.schemes import FILE, without_scheme
 from impasto.errors import CancelledError, InputError, InterruptedRun
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STREAM = Path("-")
 
 
-def target(
+def output_path(
     output: Path | None,
     photo: str,
     suffix: str,
@@ -61,11 +61,11 @@ def target(
 
 def stem(picture: str) -> str:
     """Return the name of an image for use in output file names."""
-    return "picture" if picture == "-" else Path(bare(picture)).stem
+    return "picture" if picture == "-" else Path(without_scheme(picture)).stem
 
 
 @dataclass
-class Job:
+class ImageJob:
     """One job of a command, from its first step to its file.
 
     Attributes:
@@ -82,7 +82,7 @@ class Job:
 
     def finish(self, picture: Image, *, depth: int = 8, keep_metadata: bool = False) -> None:
         """Write the image, as :func:`impasto.image.save` does, and print its path."""
-        from impasto.image import flattening
+        from impasto.image import transparency_note
 
         target = "-" if self.target == STREAM else self.target
         picture.save(target, depth=depth, keep_metadata=keep_metadata)
@@ -103,7 +103,7 @@ class Job:
         elif not (self.quiet or self.interrupted):
             size = f"{picture.width}x{picture.height}"
             print(f"{self.target}  {size}  {seconds:.1f} s", file=sys.stderr)
-        for note in filter(None, (picture.note, flattening(picture, self.target))):
+        for note in filter(None, (picture.note, transparency_note(picture, self.target))):
             if not self.quiet:
                 print(f"impasto: {note}", file=sys.stderr)
 
@@ -114,57 +114,63 @@ class Job:
 
 
 @contextmanager
-def job(
+def run_image_job(
     target: Path, *, quiet: bool = False, json: bool = False, save_every: int = 0
-) -> Iterator[Job]:
+) -> Iterator[ImageJob]:
     """Run a job with a progress bar and previews; the first Ctrl-C keeps the result so far.
 
     If the optimisation diverges, the last good image is written beside the target.
     """
-    this = Job(target, quiet, json, callback=lambda _: None)
+    this = ImageJob(target, quiet, json, callback=lambda _: None)
 
     def note(progress: Progress) -> None:
         this.last = progress
 
-    with interruptible(this) as patience, listening(quiet=quiet or json) as bar, in_words():
+    with (
+        interruptible(this) as interrupts,
+        progress_bar(quiet=quiet or json) as bar,
+        translate_errors(),
+    ):
         lines = _json_lines(this) if json else None
-        this.callback = chain(note, patience, bar, lines, _previews(target, save_every))
+        this.callback = chain(note, interrupts, bar, lines, _previews(target, save_every))
         try:
             yield this
         except InterruptedRun as error:
-            raise type(error)(f"{error}{_rescue(error, target)}") from error
+            raise type(error)(f"{error}{_save_last_good(error, target)}") from error
     if this.interrupted:
         raise CancelledError(f"cancelled; what there was is in {target}")
 
 
 @dataclass
-class Measuring:
+class Measurement:
     """A command that measures many items, where Ctrl-C keeps the finished ones.
 
     Attributes:
         callback: Receives the progress.
-        kept: Where the results are written, as text for a message; empty before that.
+        written: Where the results are written, as text for a message; empty before that.
     """
 
     callback: Callback
-    kept: str = ""
+    written: str = ""
     interrupted: bool = False
 
 
 @contextmanager
-def measuring(*, quiet: bool = False) -> Iterator[Measuring]:
+def run_measurement(*, quiet: bool = False) -> Iterator[Measurement]:
     """Run it with a progress bar; the first Ctrl-C cancels, the second ends the process at once."""
-    this = Measuring(callback=lambda _: None)
-    with interruptible(this) as patience, in_words(), listening(quiet=quiet) as bar:
-        this.callback = chain(patience, bar)
+    this = Measurement(callback=lambda _: None)
+    with interruptible(this) as interrupts, translate_errors(), progress_bar(quiet=quiet) as bar:
+        this.callback = chain(interrupts, bar)
         yield this
     if this.interrupted:
-        ending = f"; what was finished is in {this.kept}" if this.kept else ", nothing written"
+        ending = (
+            f"; what was finished is in {this.written}" if this.written else ", nothing written"
+        )
         raise CancelledError(f"cancelled{ending}")
 
 
 @dataclass
-class Training:
+class TrainingJob:
     """A training of a command; Ctrl-C stops it after the current step and writes the model."""
 
     quiet: bool
@@ -184,7 +190,7 @@ class Training:
             names = ", ".join(result.skipped[:3]) + (" ..." if len(result.skipped) > 3 else "")
             lines.append(f"impasto: {len(result.skipped)} pictures could not be read: {names}")
         if trained.passed:
-            lines.append(f"impasto: passed over: {sources.in_words(trained.passed)}")
+            lines.append(f"impasto: passed over: {sources.describe_skipped(trained.passed)}")
         if not (result.finished or self.interrupted):
             lines.append("impasto: not all steps are done: the same command goes on")
         if not self.quiet:
@@ -192,11 +198,11 @@ class Training:
 
 
 @contextmanager
-def training(*, quiet: bool = False) -> Iterator[Training]:
+def run_training(*, quiet: bool = False) -> Iterator[TrainingJob]:
     """Run a training with a progress bar; the first Ctrl-C stops it with a checkpoint."""
-    this = Training(quiet, callback=lambda _: None)
-    with interruptible(this) as patience, listening(quiet=quiet) as bar:
-        this.callback = chain(patience, bar)
+    this = TrainingJob(quiet, callback=lambda _: None)
+    with interruptible(this) as interrupts, progress_bar(quiet=quiet) as bar:
+        this.callback = chain(interrupts, bar)
         try:
             yield this
         except KeyboardInterrupt:
@@ -206,7 +212,7 @@ def training(*, quiet: bool = False) -> Iterator[Training]:
 
 
 @contextmanager
-def listening(*, quiet: bool) -> Iterator[Callback]:
+def progress_bar(*, quiet: bool) -> Iterator[Callback]:
     """Show a bar with loss and remaining time on standard error, unless quiet or no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
@@ -254,7 +260,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
 
 
-def _json_lines(this: Job) -> Callable[[Progress], None]:
+def _json_lines(this: ImageJob) -> Callable[[Progress], None]:
     def write(progress: Progress) -> None:
         line = {
             "step": progress.step,
@@ -283,7 +289,7 @@ def _previews(target: Path, every: int) -> Callback | None:
     return write
 
 
-def _rescue(error: InterruptedRun, target: Path) -> str:
+def _save_last_good(error: InterruptedRun, target: Path) -> str:
     """Write the last good image of a failed run, and return a note with its path."""
     if error.picture is None or target == STREAM:
         return ""

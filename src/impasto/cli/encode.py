@@ -9,7 +9,7 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, changes
+from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, settings_of
 
 
 @app.command()
@@ -42,7 +42,7 @@ def encode(
     """Save the encoding of paintings by a method as a file, for 'stylize --style FILE'."""
     from impasto.methods.style import check_target
 
-    paths, weights = parsing.weighted(paintings)
+    paths, weights = parsing.split_weights(paintings)
     check_target(output)
     style = impasto.encode(
         paths,
@@ -50,7 +50,7 @@ def encode(
         weights=weights,
         size=style_size,
         preset=preset,
-        settings=changes(settings, None),
+        settings=settings_of(settings, None),
         device=device,
         precision=precision,
     )

@@ -51,7 +51,7 @@ def evaluate(
 
     if json not in {None, console.STREAM}:
         files.check(json)
-    with console.measuring(quiet=quiet) as job:
+    with console.run_measurement(quiet=quiet) as job:
         found = impasto.evaluate(
             contents,
             styles,
@@ -64,7 +64,7 @@ def evaluate(
             callback=job.callback,
         )
         if found.rows or not job.interrupted:
-            job.kept = _tell(found, json, quiet)
+            job.written = _report_results(found, json, quiet)
 
 
 @app.command()
@@ -113,7 +113,7 @@ def compare(
     from impasto.cli import console
 
     target = output or Path(f"{console.stem(photo)}-{console.stem(style)}-compared")
-    with console.measuring(quiet=quiet) as job:
+    with console.run_measurement(quiet=quiet) as job:
         from impasto.evaluation import candidates
         from impasto.evaluation.compare import check_target
 
@@ -132,20 +132,20 @@ def compare(
         )
         if found.pictures:
             found.write(target)
-            job.kept = str(target)
+            job.written = str(target)
         if found.numbers.rows or not job.interrupted:
-            _tell(found.numbers, None, quiet)
+            _report_results(found.numbers, None, quiet)
         if not (quiet or job.interrupted):
             print(target, file=sys.stderr)
 
 
-def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
+def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the measurements and failures; return where they are, for a message."""
     from impasto.cli import console
     from impasto.cli.parsing import as_options
     from impasto.evaluation import labels, results
     from impasto.image import files
-    from impasto.training.sources import in_words
+    from impasto.training.sources import describe_skipped
 
     if json == console.STREAM:
         typer.echo(found.json())
@@ -153,10 +153,10 @@ def _tell(found: Comparison, json: Path | None, quiet: bool) -> str:
         files.write(f"{found.json()}\n".encode(), json)
     if json != console.STREAM and not quiet:
         lines = list(found.table())
-        short = labels.shown(line[0] for line in lines)
+        short = labels.shorten_labels(line[0] for line in lines)
         console.table(results.HEADER, [(short[label], *rest) for label, *rest in lines])
     if found.passed and not quiet:
-        print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
+        print(f"impasto: passed over: {describe_skipped(found.passed)}", file=sys.stderr)
     for one in found.failures:
         why = as_options(one.error)
         print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)

@@ -23,7 +23,7 @@ def export(
     from impasto.cli import console
 
     try:
-        with console.listening(quiet=quiet) as callback:
+        with console.progress_bar(quiet=quiet) as callback:
             written = impasto.export(model, output, callback=callback)
     except KeyboardInterrupt:
         raise CancelledError("cancelled, nothing written") from None

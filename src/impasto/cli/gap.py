@@ -54,10 +54,10 @@ def gap(
 
     if json not in {None, console.STREAM}:
         files.check(json)
-    with console.measuring(quiet=quiet) as job:
+    with console.run_measurement(quiet=quiet) as job:
         from impasto.evaluation import folder_distance as gaps
         from impasto.evaluation.metrics import STYLE_LAYERS
-        from impasto.training.sources import in_words
+        from impasto.training.sources import describe_skipped
 
         names = STYLE_LAYERS if layers is None else tuple(map(str.strip, layers.split(",")))
         found = gaps.gap(
@@ -73,7 +73,7 @@ def gap(
             callback=job.callback,
         )
         if found.passed and not quiet:
-            print(f"impasto: passed over: {in_words(found.passed)}", file=sys.stderr)
+            print(f"impasto: passed over: {describe_skipped(found.passed)}", file=sys.stderr)
         for error in found.skipped.values():
             print(f"impasto: skipped: {error}", file=sys.stderr)
         if json == console.STREAM:
@@ -82,4 +82,4 @@ def gap(
             files.write(f"{found.json()}\n".encode(), json)
         if json != console.STREAM and not quiet:
             console.table(found.header, found.table())
-        job.kept = "the table"
+        job.written = "the table"

@@ -35,8 +35,8 @@ def inspect(
     """Draw what each filter of a style has learned, on a labelled sheet, the strongest first."""
     from impasto.cli import console
 
-    target = console.target(output, str(model), style or "inspected")
-    with console.job(target, quiet=quiet, json=json) as job:
+    target = console.output_path(output, str(model), style or "inspected")
+    with console.run_image_job(target, quiet=quiet, json=json) as job:
         from impasto.api.visualize import inspect as sheet
 
         job.finish(

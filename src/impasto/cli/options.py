@@ -20,7 +20,7 @@ UNCHANGED = StylizeOptions()
 _FIELDS = {one.name: one for kind in (StylizeOptions, Controls) for one in fields(kind)}
 
 
-def derived(name: str) -> Any:
+def option_of_field(name: str) -> Any:
     """Return the option of a field of ``StylizeOptions`` or ``Controls``."""
     metadata = dict(_FIELDS[name].metadata)
     return typer.Option(*metadata.pop("names"), **metadata)
@@ -49,13 +49,13 @@ Transport = Annotated[
     str | None,
     typer.Option(help="Of --method wct: monge, which changes the photo least, or wct."),
 ]
-Settings = Annotated[list[str] | None, derived("settings")]
-Preset = Annotated[str, derived("preset")]
+Settings = Annotated[list[str] | None, option_of_field("settings")]
+Preset = Annotated[str, option_of_field("preset")]
 Steps = Annotated[int | None, typer.Option(help="Steps at full size.", show_default="the method's")]
-Seed = Annotated[int, derived("seed")]
-Device = Annotated[str, derived("device")]
-Precision = Annotated[str, derived("precision")]
-Runtime = Annotated[str, derived("runtime")]
+Seed = Annotated[int, option_of_field("seed")]
+Device = Annotated[str, option_of_field("device")]
+Precision = Annotated[str, option_of_field("precision")]
+Runtime = Annotated[str, option_of_field("runtime")]
 Bits = Annotated[
     int, typer.Option("--bits", metavar="8|16", help="Bits a channel; 16 for PNG and TIFF.")
 ]
@@ -70,7 +70,7 @@ SaveEvery = Annotated[
 ]
 
 
-def changes(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[str, Any]:
+def settings_of(pairs: list[str] | None, steps: int | None, **others: Any) -> dict[str, Any]:
     """Return the settings from ``--set``, ``--steps`` and options for single hyperparameters."""
     asked = {"steps": steps, **others}
     settings = {name: value for name, value in asked.items() if value is not None}
@@ -100,7 +100,7 @@ def with_stylize_options(*without: str) -> Callable[[Callable[..., None]], Calla
         @functools.wraps(command)
         def run(**given: Any) -> None:
             asked = {one.name: given.pop(one.name) for one in shared}
-            command(**given, options=_gathered(**asked))
+            command(**given, options=_stylize_options(**asked))
 
         keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in all_of_them]
         run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
@@ -122,7 +122,7 @@ def _parameters() -> list[inspect.Parameter]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None if _FIELDS[name].default is MISSING else _FIELDS[name].default,
-            annotation=Annotated[hints[name], derived(name)],
+            annotation=Annotated[hints[name], option_of_field(name)],
         )
         for name in names
     ]
@@ -135,7 +135,7 @@ def _parameters() -> list[inspect.Parameter]:
     return made
 
 
-def _gathered(
+def _stylize_options(
     *,
     method: str | None,
     settings: list[str] | None,
@@ -148,8 +148,8 @@ def _gathered(
     controls = {one.name: others.pop(one.name) for one in fields(Controls) if one.name in others}
     return StylizeOptions(
         method=method or (None if transport is None else "wct"),
-        settings=changes(settings, steps, transport=transport),
+        settings=settings_of(settings, steps, transport=transport),
         controls=Controls(**controls),
-        memory=parsing.memory(memory),
+        memory=parsing.parse_memory(memory),
         **others,
     )

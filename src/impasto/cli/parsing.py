@@ -32,7 +32,7 @@ def as_options(message: str) -> str:
     return re.sub(r"`([a-z]\w*)(?:=([^`]*))?`", option, message)
 
 
-def weighted(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
+def split_weights(styles: Sequence[str]) -> tuple[list[str], list[float] | None]:
     """Split ``PAINTING:WEIGHT`` into paths and weights; None for weights if none is given.
 
     A number after a colon that belongs to an existing file's name stays part of the name.
@@ -60,7 +60,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def sides(text: str | None) -> int | tuple[int, int] | None:
+def parse_size(text: str | None) -> int | tuple[int, int] | None:
     """Parse ``256`` or ``320x200``.
 
     Example:
@@ -76,7 +76,7 @@ def sides(text: str | None) -> int | tuple[int, int] | None:
     return (width, rest[0]) if rest else width
 
 
-def memory(text: str | None) -> int | None:
+def parse_memory(text: str | None) -> int | None:
     """Parse ``4G``, ``500M`` or plain bytes.
 
     Example:
@@ -93,7 +93,7 @@ def memory(text: str | None) -> int | None:
     return int(value * factor)
 
 
-def count(text: str) -> int:
+def parse_count(text: str) -> int:
     """Parse ``50M``, ``20k`` or a plain number.
 
     Example:
@@ -108,7 +108,7 @@ def count(text: str) -> int:
     return int(value * factor)
 
 
-def seconds(text: str | None) -> float | None:
+def parse_seconds(text: str | None) -> float | None:
     """Parse ``90s``, ``20m``, ``8h`` or plain seconds.
 
     Example:

@@ -43,7 +43,7 @@ def specialize(
     quiet: Quiet = False,
 ) -> None:
     """Write a small network of one painting to a file, for 'stylize --style FILE'."""
-    paths, weights = parsing.weighted(paintings)
+    paths, weights = parsing.split_weights(paintings)
     made = impasto.specialize(
         model,
         paths,

@@ -57,20 +57,20 @@ def studio(
     from impasto.studio import serve
     from impasto.studio.limits import Limits
 
-    upload, disk, client_share = map(parsing.memory, (max_upload, max_disk, client_disk))
+    upload, disk, client_share = map(parsing.parse_memory, (max_upload, max_disk, client_disk))
     assert upload is not None
     assert disk is not None
     assert client_share is not None
     limits = Limits(
         upload=upload,
-        pixels=parsing.count(max_pixels),
+        pixels=parsing.parse_count(max_pixels),
         side=max_size,
         disk=disk,
         client_disk=client_share,
         job=60 * max_minutes,
     )
     serve.serve(
-        serve.Options(
+        serve.ServerOptions(
             host=host,
             port=port,
             auth=serve.credentials(auth, auth_file),

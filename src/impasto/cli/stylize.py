@@ -27,7 +27,7 @@ from impasto.cli.options import (
     Settings,
     Steps,
     Styles,
-    changes,
+    settings_of,
     with_stylize_options,
 )
 
@@ -53,10 +53,10 @@ def stylize(
     """Paint PHOTO in the style of one or more paintings."""
     from impasto.cli import console
 
-    paths, weights = parsing.weighted(style)
+    paths, weights = parsing.split_weights(style)
     sources = (photo, *paths, *(mask or ()))
-    target = console.target(output, *sources, overwrite=overwrite, depth=bits)
-    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+    target = console.output_path(output, *sources, overwrite=overwrite, depth=bits)
+    with console.run_image_job(target, quiet=quiet, json=json, save_every=save_every) as job:
         job.finish(
             impasto.stylize(
                 photo,
@@ -106,16 +106,16 @@ def texture(
     """Synthesize a texture from a sample, at any size."""
     from impasto.cli import console
 
-    target = console.target(output, sample, "texture", overwrite=overwrite)
-    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+    target = console.output_path(output, sample, "texture", overwrite=overwrite)
+    with console.run_image_job(target, quiet=quiet, json=json, save_every=save_every) as job:
         job.finish(
             impasto.synthesize(
                 sample,
-                size=parsing.sides(size),
+                size=parsing.parse_size(size),
                 method=method,
                 sample_size=sample_size,
                 preset=preset,
-                settings=changes(settings, steps),
+                settings=settings_of(settings, steps),
                 seed=seed,
                 device=device,
                 precision=precision,
@@ -156,13 +156,13 @@ def invert(
     from impasto.cli import console
 
     suffix = "ladder" if ladder else "inverted"
-    target = console.target(output, photo, suffix, overwrite=overwrite)
-    with console.job(target, quiet=quiet, json=json, save_every=save_every) as job:
+    target = console.output_path(output, photo, suffix, overwrite=overwrite)
+    with console.run_image_job(target, quiet=quiet, json=json, save_every=save_every) as job:
         options: dict[str, Any] = {
             "kind": kind,
             "size": size,
             "seed": seed,
-            "settings": changes(settings, steps),
+            "settings": settings_of(settings, steps),
             "device": device,
             "precision": precision,
             "callback": job.callback,
@@ -190,8 +190,8 @@ def upscale(
     """Enlarge PHOTO, four times as shipped."""
     from impasto.cli import console
 
-    target = console.target(output, photo, "large", overwrite=overwrite)
-    with console.job(target, quiet=quiet, json=json) as job:
+    target = console.output_path(output, photo, "large", overwrite=overwrite)
+    with console.run_image_job(target, quiet=quiet, json=json) as job:
         job.finish(
             impasto.upscale(
                 photo,
@@ -213,7 +213,7 @@ def demo(
     """Paint a photo that is shipped with the package, and print the path of the result."""
     from impasto.cli import console
 
-    with console.job(console.target(output, "demo", "demo"), quiet=quiet) as job:
+    with console.run_image_job(console.output_path(output, "demo", "demo"), quiet=quiet) as job:
         job.finish(
             impasto.stylize(
                 "sample:astronaut",

@@ -24,7 +24,7 @@ def methods(
         {
             "name": row.name,
             "family": row.family,
-            "abilities": row.abilities.words(),
+            "abilities": row.abilities.describe(),
             "summary": row.summary,
             "papers": [str(paper) for paper in row.papers],
         }
@@ -64,8 +64,8 @@ def styles(
     from impasto.cli import console
 
     if sheet is not None:
-        target = console.target(output, sheet, "styles")
-        with console.job(target, quiet=quiet, json=json) as job:
+        target = console.output_path(output, sheet, "styles")
+        with console.run_image_job(target, quiet=quiet, json=json) as job:
             from impasto.api.visualize import styles as draw
 
             options: dict[str, Any] = {

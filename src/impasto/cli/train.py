@@ -9,7 +9,7 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, changes
+from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, settings_of
 
 
 @app.command()
@@ -58,7 +58,7 @@ def train(
     """Train a network on photographs and write it as a model."""
     from impasto.cli import console
 
-    with console.training(quiet=quiet) as job:
+    with console.run_training(quiet=quiet) as job:
         job.finish(
             impasto.train(
                 recipe,
@@ -67,10 +67,10 @@ def train(
                 content=content,
                 names=name or (),
                 preset=preset,
-                settings=changes(settings, steps),
+                settings=settings_of(settings, steps),
                 start=start,
                 resume=not restart,
-                max_seconds=parsing.seconds(max_time),
+                max_seconds=parsing.parse_seconds(max_time),
                 device=device,
                 precision=precision,
                 threads=threads,

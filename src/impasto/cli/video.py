@@ -78,8 +78,8 @@ def video(
     from impasto.cli import console
     from impasto.errors import CancelledError
 
-    paths, shares = parsing.weighted(style)
-    with console.measuring(quiet=quiet) as measuring:
+    paths, shares = parsing.split_weights(style)
+    with console.run_measurement(quiet=quiet) as measuring:
         try:
             report = impasto.stylize_video(
                 source,
@@ -111,6 +111,6 @@ def video(
     pace = f"{report.seconds:.1f} s, {made / report.seconds:.2f} frames/s"
     typer.echo(f"{report.target}  {width}x{height}, {made} frames{before}  {pace}", err=True)
     if report.flicker is not None:
-        typer.echo(report.in_words(), err=True)
+        typer.echo(report.flicker_text(), err=True)
     for note in report.notes:
         print(f"impasto: {note}", file=sys.stderr)

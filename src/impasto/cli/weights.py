@@ -37,7 +37,7 @@ def weights_fetch(name: str, quiet: Quiet = False) -> None:
     from impasto.cli import console
     from impasto.nn import vgg_weights
 
-    with console.listening(quiet=quiet) as callback:
+    with console.progress_bar(quiet=quiet) as callback:
         path = vgg_weights.fetch(vgg_weights.entry(name), callback)
     typer.echo(path)
 

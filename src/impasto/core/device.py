@@ -47,7 +47,7 @@ class Runtime:
     dtype: torch.dtype
     memory: int | None = None
 
-    def room(self) -> int:
+    def memory_budget(self) -> int:
         """Return the memory budget for one image in bytes, as of now."""
         if self.memory is not None:
             return self.memory

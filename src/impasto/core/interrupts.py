@@ -51,7 +51,7 @@ def interruptible(job: Interruptible) -> Iterator[Callback]:
 
 
 @contextmanager
-def as_ctrl_c() -> Iterator[None]:
+def signals_as_interrupt() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt inside the context."""
 
     def interrupt() -> None:
@@ -62,7 +62,7 @@ def as_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn Ctrl-C and exhausted memory into errors of the package.
 
     Raises:

@@ -46,7 +46,7 @@ def silent(_: Progress) -> None:
     """Ignore a report: the default callback."""
 
 
-class Share:
+class PartProgress:
     """Callback for one of several equal parts of a job: reports steps of the whole job.
 
     Args:

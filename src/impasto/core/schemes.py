@@ -8,7 +8,7 @@ FILE = "file:"  # always a path
 SCHEMES = (SAMPLE, MODEL, FILE)
 
 
-def bare(source: str) -> str:
+def without_scheme(source: str) -> str:
     """Return a source without its prefix.
 
     Example:

@@ -10,24 +10,24 @@ from functools import cache
 from typing import Any
 
 from impasto import image
-from impasto.api.inputs import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.api.load import get_method
 from impasto.errors import InputError
 from impasto.evaluation import labels, worker
 from impasto.image import Image
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
 
 PHOTO = "photo"  # the baseline: the photo as it is
-ALL = "all"  # see :func:`everyone`
+ALL = "all"  # see :func:`all_candidates`
 
 # Root mean square difference of a thumbnail and an image, in [0, 1]: measured 0.03 to 0.06 for the
 # same image, at least 0.19 for sixty other images.
-_SAME = 0.1
-_SEEN = 512  # long edge, in pixels, at which images are compared with thumbnails
+_MAX_DIFFERENCE = 0.1
+_COMPARED_EDGE = 512  # long edge, in pixels, at which images are compared with thumbnails
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def split(text: str) -> list[str]:
         elif not before.settings or _is_known(part.split(":")[0].strip()):
             found.append(part.strip())
         elif "=" in part.split(":")[0]:
-            found.append(_again(before, part.strip()))
+            found.append(_with_settings(before, part.strip()))
         else:
             found[-1] += f",{part.strip()}"
     return found
@@ -96,11 +96,11 @@ def split(text: str) -> list[str]:
 
 def _is_known(name: str) -> bool:
     """Check whether a name is that of a method, a learned style or a model file."""
-    names = {PHOTO, ALL, *(m.name for m in methods()), *(one.name for one in zoo.shipped())}
+    names = {PHOTO, ALL, *(m.name for m in list_methods()), *(one.name for one in zoo.shipped())}
     return name in names or name.partition("#")[0].endswith((model_file.SUFFIX, onnx_file.SUFFIX))
 
 
-def _again(before: Entrant, part: str) -> str:
+def _with_settings(before: Entrant, part: str) -> str:
     """Return the text of a candidate with some of its settings replaced."""
     changed = Entrant.parse(f":{part}").settings
     for name in changed:
@@ -112,8 +112,8 @@ def _again(before: Entrant, part: str) -> str:
     return Entrant(before.name, {**before.settings, **changed}).label
 
 
-def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entrant]:
-    """Return candidates from their text, with ``all`` expanded by :func:`everyone`.
+def parse_candidates(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entrant]:
+    """Return candidates from their text, with ``all`` expanded by :func:`all_candidates`.
 
     Candidates with the same name and settings are merged. Labels are made unique: a title that is
     already in use gets the name and the settings appended.
@@ -126,49 +126,49 @@ def named(given: Sequence[str | Entrant], paintings: Sequence[str]) -> list[Entr
         if isinstance(one, Entrant):
             several = [one]
         else:
-            several = everyone(paintings) if one.strip() == ALL else [Entrant.parse(one)]
-        for entrant in several:
-            _add(found, entrant)
+            several = all_candidates(paintings) if one.strip() == ALL else [Entrant.parse(one)]
+        for candidate in several:
+            _add_unique(found, candidate)
     if not found:
         raise InputError("no methods are named: name at least one")
     return list(found.values())
 
 
-def _add(found: dict[str, Entrant], entrant: Entrant) -> None:
+def _add_unique(found: dict[str, Entrant], candidate: Entrant) -> None:
     """Add a candidate under a unique label, unless the same one is there under its label."""
-    label = entrant.label
+    label = candidate.label
     while label in found:
         other = found[label]
-        if (other.name, other.settings) == (entrant.name, entrant.settings):
+        if (other.name, other.settings) == (candidate.name, candidate.settings):
             return
-        label += f" ({replace(entrant, title='').label})"
-    found[label] = entrant if label == entrant.label else replace(entrant, title=label)
+        label += f" ({replace(candidate, title='').label})"
+    found[label] = candidate if label == candidate.label else replace(candidate, title=label)
 
 
-def everyone(paintings: Sequence[str]) -> list[Entrant]:
+def all_candidates(paintings: Sequence[str]) -> list[Entrant]:
     """Return all methods that take any style, and the shipped styles learned from these images.
 
     A method that is a network is represented by each of its shipped models.
     """
     optimizing = [
-        m.name for m in methods(Ability.STYLIZE) if not issubclass(m.build, NetworkMethod)
+        m.name for m in list_methods(Ability.STYLIZE) if not issubclass(m.build, NetworkMethod)
     ]
     models = [one.name for one in zoo.shipped() if one.kind == "any"]
-    small = _small(paintings)
+    small = _load_small(paintings)
     styles = [one for one in zoo.shipped() if one.kind == "style"]
-    learned = [one.name for one in styles if _own(one, small)]
+    learned = [one.name for one in styles if _matching_images(one, small)]
     return [Entrant(name) for name in (*optimizing, *models, *learned)]
 
 
-def paintings_of(
-    entrants: Sequence[Entrant], paintings: Sequence[str], place: Mapping[str, Any]
+def style_images_of(
+    candidates: Sequence[Entrant], paintings: Sequence[str], device_options: Mapping[str, Any]
 ) -> Iterator[list[str]]:
     """Return the style images that each candidate is evaluated on.
 
     Args:
-        entrants: The candidates.
+        candidates: The candidates.
         paintings: Paths of all style images.
-        place: Device and precision.
+        device_options: Device and precision.
 
     Yields:
         For a method all paths, for a learned style its own.
@@ -176,34 +176,36 @@ def paintings_of(
     Raises:
         InputError: A candidate is unknown, or was trained on none of the style images.
     """
-    small = cache(lambda: _small(paintings))
-    for entrant in entrants:
-        learned = None if entrant.name == PHOTO else worker.learned(entrant.name)
-        if entrant.settings and (learned or entrant.name == PHOTO):
-            raise InputError(f"{entrant.name} has no settings: those are of methods")
+    small = cache(lambda: _load_small(paintings))
+    for candidate in candidates:
+        learned = None if candidate.name == PHOTO else worker.find_learned(candidate.name)
+        if candidate.settings and (learned or candidate.name == PHOTO):
+            raise InputError(f"{candidate.name} has no settings: those are of methods")
         if learned is not None:
             if not _thumbnail(learned):
                 raise InputError(f"{learned.name} does not tell what it has learned: leave it out")
-            own = _own(learned, small())
+            own = _matching_images(learned, small())
             if not own:
                 raise InputError(f"the painting of {learned.name} is not among the styles: add it")
             yield own
             continue
-        if entrant.name != PHOTO:  # fail before hours of work if the method cannot be built
-            get_method(entrant.name, Ability.STYLIZE, settings=entrant.settings, **place)
+        if candidate.name != PHOTO:  # fail before hours of work if the method cannot be built
+            get_method(
+                candidate.name, Ability.STYLIZE, settings=candidate.settings, **device_options
+            )
         yield list(paintings)
 
 
-def _small(paintings: Sequence[str]) -> dict[str, Image]:
+def _load_small(paintings: Sequence[str]) -> dict[str, Image]:
     """Return style images, resized for the comparison with thumbnails, by path."""
     found = {}
     for path in paintings:
         with suppress(InputError):  # an unreadable image is reported when it is evaluated
-            found[path] = fit(read(path), None, _SEEN)
+            found[path] = resize_long_edge(read_image(path), None, _COMPARED_EDGE)
     return found
 
 
-def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
+def _matching_images(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
     """Return the paths of the images that match the thumbnail of a learned style."""
     data = _thumbnail(learned)
     if not data:
@@ -212,7 +214,7 @@ def _own(learned: zoo.Learned, paintings: Mapping[str, Image]) -> list[str]:
 
     def same(picture: Image) -> bool:
         other = picture.resized(small.height, small.width)
-        return float((other.rgb - small.rgb).square().mean().sqrt()) < _SAME
+        return float((other.rgb - small.rgb).square().mean().sqrt()) < _MAX_DIFFERENCE
 
     return [path for path, picture in paintings.items() if same(picture)]
 

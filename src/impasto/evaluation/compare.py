@@ -12,11 +12,11 @@ from textwrap import shorten, wrap
 import torch
 
 from impasto.api import presets as qualities
-from impasto.api.inputs import Source, alike, fit, read
+from impasto.api.inputs import Source, read_image, resize_long_edge, resize_to_same_pixels
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.evaluation import evaluate, html_report, labels
-from impasto.evaluation.candidates import ALL, Entrant, named
+from impasto.evaluation.candidates import ALL, Entrant, parse_candidates
 from impasto.evaluation.results import HEADER, Comparison
 from impasto.image import Image, files
 from impasto.image import check_target as check_picture
@@ -58,7 +58,7 @@ class SideBySide:
         tiles = [("photo", self.photo), ("painting", self.painting)]
         failures = self.numbers.failures
         lines = list(self.numbers.table())
-        shown = labels.shown([*(line[0] for line in lines), *(f.method for f in failures)])
+        shown = labels.shorten_labels([*(line[0] for line in lines), *(f.method for f in failures)])
         for line in lines:
             cells = dict(zip(HEADER, line, strict=True))
             if cells["method"] in self.pictures:
@@ -160,17 +160,17 @@ def compare(
     """
     if isinstance(style, str) and zoo.find(style) is not None:
         raise InputError(f"{style} is what a network has learned: give its painting's picture")
-    shown = fit(read(content), size, DEFAULT_SIZE)
+    shown = resize_long_edge(read_image(content), size, DEFAULT_SIZE)
     names = (_name(content, "photo"), _name(style, "painting"))
     with tempfile.TemporaryDirectory() as folder:
         paths = [os.path.join(folder, f"{name}.png") for name in ("photo", "painting")]
-        painting = alike(read(style), shown)
+        painting = resize_to_same_pixels(read_image(style), shown)
         for picture, path in zip((shown, painting), paths, strict=True):
             picture.save(path, depth=16)  # each method reads them in its own process
         found = evaluate.evaluate(
             paths[:1],
             paths[1:],
-            _with_numbers(methods, paths[1:], quality, steps),
+            _with_quality_settings(methods, paths[1:], quality, steps),
             size=max(shown.size),
             seed=seed,
             folder=folder,
@@ -178,30 +178,30 @@ def compare(
             precision=precision,
             callback=callback,
         )
-        pictures = {row.method: read(row.picture) for row in found.rows if row.picture}
+        pictures = {row.method: read_image(row.picture) for row in found.rows if row.picture}
     rows = (replace(one, content=names[0], style=names[1], picture="") for one in found.rows)
     failures = (replace(one, content=names[0], style=names[1]) for one in found.failures)
     found = replace(found, rows=tuple(rows), failures=tuple(failures))
     return SideBySide(shown, painting, names, pictures, found)
 
 
-def _with_numbers(
+def _with_quality_settings(
     given: Sequence[str | Entrant], paintings: Sequence[str], quality: str, steps: int | None
 ) -> list[Entrant]:
     """Return candidates, those that optimise with the hyperparameters of a quality preset."""
-    numbers = dict(qualities.choose(quality).settings)
+    changed = dict(qualities.choose(quality).settings)
     if steps is not None:
-        numbers["steps"] = steps
+        changed["steps"] = steps
     table = list_methods(Ability.STYLIZE)
     optimizing = {one.name for one in table if not issubclass(one.build, NetworkMethod)}
     asked = {one.name if isinstance(one, Entrant) else Entrant.parse(one).name for one in given}
     found = []
-    for candidate in named(given, paintings):
+    for candidate in parse_candidates(given, paintings):
         if candidate.name not in optimizing:
             found.append(candidate)
         elif quality != "fast" or candidate.name in asked:
             settings = {
-                **{name: str(value) for name, value in numbers.items()},
+                **{name: str(value) for name, value in changed.items()},
                 **candidate.settings,
             }
             found.append(Entrant(candidate.name, settings, candidate.label))

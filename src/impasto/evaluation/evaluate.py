@@ -13,20 +13,27 @@ from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from impasto.api.inputs import Places, alike, fit, pictures, read, would_do
+from impasto.api.inputs import (
+    Places,
+    find_all_images,
+    read_image,
+    resize_long_edge,
+    resize_to_same_pixels,
+    suggest_size,
+)
 from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
 from impasto.core.schemes import SAMPLE
 from impasto.errors import ImpastoError, InputError, TooSmallError
 from impasto.evaluation import metrics, worker
-from impasto.evaluation.candidates import PHOTO, Entrant, named, paintings_of
+from impasto.evaluation.candidates import PHOTO, Entrant, parse_candidates, style_images_of
 from impasto.evaluation.results import Comparison, Failure, Row
 from impasto.image import Image
 from impasto.nn.vgg import Encoder
-from impasto.training.sources import together
+from impasto.training.sources import sum_counts
 
-_KEPT = 64  # cached image features; 10 MB each at 384 pixels
+_CACHE_SIZE = 64  # cached image features; 10 MB each at 384 pixels
 
 
 def evaluate(
@@ -47,8 +54,8 @@ def evaluate(
         contents: A folder, a list file, an image or ``sample:NAME``, or several of these.
         styles: The same for style images.
         methods: Candidates, or their text, see :meth:`Entrant.parse`; ``all`` is
-            :func:`~impasto.evaluation.candidates.everyone`. A learned style is measured against
-            the image that it was trained on, which must be among the styles.
+            :func:`~impasto.evaluation.candidates.all_candidates`. A learned style is measured
+            against the image that it was trained on, which must be among the styles.
         size: Long edge to stylize and measure at, in pixels.
         seed: Seed of all random numbers.
         folder: Where the stylized images are stored; None stores none.
@@ -64,12 +71,12 @@ def evaluate(
         InputError: There are no images, or a candidate is unknown.
     """
     check_side("size", size)
-    (photos, passed), (paintings, others) = pictures(contents), pictures(styles)
-    candidates = named(methods, paintings)
+    (photos, passed), (paintings, others) = find_all_images(contents), find_all_images(styles)
+    candidates = parse_candidates(methods, paintings)
     device_options = {"device": device, "precision": precision}
-    own = list(paintings_of(candidates, paintings, device_options))
-    watch = _Watch(callback, 2 * len(photos) * sum(map(len, own)))
-    gauge = _Gauge(size, device, keeping=folder is not None)
+    own = list(style_images_of(candidates, paintings, device_options))
+    counter = _StepCounter(callback, 2 * len(photos) * sum(map(len, own)))
+    meter = _ResultMeter(size, device, storing=folder is not None)
     if folder is not None:
         make_folder(Path(folder))
     results: list[Row | Failure] = []
@@ -77,18 +84,18 @@ def evaluate(
         names = file_names(one.label for one in candidates)
         for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
-            job = worker.Trial(
+            job = worker.WorkerRequest(
                 candidate.name, dict(candidate.settings), pairs, size, seed, **device_options
             )
-            outcomes = _outcomes(job, watch)
+            outcomes = _run_worker(job, counter)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
-                results.append(gauge.result(candidate.label, pair, painted))
-                watch.step(f"{candidate.label}, measuring")
-            if watch.cancelled:
+                results.append(meter.result(candidate.label, pair, painted))
+                counter.step(f"{candidate.label}, measuring")
+            if counter.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
     failures = tuple(one for one in results if isinstance(one, Failure))
-    return Comparison(size, seed, rows, failures, together([passed, others]))
+    return Comparison(size, seed, rows, failures, sum_counts([passed, others]))
 
 
 def _pairs(
@@ -102,7 +109,7 @@ def _pairs(
     )
 
 
-def safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """Replace characters of a label that are unsafe in a file name."""
     return re.sub(r"[^\w.=-]+", "-", name)[:80]
 
@@ -112,19 +119,19 @@ def file_names(labels: Iterable[str]) -> list[str]:
     found: list[str] = []
     taken: set[str] = set()
     for label in labels:
-        name, number = safe(label), 2
+        name, number = safe_name(label), 2
         while name.lower() in taken:
-            name, number = f"{safe(label)}-{number}", number + 1
+            name, number = f"{safe_name(label)}-{number}", number + 1
         taken.add(name.lower())
         found.append(name)
     return found
 
 
 def _stem(path: str) -> str:
-    return safe(Path(path.removeprefix(SAMPLE)).stem)
+    return safe_name(Path(path.removeprefix(SAMPLE)).stem)
 
 
-class _Watch:
+class _StepCounter:
     """Count steps and report them to a callback."""
 
     def __init__(self, callback: Callback, total: int) -> None:
@@ -138,22 +145,22 @@ class _Watch:
         self.cancelled = self.cancelled or progress.cancelled
 
 
-def _outcomes(job: worker.Trial, watch: _Watch) -> list[worker.Painted]:
+def _run_worker(job: worker.WorkerRequest, counter: _StepCounter) -> list[worker.PairOutcome]:
     """Let a method stylize its pairs until all are done or the user cancels."""
     outcomes = []
-    with closing(_painting(job)) as process:
+    with closing(_start_worker(job)) as process:
         for painted in process:
             if painted is not None:
                 outcomes.append(painted)
-            watch.step(f"{job.name}, painting", 0 if painted is None else 1)
-            if watch.cancelled:
+            counter.step(f"{job.name}, painting", 0 if painted is None else 1)
+            if counter.cancelled:
                 break
     return outcomes
 
 
-def _painting(job: worker.Trial) -> Generator[worker.Painted | None, None, None]:
+def _start_worker(job: worker.WorkerRequest) -> Generator[worker.PairOutcome | None, None, None]:
     if job.name == PHOTO:
-        yield from [worker.Painted()] * len(job.pairs)
+        yield from [worker.PairOutcome()] * len(job.pairs)
         return
     for folder in {Path(target).parent for _, _, target in job.pairs}:
         make_folder(folder)
@@ -172,17 +179,17 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"cannot make the folder {folder}: choose another") from error
 
 
-class _Gauge:
+class _ResultMeter:
     """Measure stylized images; features of each photo and each style image are cached."""
 
-    def __init__(self, size: int, device: str, *, keeping: bool) -> None:
-        self._size, self._keeping = size, keeping
-        self._encoder = Encoder(depth="relu5_1").place(choose(device, "float32"))
-        self._photo = lru_cache(_KEPT)(self._see_photo)
-        self._style = lru_cache(_KEPT)(self._see_style)
+    def __init__(self, size: int, device: str, *, storing: bool) -> None:
+        self._size, self._storing = size, storing
+        self._encoder = Encoder(depth="relu5_1").to_runtime(choose(device, "float32"))
+        self._photo = lru_cache(_CACHE_SIZE)(self._encode_photo)
+        self._style = lru_cache(_CACHE_SIZE)(self._encode_style)
 
     def result(
-        self, label: str, pair: tuple[str, str, str], painted: worker.Painted
+        self, label: str, pair: tuple[str, str, str], painted: worker.PairOutcome
     ) -> Row | Failure:
         """Return the measurements of a pair, or its failure."""
         content, style, target = pair
@@ -190,25 +197,29 @@ class _Gauge:
             return Failure(label, content, style, painted.error)
         try:
             photo, seen = self._photo(content)
-            view = seen if label == PHOTO else metrics.look(self._encoder, read(target).rgb)
+            view = (
+                seen
+                if label == PHOTO
+                else metrics.encode_view(self._encoder, read_image(target).rgb)
+            )
             scores = metrics.measure(view, seen, self._style(style, photo.height, photo.width))
         except ImpastoError as error:
             return Failure(label, content, style, str(error))
         layers = {"style": scores.moments, "gram": scores.gram, "content": scores.content}
         cost = (painted.seconds, painted.memory, painted.device_memory)
-        stored = target if self._keeping and label != PHOTO else ""
+        stored = target if self._storing and label != PHOTO else ""
         return Row(label, content, style, scores.means(), layers, *cost, stored)
 
-    def _see_photo(self, path: str) -> tuple[Image, metrics.View]:
-        whole = read(path)
-        photo = fit(whole, self._size, None)
+    def _encode_photo(self, path: str) -> tuple[Image, metrics.View]:
+        whole = read_image(path)
+        photo = resize_long_edge(whole, self._size, None)
         try:
-            return photo, metrics.look(self._encoder, photo.rgb)
+            return photo, metrics.encode_view(self._encoder, photo.rgb)
         except TooSmallError as error:
-            raise InputError(f"{error}; {would_do(error.least, whole)}") from error
+            raise InputError(f"{error}; {suggest_size(error.least, whole)}") from error
 
-    def _see_style(self, path: str, height: int, width: int) -> metrics.View:
+    def _encode_style(self, path: str, height: int, width: int) -> metrics.View:
         """Return the features of a style image, resized as in stylizing."""
         blank = Image(self._encoder.mean.new_zeros(1, 3, height, width))
-        painting = alike(read(path), blank)
-        return metrics.look(self._encoder, painting.rgb, content=())
+        painting = resize_to_same_pixels(read_image(path), blank)
+        return metrics.encode_view(self._encoder, painting.rgb, content=())

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.api.inputs import Places, fit, pictures, read, would_do
+from impasto.api.inputs import Places, find_all_images, read_image, resize_long_edge, suggest_size
 from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
@@ -24,12 +24,12 @@ from impasto.losses.mmd import Gaussian, Kernel, Linear, Polynomial
 from impasto.losses.moments import moments
 from impasto.losses.two_sample import frechet_distance, median_bandwidth, permutation_test
 from impasto.nn.vgg import Encoder, layer_names, smallest_side
-from impasto.training.sources import together
+from impasto.training.sources import sum_counts
 
 KERNELS = ("linear", "polynomial", "gaussian")
 
-_BATCH = 1 << 19  # pixels of one batch: eight images of 256x256
-_WAITING = 1 << 23  # pixels of images waiting for others of their shape: 100 MB
+_BATCH_PIXELS = 1 << 19  # pixels of one batch: eight images of 256x256
+_MAX_WAITING_PIXELS = 1 << 23  # pixels of images waiting for others of their shape: 100 MB
 
 
 @dataclass(frozen=True)
@@ -159,16 +159,16 @@ def gap(
     if permutations < 1:
         raise InputError(f"permutations is {permutations}: it must be 1 or more")
     sources = [first, second] if after is None else [first, second, after]
-    found = [pictures(source) for source in sources]
+    found = [find_all_images(source) for source in sources]
     total = sum(len(one.files) for one in found)
-    look = _Look(list(dict.fromkeys(layers)), size, device, callback, total)
-    seen = [look.at(one.files, source) for one, source in zip(found, sources, strict=True)]
+    look = _FeatureCollector(list(dict.fromkeys(layers)), size, device, callback, total)
+    seen = [look.vectors_of(one.files, source) for one, source in zip(found, sources, strict=True)]
     measured = [
         _measure(name, [one[name] for one in seen], kernel, permutations, seed)
         for name in look.layers
     ]
     counts = tuple(len(one[look.layers[0]]) for one in seen)
-    passed = together(one.passed for one in found)
+    passed = sum_counts(one.passed for one in found)
     return Gap(tuple(measured), counts, look.skipped, kernel, permutations, size, seed, passed)
 
 
@@ -197,7 +197,7 @@ def _kernel(name: str, both: Tensor) -> Kernel:
     )
 
 
-class _Look:
+class _FeatureCollector:
     """Encode images in batches of one shape, and store their vectors."""
 
     def __init__(
@@ -210,10 +210,10 @@ class _Look:
         self.layers = sorted(layers, key=known.index)
         self.skipped: dict[str, str] = {}
         self._size, self._least = size, smallest_side(self.layers[-1])
-        self._encoder = Encoder(depth=self.layers[-1]).place(choose(device, "float32"))
+        self._encoder = Encoder(depth=self.layers[-1]).to_runtime(choose(device, "float32"))
         self._callback, self._done, self._total = callback, 0, total
 
-    def at(self, paths: Sequence[str], place: Places) -> dict[str, Tensor]:
+    def vectors_of(self, paths: Sequence[str], which: Places) -> dict[str, Tensor]:
         """Return the vectors of each layer, (N, 2C) in float64, in the order of the images.
 
         Raises:
@@ -228,7 +228,7 @@ class _Look:
         if len(vectors) < 2:
             why = next((f": {self.skipped[one]}" for one in paths if one in self.skipped), "")
             raise InputError(
-                f"{place} has {len(vectors)} pictures that can be used, and needs 2 at least{why}"
+                f"{which} has {len(vectors)} pictures that can be used, and needs 2 at least{why}"
             )
         ordered = [vectors[index] for index in sorted(vectors)]
         return {
@@ -250,9 +250,9 @@ class _Look:
             if picture is not None:
                 shape = tuple(picture.shape)
                 waiting.setdefault(shape, []).append((index, picture))
-                if _pixels(waiting[shape]) >= _BATCH:
+                if _pixels(waiting[shape]) >= _BATCH_PIXELS:
                     yield _batch(waiting.pop(shape))
-                elif sum(map(_pixels, waiting.values())) >= _WAITING:
+                elif sum(map(_pixels, waiting.values())) >= _MAX_WAITING_PIXELS:
                     yield _batch(waiting.pop(max(waiting, key=lambda one: _pixels(waiting[one]))))
             self._step()
         for group in waiting.values():
@@ -260,13 +260,13 @@ class _Look:
 
     def _picture(self, path: str) -> Tensor | None:
         try:
-            whole = read(path)
-            picture = fit(whole, self._size, None)
+            whole = read_image(path)
+            picture = resize_long_edge(whole, self._size, None)
             if min(picture.size) < self._least:
                 raise InputError(
                     f"{path} is {picture.width}x{picture.height} then, too small for "
                     f"{self.layers[-1]}: its sides must be at least {self._least} pixels; "
-                    f"{would_do(self._least, whole)}"
+                    f"{suggest_size(self._least, whole)}"
                 )
         except ImpastoError as error:
             self.skipped[path] = str(error)

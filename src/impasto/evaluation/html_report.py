@@ -38,7 +38,7 @@ def render(
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
     cells = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
-    shown = labels.shown([*cells, *(one.method for one in numbers.failures)])
+    shown = labels.shorten_labels([*cells, *(one.method for one in numbers.failures)])
     figures = [
         _figure((label, shown[label]), picture, short[0], cells[label])
         for label, picture in pictures.items()
@@ -63,11 +63,11 @@ def render(
     )
 
 
-def _figure(label: tuple[str, str], picture: Image, photo: str, told: Mapping[str, str]) -> str:
+def _figure(label: tuple[str, str], picture: Image, photo: str, cells: Mapping[str, str]) -> str:
     """Return a result over the photo with its slider, and a caption; ``label`` is (full, short)."""
     name, short = map(escape, label)
-    distances = (f"{word} {told[word]}" for word in ("style", "content", "edges"))
-    cost = (f"{told['seconds']} s", told["memory"])
+    distances = (f"{word} {cells[word]}" for word in ("style", "content", "edges"))
+    cost = (f"{cells['seconds']} s", cells["memory"])
     line = escape(", ".join(filter(None, (*distances, *cost))))
     return (
         f'<figure><div class="frame photo slides">'

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, takewhile
 
 SETTINGS = re.compile(r":(?=[^:]*=)")  # the colons before settings
-LEFT_OUT = "…"
+ELLIPSIS = "…"
 
 _LONGEST = 32  # characters; a shorter label is shown unchanged
 
 
-def shown(labels: Iterable[str], longest: int = _LONGEST) -> dict[str, str]:
+def shorten_labels(labels: Iterable[str], longest: int = _LONGEST) -> dict[str, str]:
     """Shorten labels by leaving out what several candidates of one method have in common.
 
     Settings that all of them share are left out, then the common parts at both ends of lists. What
@@ -45,7 +45,7 @@ def _method(label: str) -> str:
 def _of_one_method(labels: Sequence[str], longest: int) -> dict[str, str]:
     if len(labels) == 1:
         (label,) = labels
-        short = label if len(label) <= longest else f"{label[: longest - 1]}{LEFT_OUT}"
+        short = label if len(label) <= longest else f"{label[: longest - 1]}{ELLIPSIS}"
         return {label: short}
     settings = [SETTINGS.split(label)[1:] for label in labels]
     shared = set(settings[0]).intersection(*settings[1:])
@@ -55,7 +55,7 @@ def _of_one_method(labels: Sequence[str], longest: int) -> dict[str, str]:
             found[label] = label
             continue
         remaining = [_ends_left_out(one, settings) for one in own if one not in shared]
-        found[label] = ":".join([_method(label), *remaining, *([LEFT_OUT] if shared else [])])
+        found[label] = ":".join([_method(label), *remaining, *([ELLIPSIS] if shared else [])])
     return found
 
 
@@ -76,7 +76,7 @@ def _ends_left_out(setting: str, settings: Sequence[Sequence[str]]) -> str:
     last = min(last, shortest - 1 - first)
     parts = value.split(",")
     middle = parts[first : len(parts) - last]
-    ends = ([LEFT_OUT] if first else []), ([LEFT_OUT] if last else [])
+    ends = ([ELLIPSIS] if first else []), ([ELLIPSIS] if last else [])
     return f"{key}={','.join([*ends[0], *middle, *ends[1]])}"
 
 

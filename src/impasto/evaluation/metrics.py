@@ -89,7 +89,7 @@ class Scores:
 
 
 @torch.inference_mode()
-def look(encoder: Encoder, picture: Tensor, content: Sequence[str] = CONTENT_LAYERS) -> View:
+def encode_view(encoder: Encoder, picture: Tensor, content: Sequence[str] = CONTENT_LAYERS) -> View:
     """Compute the features of an image once, for any number of comparisons.
 
     Args:

@@ -95,7 +95,7 @@ class Comparison:
         """Yield rows of text in the columns of :data:`HEADER`."""
         for line in self.summary():
             memory = "" if line["memory"] is None else f"{line['memory'] / 1e6:.0f} MB"
-            numbers = (_words(line[name], line["pictures"]) for name in _COLUMNS)
+            numbers = (_format_cell(line[name], line["pictures"]) for name in _COLUMNS)
             yield (line["method"], str(line["pictures"]), *numbers, memory)
 
 
@@ -111,7 +111,7 @@ def _summary(label: str, rows: Sequence[Row]) -> dict[str, Any]:
     return line
 
 
-def _words(number: Mapping[str, float] | None, pictures: int) -> str:
+def _format_cell(number: Mapping[str, float] | None, pictures: int) -> str:
     if number is None:
         return ""
     deviation = f" ± {number['std']:.2f}" if pictures > 1 else ""

@@ -27,11 +27,11 @@ from impasto.errors import ImpastoError, InputError
 if TYPE_CHECKING:
     from impasto.models.zoo import Learned
 
-BEAT = 0.25  # seconds
+POLL_INTERVAL = 0.25  # seconds
 
 
 @dataclass(frozen=True)
-class Trial:
+class WorkerRequest:
     """A worker run: the pairs of images for one method.
 
     Attributes:
@@ -54,7 +54,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Painted:
+class PairOutcome:
     """The outcome of one pair.
 
     Attributes:
@@ -72,14 +72,14 @@ class Painted:
     error: str = ""
 
 
-def run(trial: Trial) -> Generator[Painted | None, None, None]:
+def run(request: WorkerRequest) -> Generator[PairOutcome | None, None, None]:
     """Stylize the pairs of a worker run in another process, one after another.
 
     Yields:
         One outcome for each pair, in order, also if the process dies. In between, None every
-        :data:`BEAT`, so that the caller can cancel. Closing the iterator ends the process.
+        :data:`POLL_INTERVAL`, so that the caller can cancel. Closing the iterator ends the process.
     """
-    left = len(trial.pairs)
+    left = len(request.pairs)
     command = [sys.executable, "-m", "impasto.evaluation.worker"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -88,17 +88,17 @@ def run(trial: Trial) -> Generator[Painted | None, None, None]:
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018 (no test)
         try:
             with suppress(BrokenPipeError):  # it died at once: the log has the reason
-                process.stdin.write(json.dumps(asdict(trial)))
+                process.stdin.write(json.dumps(asdict(request)))
                 process.stdin.close()
             for line in _lines(process.stdout):
                 if line is None:
                     yield None
                     continue
                 left -= 1
-                yield Painted(**json.loads(line))
+                yield PairOutcome(**json.loads(line))
             if left:
-                why = last_words(process.wait(), log)
-                yield from [Painted(error=why)] * left
+                why = describe_exit(process.wait(), log)
+                yield from [PairOutcome(error=why)] * left
         finally:
             process.kill()
             process.wait()
@@ -122,7 +122,7 @@ def _lines(stream: IO[str]) -> Iterator[str | None]:
     reader.start()
     while True:
         try:
-            line = found.get(timeout=BEAT)
+            line = found.get(timeout=POLL_INTERVAL)
         except queue.Empty:
             yield None
             continue
@@ -132,7 +132,7 @@ def _lines(stream: IO[str]) -> Iterator[str | None]:
     reader.join()
 
 
-def last_words(code: int, log: Any) -> str:
+def describe_exit(code: int, log: Any) -> str:
     """Describe why a process ended early.
 
     Args:
@@ -146,55 +146,55 @@ def last_words(code: int, log: Any) -> str:
     return f"its process {ended}{hint}" + (f": {lines[-1].strip()}" if lines else "")
 
 
-def work(trial: Trial, report: Callable[[Painted], None]) -> None:
+def stylize_pairs(request: WorkerRequest, report: Callable[[PairOutcome], None]) -> None:
     """Stylize the pairs of a worker run in this process; failures are reported as outcomes."""
     from impasto.api.load import get_method
     from impasto.api.stylize import stylize
     from impasto.methods.spec import Ability
 
-    device_options: dict[str, Any] = {"device": trial.device, "precision": trial.precision}
+    device_options: dict[str, Any] = {"device": request.device, "precision": request.precision}
     try:
-        method, known = None, learned(trial.name)
+        method, known = None, find_learned(request.name)
         if known is None:
             method = get_method(
-                trial.name, Ability.STYLIZE, settings=trial.settings, **device_options
+                request.name, Ability.STYLIZE, settings=request.settings, **device_options
             )
     except ImpastoError as error:
-        for _ in trial.pairs:
-            report(Painted(error=str(error)))
+        for _ in request.pairs:
+            report(PairOutcome(error=str(error)))
         return
-    options = {"method": method, "size": trial.size, "seed": trial.seed, **device_options}
-    for photo, style, target in trial.pairs:
+    options = {"method": method, "size": request.size, "seed": request.seed, **device_options}
+    for photo, style, target in request.pairs:
         start = time.perf_counter()
         try:
-            picture = stylize(photo, trial.name if known else style, **options)
+            picture = stylize(photo, request.name if known else style, **options)
             seconds = time.perf_counter() - start
             picture.save(target)
         except Exception as error:  # the other pairs are still tried
             message = str(error) if isinstance(error, ImpastoError) else repr(error)
-            report(Painted(error=" ".join(message.split())))
+            report(PairOutcome(error=" ".join(message.split())))
         else:
-            report(Painted(seconds, memory(), device_memory()))
+            report(PairOutcome(seconds, peak_memory(), peak_device_memory()))
 
 
-def learned(name: str) -> Learned | None:
+def find_learned(name: str) -> Learned | None:
     """Return the learned style of a name or file; None for the name of a method or unknown names.
 
     Raises:
         InputError: It is a model for something else than stylizing.
     """
-    from impasto.methods.registry import methods
+    from impasto.methods.registry import list_methods
     from impasto.models import zoo
 
-    if name in {entry.name for entry in methods()}:
+    if name in {entry.name for entry in list_methods()}:
         return None
     with suppress(InputError):  # a model of one style, which the next line finds
-        if zoo.for_any_style(name) is not None:
+        if zoo.find_arbitrary(name) is not None:
             return None
     return zoo.find(name)
 
 
-def memory() -> int | None:
+def peak_memory() -> int | None:
     """Return the peak main memory of this process in bytes; None if the system does not report it.
 
     On Linux, ``VmHWM`` is preferred, since a process inherits the value of ``getrusage`` from the
@@ -211,7 +211,7 @@ def memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def device_memory() -> int | None:
+def peak_device_memory() -> int | None:
     """Return the peak memory of this process on a CUDA device in bytes; None without one."""
     import torch
 
@@ -222,11 +222,13 @@ def main() -> None:
     """Read a worker run from standard input, and write its outcomes to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's process handles Ctrl-C
     data = json.load(sys.stdin)
-    trial = Trial(**{**data, "pairs": tuple(map(tuple, data["pairs"]))})
+    request = WorkerRequest(**{**data, "pairs": tuple(map(tuple, data["pairs"]))})
     # other output goes to the log, where it is not taken for an outcome
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    work(trial, lambda painted: print(json.dumps(asdict(painted)), file=channel, flush=True))
+    stylize_pairs(
+        request, lambda painted: print(json.dumps(asdict(painted)), file=channel, flush=True)
+    )
 
 
 if __name__ == "__main__":

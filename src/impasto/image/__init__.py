@@ -31,9 +31,9 @@ __all__ = [
     "WRITE_SUFFIXES",
     "Image",
     "check_target",
-    "flattening",
     "load",
     "save",
+    "transparency_note",
 ]
 
 # Enough for the 200-megapixel sensors of phones. An image of this size is 2.4 GB of floats.
@@ -205,14 +205,14 @@ def load(source: Source, *, max_pixels: int = MAX_PIXELS, full_range: bool = Fal
     Raises:
         InputError: The file is missing, unreadable, damaged, too large, or no image.
     """
-    with files.Inlet(source) as inlet:
-        head = inlet.read(files.HEAD)
-        kind_of(head, inlet.name)  # checked first, since a device may be endless
+    with files.InputStream(source) as stream:
+        head = stream.read(files.HEAD)
+        kind_of(head, stream.name)  # checked first, since a device may be endless
         most = 16 * max_pixels + (64 << 20)  # bytes: RGBA in floats, and metadata
-        data = head + inlet.read(most) if len(head) == files.HEAD else head
+        data = head + stream.read(most) if len(head) == files.HEAD else head
         if len(data) > most:
-            raise InputError(f"{inlet.name} is too large for {max_pixels} pixels")
-        return _to_picture(decode.decode(data, inlet.name, max_pixels, full_range=full_range))
+            raise InputError(f"{stream.name} is too large for {max_pixels} pixels")
+        return _to_picture(decode.decode(data, stream.name, max_pixels, full_range=full_range))
 
 
 def save(
@@ -264,7 +264,7 @@ def check_target(target: Target, *, format: str | None = None, depth: int = 8) -
     files.check(target)
 
 
-def flattening(picture: Image, target: Target, *, format: str | None = None) -> str:
+def transparency_note(picture: Image, target: Target, *, format: str | None = None) -> str:
     """Return the message if `save` cannot store the image's transparency; empty if it can."""
     lost = picture.alpha is not None and encode.format_of(target, format) == "JPEG"
     return "JPEG has no transparency: the picture is laid on white" if lost else ""

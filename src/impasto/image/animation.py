@@ -14,7 +14,8 @@ from impasto.image import Image as Picture
 
 _HEAD = 21  # bytes up to and including the flags of the chunk VP8X
 _ANIMATED = 2  # flag of VP8X
-_BRIEF, _USUAL = 10, 100  # ms: like browsers, show frames of at most _BRIEF for _USUAL
+# ms: like browsers, show frames of at most the first for the second
+_TOO_SHORT, _DEFAULT_DURATION = 10, 100
 
 
 def is_animated_webp(path: Path) -> bool:
@@ -41,18 +42,18 @@ def frames(path: Path) -> Iterator[tuple[Picture, int]]:
         InputError: The file is too large, unreadable or damaged; frames before the damage are
             yielded.
     """
-    with _in_words(path), Image.open(path, formats=["WEBP"]) as image:
+    with _decoding_errors(path), Image.open(path, formats=["WEBP"]) as image:
         if image.width * image.height > MAX_PIXELS:
             raise InputError(f"{path} is {image.width}x{image.height}: make it smaller first")
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             image.load()
             lasts = int(image.info.get("duration", 0))
-            yield Picture.from_pil(image.copy()), lasts if lasts > _BRIEF else _USUAL
+            yield Picture.from_pil(image.copy()), lasts if lasts > _TOO_SHORT else _DEFAULT_DURATION
 
 
 @contextlib.contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _decoding_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError:

@@ -45,7 +45,7 @@ def contact_sheet(
         x = _MARGIN + index % columns * (width + _GAP)
         y = _MARGIN + index // columns * (height + text + _GAP)
         for above, line in enumerate(reversed(lines), start=1):
-            shown = _cut(line, font, width)
+            shown = _truncate(line, font, width)
             draw.text((x, y + text - above * line_height), shown, fill="#222222", font=font)
         sheet.paste(tile, (x, y + text))
     return Picture.from_pil(sheet)
@@ -67,7 +67,7 @@ def _sized(size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _cut(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _truncate(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Cut a line to the width, with an ellipsis."""
     if font.getlength(line) <= width:
         return line

@@ -58,7 +58,7 @@ def decode(data: bytes, name: str, max_pixels: int, *, full_range: bool = False)
     """
     kind = kind_of(data[:4096], name)
     try:
-        with _calm(max_pixels):
+        with _quiet_decoders(max_pixels):
             return _decode(data, kind, max_pixels, full_range)
     except (_TooLargeError, Image.DecompressionBombError) as error:
         size = f" ({error})" if isinstance(error, _TooLargeError) else ""
@@ -87,7 +87,7 @@ def from_pillow(image: Image.Image) -> Pixels:
         InputError: The image cannot be read, or its mode is not supported.
     """
     try:
-        with _calm(Image.MAX_IMAGE_PIXELS):
+        with _quiet_decoders(Image.MAX_IMAGE_PIXELS):
             return replace(_from_pillow(image), metadata=metadata.of(image))
     except Exception as error:
         raise InputError(f"cannot use this {image.mode} image of Pillow: {error}") from error
@@ -98,7 +98,7 @@ class _TooLargeError(Exception):
 
 
 @contextlib.contextmanager
-def _calm(max_pixels: int | None) -> Iterator[None]:
+def _quiet_decoders(max_pixels: int | None) -> Iterator[None]:
     """Suppress the warnings of Pillow and tifffile, and set Pillow's limit of pixels.
 
     These are settings of the whole process, hence the lock: concurrent loads run one by one.

@@ -113,7 +113,7 @@ def _tiff16(pixels: NDArray[np.uint16], icc: bytes | None, metadata: Metadata | 
     dpi = None
     if metadata is not None:
         dpi = metadata.dpi
-        tags += [(tag, "s", 0, text, True) for tag, text in metadata.words().items()]
+        tags += [(tag, "s", 0, text, True) for tag, text in metadata.text_tags().items()]
     out = BytesIO()
     with TiffWriter(out) as writer:
         writer.write(

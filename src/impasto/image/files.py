@@ -20,11 +20,11 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 Target = str | os.PathLike[str] | BinaryIO
 
 PART = ".impasto-*.part"  # pattern of the names of incomplete files
-PATIENCE = 5.0  # seconds to wait for the first byte of a named pipe
+PIPE_TIMEOUT = 5.0  # seconds to wait for the first byte of a named pipe
 HEAD = 4096  # bytes that suffice to recognise the format
 
 
-class Inlet:
+class InputStream:
     """An open binary source with a name for messages. A context manager.
 
     It closes files that it has opened, and leaves the caller's file objects open.
@@ -56,7 +56,7 @@ class Inlet:
         else:
             raise InputError(f"cannot read a picture from a {type(source).__name__}: give a path")
 
-    def __enter__(self) -> Inlet:
+    def __enter__(self) -> InputStream:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -110,11 +110,11 @@ def _is_named_pipe(path: str) -> bool:
 def _open_pipe(path: str) -> BinaryIO:
     """Open a named pipe, with a timeout for its first byte."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if not select.select([descriptor], [], [], PATIENCE)[0]:
+    if not select.select([descriptor], [], [], PIPE_TIMEOUT)[0]:
         os.close(descriptor)
         raise InputError(
-            f"{path} is a pipe, and nothing came out of it for {PATIENCE:g} seconds: start what "
-            f"writes to it first, or name a file"
+            f"{path} is a pipe, and nothing came out of it for {PIPE_TIMEOUT:g} seconds: start "
+            f"what writes to it first, or name a file"
         )
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "rb")

@@ -63,17 +63,17 @@ def kind_of(head: bytes, name: str) -> str:
         raise InputError(f"{name} is empty (0 bytes): make or fetch it again")
     kind = _format(head)
     if kind:
-        if what := _lacks(kind):
+        if what := _missing_library(kind):
             raise InputError(f"{name} is {what}; or save it as PNG or JPEG first")
         return kind
-    if description := _foreign(head):
+    if description := _unsupported_format(head):
         raise InputError(
             f"{name} is {description}, which cannot be read: save it as PNG or JPEG first"
         )
-    raise InputError(f"{name} is {_text_or_not(head)}: give a {READS} file")
+    raise InputError(f"{name} is {_text_empty_or_other(head)}: give a {READS} file")
 
 
-def why_not(path: str | Path) -> str:
+def explain_unreadable(path: str | Path) -> str:
     """Return why a file cannot be read as an image, by its content.
 
     Args:
@@ -91,10 +91,10 @@ def why_not(path: str | Path) -> str:
         return EMPTY
     kind = _format(head)
     if kind:
-        return _lacks(kind).partition(" ")[2]
-    if description := _foreign(head):
+        return _missing_library(kind).partition(" ")[2]
+    if description := _unsupported_format(head):
         return description.partition(" ")[2]
-    description = _text_or_not(head)
+    description = _text_empty_or_other(head)
     if description.startswith("text"):
         return TEXT
     return (
@@ -126,7 +126,7 @@ def _brands(head: bytes) -> set[bytes]:
     return {bytes(head[place : place + 4]) for place in offsets}
 
 
-def _lacks(kind: str) -> str:
+def _missing_library(kind: str) -> str:
     """Return which library a format needs that is not installed, as text; empty if none."""
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
@@ -141,12 +141,12 @@ def _lacks(kind: str) -> str:
     return f"a picture in {kind}, which this Pillow was built without: pip install -U pillow"
 
 
-def _foreign(head: bytes) -> str:
+def _unsupported_format(head: bytes) -> str:
     """Return the name, with its article, of a known format that is not supported."""
     return next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
 
 
-def _text_or_not(head: bytes) -> str:
+def _text_empty_or_other(head: bytes) -> str:
     text = head.decode("utf-8", "replace").lstrip("\ufeff").lstrip()
     if "<svg" in text:
         return "an SVG drawing, not pixels (export it as PNG)"

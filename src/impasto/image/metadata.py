@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 _BASE, _IFD = ExifTags.Base, ExifTags.IFD
 # Tags of the first directory that also hold for the stylised image. The others describe how the
 # pixels of the original file are stored.
-_KEPT = (
+_COPIED_TAGS = (
     _BASE.ImageDescription,
     _BASE.Make,
     _BASE.Model,
@@ -23,7 +23,7 @@ _KEPT = (
     _BASE.Copyright,
 )
 # Maker's notes contain offsets in the original file; the sizes are those of the original.
-_DROPPED = (
+_REMOVED_TAGS = (
     _BASE.MakerNote,
     _BASE.ExifInteroperabilityOffset,
     _BASE.ExifImageWidth,
@@ -54,7 +54,7 @@ class Metadata:
         block[_BASE.Orientation] = 1
         return block.tobytes()
 
-    def words(self) -> dict[int, str]:
+    def text_tags(self) -> dict[int, str]:
         """Return the text tags of the first directory, for a format without EXIF directories.
 
         The date of recording replaces a missing date of the file.
@@ -69,9 +69,9 @@ def of(image: Image.Image) -> Metadata | None:
     exif: dict[int, Any] = {}
     with contextlib.suppress(Exception):  # damaged EXIF is ignored
         read = image.getexif()
-        found = {int(tag): read[tag] for tag in _KEPT if tag in read}
+        found = {int(tag): read[tag] for tag in _COPIED_TAGS if tag in read}
         for ifd in (_IFD.Exif, _IFD.GPSInfo):
-            tags = {tag: v for tag, v in read.get_ifd(ifd).items() if tag not in _DROPPED}
+            tags = {tag: v for tag, v in read.get_ifd(ifd).items() if tag not in _REMOVED_TAGS}
             if tags:
                 found[int(ifd)] = tags
         if _IFD.Exif in found:

@@ -13,23 +13,23 @@ import torch
 from torch import Tensor
 
 
-def pick(kept: Any, index: Tensor) -> Any:
+def pick(statistics: Any, index: Tensor) -> Any:
     """Select the statistics of some images of a batch, in any order and with repetition.
 
     Args:
-        kept: Statistics of B images: a tensor (B, ...), a tuple of such tensors or None, or a list
-            of B entries.
+        statistics: Statistics of B images: a tensor (B, ...), a tuple of such tensors or None, or a
+            list of B entries.
         index: (N,), indices below B.
 
     Example:
         >>> pick([torch.zeros(2), torch.ones(3)], torch.tensor([1, 0, 1]))
         [tensor([1., 1., 1.]), tensor([0., 0.]), tensor([1., 1., 1.])]
     """
-    if isinstance(kept, Tensor):
-        return kept[index.to(kept.device)]
-    if isinstance(kept, tuple):
-        return _like(kept, [pick(part, index) for part in kept])
-    return None if kept is None else [kept[i] for i in index.tolist()]
+    if isinstance(statistics, Tensor):
+        return statistics[index.to(statistics.device)]
+    if isinstance(statistics, tuple):
+        return _like(statistics, [pick(part, index) for part in statistics])
+    return None if statistics is None else [statistics[i] for i in index.tolist()]
 
 
 def stack(batches: Sequence[Any]) -> Any:
@@ -47,13 +47,13 @@ def stack(batches: Sequence[Any]) -> Any:
     return None if first is None else [one for batch in batches for one in batch]
 
 
-def zeros(kept: Any) -> Any:
+def zeros(statistics: Any) -> Any:
     """Return statistics of the same type and shape that are all zero."""
-    if isinstance(kept, Tensor):
-        return torch.zeros_like(kept)
-    if isinstance(kept, tuple):
-        return _like(kept, [zeros(part) for part in kept])
-    return None if kept is None else [zeros(one) for one in kept]
+    if isinstance(statistics, Tensor):
+        return torch.zeros_like(statistics)
+    if isinstance(statistics, tuple):
+        return _like(statistics, [zeros(part) for part in statistics])
+    return None if statistics is None else [zeros(one) for one in statistics]
 
 
 def pairs(found: Sequence[Any], target: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -61,6 +61,6 @@ def pairs(found: Sequence[Any], target: Sequence[Any]) -> Iterator[tuple[Any, An
     return zip(found, target if len(target) > 1 else list(target) * len(found), strict=True)
 
 
-def _like(kept: tuple[Any, ...], parts: Sequence[Any]) -> Any:
+def _like(statistics: tuple[Any, ...], parts: Sequence[Any]) -> Any:
     """Return the parts as a tuple of the same type, which may be a named tuple."""
-    return type(kept)(*parts) if hasattr(kept, "_fields") else tuple(parts)
+    return type(statistics)(*parts) if hasattr(statistics, "_fields") else tuple(parts)

@@ -81,7 +81,7 @@ def rows_of(features: Tensor) -> Tensor:
     return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
 
 
-def scattered(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
+def sample_positions(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
     """Sample positions on a regular grid with a random offset.
 
     Args:

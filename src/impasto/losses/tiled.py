@@ -22,7 +22,7 @@ from impasto.nn.tiling import Tile, reach, stride, tiles
 from impasto.nn.vgg import Encoder, Features
 
 
-class _Seen(NamedTuple):
+class _EncodedTile(NamedTuple):
     """A tile, the pixels that were encoded for it, and its features without the halo."""
 
     tile: Tile
@@ -54,7 +54,7 @@ class TiledObjective(Objective):
     def __call__(self, image: Tensor) -> Losses:
         """Compute the losses of an image (1, 3, H, W); only ``total`` has a gradient."""
         statistics = self._statistics()
-        if self._goes_whole(image, statistics):
+        if self._needs_whole_image(image, statistics):
             return super().__call__(image)
         losses = {"total": image.new_zeros(())}
         sums, content = self._gather(image.detach(), statistics, self._layers())
@@ -70,7 +70,7 @@ class TiledObjective(Objective):
         known = torch.stack(list(losses.values())).sum().to(image.dtype)
         if torch.is_grad_enabled() and image.requires_grad:
             gradient = self._gradient(image.detach(), derivatives)
-            known = _Known.apply(image, known, gradient)  # type: ignore[no-untyped-call]
+            known = _KnownGradient.apply(image, known, gradient)  # type: ignore[no-untyped-call]
         direct = self._direct(image)
         losses["total"] = sum(direct.values(), known)
         return losses | direct
@@ -107,7 +107,7 @@ class TiledObjective(Objective):
                     seen.tile.outer(gradient).add_(torch.autograd.grad(local, seen.pixels)[0])
         return gradient
 
-    def _tiles(self, image: Tensor, layers: Sequence[str]) -> Iterator[_Seen]:
+    def _tiles(self, image: Tensor, layers: Sequence[str]) -> Iterator[_EncodedTile]:
         """Yield the encoded tiles of an image; their pixels are leaves if gradients are enabled."""
         deepest = max(layers, key=self.encoder.layers.index)
         height, width = image.shape[-2:]
@@ -115,9 +115,9 @@ class TiledObjective(Objective):
             pixels = tile.outer(image).detach().requires_grad_(torch.is_grad_enabled())
             features = self.encoder(pixels, layers)
             inner = {name: tile.inner(made, stride(name)) for name, made in features.items()}
-            yield _Seen(tile, pixels, inner)
+            yield _EncodedTile(tile, pixels, inner)
 
-    def _sums(self, seen: _Seen, statistic: Statistic, image: Tensor) -> Sums:
+    def _sums(self, seen: _EncodedTile, statistic: Statistic, image: Tensor) -> Sums:
         loss, layer, region = statistic
         assert additive(loss)
         guide = self._guide(region, *_sides(image, layer))
@@ -125,7 +125,7 @@ class TiledObjective(Objective):
             guide = seen.tile.wanted(guide, stride(layer))
         return loss.sums(seen.features[layer], guide)
 
-    def _content_of(self, seen: _Seen) -> Tensor:
+    def _content_of(self, seen: _EncodedTile) -> Tensor:
         """Return what a tile contributes to the content loss."""
         total = seen.pixels.new_zeros(())
         for entry in self._contents:
@@ -138,7 +138,7 @@ class TiledObjective(Objective):
         return total
 
     def _maps(self, image: Tensor, layers: Sequence[str]) -> Features:
-        if self._goes_whole(image, ()):
+        if self._needs_whole_image(image, ()):
             return super()._maps(image, layers)
         maps: Features = {}
         for seen in self._tiles(image, layers):
@@ -154,7 +154,7 @@ class TiledObjective(Objective):
     ) -> dict[tuple[StyleLoss, str], Any]:
         statistics = [Statistic(loss, layer, None) for loss, layer in wanted]
         view, *others = views
-        if others or not isinstance(view, Tensor) or self._goes_whole(view, statistics):
+        if others or not isinstance(view, Tensor) or self._needs_whole_image(view, statistics):
             return super()._targets(views, wanted)
         layers = sorted({layer for _, layer in wanted})
         alone = TiledObjective(self.encoder, side=self.side)  # only encoder and tiling are needed
@@ -163,11 +163,11 @@ class TiledObjective(Objective):
 
     def _describe(self, image: Tensor) -> dict[Statistic, Any]:
         statistics = self._statistics()
-        if self._goes_whole(image, statistics):
+        if self._needs_whole_image(image, statistics):
             return super()._describe(image)
         return _of_sums(self._gather(image, statistics, self._layers())[0], image)
 
-    def _goes_whole(self, image: Tensor, statistics: Sequence[Statistic]) -> bool:
+    def _needs_whole_image(self, image: Tensor, statistics: Sequence[Statistic]) -> bool:
         small = max(image.shape[-2:]) <= self.side
         return small or not all(additive(statistic.loss) for statistic in statistics)
 
@@ -194,7 +194,7 @@ def _sides(image: Tensor, layer: str) -> tuple[int, int]:
     return image.shape[-2] // stride(layer), image.shape[-1] // stride(layer)
 
 
-class _Known(torch.autograd.Function):
+class _KnownGradient(torch.autograd.Function):
     """Returns a precomputed value whose gradient with respect to the image is known."""
 
     @staticmethod

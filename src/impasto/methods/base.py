@@ -18,8 +18,8 @@ from impasto.methods.style import Part, Style
 class Method(ABC):
     """A method with its config and the device that it runs on.
 
-    Subclasses register themselves with :func:`impasto.methods.registry.method` and override the
-    verbs of their abilities. Images are (1, 3, H, W), float32, RGB in [0, 1].
+    Subclasses register themselves with :func:`impasto.methods.registry.register_method` and
+    override the verbs of their abilities. Images are (1, 3, H, W), float32, RGB in [0, 1].
 
     Attributes:
         name: Set by the registry.

@@ -14,7 +14,7 @@ PRESETS = ("default", "paper", "authors")
 
 C = TypeVar("C")
 
-_WORDS = {int: "whole number", float: "number"}
+_TYPE_NAMES = {int: "whole number", float: "number"}
 
 
 def preset(kind: type[C], name: str) -> C:
@@ -62,7 +62,7 @@ def _read(key: str, text: str, kind: Any) -> Any:
     try:
         value = kind(text)
     except ValueError as error:
-        raise InputError(f"{key}: {text!r} is no {_WORDS.get(kind, kind.__name__)}") from error
+        raise InputError(f"{key}: {text!r} is no {_TYPE_NAMES.get(kind, kind.__name__)}") from error
     if kind is float and not math.isfinite(value):
         raise InputError(f"{key} is {value}: it must be finite")
     return value

@@ -104,7 +104,7 @@ def normal(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=random)
 
 
-def shares(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def draw_weights(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     """Draw rows of positive weights (B, N), each with a sum of 1."""
     drawn = torch.rand(shape, generator=random)
     return drawn / drawn.sum(1, keepdim=True)

@@ -29,8 +29,8 @@ from impasto.nn.lazy_map import NotInStripsError
 from impasto.nn.sizes import SMALLEST, pad_to
 from impasto.training.task import Task
 
-_AT_ONCE = 15  # peak memory of a pass, in outputs of the first convolution; measured
-_IN_STRIPS = 16  # a pass in strips takes at most one part in 16 of that
+_PEAK_OUTPUTS = 15  # peak memory of a pass, in outputs of the first convolution; measured
+_STRIP_SAVING = 16  # a pass in strips takes at most one part in 16 of that
 
 M = TypeVar("M", bound="NetworkMethod")
 
@@ -59,9 +59,9 @@ class NetworkMethod(Method):
         super().__init__(config, runtime)
         self.styles: tuple[str, ...] = ()
         self.module = self.network(self.config)
-        self._place()
+        self._move_to_device()
 
-    def _place(self) -> None:
+    def _move_to_device(self) -> None:
         self.module.eval().to(self.runtime.device)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -180,7 +180,7 @@ class NetworkMethod(Method):
                 f"this model of {cls.name} does not fit this version ({reason})"
             ) from error
         built.styles = model.styles
-        built._place()
+        built._move_to_device()
         return built
 
     @classmethod
@@ -190,18 +190,18 @@ class NetworkMethod(Method):
         Raises:
             InputError: A setting is unknown, cannot be read, or is fixed by the training.
         """
-        numbers = method_config.change(method_config.preset(cls.Config, preset), settings)
+        config = method_config.change(method_config.preset(cls.Config, preset), settings)
         fixed = [name for name in settings if name not in cls.adjustable]
         if fixed:
             free = ", ".join(cls.adjustable) or "none of its numbers"
             raise InputError(f"{fixed[0]} was settled when {cls.name} learned: change {free}")
         names = settings if preset == "default" else cls.adjustable
-        return {name: getattr(numbers, name) for name in names}
+        return {name: getattr(config, name) for name in names}
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
         """Return a model of a trained module, with the names of its styles and metadata."""
-        numbers = dataclasses.asdict(self.config)
-        return Model(self.name, numbers, module.state_dict(), tuple(styles), card)
+        config = dataclasses.asdict(self.config)
+        return Model(self.name, config, module.state_dict(), tuple(styles), card)
 
     def encode(self, picture: Tensor) -> Style:
         """Raise :class:`InputError`: the styles of this network are learned in training."""
@@ -238,23 +238,29 @@ class NetworkMethod(Method):
     def default_edge(self, size: Sequence[int]) -> int:
         """Return the long edge of the content image, or less if even strips exceed the budget."""
         own = max(size)
-        fits = _IN_STRIPS * self.runtime.room() / (self.bytes_each * size[0] * size[1])
+        fits = (
+            _STRIP_SAVING
+            * self.runtime.memory_budget()
+            / (self.bytes_per_pixel * size[0] * size[1])
+        )
         return min(own, max(self.stroke_size, math.floor(own * fits**0.5)))
 
     def too_large(self, batch: Tensor) -> bool:
         """Check whether a pass on the whole image (B, C, H, W) exceeds the memory budget."""
-        return batch.shape[-2] * batch.shape[-1] * self.bytes_each > self.runtime.room()
+        return (
+            batch.shape[-2] * batch.shape[-1] * self.bytes_per_pixel > self.runtime.memory_budget()
+        )
 
     @cached_property
-    def bytes_each(self) -> int:
+    def bytes_per_pixel(self) -> int:
         """Return the number of bytes that a pass on a whole image takes for each pixel."""
         convolutions = [part for part in self.module.modules() if isinstance(part, nn.Conv2d)]
         first = min(convolutions, key=lambda part: part.in_channels, default=None)
         channels = 3 if first is None else first.out_channels
-        return _AT_ONCE * channels * self.runtime.dtype.itemsize
+        return _PEAK_OUTPUTS * channels * self.runtime.dtype.itemsize
 
     @staticmethod
-    def done(picture: Tensor, callback: Callback) -> Tensor:
+    def report_done(picture: Tensor, callback: Callback) -> Tensor:
         """Report the only step of a job of one pass, and return its image."""
         callback(Progress(1, 1, stage="one pass", preview=lambda: picture))
         return picture

@@ -85,7 +85,7 @@ class PerceptualConfig:
             options: Arguments of :class:`~impasto.nn.vgg.Encoder` that replace the config's.
         """
         known = {"flavor": self.flavor, "pooling": self.pooling, "weights": self.weights}
-        return Encoder(self.encoder, **{**known, **options}).place(runtime)
+        return Encoder(self.encoder, **{**known, **options}).to_runtime(runtime)
 
     def style_features(self, encoder: Encoder, style: Tensor) -> Features:
         """Return the features of style images (B, 3, h, w) at all layers of the style loss."""

@@ -35,7 +35,7 @@ class Entry:
 
 _ANY = Ability(0)
 
-_TABLE: dict[str, Entry] = {}
+_REGISTERED: dict[str, Entry] = {}
 
 _M = TypeVar("_M", bound="type[Method]")
 
@@ -66,8 +66,9 @@ def register_method(
 
     def register(build: _M) -> _M:
         if not build.__module__.startswith("impasto.methods."):
-            _own()  # registered first, so that a duplicate from outside is the one that is refused
-        before = _TABLE.get(name)
+            # registered first, so that a duplicate from outside is the one that is refused
+            _import_own_methods()
+        before = _REGISTERED.get(name)
         if before is not None and _origin(before.build) != _origin(build):
             raise InputError(
                 f"two methods are called {name!r}: {_origin(before.build)} and {_origin(build)}; "
@@ -75,7 +76,7 @@ def register_method(
             )
         build.name, build.abilities = name, abilities
         known = family if family in FAMILIES else OTHER
-        _TABLE[name] = Entry(name, summary, known, papers, abilities, build)
+        _REGISTERED[name] = Entry(name, summary, known, papers, abilities, build)
         return build
 
     return register
@@ -86,7 +87,7 @@ def _origin(build: type) -> str:
 
 
 @cache
-def _own() -> None:
+def _import_own_methods() -> None:
     """Import the package's own methods."""
     package = importlib.import_module("impasto.methods")
     for module in pkgutil.walk_packages(package.__path__, "impasto.methods."):
@@ -95,7 +96,7 @@ def _own() -> None:
 
 @cache
 def _discover() -> None:
-    _own()
+    _import_own_methods()
     plugins.load("impasto.methods")
 
 
@@ -108,12 +109,8 @@ def list_methods(ability: Ability | None = None) -> tuple[Entry, ...]:
         ['superres']
     """
     _discover()
-    able = (entry for entry in _TABLE.values() if (ability or _ANY) in entry.abilities)
+    able = (entry for entry in _REGISTERED.values() if (ability or _ANY) in entry.abilities)
     return tuple(sorted(able, key=lambda entry: (FAMILIES.index(entry.family), entry.name)))
-
-
-# short names for the package's own modules
-method, methods = register_method, list_methods
 
 
 def get(name: str, ability: Ability = _ANY) -> Entry:
@@ -123,9 +120,9 @@ def get(name: str, ability: Ability = _ANY) -> Entry:
         InputError: There is no method of that name, or it lacks the ability.
     """
     _discover()
-    able = ", ".join(entry.name for entry in methods(ability))
-    if name not in _TABLE:
+    able = ", ".join(entry.name for entry in list_methods(ability))
+    if name not in _REGISTERED:
         raise InputError(f"unknown method {name!r}: choose {able}")
-    if ability not in _TABLE[name].abilities:
-        raise InputError(f"{name} cannot {ability.words()}: choose {able}")
-    return _TABLE[name]
+    if ability not in _REGISTERED[name].abilities:
+        raise InputError(f"{name} cannot {ability.describe()}: choose {able}")
+    return _REGISTERED[name]

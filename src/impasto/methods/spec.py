@@ -22,7 +22,7 @@ class Ability(Flag):
     TRAIN = auto()  # is a network that can be trained: see impasto.methods.network
     EXPORT = auto()  # can be exported to other runtimes: see NetworkMethod.graphs
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return the names of the abilities, separated by commas."""
         return ", ".join(sorted(str(one.name).lower() for one in self))
 

@@ -98,7 +98,7 @@ class Style:
             raise InputError("weights of styles must not be negative, nor all 0")
         return weights / weights.sum()
 
-    def pictured(self, picture: Image) -> Style:
+    def with_thumbnail(self, picture: Image) -> Style:
         """Return this style with a thumbnail of its style image in every part."""
         width, height = picture.size
         factor = min(1.0, _THUMBNAIL / max(width, height))
@@ -158,7 +158,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     files.check(path)
 
 
-def ready(source: object) -> Style | None:
+def load_if_style(source: object) -> Style | None:
     """Return the style that is given as itself or as the path of its file; None for all else.
 
     Raises:
@@ -191,16 +191,16 @@ def load(path: str | os.PathLike[str]) -> Style:
         raise InputError(f"{source}: cannot be read as a style; encode it again") from error
     _check(header, source)
     parts = tuple(_part(state, index, weight) for index, weight in enumerate(header["weights"]))
-    if not all(part.tensors for part in parts) or not all(map(_sound, state.values())):
+    if not all(part.tensors for part in parts) or not all(map(_is_valid, state.values())):
         raise InputError(f"{source}: the style is damaged; encode it again")
     return Style(header["method"], parts)
 
 
-def _check(told: Any, source: Path) -> None:
+def _check(metadata: Any, source: Path) -> None:
     """Check that a header is one that :meth:`Style.save` writes."""
-    if not isinstance(told, dict) or told.get("format") != _FORMAT:
+    if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
         raise InputError(f"{source}: is no style of Impasto, or one of a newer version")
-    method, weights = told.get("method"), told.get("weights")
+    method, weights = metadata.get("method"), metadata.get("weights")
     if not isinstance(method, str) or not isinstance(weights, list) or not weights:
         raise InputError(f"{source}: its header is damaged; encode it again")
     if not all(isinstance(weight, (int, float)) and math.isfinite(weight) for weight in weights):
@@ -217,5 +217,5 @@ def _part(state: Mapping[str, Tensor], index: int, weight: float) -> Part:
     return Part(tensors, float(weight), thumbnail)
 
 
-def _sound(value: Tensor) -> bool:
+def _is_valid(value: Tensor) -> bool:
     return not value.is_floating_point() or bool(value.isfinite().all())

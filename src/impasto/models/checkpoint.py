@@ -137,12 +137,12 @@ def load(path: str | os.PathLike[str], *, weights: bool = True) -> Model:
     return Model(header["method"], header["config"], state, tuple(header["styles"]), header["card"])
 
 
-def _check(told: Any, source: Path) -> None:
+def _check(metadata: Any, source: Path) -> None:
     """Raise an error for a header that :func:`save` did not write."""
-    if not isinstance(told, dict) or told.get("format") not in (_FORMAT, _FORMAT_8_BIT):
+    if not isinstance(metadata, dict) or metadata.get("format") not in (_FORMAT, _FORMAT_8_BIT):
         raise WeightsError(f"{source}: is no model of Impasto, or one of a newer version")
     kinds = {"method": str, "config": dict, "styles": list, "card": dict}
-    if not all(isinstance(told.get(key), kind) for key, kind in kinds.items()):
+    if not all(isinstance(metadata.get(key), kind) for key, kind in kinds.items()):
         raise WeightsError(f"{source}: its header is damaged; copy or train it again")
 
 

@@ -15,7 +15,7 @@ from impasto.models.checkpoint import Model
 SUFFIX = ".onnx"
 
 FORMAT = 1
-_WORDS = ("method", "kind", "licence", "version", "predictor", "paints_with")
+_TEXT_KEYS = ("method", "kind", "licence", "version", "predictor", "paints_with")
 
 
 def library(name: str) -> ModuleType:
@@ -33,7 +33,7 @@ def library(name: str) -> ModuleType:
         raise MissingExtraError("an ONNX file", "onnx") from error
 
 
-def facts(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path) -> dict[str, Any]:
     """Return the metadata of an exported file, see docs/onnx.md.
 
     Raises:
@@ -46,7 +46,7 @@ def facts(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: no such model")
     try:
         entries = onnx.load(path, load_external_data=False).metadata_props
-        metadata = unfold({entry.key: entry.value for entry in entries})
+        metadata = from_strings({entry.key: entry.value for entry in entries})
     except Exception as error:  # protobuf, onnx, the file system or JSON may fail
         raise WeightsError(f"{path}: cannot be read as ONNX; export it again") from error
     kinds = {"method": str, "kind": str, "styles": list, "multiple": int, "card": dict}
@@ -59,35 +59,35 @@ def facts(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def fold(told: Mapping[str, Any]) -> dict[str, str]:
+def to_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Convert metadata to the strings that ONNX stores: text as it is, anything else as JSON."""
     return {
-        key: value if key in _WORDS else json.dumps(value, ensure_ascii=False)
-        for key, value in told.items()
+        key: value if key in _TEXT_KEYS else json.dumps(value, ensure_ascii=False)
+        for key, value in metadata.items()
     }
 
 
-def unfold(told: Mapping[str, str]) -> dict[str, Any]:
-    """Convert the strings of :func:`fold` back to metadata; empty for a file of another program.
+def from_strings(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Convert the strings of :func:`to_strings` back; empty for a file of another program.
 
     Example:
-        >>> unfold(fold({"impasto": 1, "method": "cin", "styles": ["a", "b"]}))
+        >>> from_strings(to_strings({"impasto": 1, "method": "cin", "styles": ["a", "b"]}))
         {'impasto': 1, 'method': 'cin', 'styles': ['a', 'b']}
     """
-    if "impasto" not in told:
+    if "impasto" not in metadata:
         return {}
-    return {key: text if key in _WORDS else json.loads(text) for key, text in told.items()}
+    return {key: text if key in _TEXT_KEYS else json.loads(text) for key, text in metadata.items()}
 
 
-def header(path: Path) -> Model:
+def read_header(path: Path) -> Model:
     """Return the metadata of an exported file as a :class:`Model` without weights.
 
     Raises:
-        InputError: See :func:`facts`.
+        InputError: See :func:`read_metadata`.
         MissingExtraError: The library ``onnx`` is not installed.
-        WeightsError: See :func:`facts`.
+        WeightsError: See :func:`read_metadata`.
     """
-    metadata = facts(path)
+    metadata = read_metadata(path)
     return Model(metadata["method"], {}, {}, tuple(metadata["styles"]), metadata["card"])
 
 

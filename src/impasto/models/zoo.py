@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from impasto.core.schemes import FILE, MODEL, bare
+from impasto.core.schemes import FILE, MODEL, without_scheme
 from impasto.errors import InputError
 from impasto.models import checkpoint, onnx_file
 
@@ -46,11 +46,11 @@ def folder() -> Path:
 @cache
 def shipped() -> tuple[Learned, ...]:
     """Return everything that the shipped models offer, sorted by kind and name."""
-    found = [one for path in folder().glob(f"*{checkpoint.SUFFIX}") for one in inside(path)]
+    found = [one for path in folder().glob(f"*{checkpoint.SUFFIX}") for one in learned_in(path)]
     return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
 
 
-def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
+def learned_in(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
     """Return what the model in a file offers.
 
     Raises:
@@ -60,7 +60,7 @@ def inside(path: str | os.PathLike[str]) -> tuple[Learned, ...]:
     """
     path = Path(path)
     exported = path.suffix == onnx_file.SUFFIX
-    header = onnx_file.header(path) if exported else checkpoint.load(path, weights=False)
+    header = onnx_file.read_header(path) if exported else checkpoint.load(path, weights=False)
     titles: dict[str, Any] = header.card.get("titles", {})
     kind = str(header.card.get("kind", "style"))
     return tuple(
@@ -86,10 +86,10 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
     text = os.fspath(source)
     meant = isinstance(text, str) and text.startswith(MODEL)
     file = isinstance(text, str) and text.startswith(FILE)
-    text = bare(text) if meant or file else text
+    text = without_scheme(text) if meant or file else text
     path, _, wanted = text.partition("#")
     if isinstance(path, str) and path.endswith((checkpoint.SUFFIX, onnx_file.SUFFIX)):
-        known = inside(Path(path))
+        known = learned_in(Path(path))
         named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
         if not named:
             raise InputError(f"{path} has no {wanted!r}: it has {', '.join(o.name for o in known)}")
@@ -106,7 +106,7 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
     return named[0]
 
 
-def for_any_style(method: str) -> Learned | None:
+def find_arbitrary(method: str) -> Learned | None:
     """Return the model for any style image that a user names as a method.
 
     Args:
@@ -129,7 +129,7 @@ def model_of(source: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: There is no model of that name.
     """
-    text = bare(os.fspath(source))
+    text = without_scheme(os.fspath(source))
     if text.endswith(checkpoint.SUFFIX):
         return Path(text)
     for one in shipped():
@@ -140,7 +140,7 @@ def model_of(source: str | os.PathLike[str]) -> Path:
 
 def method_of(name: str) -> str:
     """Return the name of the method for a name or a model given where a method is expected."""
-    found = for_any_style(name)
+    found = find_arbitrary(name)
     return name if found is None else found.method
 
 

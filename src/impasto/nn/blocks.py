@@ -13,8 +13,8 @@ from impasto.errors import InputError
 from impasto.nn import norm_statistics
 
 NORMS = ("instance", "batch", "none")
-_FEW = 8  # channels
-_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
+_FEW_CHANNELS = 8
+_OFFSETS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 PADDINGS = (*get_args(Padding), "none")
@@ -65,7 +65,7 @@ def instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) ->
     exported = torch.onnx.is_in_onnx_export()
     if norm_statistics.inside() and not exported:
         return _shot_norm(x, weight, bias, eps)
-    if x.shape[1] <= _FEW and not exported and not x.is_contiguous():
+    if x.shape[1] <= _FEW_CHANNELS and not exported and not x.is_contiguous():
         # with few channels, the channels_last kernel is slow
         made = instance_norm(x.contiguous(), weight, bias, eps)
         return made.contiguous(memory_format=torch.channels_last)
@@ -129,14 +129,14 @@ def convolution(
     """
     if padding not in PADDINGS:
         raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
-    layer = OfColours if 3 in {inputs, outputs} else nn.Conv2d
+    layer = ColorConv2d if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
         return layer(inputs, outputs, kernel, stride, bias=bias)
     mode = cast("Padding", padding)
     return layer(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
 
 
-class OfColours(nn.Conv2d):
+class ColorConv2d(nn.Conv2d):
     """A convolution from or to three channels, computed by :func:`valid_convolution`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -174,7 +174,7 @@ def valid_convolution(
     even = all((side - weight.shape[2] + 1) % 2 == 0 for side in x.shape[2:])
     if weight.shape[0] != 3 or stride != 1 or not even:
         return F.conv2d(x, weight, bias, stride)
-    shifted = [F.pad(weight, (right, 1 - right, down, 1 - down)) for down, right in _PLACES]
+    shifted = [F.pad(weight, (right, 1 - right, down, 1 - down)) for down, right in _OFFSETS]
     kernel = torch.stack(shifted, 1).flatten(0, 1)  # (4*C', C, k + 1, k + 1)
     four = None if bias is None else bias.repeat_interleave(4)
     return F.pixel_shuffle(F.conv2d(x, kernel, four, stride=2), 2)

@@ -19,7 +19,7 @@ from impasto.errors import InputError
 from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm, leaky
 from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import regional_norm
-from impasto.nn.upsampling import INTERPOLATIONS, doubled, one_of
+from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, upsample2x
 
 Norm = Callable[[Tensor], Tensor]
 
@@ -73,7 +73,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, norm: Norm) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
         if self.enlarge:
-            x = doubled(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
+            x = upsample2x(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
         x = norm(self.convolution(x))
         return F.relu_(x) if self.relu else x
 
@@ -114,7 +114,7 @@ class ConditionalNet(nn.Module):
         full = 4 * width if inner is None else inner
         if min(styles, width, full) < 1 or blocks < 0:
             raise InputError("styles, width and inner must be 1 or more, blocks 0 or more")
-        self.upsampling = one_of(INTERPOLATIONS, upsampling)
+        self.upsampling = check_upsampling(INTERPOLATIONS, upsampling)
         self.encoder = nn.ModuleList(
             (
                 Layer(3, width, 9),

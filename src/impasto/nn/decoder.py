@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.blocks import convolution, initialize
 from impasto.nn.features import feature_vectors
-from impasto.nn.upsampling import Doubled
+from impasto.nn.upsampling import Upsample2x
 from impasto.nn.vgg import WIDTHS, Encoder, block_of, layer_names
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -43,7 +43,7 @@ class Decoder(nn.Module):
         parts: list[nn.Module] = []
         for name in reversed(names[: names.index(layer) + 1]):
             if name.startswith("pool"):
-                parts.append(Doubled(upsampling))
+                parts.append(Upsample2x(upsampling))
             elif name.startswith("conv"):
                 parts += [convolution(*_mirrored(name), 3), nn.ReLU(inplace=True)]
         self.body = nn.Sequential(*parts[:-1])  # nothing after the last convolution

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.blocks import InstanceNorm, convolution, initialize
 from impasto.nn.johnson import TransformNet, squash
-from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, doubled, one_of
+from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, check_upsampling, upsample2x
 
 
 class GeneratedLayer(nn.Module):
@@ -72,7 +72,7 @@ class GeneratedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
         if self.enlarge in INTERPOLATIONS:
-            x = doubled(x, self.enlarge, training=self.training)
+            x = upsample2x(x, self.enlarge, training=self.training)
             x = F.pad(x, (1, 2, 1, 2), mode="reflect")
         x = self.norm(self.convolution(x))
         return F.relu_(x) if self.relu else x
@@ -112,7 +112,7 @@ class GeneratedNet(nn.Module):
         affine: bool = True,
     ) -> None:
         super().__init__()
-        one_of(UPSAMPLINGS, upsampling)
+        check_upsampling(UPSAMPLINGS, upsampling)
         self.shortcuts, self.border = shortcuts, 8 * blocks if unpadded else 0
         full = 4 * width
         layers = [

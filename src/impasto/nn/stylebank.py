@@ -19,7 +19,7 @@ from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_no
 from impasto.nn.cin import Layer
 from impasto.nn.johnson import TransformNet, squash
 from impasto.nn.regions import regional_norm
-from impasto.nn.upsampling import INTERPOLATIONS, one_of
+from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling
 
 Norm = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -106,7 +106,7 @@ class StyleBankNet(nn.Module):
         super().__init__()
         if width < 1:
             raise InputError("width must be 1 or more")
-        self.upsampling = one_of(INTERPOLATIONS, upsampling)
+        self.upsampling = check_upsampling(INTERPOLATIONS, upsampling)
         self.encoder = nn.Sequential(
             Stage(3, width, 9),
             Stage(width, 2 * width, stride=2),

@@ -70,7 +70,7 @@ class UpscaleNet(nn.Module):
         self.gain = (81 * width) ** -0.5 if residual else 1.0
         initialize(self, last=0.0 if residual else 0.1)
         if norm == "none":
-            _quieten(self)
+            _scale_residuals(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Enlarge images (B, 3, H, W) in [0, 1] to (B, 3, f*H, f*W).
@@ -90,7 +90,7 @@ class UpscaleNet(nn.Module):
         return painted if self.training else painted.clamp(0, 1)
 
 
-def _quieten(module: nn.Module) -> None:
+def _scale_residuals(module: nn.Module) -> None:
     """Scale the residual blocks down: without a norm each would double the variance.
 
     Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR Workshops

@@ -19,7 +19,7 @@ from impasto.core.memory import spare_memory
 from impasto.nn import norm_statistics, strip_forms  # noqa: F401 (registers forms)
 from impasto.nn.blocks import instance_norm, valid_convolution
 from impasto.nn.lazy_map import LEAST, LazyMap, Measured, NotInStripsError, in_strips
-from impasto.nn.upsampling import doubled
+from impasto.nn.upsampling import upsample2x
 
 _FEW = 4  # maps with up to this many values per pixel of the image are stored
 _SMALL = 16  # and maps with at most 1/16 of the image's positions
@@ -190,14 +190,14 @@ def _valid_convolution(
     return LazyMap(like, compute, (x,), above=0 if stride == 1 else None)
 
 
-@in_strips(doubled)
+@in_strips(upsample2x)
 def _doubled(x: LazyMap, upsampling: str, *, training: bool = False) -> LazyMap:
     margin = 0 if upsampling == "nearest" else 1
 
     def compute(start: int, stop: int) -> Tensor:
         first = max(0, start // 2 - margin)
         last = min(x.shape[2], (stop + 1) // 2 + margin)
-        rows = doubled(x.rows(first, last), upsampling)
+        rows = upsample2x(x.rows(first, last), upsampling)
         return rows[..., start - 2 * first : stop - 2 * first, :]
 
     height, width = (2 * side for side in x.shape[2:])

@@ -23,7 +23,7 @@ INTERPOLATIONS = ("nearest", "bilinear", BOTH)
 UPSAMPLINGS = (*INTERPOLATIONS, "transposed")
 
 
-def one_of(upsamplings: Sequence[str], upsampling: str) -> str:
+def check_upsampling(upsamplings: Sequence[str], upsampling: str) -> str:
     """Return an upsampling if it is one of ``upsamplings``.
 
     Raises:
@@ -34,7 +34,7 @@ def one_of(upsamplings: Sequence[str], upsampling: str) -> str:
     return upsampling
 
 
-def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
+def upsample2x(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
     """Upsample maps (B, C, H, W) by a factor of 2.
 
     A constant map stays exactly constant: rounding errors of bilinear interpolation in float32
@@ -51,7 +51,7 @@ def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
         (B, C, 2*H, 2*W).
     """
     if has_torch_function_unary(x):  # a map in strips
-        made: Tensor = handle_torch_function(doubled, (x,), x, upsampling, training=training)
+        made: Tensor = handle_torch_function(upsample2x, (x,), x, upsampling, training=training)
         return made
     if upsampling == "nearest" or (upsampling == BOTH and training):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -65,16 +65,16 @@ def doubled(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
     return smooth.lerp_(F.interpolate(x, scale_factor=2.0, mode="nearest"), 0.5)
 
 
-class Doubled(nn.Module):
+class Upsample2x(nn.Module):
     """Upsampling by a factor of 2, by one of :data:`INTERPOLATIONS`."""
 
     def __init__(self, upsampling: str) -> None:
         super().__init__()
-        self.upsampling = one_of(INTERPOLATIONS, upsampling)
+        self.upsampling = check_upsampling(INTERPOLATIONS, upsampling)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, 2*H, 2*W)."""
-        return doubled(x, self.upsampling, training=self.training)
+        return upsample2x(x, self.upsampling, training=self.training)
 
 
 class UpConvNorm(nn.Sequential):
@@ -96,9 +96,9 @@ class UpConvNorm(nn.Sequential):
         norm: str = "instance",
         padding: str = "reflect",
     ) -> None:
-        if one_of(UPSAMPLINGS, upsampling) != "transposed":
+        if check_upsampling(UPSAMPLINGS, upsampling) != "transposed":
             grow: list[nn.Module] = [
-                Doubled(upsampling),
+                Upsample2x(upsampling),
                 convolution(inputs, outputs, kernel, padding=padding),
             ]
         else:

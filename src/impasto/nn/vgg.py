@@ -122,7 +122,7 @@ class Encoder(nn.Module):
         )
         self.requires_grad_(False).eval()
 
-    def place(self, runtime: Runtime) -> Encoder:
+    def to_runtime(self, runtime: Runtime) -> Encoder:
         """Move to a device and number format, with channels last in memory."""
         for convolution in self.convolutions.values():
             convolution.to(runtime.device, runtime.dtype)

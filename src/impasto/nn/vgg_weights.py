@@ -20,7 +20,7 @@ from impasto.errors import InputError, WeightsError
 from impasto.nn import vgg_file
 from impasto.nn.vgg_file import State
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _download(item: Entry, target: Path, callback: Callback) -> str:
     digest, done = hashlib.sha256(), 0
     with urllib.request.urlopen(item.url, timeout=60) as response, target.open("wb") as file:
         total = int(response.headers.get("Content-Length") or item.size)
-        while chunk := response.read(_CHUNK):
+        while chunk := response.read(_CHUNK_BYTES):
             file.write(chunk)
             digest.update(chunk)
             done += len(chunk)

@@ -14,7 +14,7 @@ import torch
 
 from impasto._version import __version__
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, Progress, Share, silent
+from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.graphs import Graph, Side
@@ -83,22 +83,24 @@ def export(
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
     method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
     graphs = method.graphs()
-    metadata = _told(known, method, path)
-    metadata |= {graph.role: _beside(target, graph).name for graph in graphs if graph.role}
-    sides = {key: side for graph in graphs for key, side in _sides(graph).items()}
+    metadata = _model_metadata(known, method, path)
+    metadata |= {graph.role: _output_path(target, graph).name for graph in graphs if graph.role}
+    sides = {key: side for graph in graphs for key, side in _side_limits(graph).items()}
     metadata |= {key: side for key, side in sides.items() if key.startswith("style_")}
     made = []
     for index, graph in enumerate(graphs):
         part = {"paints_with": target.name} if graph.role else {}
-        watch = Share(callback, index, len(graphs))
+        watch = PartProgress(callback, index, len(graphs))
         names = known.styles or (target.stem,)
-        made.append(_made(graph, {**metadata, **part}, _beside(target, graph), names, watch))
+        made.append(
+            _build_file(graph, {**metadata, **part}, _output_path(target, graph), names, watch)
+        )
     for content, one in made:
         files.write(content, one.path)
     return tuple(one for _, one in made)
 
 
-def kept(source: str | os.PathLike[str]) -> Path:
+def cached_export(source: str | os.PathLike[str]) -> Path:
     """Return the path of a model's export in the user's cache; export it if it is not there.
 
     Args:
@@ -131,30 +133,34 @@ def kept(source: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _made(
-    graph: Graph, told: Mapping[str, Any], place: Path, names: tuple[str, ...], callback: Share
+def _build_file(
+    graph: Graph,
+    metadata: Mapping[str, Any],
+    path: Path,
+    names: tuple[str, ...],
+    callback: PartProgress,
 ) -> tuple[bytes, Written]:
     """Return the content of a graph's file, and its description."""
-    _report(callback, 0, f"tracing {place.name}")
-    content = traced(graph, {**told, **_sides(graph), **graph.facts}, place.name)
-    _report(callback, 1, f"checking {place.name}")
+    _report(callback, 0, f"tracing {path.name}")
+    content = traced(graph, {**metadata, **_side_limits(graph), **graph.facts}, path.name)
+    _report(callback, 1, f"checking {path.name}")
     difference, shapes = compare(graph, content)
     if not difference < TOLERANCE:
         raise ImpastoError(
-            f"{place.name} would paint otherwise than PyTorch does: they differ by "
+            f"{path.name} would paint otherwise than PyTorch does: they differ by "
             f"{difference:.1e}, and {TOLERANCE:.0e} is the most; nothing was written"
         )
-    _report(callback, 2, f"checked {place.name}")
-    return content, Written(place, names, len(content), difference, shapes)
+    _report(callback, 2, f"checked {path.name}")
+    return content, Written(path, names, len(content), difference, shapes)
 
 
-def _report(callback: Share, step: int, stage: str) -> None:
+def _report(callback: PartProgress, step: int, stage: str) -> None:
     callback(Progress(step, 2, stage=stage))
     if callback.cancelled:
         raise CancelledError("cancelled, nothing written")
 
 
-def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[str, Any]:
+def _model_metadata(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[str, Any]:
     """Return the metadata of the model, which all files of its export hold."""
     card = {key: value for key, value in known.card.items() if key != "thumbnails"}
     metadata: dict[str, Any] = {
@@ -174,7 +180,7 @@ def _told(known: model_file.Model, method: NetworkMethod, path: Path) -> dict[st
     return {"factor": 1, "multiple": method.multiple, "smallest": 1, **metadata}
 
 
-def _sides(graph: Graph) -> dict[str, int]:
+def _side_limits(graph: Graph) -> dict[str, int]:
     """Return the multiples and the least values of height and width of a graph's images."""
     found = {}
     for one in graph.inputs:
@@ -186,5 +192,5 @@ def _sides(graph: Graph) -> dict[str, int]:
     return found
 
 
-def _beside(target: Path, graph: Graph) -> Path:
+def _output_path(target: Path, graph: Graph) -> Path:
     return target.with_stem(f"{target.stem}-{graph.role}") if graph.role else target

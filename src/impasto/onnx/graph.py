@@ -67,7 +67,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
     proto = program.model_proto
     _strip(proto)
     proto.ir_version = _FORMATS[opset]
-    facts = onnx_file.fold({**told, "opset": opset})
+    facts = onnx_file.to_strings({**told, "opset": opset})
     onnx_file.library("onnx").helper.set_model_props(proto, facts)
     return bytes(proto.SerializeToString())
 

@@ -76,7 +76,7 @@ class Exported(Method):
     ) -> None:
         if precision not in PRECISIONS[:2]:
             raise InputError(f"{path.name} runs in float32: leave `precision` out")
-        self.facts = onnx_file.facts(path)
+        self.facts = onnx_file.read_metadata(path)
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
             free = "alpha" if "alpha" in self.facts else "none of its numbers"
             raise InputError(f"{path.name} was exported with its numbers: change {free}")
@@ -125,7 +125,7 @@ class Exported(Method):
     ) -> Tensor:
         """Paint a content image by one run of the graph."""
         inputs = self._kept(style.expect(self.name), content)
-        return NetworkMethod.done(self._paint(content, inputs, seed), callback)
+        return NetworkMethod.report_done(self._paint(content, inputs, seed), callback)
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
@@ -135,7 +135,7 @@ class Exported(Method):
         multiple = self.facts["multiple"]
         sides = (max(2, -(-side // multiple)) * multiple for side in (height, width))
         painted = _run(self._graph, self._feeds(tuple(sides), {}, seed))
-        return NetworkMethod.done(painted[..., :height, :width], callback)
+        return NetworkMethod.report_done(painted[..., :height, :width], callback)
 
     def upscale(self, picture: Tensor, *, callback: Callback = silent) -> Tensor:
         """Enlarge an image in tiles; cancelling leaves the other tiles bicubic."""
@@ -172,22 +172,22 @@ class Exported(Method):
                 )
         return inputs
 
-    def _paint(self, content: Tensor, kept: Mapping[str, Tensor], seed: int) -> Tensor:
+    def _paint(self, content: Tensor, style_inputs: Mapping[str, Tensor], seed: int) -> Tensor:
         """Run the graph on a content image (1, 3, H, W) of any size."""
         height, width = (side * self.facts["factor"] for side in content.shape[-2:])
         photo = pad_to(content.cpu().float(), self.facts["multiple"], self.facts["smallest"])
-        feeds = self._feeds(photo.shape[-2:], {"content": photo, **kept}, seed)
+        feeds = self._feeds(photo.shape[-2:], {"content": photo, **style_inputs}, seed)
         return _run(self._graph, feeds)[..., :height, :width]
 
     def _feeds(
-        self, size: Sequence[int], kept: Mapping[str, Tensor], seed: int
+        self, size: Sequence[int], style_inputs: Mapping[str, Tensor], seed: int
     ) -> dict[str, Tensor]:
         """Return all inputs of the graph, for a height and width.
 
         Raises:
             WeightsError: The graph has inputs that this version does not know.
         """
-        feeds = dict(kept)
+        feeds = dict(style_inputs)
         if "noise" in self.facts:
             chance = torch.Generator().manual_seed(seed)
             scales, channels = self.facts["noise"]

@@ -10,9 +10,9 @@ from PIL import Image
 
 from impasto import image
 from impasto.api import stylize
-from impasto.api.inputs import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.studio import disk, endpoints, options, tab_compare, tab_stylize, tab_texture
-from impasto.studio.middleware import Page
+from impasto.studio.middleware import MessageBlocks
 from impasto.studio.widgets import Studio
 
 _PHOTO, _STYLE, _LONG = "sample:chelsea", "starry-night", 451  # of the example
@@ -26,7 +26,7 @@ _MASTHEAD = """
 _LEAVE = '<a id="leave" href="logout">Log out</a>'
 
 
-def build(studio: Studio, *, leave: bool = False) -> Page:
+def build(studio: Studio, *, leave: bool = False) -> MessageBlocks:
     """Build the page, which is not yet served.
 
     Args:
@@ -38,11 +38,11 @@ def build(studio: Studio, *, leave: bool = False) -> Page:
     pictures = studio.folder / disk.STYLES
     pictures.mkdir(parents=True, exist_ok=True)
     gr.set_static_paths([pictures])  # exempt from Gradio's deletion of old files
-    with Page(
+    with MessageBlocks(
         title="Impasto",
         analytics_enabled=False,
         # Gradio forgets the names of old files; impasto.studio.disk deletes the files
-        delete_cache=(int(disk.SWEPT), int(disk.OLD)),
+        delete_cache=(int(disk.SWEEP_INTERVAL), int(disk.MAX_AGE)),
         fill_width=True,
     ) as page:
         gr.HTML(_MASTHEAD + _LEAVE * leave, elem_id="masthead")
@@ -68,7 +68,7 @@ def _example(folder: Path) -> tuple[str, str] | None:
     if not learned:
         return None
     style = _STYLE if _STYLE in learned else min(learned)
-    photo = fit(read(_PHOTO), None, _LONG)
+    photo = resize_long_edge(read_image(_PHOTO), None, _LONG)
     pair = folder / "before.jpg", folder / "after.jpg"
     for path, picture in zip(pair, (photo, stylize.stylize(photo, style)), strict=True):
         image.save(picture, path, quality=90)

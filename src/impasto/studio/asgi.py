@@ -43,16 +43,16 @@ def client_of(scope: Scope) -> str:
     return client((scope.get("client") or ("",))[0])
 
 
-async def answer(send: Send, status: int, words: str, *more: tuple[bytes, bytes]) -> None:
+async def answer(send: Send, status: int, text: str, *more: tuple[bytes, bytes]) -> None:
     """Send an error answer with a message.
 
     Args:
         send: Of the request.
         status: Status code of HTTP.
-        words: The message.
+        text: The message.
         more: Further headers.
     """
-    body = json.dumps({"detail": words}).encode()
+    body = json.dumps({"detail": text}).encode()
     head = [(b"content-type", b"application/json"), (b"connection", b"close"), *more]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})

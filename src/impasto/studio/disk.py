@@ -18,15 +18,15 @@ from impasto.errors import InputError
 
 log = logging.getLogger("impasto.studio")
 
-OLD = 3600.0  # seconds after which a file is deleted
-SWEPT = 60.0  # seconds between two searches for such files
-FILE = 8 << 10  # bytes added to each file's size for its folder and its last block
+MAX_AGE = 3600.0  # seconds after which a file is deleted
+SWEEP_INTERVAL = 60.0  # seconds between two searches for such files
+BYTES_PER_FILE = 8 << 10  # bytes added to each file's size for its folder and its last block
 STYLES = "styles"  # the folder that is exempt from deletion
 
 _opened: ContextVar[list[Path] | None] = ContextVar("opened", default=None)
 
 
-class Disk:
+class DiskQuota:
     """Count the bytes that clients have stored, and delete old files.
 
     Bytes are counted until their file is certainly deleted, an hour and two sweeps later.
@@ -39,15 +39,15 @@ class Disk:
 
     def __init__(self, folder: Path, most: int = 4 << 30, each: int = 1 << 30) -> None:
         self.folder, self._most, self._each = folder, most, each
-        self._taken: dict[str, deque[list[float]]] = {}  # [second, bytes] of each client
+        self._stored: dict[str, deque[list[float]]] = {}  # [second, bytes] of each client
         self._lock = threading.Lock()
 
     def add(self, client: str, size: int) -> None:
         """Count bytes; a negative number for files that are deleted early."""
         now = time.monotonic()
         with self._lock:
-            taken = self._taken.setdefault(client, deque())
-            if taken and now - taken[-1][0] < SWEPT:
+            taken = self._stored.setdefault(client, deque())
+            if taken and now - taken[-1][0] < SWEEP_INTERVAL:
                 taken[-1][1] += size
             else:
                 taken.append([now, float(size)])
@@ -60,12 +60,12 @@ class Disk:
         """
         now = time.monotonic()
         with self._lock:
-            for name, taken in list(self._taken.items()):
-                while taken and now - taken[0][0] > OLD + 3 * SWEPT:
+            for name, taken in list(self._stored.items()):
+                while taken and now - taken[0][0] > MAX_AGE + 3 * SWEEP_INTERVAL:
                     taken.popleft()
                 if not taken:
-                    del self._taken[name]
-            sums = {name: sum(one[1] for one in taken) for name, taken in self._taken.items()}
+                    del self._stored[name]
+            sums = {name: sum(one[1] for one in taken) for name, taken in self._stored.items()}
         later = "files are deleted after an hour: try again later"
         if sums.get(client, 0) + more > self._each:
             raise InputError(
@@ -78,11 +78,11 @@ class Disk:
     def count(self, client: str, path: Path) -> None:
         """Count a file that was made for a client."""
         with contextlib.suppress(OSError):
-            self.add(client, path.stat().st_size + FILE)
+            self.add(client, path.stat().st_size + BYTES_PER_FILE)
 
     def sweep(self) -> None:
         """Delete old files and empty folders."""
-        before = time.time() - OLD
+        before = time.time() - MAX_AGE
         for entry in self.folder.iterdir():
             if entry.name == STYLES:
                 continue
@@ -98,7 +98,7 @@ class Disk:
         over = threading.Event()
 
         def sweep() -> None:
-            while not over.wait(SWEPT):
+            while not over.wait(SWEEP_INTERVAL):
                 try:
                     self.sweep()
                 except Exception:
@@ -117,7 +117,7 @@ class Disk:
 def temporary_files(folder: Path) -> Iterator[None]:
     """Create the temporary files of Gradio's upload reader in a folder, and record their paths.
 
-    A request that is cut off leaves its files there: see :func:`leaving_none`.
+    A request that is cut off leaves its files there: see :func:`deleting_leftovers`.
     """
     from gradio import route_utils
 
@@ -139,7 +139,7 @@ def temporary_files(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def leaving_none() -> Iterator[None]:
+def deleting_leftovers() -> Iterator[None]:
     """Delete the temporary files of a request that are left when it is over."""
     opened: list[Path] = []
     token = _opened.set(opened)

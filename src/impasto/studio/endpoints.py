@@ -13,8 +13,8 @@ from impasto.api.presets import QUALITIES
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.studio import jobs, options
-from impasto.studio.painting import ordered
-from impasto.studio.widgets import Studio, whose
+from impasto.studio.stylize_events import make_request
+from impasto.studio.widgets import Studio, owner_of
 
 
 def add(studio: Studio) -> None:
@@ -48,14 +48,14 @@ def add(studio: Studio) -> None:
         [*asked, strength, scale, colors, seed],
         [result, words],
         api_name="stylize",
-        **studio.long,
+        **studio.job_event_options,
     )
     calls[1].click(
         does.texture,
         [name, sample, method, settings, width, height, seed],
         [result, words],
         api_name="texture",
-        **studio.long,
+        **studio.job_event_options,
     )
     calls[2].click(does.styles, None, table, api_name="styles", show_progress="hidden")
 
@@ -105,7 +105,7 @@ class Endpoints:
         if mask is not None:
             marked = self._studio.limits.picture(mask)
             region = Image(marked.rgb, marked.alpha)
-        order = ordered(
+        wanted_job = make_request(
             photo,
             _list(styles, "styles"),
             paintings,
@@ -122,14 +122,14 @@ class Endpoints:
                 seed=_whole(seed, "seed"),
             ),
         )
-        owner = whose(request, "api")
+        owner = owner_of(request, "api")
         done = yield from self._studio.work(
             owner,
-            lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
-            lambda report: (None, report.words),
+            lambda cache, callback: jobs.stylize(wanted_job, self._studio.limits, cache, callback),
+            lambda report: (None, report.text),
         )
         painted = done.result
-        path = self._studio.keep(owner, painted.picture, jobs.name_of(order))
+        path = self._studio.save_image(owner, painted.picture, jobs.result_name(wanted_job))
         outcome = "stopped" if done.stopped else "done"
         yield str(path), f"{outcome} in {done.seconds:.1f} s. {painted.note}".strip()
 
@@ -159,22 +159,22 @@ class Endpoints:
         source = Path(sample) if sample else _text(name)
         sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
         start = _whole(seed, "seed")
-        owner = whose(request, "api-texture")
+        owner = owner_of(request, "api-texture")
         done = yield from self._studio.work(
             owner,
-            lambda bench, callback: jobs.texture(
+            lambda cache, callback: jobs.texture(
                 source,
                 self._studio.limits,
-                bench,
+                cache,
                 callback,
                 method=_text(method),
                 settings=_text(settings),
                 seed=start,
                 **sides,
             ),
-            lambda report: (None, report.words),
+            lambda report: (None, report.text),
         )
-        path = self._studio.keep(owner, done.result, "texture.png")
+        path = self._studio.save_image(owner, done.result, "texture.png")
         yield str(path), f"done in {done.seconds:.1f} s"
 
     def styles(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Endpoints:
         return {
             "styles": {one.name: one.title for one in options.styles()},
             "textures": {one.name: one.title for one in options.textures()},
-            "methods": {entry.name: entry.summary for entry in options.painters()},
+            "methods": {entry.name: entry.summary for entry in options.image_style_methods()},
             "qualities": {name: one.about for name, one in QUALITIES.items()},
         }
 

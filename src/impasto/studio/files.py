@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 from impasto import image
-from impasto.api.inputs import fit
+from impasto.api.inputs import resize_long_edge
 from impasto.image import Image
 
-_SHOWN = 1600  # long edge of images on the page; the download has the full size
-_BRUSHED = 800  # long edge of the photo in the brush editor
+_PAGE_EDGE = 1600  # long edge of images on the page; the download has the full size
+_EDITOR_EDGE = 800  # long edge of the photo in the brush editor
 
 
-def brushed(layers: Sequence[Image]) -> Image | None:
+def mask_from_strokes(layers: Sequence[Image]) -> Image | None:
     """Return brush strokes as a mask; None if there are none.
 
     Args:
@@ -32,12 +32,12 @@ def brushed(layers: Sequence[Image]) -> Image | None:
     return Image(touched.float().expand(-1, 3, -1, -1).contiguous())
 
 
-def to_brush_on(photo: Image) -> Image:
+def resize_for_editor(photo: Image) -> Image:
     """Scale a photo for the brush editor."""
-    return fit(photo, None, _BRUSHED)
+    return resize_long_edge(photo, None, _EDITOR_EDGE)
 
 
-def keep(picture: Image, folder: Path, name: str, *, small: bool = False) -> Path:
+def save_image(picture: Image, folder: Path, name: str, *, small: bool = False) -> Path:
     """Write an image to a path that cannot be guessed.
 
     Args:
@@ -46,12 +46,12 @@ def keep(picture: Image, folder: Path, name: str, *, small: bool = False) -> Pat
         name: Of the file, with its ending.
         small: Scale it down for the page.
     """
-    path = place(folder) / name
-    image.save(fit(picture, None, _SHOWN) if small else picture, path, quality=90)
+    path = random_folder(folder) / name
+    image.save(resize_long_edge(picture, None, _PAGE_EDGE) if small else picture, path, quality=90)
     return path
 
 
-def place(folder: Path) -> Path:
+def random_folder(folder: Path) -> Path:
     """Create a folder with a random name that cannot be guessed."""
     made = folder / secrets.token_hex(16)
     made.mkdir(parents=True)

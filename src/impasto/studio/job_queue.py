@@ -1,7 +1,7 @@
 """Run long jobs in threads, with progress reports and cancellation.
 
 A job runs in its own thread; its watcher reads reports from a generator. The number of jobs at a
-time is limited by the number of benches; a bench caches the methods that were built for its jobs.
+time is limited by the number of method caches, each of which is used by one job at a time.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from dataclasses import dataclass, field
 from queue import Empty, LifoQueue
 from typing import Any, Generic, TypeVar
 
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, Progress
 from impasto.errors import CancelledError
 from impasto.image import Image
 
 T = TypeVar("T")
 
-BEAT = 1.0  # seconds between reports, at most
-FORGOTTEN = 60.0  # seconds without a watcher after which a job stops
-_APART = 0.5  # seconds between two previews, at least
-_SHARE = 0.1  # fraction of a job's time for previews, at most
-_LONGEST = 768  # long edge of a preview
-_KEPT = 3  # sets of resolved styles that a bench caches
+REPORT_INTERVAL = 1.0  # seconds between reports, at most
+WATCHER_TIMEOUT = 60.0  # seconds without a watcher after which a job stops
+_PREVIEW_INTERVAL = 0.5  # seconds between two previews, at least
+_PREVIEW_FRACTION = 0.1  # fraction of a job's time for previews, at most
+_PREVIEW_EDGE = 768  # long edge of a preview
+_CACHE_SIZE = 3  # style resolvers in a method cache
 
 
 _THREAD = "impasto job"
 
 
-def working(seconds: float) -> bool:
+def wait_for_threads(seconds: float) -> bool:
     """Wait for the threads of stopped jobs, and check whether some still run.
 
     Args:
@@ -46,23 +46,23 @@ def working(seconds: float) -> bool:
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
-class Bench:
+class MethodCache:
     """A cache of methods and models, used by one job at a time."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Hashable, ...], Brushes] = OrderedDict()
+        self._cached: OrderedDict[tuple[Hashable, ...], StyleResolver] = OrderedDict()
 
-    def brushes(
+    def resolver(
         self, method: str | None, quality: str | None, settings: dict[str, str], kind: str = "style"
-    ) -> Brushes:
+    ) -> StyleResolver:
         """Return the style resolver for these settings, from the cache if possible."""
         key = (method, quality, tuple(sorted(settings.items())), kind)
-        made = self._kept.pop(key, None)
+        made = self._cached.pop(key, None)
         if made is None:
-            made = Brushes(method, quality=quality, settings=settings, kind=kind)
-        self._kept[key] = made
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+            made = StyleResolver(method, quality=quality, settings=settings, kind=kind)
+        self._cached[key] = made
+        while len(self._cached) > _CACHE_SIZE:
+            self._cached.popitem(last=False)
         return made
 
 
@@ -71,18 +71,18 @@ class Report:
     """The progress of a job.
 
     Attributes:
-        words: A line of text.
-        share: The finished fraction, 0 to 1.
+        text: A line of text.
+        fraction: The finished fraction, 0 to 1.
         preview: The image so far, scaled down; None if there is no new one.
     """
 
-    words: str
-    share: float = 0.0
+    text: str
+    fraction: float = 0.0
     preview: Image | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Done(Generic[T]):
+class Finished(Generic[T]):
     """The outcome of a job.
 
     Attributes:
@@ -102,46 +102,46 @@ class _Job:
 
     longest: float = math.inf
     stopped: threading.Event = field(default_factory=threading.Event)
-    news: threading.Event = field(default_factory=threading.Event)
+    updated: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.monotonic)
     seen: float = field(default_factory=time.monotonic)
     report: Report = field(default_factory=lambda: Report("loading"))
-    over: bool = False
+    finished: bool = False
     result: Any = None
     error: BaseException | None = None
     _shown: float = 0.0
-    _pause: float = _APART
+    _pause: float = _PREVIEW_INTERVAL
 
     def __call__(self, progress: Progress) -> None:
         """Receive progress from the job, as its callback."""
         now = time.monotonic()
         if now - self.started > self.longest:
             self.stopped.set()
-        if self.stopped.is_set() or now - self.seen > FORGOTTEN:
+        if self.stopped.is_set() or now - self.seen > WATCHER_TIMEOUT:
             progress.cancel()
             return
         preview = None
         if progress.preview is not None and now - self._shown > self._pause:
-            preview = _small(Image(progress.preview().detach().cpu().clamp(0, 1)))
+            preview = _shrunk(Image(progress.preview().detach().cpu().clamp(0, 1)))
             self._shown = time.monotonic()
-            self._pause = max(_APART, (self._shown - now) / _SHARE)
+            self._pause = max(_PREVIEW_INTERVAL, (self._shown - now) / _PREVIEW_FRACTION)
         step = f"step {progress.step} of {progress.total}" if progress.total > 1 else ""
         text = ", ".join(filter(None, (step, progress.stage))) or "painting"
-        shown = self.report.preview if preview is None and self.news.is_set() else preview
+        shown = self.report.preview if preview is None and self.updated.is_set() else preview
         self.report = Report(text, progress.step / max(1, progress.total), shown)
-        self.news.set()
+        self.updated.set()
 
-    def taken(self) -> Report:
+    def take_report(self) -> Report:
         """Return the current report to the watcher; each preview is returned once."""
         self.seen = time.monotonic()
-        fresh = self.news.is_set()
-        self.news.clear()
+        fresh = self.updated.is_set()
+        self.updated.clear()
         now = self.report
-        text = f"{now.words}, {time.monotonic() - self.started:.0f} s"
-        return Report(text, now.share, now.preview if fresh else None)
+        text = f"{now.text}, {time.monotonic() - self.started:.0f} s"
+        return Report(text, now.fraction, now.preview if fresh else None)
 
 
-class Desk:
+class JobQueue:
     """Run the jobs of several clients.
 
     Args:
@@ -151,20 +151,20 @@ class Desk:
 
     def __init__(self, jobs: int = 1, longest: float = math.inf) -> None:
         self._longest = longest
-        self._benches: LifoQueue[Bench] = LifoQueue()
+        self._caches: LifoQueue[MethodCache] = LifoQueue()
         for _ in range(jobs):
-            self._benches.put(Bench())
+            self._caches.put(MethodCache())
         self._running: dict[Hashable, _Job] = {}
         self._lock = threading.Lock()
 
     def run(
-        self, key: Hashable, work: Callable[[Bench, Callback], T]
-    ) -> Generator[Report, None, Done[T]]:
+        self, key: Hashable, work: Callable[[MethodCache, Callback], T]
+    ) -> Generator[Report, None, Finished[T]]:
         """Run a job and yield its progress; closing the generator stops it.
 
         Args:
             key: The owner, for :meth:`stop`. Another job of this key is stopped first.
-            work: Takes a bench and the callback to report to.
+            work: Takes a method cache and the callback to report to.
 
         Yields:
             Progress, at least once a second.
@@ -183,18 +183,18 @@ class Desk:
         if before is not None:
             before.stopped.set()
         try:
-            bench = yield from self._seat(job)
+            cache = yield from self._wait_for_cache(job)
             threading.Thread(
-                target=self._work, args=(job, bench, work), name=_THREAD, daemon=True
+                target=self._work, args=(job, cache, work), name=_THREAD, daemon=True
             ).start()
-            while not job.over:
-                job.news.wait(BEAT)
-                report = job.taken()
-                if not job.over:
+            while not job.finished:
+                job.updated.wait(REPORT_INTERVAL)
+                report = job.take_report()
+                if not job.finished:
                     yield report
             if job.error is not None:
                 raise job.error
-            return Done(job.result, job.stopped.is_set(), time.monotonic() - job.started)
+            return Finished(job.result, job.stopped.is_set(), time.monotonic() - job.started)
         finally:  # also if the generator is closed
             job.stopped.set()
             with self._lock:
@@ -217,33 +217,35 @@ class Desk:
             job.stopped.set()
 
     def __len__(self) -> int:
-        """Return the number of jobs that run or wait for a bench."""
+        """Return the number of jobs that run or wait for a method cache."""
         return len(self._running)
 
-    def _seat(self, job: _Job) -> Generator[Report, None, Bench]:
+    def _wait_for_cache(self, job: _Job) -> Generator[Report, None, MethodCache]:
         while not job.stopped.is_set():
             try:
-                bench = self._benches.get(timeout=BEAT)
+                cache = self._caches.get(timeout=REPORT_INTERVAL)
             except Empty:
-                yield Report("waiting for the picture before yours to stop")
+                yield Report("waiting for another job to finish")
             else:
                 job.started = time.monotonic()
-                return bench
+                return cache
         raise CancelledError("stopped before it began")
 
-    def _work(self, job: _Job, bench: Bench, work: Callable[[Bench, Callback], Any]) -> None:
+    def _work(
+        self, job: _Job, cache: MethodCache, work: Callable[[MethodCache, Callback], Any]
+    ) -> None:
         try:
-            job.result = work(bench, job)
+            job.result = work(cache, job)
         except BaseException as error:
             job.error = error
         finally:
-            self._benches.put(bench)
-            job.over = True
-            job.news.set()
+            self._caches.put(cache)
+            job.finished = True
+            job.updated.set()
 
 
-def _small(picture: Image) -> Image:
-    factor = _LONGEST / max(picture.size)
+def _shrunk(picture: Image) -> Image:
+    factor = _PREVIEW_EDGE / max(picture.size)
     if factor >= 1:
         return picture
     return picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from impasto.api.inputs import fit, read, shares_of
+from impasto.api.inputs import check_weights, read_image, resize_long_edge
 from impasto.api.options import StylizeOptions
 from impasto.api.presets import choose as choose_quality
-from impasto.api.resolve import Brushes
+from impasto.api.resolve import StyleResolver
 from impasto.api.stylize import paint, synthesize
 from impasto.core.progress import Callback
 from impasto.core.schemes import SAMPLE
@@ -18,19 +18,19 @@ from impasto.evaluation import compare
 from impasto.image import Image
 from impasto.methods.spec import Ability
 from impasto.studio import options
-from impasto.studio.job_queue import Bench
+from impasto.studio.job_queue import MethodCache
 from impasto.studio.limits import PAINTINGS, Limits, optimizes
-from impasto.studio.settings import permitted
+from impasto.studio.settings import parse_permitted
 
 AUTO, FULL = "auto", "full"  # sizes that are not numbers
 _TEXTURE = "texture"  # default method of texture synthesis
 
 # largest size at AUTO in pixels, for networks and for methods that optimise
-_SWIFT = {False: 1536, True: 512}
+_AUTO_LIMITS = {False: 1536, True: 512}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order(StylizeOptions):
+class StylizeRequest(StylizeOptions):
     """A request to stylize a photo; see :class:`~impasto.api.options.StylizeOptions`.
 
     The settings are those that clients may change, as text. Device, precision, memory and runtime
@@ -38,7 +38,7 @@ class Order(StylizeOptions):
 
     Attributes:
         photo: A file.
-        names: Styles on offer, see :func:`impasto.studio.options.styles`.
+        names: Names of styles, see :func:`impasto.studio.options.styles`.
         paintings: Style image files, after the names.
         weights: One for each style; None weights them equally.
         mask: An image, white (or opaque, if it has alpha) where the first style goes.
@@ -55,8 +55,8 @@ class Order(StylizeOptions):
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
-    """The result of an order.
+class StylizeResult:
+    """The result of a request.
 
     Attributes:
         picture: The stylized image at full size.
@@ -69,36 +69,38 @@ class Painted:
     note: str = ""
 
 
-def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> Painted:
+def stylize(
+    request: StylizeRequest, limits: Limits, cache: MethodCache, callback: Callback
+) -> StylizeResult:
     """Stylize a photo.
 
     Raises:
-        InputError: The order cannot be carried out.
+        InputError: The request cannot be carried out.
     """
-    names = options.offered(order.names, options.styles())
-    if not names and not order.paintings:
+    names = options.check_styles(request.names, options.styles())
+    if not names and not request.paintings:
         raise InputError("no painting: choose a style, or add a picture of your own")
-    if len(names) + len(order.paintings) > PAINTINGS:
+    if len(names) + len(request.paintings) > PAINTINGS:
         raise InputError(f"more than {PAINTINGS} paintings: leave some out")
-    count = len(names) + len(order.paintings)
-    shares_of(order.weights, count)
-    if order.mask is not None and count > 2:
+    count = len(names) + len(request.paintings)
+    check_weights(request.weights, count)
+    if request.mask is not None and count > 2:
         raise InputError("a mask has room for two paintings, one in it and one around it")
-    if order.mask is None:
-        _check_blend(names, bool(order.paintings))
+    if request.mask is None:
+        _check_blend(names, bool(request.paintings))
     # settings are checked before any file is read
-    method, brushes = _brushes(order, names, bool(order.paintings), bench)
-    photo = limits.picture(order.photo)
-    paintings = [limits.picture(path) for path in order.paintings]
+    method, brushes = _resolver(request, names, bool(request.paintings), cache)
+    photo = limits.picture(request.photo)
+    paintings = [limits.picture(path) for path in request.paintings]
     optimizing = method if method and optimizes(method) else None
-    size = limits.size(_size(order.size), photo, optimizing)
-    if order.size == AUTO:
-        size = min(size, _SWIFT[optimizing is not None])
-    before = fit(photo, size, None)
+    size = limits.size(_size(request.size), photo, optimizing)
+    if request.size == AUTO:
+        size = min(size, _AUTO_LIMITS[optimizing is not None])
+    before = resize_long_edge(photo, size, None)
     del photo
-    controls = replace(order.controls, size=size)
-    made = brushes([*names, *paintings], order.weights)
-    masks = () if order.mask is None else (order.mask,)
+    controls = replace(request.controls, size=size)
+    made = brushes([*names, *paintings], request.weights)
+    masks = () if request.mask is None else (request.mask,)
     note = ""
     try:
         picture = paint(before, made, masks=masks, controls=controls, callback=callback)
@@ -106,13 +108,13 @@ def stylize(order: Order, limits: Limits, bench: Bench, callback: Callback) -> P
         if error.picture is None:
             raise
         picture, note = Image(error.picture.cpu(), before.alpha), f"{error}: kept as it stood"
-    return Painted(picture, before, note or picture.note)
+    return StylizeResult(picture, before, note or picture.note)
 
 
 def texture(
     source: str | Path,
     limits: Limits,
-    bench: Bench,
+    cache: MethodCache,
     callback: Callback,
     *,
     method: str | None = None,
@@ -126,7 +128,7 @@ def texture(
     Args:
         source: A file, or a name of :func:`impasto.studio.options.textures`.
         limits: Of this server.
-        bench: The cache of methods.
+        cache: The cache of methods.
         callback: Called after every step.
         method: A method's name; None is the default, or the one that learned the texture.
         settings: ``NAME=VALUE``, separated by line breaks or semicolons.
@@ -139,11 +141,11 @@ def texture(
     """
     sample, learned = source, False
     if not isinstance(source, Path):
-        offers = {one.name: one for one in options.textures()}
-        sample = options.offered([source], options.textures())[0]
-        learned = offers[sample].learned
-    named = None if learned else options.painter(method, Ability.SYNTHESIZE) or _TEXTURE
-    changed = permitted(named, settings)
+        choices = {one.name: one for one in options.textures()}
+        sample = options.check_styles([source], options.textures())[0]
+        learned = choices[sample].learned
+    named = None if learned else options.check_method(method, Ability.SYNTHESIZE) or _TEXTURE
+    changed = parse_permitted(named, settings)
     # a learned texture is a network, which takes less memory
     most = limits.side if learned or (named and not optimizes(named)) else limits.optimized
     if not all(1 <= side <= most for side in (width, height)):
@@ -158,7 +160,7 @@ def texture(
     )
 
 
-def compared(
+def compare_methods(
     photo: Path,
     painting: str | Path,
     methods: Sequence[str],
@@ -184,19 +186,19 @@ def compared(
     Raises:
         InputError: An argument cannot be used, or nothing was finished.
     """
-    named = [name for one in methods if (name := options.painter(one))]
+    named = [name for one in methods if (name := options.check_method(one))]
     content = limits.picture(photo)
     if isinstance(painting, Path):
         style = limits.picture(painting)
     else:
         drawn = [one for one in options.styles() if not one.learned]
-        style = read(options.offered([painting], drawn)[0])
+        style = read_image(options.check_styles([painting], drawn)[0])
     limits.size(size, content, "compare")
-    options.quality(quality)
+    options.check_quality(quality)
     found = compare.compare(
         content,
         style,
-        named or [entry.name for entry in options.painters()],
+        named or [entry.name for entry in options.image_style_methods()],
         size=size,
         quality=quality,
         seed=seed,
@@ -208,10 +210,10 @@ def compared(
     return found
 
 
-def name_of(order: Order) -> str:
+def result_name(request: StylizeRequest) -> str:
     """Return a file name for a result, from the names of the photo and the style."""
-    style = str(order.names[0]) if order.names else Path(order.paintings[0]).stem
-    parts = (Path(order.photo).stem, style.removeprefix(SAMPLE))
+    style = str(request.names[0]) if request.names else Path(request.paintings[0]).stem
+    parts = (Path(request.photo).stem, style.removeprefix(SAMPLE))
     return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in parts) + ".png"
 
 
@@ -240,18 +242,18 @@ def _size(text: str) -> int | None:
         raise InputError(f"size {str(text)[:60]!r}: write {AUTO}, {FULL} or pixels") from error
 
 
-def _brushes(
-    order: Order, names: Sequence[str], paintings: bool, bench: Bench
-) -> tuple[str | None, Brushes]:
+def _resolver(
+    request: StylizeRequest, names: Sequence[str], paintings: bool, cache: MethodCache
+) -> tuple[str | None, StyleResolver]:
     """Return the method if one must be named, and a style resolver for it."""
-    method, quality = options.painter(order.method), options.quality(order.quality)
+    method, quality = options.check_method(request.method), options.check_quality(request.quality)
     learned = {one.name for one in options.styles() if one.learned}
     if method is None and not paintings and all(name in learned for name in names):
-        return None, bench.brushes(None, None, permitted(None, order.settings))
+        return None, cache.resolver(None, None, parse_permitted(None, request.settings))
     if method is not None:
-        return method, bench.brushes(method, None, permitted(method, order.settings))
+        return method, cache.resolver(method, None, parse_permitted(method, request.settings))
     if any(name in learned for name in names):
         quality = None  # a network that has learned the style takes no quality
-    given = bool(order.settings)
-    chosen = choose_quality(quality, numbers=given).method
-    return chosen, bench.brushes(None, quality, permitted(chosen, order.settings))
+    given = bool(request.settings)
+    chosen = choose_quality(quality, has_settings=given).method
+    return chosen, cache.resolver(None, quality, parse_permitted(chosen, request.settings))

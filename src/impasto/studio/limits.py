@@ -17,7 +17,7 @@ from impasto.methods.registry import get
 from impasto.nn import vgg_weights
 
 PAINTINGS = 6  # style images for one result, at most
-WORDS = 2000  # characters in a text field, at most
+MAX_TEXT = 2000  # characters in a text field, at most
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,20 @@ def optimizes(method: str) -> bool:
     return not issubclass(get(method).build, NetworkMethod)
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return an error as one line for the page, without traceback and paths of the server."""
     if isinstance(error, ImpastoError):
-        return pathless(str(error)).replace("`", "")  # quotes around parameter names
+        return without_paths(str(error)).replace("`", "")  # quotes around parameter names
     if isinstance(error, MemoryError):
         return "there is not enough memory for this: choose a smaller size"
     return f"something went wrong: {type(error).__name__}. The server's log says more"
 
 
-def pathless(words: str) -> str:
+def without_paths(message: str) -> str:
     """Replace paths of the server in a message by their file names.
 
     Args:
-        words: An error's message; paths outside the server's folders stay, since the user wrote
+        message: An error's message; paths outside the server's folders stay, since the user wrote
             them.
     """
     folders: set[str | Path] = {
@@ -129,5 +129,5 @@ def pathless(words: str) -> str:
     known = sorted((text for text in texts if len(Path(text).parts) > 1), key=len, reverse=True)
     for text in known:
         pattern = re.escape(text) + r"(?:[/\\][^\s'\"<>|:;,)]*)?(?![\w-])"
-        words = re.sub(pattern, lambda found: Path(found[0]).name, words)
-    return words
+        message = re.sub(pattern, lambda found: Path(found[0]).name, message)
+    return message

@@ -12,12 +12,12 @@ from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of
 
 log = logging.getLogger("impasto.studio")
 
-TRIES = 5  # wrong passwords of one client, at most
+MAX_FAILURES = 5  # wrong passwords of one client, at most
 WINDOW = 60.0  # seconds in which they count
 _CLIENTS = 10_000  # clients that are remembered
 
 
-class Logins:
+class LoginLimitMiddleware:
     """ASGI middleware that counts wrong passwords of each client, and ends a session at logout.
 
     Args:
@@ -26,7 +26,7 @@ class Logins:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self._tries: OrderedDict[str, deque[float]] = OrderedDict()
+        self._attempts: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, or refuse a login after too many wrong passwords."""
@@ -41,10 +41,10 @@ class Logins:
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
         who = client_of(scope)
-        tries, now = self._of(who), time.monotonic()
-        if len(tries) >= TRIES:
+        tries, now = self._recent_attempts(who), time.monotonic()
+        if len(tries) >= MAX_FAILURES:
             wait = max(1, round(WINDOW - (now - tries[0])))
-            log.warning("a login of %s was refused: %d wrong passwords before", who, TRIES)
+            log.warning("a login of %s was refused: %d wrong passwords before", who, MAX_FAILURES)
             message = f"too many wrong passwords: try again in {wait} s"
             await answer(send, 429, message, (b"retry-after", str(wait).encode()))
             return
@@ -62,12 +62,12 @@ class Logins:
         else:
             log.warning("a login of %s failed: wrong name or password", who)
 
-    def _of(self, who: str) -> deque[float]:
+    def _recent_attempts(self, who: str) -> deque[float]:
         """Return the times of a client's attempts in the last minute."""
-        tries = self._tries.setdefault(who, deque())
-        self._tries.move_to_end(who)
-        while len(self._tries) > _CLIENTS:
-            self._tries.popitem(last=False)
+        tries = self._attempts.setdefault(who, deque())
+        self._attempts.move_to_end(who)
+        while len(self._attempts) > _CLIENTS:
+            self._attempts.popitem(last=False)
         while tries and time.monotonic() - tries[0] > WINDOW:
             tries.popleft()
         return tries

@@ -13,31 +13,31 @@ from gradio.exceptions import InvalidPathError
 
 from impasto.errors import ImpastoError, InputError
 from impasto.studio.asgi import Message, Receive, Scope, Send, answer, client_of
-from impasto.studio.disk import FILE, Disk, leaving_none
-from impasto.studio.limits import pathless, told
-from impasto.studio.turns import EACH, Turns
+from impasto.studio.disk import BYTES_PER_FILE, DiskQuota, deleting_leftovers
+from impasto.studio.fair_queue import JOBS_PER_CLIENT, FairQueue
+from impasto.studio.limits import error_text, without_paths
 
 log = logging.getLogger("impasto.studio")
 
-BODY = 8 << 20  # bytes of a request that is not an upload
-_FORM = 1 << 20  # bytes of an upload in addition to its file
-_DRAINED = 64 << 20  # bytes of a body that is too large that are read and dropped
-_AT_ONCE = 10  # files of the largest size in one upload
+MAX_BODY = 8 << 20  # bytes of a request that is not an upload
+_FORM_BYTES = 1 << 20  # bytes of an upload in addition to its file
+_MAX_DRAINED = 64 << 20  # bytes of a body that is too large that are read and dropped
+_FILES_PER_UPLOAD = 10  # files of the largest size in one upload
 
 
-def refusal(error: BaseException) -> GradioError:
+def error_message(error: BaseException) -> GradioError:
     """Convert an error to a message for the page, with HTML escaped."""
-    return GradioError(escape(told(error), quote=False), duration=None, print_exception=False)
+    return GradioError(escape(error_text(error), quote=False), duration=None, print_exception=False)
 
 
-class Page(gr.Blocks):
+class MessageBlocks(gr.Blocks):
     """Gradio Blocks that answer every failure with a message."""
 
-    def queue(self, *args: Any, each: int = EACH, **options: Any) -> Page:
+    def queue(self, *args: Any, each: int = JOBS_PER_CLIENT, **options: Any) -> MessageBlocks:
         """Set how many jobs may wait, in all and for each client."""
         super().queue(*args, **options)
         plain = self._queue
-        self._queue = Turns(
+        self._queue = FairQueue(
             each=each,
             live_updates=plain.live_updates,
             concurrency_count=plain.max_thread_count,
@@ -50,7 +50,7 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Read the inputs of an event; refuse addresses, which Gradio would fetch."""
-        if _addresses(inputs):
+        if _has_remote_file(inputs):
             raise GradioError("upload the file: an address is not fetched", print_exception=False)
         return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
 
@@ -61,20 +61,20 @@ class Page(gr.Blocks):
         except GradioError as error:
             if not error.print_exception:
                 raise
-            raise GradioError(_plain(error), print_exception=False) from None
+            raise GradioError(_first_line(error), print_exception=False) from None
         except (StopAsyncIteration, StopIteration):
             raise
         except ImpastoError as error:
-            raise refusal(error) from None
+            raise error_message(error) from None
         except InvalidPathError:
             raise GradioError("upload the file: it is not here", print_exception=False) from None
         except Exception as error:
-            log.warning("%s: %s", type(error).__name__, _plain(error), exc_info=_bug(error))
-            message = f"this cannot be used: {_plain(error)}"
+            log.warning("%s: %s", type(error).__name__, _first_line(error), exc_info=_is_bug(error))
+            message = f"this cannot be used: {_first_line(error)}"
             raise GradioError(message, print_exception=False) from None
 
 
-class Gate:
+class BodyLimitMiddleware:
     """ASGI middleware that limits body sizes and disk space, and answers failures with messages.
 
     Args:
@@ -83,7 +83,7 @@ class Gate:
         disk: Counts the uploads.
     """
 
-    def __init__(self, app: Any, upload: int, disk: Disk) -> None:
+    def __init__(self, app: Any, upload: int, disk: DiskQuota) -> None:
         self.app, self.upload, self.disk = app, upload, disk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,28 +110,30 @@ class Gate:
             await send(message)
 
         try:
-            with leaving_none():
+            with deleting_leftovers():
                 await self.app(scope, counted, watched)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            if not isinstance(error, _TooMuchError):
+            if not isinstance(error, _BodyTooLargeError):
                 log.warning("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
                 log.debug("", exc_info=True)
             if not status:
-                much = isinstance(error, _TooMuchError)
+                much = isinstance(error, _BodyTooLargeError)
                 message = str(error) if much else "this request makes no sense"
                 await answer(send, 413 if much else 400, message)
         finally:
             body.end(status == 200)
 
-    def _body(self, scope: Scope) -> _Body:
+    def _body(self, scope: Scope) -> _BodyCounter:
         if scope["path"].rstrip("/").endswith("/upload"):
-            return _Body(self.upload * _AT_ONCE + _FORM, self.disk, client_of(scope))
-        return _Body(BODY)
+            return _BodyCounter(
+                self.upload * _FILES_PER_UPLOAD + _FORM_BYTES, self.disk, client_of(scope)
+            )
+        return _BodyCounter(MAX_BODY)
 
 
-class _Body:
+class _BodyCounter:
     """Count the bytes of one request's body.
 
     Args:
@@ -140,7 +142,7 @@ class _Body:
         client: The client that sends it.
     """
 
-    def __init__(self, most: int, disk: Disk | None = None, client: str = "") -> None:
+    def __init__(self, most: int, disk: DiskQuota | None = None, client: str = "") -> None:
         self._most, self._disk, self._client = most, disk, client
         self._read, self._counted = 0, 0
 
@@ -163,12 +165,12 @@ class _Body:
         """
         self._read += len(part)
         if self._disk is not None and part:
-            size = len(part) + FILE * part.count(b"filename=")
+            size = len(part) + BYTES_PER_FILE * part.count(b"filename=")
             self._disk.add(self._client, size)
             self._counted += size
         message = self.refusal()
         if message is not None:
-            raise _TooMuchError(message)
+            raise _BodyTooLargeError(message)
 
     def end(self, kept: bool) -> None:
         """Subtract the bytes of an upload that was not stored."""
@@ -176,7 +178,7 @@ class _Body:
             self._disk.add(self._client, -self._counted)
 
 
-class _TooMuchError(Exception):
+class _BodyTooLargeError(Exception):
     pass
 
 
@@ -190,29 +192,29 @@ def _length(scope: Scope) -> int:
 async def _drain(receive: Receive) -> None:
     """Read and drop a body, up to a limit, so that the sender receives the answer."""
     read, more = 0, True
-    while more and read < _DRAINED:
+    while more and read < _MAX_DRAINED:
         message = await receive()
         read += len(message.get("body", b""))
         more = message.get("more_body", False)
 
 
-def _addresses(value: Any) -> bool:
+def _has_remote_file(value: Any) -> bool:
     """Check whether a value contains a file on another machine."""
     if isinstance(value, dict):
         path = value.get("path")
         if isinstance(path, str) and "://" in path:
             return True
-        return any(map(_addresses, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_addresses, value))
+        return any(map(_has_remote_file, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_has_remote_file, value))
 
 
-def _plain(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """Return the first line of an error's message, escaped and without paths of the server."""
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     first = next(iter(str(message).strip().splitlines()), "")
-    return escape(pathless(first)[:200], quote=False)
+    return escape(without_paths(first)[:200], quote=False)
 
 
-def _bug(error: BaseException) -> bool:
+def _is_bug(error: BaseException) -> bool:
     """Check whether an error is probably a bug, so that its traceback is logged."""
     return not isinstance(error, (ValueError, TypeError, KeyError, IndexError, OSError))

@@ -16,7 +16,7 @@ from impasto.api.presets import QUALITIES
 from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError
 from impasto.image import samples
-from impasto.methods.registry import Entry, methods
+from impasto.methods.registry import Entry, list_methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
 from impasto.studio.limits import optimizes
@@ -26,8 +26,8 @@ _LITE = "-lite"  # ending of the names of styles of narrow networks
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A style on offer.
+class StyleChoice:
+    """A style that the page offers.
 
     Attributes:
         name: Its name in the pipeline.
@@ -52,41 +52,44 @@ class Offer:
 
 
 @cache
-def styles() -> tuple[Offer, ...]:
+def styles() -> tuple[StyleChoice, ...]:
     """List all styles: learned ones and sample images."""
     learned = _learned("style")
     # networks with most styles come first, since those can be blended
     many = Counter(one.network for one in learned)
     learned.sort(key=lambda one: (-many[one.network], one.network, one.name))
-    drawn = [Offer(SAMPLE + name, title) for name, title in samples.PAINTINGS.items()]
-    plain = [one for one in learned if not _twin(one.name)]
-    return (*plain, *drawn, *(one for one in learned if _twin(one.name)))
+    drawn = [StyleChoice(SAMPLE + name, title) for name, title in samples.PAINTINGS.items()]
+    plain = [one for one in learned if not _is_narrow(one.name)]
+    return (*plain, *drawn, *(one for one in learned if _is_narrow(one.name)))
 
 
-def gallery() -> tuple[Offer, ...]:
+def gallery() -> tuple[StyleChoice, ...]:
     """List the styles of the gallery, each style image once."""
-    return tuple(one for one in styles() if not (one.learned and _twin(one.name)))
+    return tuple(one for one in styles() if not (one.learned and _is_narrow(one.name)))
 
 
-def textures() -> tuple[Offer, ...]:
+def textures() -> tuple[StyleChoice, ...]:
     """List all textures."""
     drawn = {**samples.TEXTURES, **samples.PAINTINGS}
-    return (*_learned("texture"), *(Offer(SAMPLE + name, title) for name, title in drawn.items()))
+    return (
+        *_learned("texture"),
+        *(StyleChoice(SAMPLE + name, title) for name, title in drawn.items()),
+    )
 
 
-def painters(ability: Ability = Ability.STYLIZE) -> tuple[Entry, ...]:
+def image_style_methods(ability: Ability = Ability.STYLIZE) -> tuple[Entry, ...]:
     """List the methods that take any image as style."""
-    able = methods(ability)
-    return tuple(e for e in able if optimizes(e.name) or zoo.for_any_style(e.name))
+    able = list_methods(ability)
+    return tuple(e for e in able if optimizes(e.name) or zoo.find_arbitrary(e.name))
 
 
-def offered(names: Sequence[str], offers: Sequence[Offer]) -> list[str]:
+def check_styles(names: Sequence[str], choices: Sequence[StyleChoice]) -> list[str]:
     """Return the full names of styles; a path on the server is not accepted.
 
     Raises:
-        InputError: A style is not among those on offer.
+        InputError: A style is not among ``choices``.
     """
-    known = {one.name for one in offers}
+    known = {one.name for one in choices}
     short = {name.removeprefix(SAMPLE): name for name in known}
     found = []
     for name in names:
@@ -97,21 +100,21 @@ def offered(names: Sequence[str], offers: Sequence[Offer]) -> list[str]:
     return found
 
 
-def painter(method: str | None, ability: Ability = Ability.STYLIZE) -> str | None:
+def check_method(method: str | None, ability: Ability = Ability.STYLIZE) -> str | None:
     """Check a method's name; an empty one gives None.
 
     Raises:
-        InputError: It is not on offer.
+        InputError: The studio has no such method.
     """
     if not method:
         return None
-    able = [entry.name for entry in painters(ability)]
+    able = [entry.name for entry in image_style_methods(ability)]
     if method not in able:
         raise InputError(f"no method {str(method)[:60]!r} here: choose {', '.join(able)}")
     return method
 
 
-def quality(name: str | None) -> str | None:
+def check_quality(name: str | None) -> str | None:
     """Check a quality's name; an empty one gives None.
 
     Raises:
@@ -133,32 +136,32 @@ def thumbnails(folder: Path) -> list[tuple[str, str]]:
     """
     found = {one.name: one for one in zoo.shipped()}
     tiles = []
-    for offer in gallery():
-        bare = offer.name.removeprefix(SAMPLE)
+    for choice in gallery():
+        bare = choice.name.removeprefix(SAMPLE)
         path = folder / f"{bare}.jpg"
-        data = _thumbnail(found[offer.name]) if offer.learned else _drawing(bare)
+        data = _thumbnail(found[choice.name]) if choice.learned else _sample_thumbnail(bare)
         path.write_bytes(data or _blank())
         tiles.append((str(path), bare))
     return tiles
 
 
-def _learned(kind: str) -> list[Offer]:
-    return [Offer(o.name, o.title, o.path.stem) for o in zoo.shipped() if o.kind == kind]
+def _learned(kind: str) -> list[StyleChoice]:
+    return [StyleChoice(o.name, o.title, o.path.stem) for o in zoo.shipped() if o.kind == kind]
 
 
 @cache
-def _cards(path: Path) -> dict[str, bytes]:
+def _card_thumbnails(path: Path) -> dict[str, bytes]:
     stored = checkpoint.load(path, weights=False).card.get("thumbnails", {})
     return {name: base64.b64decode(one["jpeg"]) for name, one in stored.items()}
 
 
 def _thumbnail(learned: zoo.Learned) -> bytes:
     """Return the thumbnail of a learned style from its model's card."""
-    cards = _cards(learned.path)
+    cards = _card_thumbnails(learned.path)
     return cards.get(learned.name) or cards.get(learned.name.removesuffix(_LITE), b"")
 
 
-def _drawing(bare: str) -> bytes:
+def _sample_thumbnail(bare: str) -> bytes:
     picture = samples.painting(bare, _THUMBNAIL)
     out = BytesIO()
     picture.pil().save(out, "JPEG", quality=85)
@@ -171,6 +174,6 @@ def _blank() -> bytes:
     return out.getvalue()
 
 
-def _twin(name: str) -> bool:
+def _is_narrow(name: str) -> bool:
     """Check whether a style is that of a narrow network, which another network has, too."""
     return name.endswith(_LITE)

@@ -37,7 +37,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Names:
+class HostNames:
     """The host names that a studio answers to.
 
     Attributes:
@@ -85,7 +85,7 @@ class Names:
             return False
         return number.is_loopback or not self.loopback
 
-    def own(self, origin: str, host: str, scheme: str = "http") -> bool:
+    def is_same_site(self, origin: str, host: str, scheme: str = "http") -> bool:
         """Check whether a request comes from a page of this studio.
 
         Args:
@@ -107,7 +107,7 @@ class Names:
         return any(asking == (name, port or default) for name, port in known)
 
 
-class Front:
+class OriginCheckMiddleware:
     """The outermost ASGI middleware: refuses requests of other sites, and sets security headers.
 
     Args:
@@ -115,7 +115,7 @@ class Front:
         names: The host names that it answers to.
     """
 
-    def __init__(self, app: Any, names: Names) -> None:
+    def __init__(self, app: Any, names: HostNames) -> None:
         self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +127,10 @@ class Front:
 
         async def dressed(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": _dress(message.get("headers", ()), secure)}
+                message = {
+                    **message,
+                    "headers": _secured_headers(message.get("headers", ()), secure),
+                }
             await send(message)
 
         message = self._refusal(scope, secure)
@@ -148,7 +151,7 @@ class Front:
             name = hosts[0][:60] if hosts else ""
             return f"this studio does not answer to {name!r}: start it with --allow-host NAME"
         if origins:
-            own = self.names.own(origins[0], hosts[0], "https" if secure else "http")
+            own = self.names.is_same_site(origins[0], hosts[0], "https" if secure else "http")
             if len(origins) != 1 or not own:
                 return "this comes from a page of another site: open the studio's own page"
             return None
@@ -157,12 +160,12 @@ class Front:
             return None
         # a link from another site may open the page, but not log out
         link = heard.get("sec-fetch-mode") == ["navigate"] and scope.get("method") == "GET"
-        if link and heard.get("sec-fetch-dest") == ["document"] and not _leaves(scope["path"]):
+        if link and heard.get("sec-fetch-dest") == ["document"] and not _is_logout(scope["path"]):
             return None
         return "another site asks for this: open the studio's own page"
 
 
-def within(wrap: Callable[[Any], Any]) -> Any:
+def outer_middleware(wrap: Callable[[Any], Any]) -> Any:
     """Return a lifespan that puts middleware outside Gradio's own, including its CORS layer.
 
     Args:
@@ -177,7 +180,7 @@ def within(wrap: Callable[[Any], Any]) -> Any:
     return lifespan
 
 
-def _leaves(path: str) -> bool:
+def _is_logout(path: str) -> bool:
     return path.rstrip("/").endswith(_LOGOUT)
 
 
@@ -195,18 +198,18 @@ def _split(host: str) -> tuple[str, int | None] | None:
     return name.lower().rstrip("."), port
 
 
-def _dress(given: Any, secure: bool) -> list[tuple[bytes, bytes]]:
+def _secured_headers(given: Any, secure: bool) -> list[tuple[bytes, bytes]]:
     """Set the security headers of an answer, restrict cookies to this site, remove CORS headers."""
     result = []
     for name, value in given:
         low = name.lower()
         if low.startswith(b"access-control-") or low in _HEADERS:
             continue
-        result.append((name, _cookie(value, secure) if low == b"set-cookie" else value))
+        result.append((name, _restricted_cookie(value, secure) if low == b"set-cookie" else value))
     return [*result, *_HEADERS.items()]
 
 
-def _cookie(value: bytes, secure: bool) -> bytes:
+def _restricted_cookie(value: bytes, secure: bool) -> bytes:
     """Restrict a cookie to this site, and to HTTPS if the page uses it."""
     parts = [part.strip() for part in value.split(b";")]
     result = [part for part in parts if not part.lower().startswith((b"samesite", b"secure"))]

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.errors import InputError, MissingExtraError
-from impasto.studio.disk import Disk, temporary_files
+from impasto.studio.disk import DiskQuota, temporary_files
 from impasto.studio.limits import Limits
-from impasto.studio.logins import Logins
-from impasto.studio.origins import Front, Names, within
+from impasto.studio.logins import LoginLimitMiddleware
+from impasto.studio.origins import HostNames, OriginCheckMiddleware, outer_middleware
 
 HOST, PORT = "127.0.0.1", 7860
 
@@ -36,7 +36,7 @@ _QUIET = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ServerOptions:
     """Options of the server.
 
     Attributes:
@@ -65,7 +65,7 @@ class Options:
     browser: bool = False
 
     def __post_init__(self) -> None:
-        if not loopback(self.host) and self.auth is None:
+        if not is_loopback(self.host) and self.auth is None:
             raise InputError(
                 f"{self.host} is open to other machines: add `auth` USER:PASSWORD or `auth_file`"
             )
@@ -83,12 +83,12 @@ class Options:
                 raise InputError(f"{name} is {value}: it must be at least 1")
 
     @property
-    def names(self) -> Names:
+    def names(self) -> HostNames:
         """Return the host names that the studio answers to."""
-        return Names(self.host, loopback(self.host), self.allow_host)
+        return HostNames(self.host, is_loopback(self.host), self.allow_host)
 
 
-def loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Check whether only this machine reaches an address."""
     if host == "localhost":
         return True
@@ -115,7 +115,7 @@ def credentials(auth: str | None, file: Path | None) -> str | None:
 
 
 @contextmanager
-def serving(options: Options) -> Iterator[str]:
+def serving(options: ServerOptions) -> Iterator[str]:
     """Serve the page while the context is open; yields its address.
 
     Raises:
@@ -133,15 +133,15 @@ def serving(options: Options) -> Iterator[str]:
             from starlette.middleware import Middleware
 
             from impasto.studio import app, theme
-            from impasto.studio.job_queue import Desk
-            from impasto.studio.middleware import Gate
+            from impasto.studio.job_queue import JobQueue
+            from impasto.studio.middleware import BodyLimitMiddleware
             from impasto.studio.widgets import Studio
 
-            desk = Desk(options.jobs, options.limits.job)
+            queue = JobQueue(options.jobs, options.limits.job)
             limits = options.limits
-            disk = Disk(folder, limits.disk, limits.client_disk)
+            disk = DiskQuota(folder, limits.disk, limits.client_disk)
             page = app.build(
-                Studio(desk, limits, folder, disk, options.jobs), leave=options.auth is not None
+                Studio(queue, limits, folder, disk, options.jobs), leave=options.auth is not None
             )
             page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
             user, _, password = (options.auth or "").partition(":")
@@ -167,8 +167,14 @@ def serving(options: Options) -> Iterator[str]:
                     css=theme.CSS,
                     head=theme.HEAD,
                     app_kwargs={
-                        "middleware": [Middleware(Gate, upload=limits.upload, disk=disk)],
-                        "lifespan": within(lambda app: Front(Logins(app), options.names)),
+                        "middleware": [
+                            Middleware(BodyLimitMiddleware, upload=limits.upload, disk=disk)
+                        ],
+                        "lifespan": outer_middleware(
+                            lambda app: OriginCheckMiddleware(
+                                LoginLimitMiddleware(app), options.names
+                            )
+                        ),
                     },
                 )
             except OSError as error:
@@ -177,7 +183,7 @@ def serving(options: Options) -> Iterator[str]:
                 with disk.sweeping(), temporary_files(folder):
                     yield url
             finally:
-                desk.close()
+                queue.close()
                 page.close(verbose=False)
         finally:
             if before is None:
@@ -186,7 +192,7 @@ def serving(options: Options) -> Iterator[str]:
                 os.environ["GRADIO_TEMP_DIR"] = before
 
 
-def serve(options: Options) -> None:
+def serve(options: ServerOptions) -> None:
     """Serve the page until Ctrl-C.
 
     Raises:
@@ -203,7 +209,9 @@ def serve(options: Options) -> None:
         print()
     from impasto.studio import job_queue
 
-    if job_queue.working(_PATIENCE):  # a running step cannot be interrupted, and Python would abort
+    if job_queue.wait_for_threads(
+        _PATIENCE
+    ):  # a running step cannot be interrupted, and Python would abort
         sys.stdout.flush()
         os._exit(0)
 

@@ -19,7 +19,7 @@ from impasto.methods.optimization.resample import ALGORITHMS
 from impasto.methods.registry import get
 from impasto.nn import vgg_weights
 from impasto.nn.vgg import FLAVORS, POOLINGS
-from impasto.studio.limits import WORDS
+from impasto.studio.limits import MAX_TEXT
 
 STEPS = 1000  # steps at one size, at most
 
@@ -79,12 +79,12 @@ _CHOICES: Mapping[str, Sequence[Any]] = {
 }
 
 # allowed values of one method, instead of the above; None forbids changes
-_OWN: Mapping[tuple[str, str], Sequence[Any] | None] = {
+_METHOD_CHOICES: Mapping[tuple[str, str], Sequence[Any] | None] = {
     ("cnnmrf", "style_layers"): None,  # a shallow layer has so many patches that it takes hours
     ("wct", "levels"): tuple(f"relu{depth}_1" for depth in range(1, 6)),
 }
 
-_SEVERAL = 16  # values in one setting, at most
+_MAX_VALUES = 16  # values in one setting, at most
 
 
 def allowed(method: str) -> tuple[str, ...]:
@@ -100,12 +100,12 @@ def allowed(method: str) -> tuple[str, ...]:
     return tuple(name for name in names if _choices(method, name) or name in _RANGES)
 
 
-def permitted(method: str | None, settings: str | Mapping[str, str] | None) -> dict[str, str]:
+def parse_permitted(method: str | None, settings: str | Mapping[str, str] | None) -> dict[str, str]:
     """Parse settings and check each of them, without reading any file.
 
     Args:
         method: A name of the table of methods; None if settings are not supported.
-        settings: By name; or as text, see :func:`parsed`.
+        settings: By name; or as text, see :func:`split_settings`.
 
     Raises:
         InputError: It is no list of settings, or a setting may not be changed, cannot be parsed,
@@ -115,7 +115,7 @@ def permitted(method: str | None, settings: str | Mapping[str, str] | None) -> d
         >>> permitted("gatys", "steps=20; content_weight = 5")
         {'steps': '20', 'content_weight': '5'}
     """
-    settings = dict(settings) if isinstance(settings, Mapping) else parsed(settings)
+    settings = dict(settings) if isinstance(settings, Mapping) else split_settings(settings)
     if not settings:
         return {}
     if method is None:
@@ -135,16 +135,16 @@ def permitted(method: str | None, settings: str | Mapping[str, str] | None) -> d
 
 
 def _choices(method: str, name: str) -> Sequence[Any] | None:
-    if (method, name) in _OWN:
-        return _OWN[method, name]
+    if (method, name) in _METHOD_CHOICES:
+        return _METHOD_CHOICES[method, name]
     return _CHOICES.get(name)
 
 
 def _check(method: str, name: str, value: Any) -> None:
     """Check that a value is allowed."""
     values = value if isinstance(value, tuple) else (value,)
-    if len(values) > _SEVERAL:
-        raise InputError(f"{name} has {len(values)} values: {_SEVERAL} at most")
+    if len(values) > _MAX_VALUES:
+        raise InputError(f"{name} has {len(values)} values: {_MAX_VALUES} at most")
     choices = _choices(method, name)
     for one in values:
         if choices is not None:
@@ -157,7 +157,7 @@ def _check(method: str, name: str, value: Any) -> None:
                 raise InputError(f"{name} is {one:g}: it must be {low:g} to {high:g} here")
 
 
-def parsed(text: str | None) -> dict[str, str]:
+def split_settings(text: str | None) -> dict[str, str]:
     """Parse settings by name, without checking them.
 
     Args:
@@ -167,8 +167,8 @@ def parsed(text: str | None) -> dict[str, str]:
         InputError: It is no list of settings, or too long.
     """
     given = str(text or "")
-    if len(given) > WORDS:
-        raise InputError(f"settings are {WORDS} letters at most")
+    if len(given) > MAX_TEXT:
+        raise InputError(f"settings are {MAX_TEXT} letters at most")
     found = {}
     for pair in filter(None, (part.strip() for part in given.replace(";", "\n").splitlines())):
         name, equals, value = pair.partition("=")

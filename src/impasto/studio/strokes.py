@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 from gradio.exceptions import Error as GradioError
 
-MOST = 16  # drawings that wait to be used, at most
+MAX_DRAWINGS = 16  # drawings that wait to be used, at most
 _LAYERS = 2  # indices of layers that are accepted; the page uses one layer
 
 
-def bound(editor: gr.ImageEditor) -> None:
+def limit_strokes(editor: gr.ImageEditor) -> None:
     """Limit the memory that an editor's drawings take.
 
     Gradio would store any number of them, and allocate as many layers as a request names.
@@ -20,7 +20,7 @@ def bound(editor: gr.ImageEditor) -> None:
     Args:
         editor: The editor that is being built.
     """
-    editor.blob_storage = _Newest()
+    editor.blob_storage = _BoundedDict()
     plain = editor.accept_blobs
 
     def accept_blobs(data: Any) -> Any:
@@ -34,10 +34,10 @@ def bound(editor: gr.ImageEditor) -> None:
     editor.accept_blobs = accept_blobs
 
 
-class _Newest(OrderedDict[str, Any]):
+class _BoundedDict(OrderedDict[str, Any]):
     """A mapping of limited size that drops its oldest entry."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
-        while len(self) > MOST:
+        while len(self) > MAX_DRAWINGS:
             self.popitem(last=False)

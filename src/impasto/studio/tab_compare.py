@@ -14,7 +14,7 @@ from impasto.image import files
 from impasto.studio import files as shelf
 from impasto.studio import jobs, options, widgets
 from impasto.studio.limits import optimizes
-from impasto.studio.widgets import Studio, complain, finished, status, whose
+from impasto.studio.widgets import Studio, finished_status, owner_of, show_error, status
 
 
 def tab(studio: Studio) -> None:
@@ -30,8 +30,8 @@ def tab(studio: Studio) -> None:
                 label="Or one of these",
             )
             methods = gr.CheckboxGroup(
-                [(entry.name, entry.name) for entry in options.painters()],
-                value=[e.name for e in options.painters() if not optimizes(e.name)],
+                [(entry.name, entry.name) for entry in options.image_style_methods()],
+                value=[e.name for e in options.image_style_methods() if not optimizes(e.name)],
                 label="Methods",
                 elem_id="compare-methods",
             )
@@ -81,10 +81,10 @@ def tab(studio: Studio) -> None:
             if not named:
                 raise InputError("no methods are named: choose at least one")
             yield *start[:-1], gr.Button(interactive=True)
-            owner = whose(request, "compare")
+            owner = owner_of(request, "compare")
             done = yield from studio.work(
                 owner,
-                lambda _, callback: jobs.compared(
+                lambda _, callback: jobs.compare_methods(
                     Path(path),
                     source,
                     named,
@@ -93,28 +93,28 @@ def tab(studio: Studio) -> None:
                     quality=effort,
                     size=int(side),
                 ),
-                lambda report: (gr.skip(), status(report.words, report.share), *start[2:]),
+                lambda report: (gr.skip(), status(report.text, report.fraction), *start[2:]),
             )
             found = done.result
             drawn_sheet = found.sheet()
-            full = studio.keep(owner, drawn_sheet, "comparison.png")
-            html = shelf.place(studio.folder) / "comparison.html"
+            full = studio.save_image(owner, drawn_sheet, "comparison.png")
+            html = shelf.random_folder(studio.folder) / "comparison.html"
             files.write(found.page().encode(), html)
             studio.disk.count(owner.client, html)
             failed = "; ".join(f"{one.method}: {one.error}" for one in found.numbers.failures)
             yield (
                 str(full),
-                finished(done, drawn_sheet.size, failed and f"Failed: {failed}"),
+                finished_status(done, drawn_sheet.size, failed and f"Failed: {failed}"),
                 gr.DownloadButton(value=str(full), interactive=True),
                 gr.DownloadButton(value=str(html), interactive=True),
                 gr.Button(interactive=False),
             )
         except Exception as error:
-            yield gr.skip(), complain(error), gr.skip(), gr.skip(), gr.Button(interactive=False)
+            yield gr.skip(), show_error(error), gr.skip(), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after the current image."""
-        there = studio.desk.stop(whose(request, "compare"))
+        there = studio.queue.stop(owner_of(request, "compare"))
         return status("stopping" if there else "nothing is being compared")
 
     go.click(
@@ -122,6 +122,6 @@ def tab(studio: Studio) -> None:
         [photo, painting, name, methods, quality, size],
         [sheet, line, picture, page, stop],
         api_visibility="private",
-        **studio.long,
+        **studio.job_event_options,
     )
     stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")

@@ -13,8 +13,8 @@ from impasto.api.presets import QUALITIES
 from impasto.core.schemes import SAMPLE
 from impasto.studio import jobs, options, strokes, widgets
 from impasto.studio.limits import PAINTINGS
-from impasto.studio.painting import HINT, Painter
-from impasto.studio.widgets import PICTURES, Studio, status
+from impasto.studio.stylize_events import HINT, StylizeEvents
+from impasto.studio.widgets import IMAGE_SUFFIXES, Studio, status
 
 _COLORS = {
     "style": "the painting's",
@@ -22,7 +22,7 @@ _COLORS = {
     "match": "the photo's, given to the painting first",
 }
 # on a phone the result is far below the button, so the page scrolls to it
-_SHOW = """(...inputs) => {
+_SCROLL_TO_RESULT = """(...inputs) => {
   if (innerWidth < 700) document.getElementById("result")?.scrollIntoView({block: "center"});
   return inputs;
 }"""
@@ -72,7 +72,7 @@ def tab(
             own = gr.File(
                 label="Your own paintings",
                 file_count="multiple",
-                file_types=PICTURES,
+                file_types=IMAGE_SUFFIXES,
                 height=112,
                 elem_id="own",
             )
@@ -84,7 +84,7 @@ def tab(
                 [(name.capitalize(), name) for name in QUALITIES],
                 value="fast",
                 label="Quality",
-                info=_efforts(),
+                info=_quality_times(),
                 elem_id="quality",
             )
             with gr.Row():
@@ -107,7 +107,7 @@ def tab(
                     height=340,
                     elem_id="mask",
                 )
-                strokes.bound(editor)
+                strokes.limit_strokes(editor)
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = gr.ImageSlider(
                 example,
@@ -126,28 +126,33 @@ def tab(
             )
             file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
 
-    does = Painter(studio)
+    does = StylizeEvents(studio)
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     photo.input(
-        does.look, photo, [photo, editor, line], concurrency_id="look", concurrency_limit=1, **quick
+        does.load_photo,
+        photo,
+        [photo, editor, line],
+        concurrency_id="look",
+        concurrency_limit=1,
+        **quick,
     )
     # the handle on the image has no keyboard control; this slider has
     reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
-    gallery.select(_toggle, names, names, queue=False, **quick)
-    gr.on([names.change, own.change], _rows, [names, own], weights, queue=False, **quick)
+    gallery.select(_toggle_style, names, names, queue=False, **quick)
+    gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **quick)
     go.click(
         does.paint,
         [photo, names, own, editor, quality, *asked, *weights],
         [shown, line, file, stop],
-        js=_SHOW,
+        js=_SCROLL_TO_RESULT,
         api_visibility="private",
-        **studio.long,
+        **studio.job_event_options,
     )
-    stop.click(does.halt, None, line, queue=False, **quick)
+    stop.click(does.stop, None, line, queue=False, **quick)
 
 
 def _controls() -> list[Any]:
-    """Build the controls that are seldom changed, in the order of the fields of Order."""
+    """Build the controls that are seldom changed, in the order of the fields of StylizeRequest."""
     with gr.Accordion("Strength, colours, size, method", open=False, elem_id="more"):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photo")
         scale = gr.Slider(0.25, 4, 1, step=0.05, label="Style scale", info="2 is larger strokes")
@@ -156,7 +161,10 @@ def _controls() -> list[Any]:
         )
         size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge")
         method = gr.Dropdown(
-            [("what the quality says", ""), *((e.name, e.name) for e in options.painters())],
+            [
+                ("what the quality says", ""),
+                *((e.name, e.name) for e in options.image_style_methods()),
+            ],
             value="",
             label="Method",
             info="for paintings that no network knows by heart",
@@ -172,25 +180,25 @@ def _controls() -> list[Any]:
     return [method, settings, size, strength, scale, colors, seed, histogram, median]
 
 
-def _efforts() -> str:
+def _quality_times() -> str:
     """Return a short text with the time that each quality takes."""
     takes = (f"{name} {one.about.rpartition(': ')[2]}" for name, one in QUALITIES.items())
     return f"{', '.join(takes)}; a style that a network knows by heart is always fast"
 
 
-def _toggle(names: list[str], event: gr.SelectData) -> list[str]:
+def _toggle_style(names: list[str], event: gr.SelectData) -> list[str]:
     """Select a style, or deselect it."""
-    offers = options.gallery()
+    choices = options.gallery()
     index = event.index if isinstance(event.index, int) else -1
-    if not 0 <= index < len(offers):
+    if not 0 <= index < len(choices):
         return names
-    name = offers[index].name
+    name = choices[index].name
     if name in names:
         return [one for one in names if one != name]
     return [*names, name][-PAINTINGS:]
 
 
-def _rows(names: list[str] | None, files: list[str] | None) -> list[Any]:
+def _weight_sliders(names: list[str] | None, files: list[str] | None) -> list[Any]:
     """Return a weight slider for each style image, if there are several."""
     labels = [str(name).removeprefix(SAMPLE) for name in names or ()]
     labels += [Path(str(one)).name for one in files or ()]

@@ -12,7 +12,7 @@ from impasto.errors import InputError
 from impasto.methods.spec import Ability
 from impasto.studio import jobs, options, widgets
 from impasto.studio.job_queue import Report
-from impasto.studio.widgets import Studio, complain, finished, status, whose
+from impasto.studio.widgets import Studio, finished_status, owner_of, show_error, status
 
 
 def tab(studio: Studio) -> None:
@@ -29,7 +29,10 @@ def tab(studio: Studio) -> None:
             method = gr.Dropdown(
                 [
                     ("the usual one", ""),
-                    *((one.name, one.name) for one in options.painters(Ability.SYNTHESIZE)),
+                    *(
+                        (one.name, one.name)
+                        for one in options.image_style_methods(Ability.SYNTHESIZE)
+                    ),
                 ],
                 value="",
                 label="Method",
@@ -67,7 +70,7 @@ def tab(studio: Studio) -> None:
 
         def show(report: Report) -> Any:
             view = gr.skip() if report.preview is None else keep(report.preview)
-            return view, status(report.words, report.share), gr.skip(), gr.skip()
+            return view, status(report.text, report.fraction), gr.skip(), gr.skip()
 
         return show
 
@@ -87,13 +90,13 @@ def tab(studio: Studio) -> None:
             if not source:
                 raise InputError("no texture: choose one, or drop a picture")
             yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
-            owner = whose(request, "texture")
+            owner = owner_of(request, "texture")
             done = yield from studio.work(
                 owner,
-                lambda bench, callback: jobs.texture(
+                lambda cache, callback: jobs.texture(
                     source,
                     studio.limits,
-                    bench,
+                    cache,
                     callback,
                     method=named,
                     settings=numbers,
@@ -104,17 +107,17 @@ def tab(studio: Studio) -> None:
                 watching(),
             )
             made = done.result
-            full = studio.keep(owner, made, "texture.png")
-            small = studio.keep(owner, made, "texture.webp", small=True)
-            said = finished(done, made.size, made.note)
+            full = studio.save_image(owner, made, "texture.png")
+            small = studio.save_image(owner, made, "texture.webp", small=True)
+            said = finished_status(done, made.size, made.note)
             button = gr.DownloadButton(value=str(full), interactive=True)
             yield str(small), said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
+            yield gr.skip(), show_error(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after the current step."""
-        there = studio.desk.stop(whose(request, "texture"))
+        there = studio.queue.stop(owner_of(request, "texture"))
         return status("stopping after this step" if there else "nothing is being made")
 
     go.click(
@@ -122,6 +125,6 @@ def tab(studio: Studio) -> None:
         [name, own, method, width, height, settings, seed],
         [shown, line, file, stop],
         api_visibility="private",
-        **studio.long,
+        **studio.job_event_options,
     )
     stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")

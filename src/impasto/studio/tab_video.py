@@ -15,7 +15,7 @@ from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Image
 from impasto.studio import files, options, widgets
 from impasto.studio.job_queue import Report
-from impasto.studio.widgets import Studio, complain, status, whose
+from impasto.studio.widgets import Studio, owner_of, show_error, status
 
 _ENDINGS = [".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"]
 
@@ -61,7 +61,7 @@ def tab(studio: Studio) -> None:
 
         def show(report: Report) -> Any:
             view = gr.skip() if report.preview is None else keep(report.preview)
-            return view, gr.skip(), status(report.words, report.share), gr.skip(), gr.skip()
+            return view, gr.skip(), status(report.text, report.fraction), gr.skip(), gr.skip()
 
         return show
 
@@ -79,11 +79,11 @@ def tab(studio: Studio) -> None:
                 raise InputError("no video: drop one first")
             source = studio.limits.file(path)
             style = _style(studio, chosen, painting)
-            target = files.place(studio.folder) / f"{source.stem[:40]}.mp4"
+            target = files.random_folder(studio.folder) / f"{source.stem[:40]}.mp4"
             controls = Controls(size=int(side), strength=much)
             begun = gr.Button(interactive=True)
             yield gr.skip(), gr.skip(), status("waiting", 0.0), gr.skip(), begun
-            owner = whose(request, "video")
+            owner = owner_of(request, "video")
             done = yield from studio.work(
                 owner,
                 lambda _, callback: _stylize(
@@ -100,11 +100,11 @@ def tab(studio: Studio) -> None:
             said = status(f"{outcome}, {done.seconds:.1f} s")
             yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
+            yield gr.skip(), gr.skip(), show_error(error), gr.skip(), gr.Button(interactive=False)
 
     def halt(request: gr.Request) -> str:
         """Stop after the current frame."""
-        there = studio.desk.stop(whose(request, "video"))
+        there = studio.queue.stop(owner_of(request, "video"))
         return status("stopping after this frame" if there else "nothing is being painted")
 
     go.click(
@@ -112,7 +112,7 @@ def tab(studio: Studio) -> None:
         [film, name, own, size, strength],
         [frame, shown, line, file, stop],
         api_visibility="private",
-        **studio.long,
+        **studio.job_event_options,
     )
     stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")
 
@@ -122,7 +122,7 @@ def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Im
         return studio.limits.picture(painting)
     if not chosen:
         raise InputError("no painting: choose one, or drop a picture of it")
-    return options.offered([chosen], options.styles())[0]
+    return options.check_styles([chosen], options.styles())[0]
 
 
 def _stylize(

@@ -19,14 +19,14 @@ from impasto.errors import ImpastoError
 from impasto.image import READ_SUFFIXES, Image
 from impasto.studio import files, middleware
 from impasto.studio.asgi import client
-from impasto.studio.disk import Disk
-from impasto.studio.job_queue import Bench, Desk, Done, Report
-from impasto.studio.limits import Limits, told
+from impasto.studio.disk import DiskQuota
+from impasto.studio.job_queue import Finished, JobQueue, MethodCache, Report
+from impasto.studio.limits import Limits, error_text
 
 T = TypeVar("T")
 
 QUEUE = "paint"  # the queue that all long jobs share
-PICTURES = list(READ_SUFFIXES)
+IMAGE_SUFFIXES = list(READ_SUFFIXES)
 
 _PREVIEWS = 10  # previews of one job that are stored, for pages that load slowly
 
@@ -34,7 +34,7 @@ log = logging.getLogger("impasto.studio")
 
 
 @dataclass(frozen=True)
-class Owner:
+class JobOwner:
     """The owner of a job.
 
     Attributes:
@@ -53,21 +53,21 @@ class Studio:
     """The state that all tabs share.
 
     Attributes:
-        desk: Runs the jobs.
+        queue: Runs the jobs.
         limits: Of this server.
         folder: The folder of the results.
         disk: Counts the files there.
         jobs: The number of jobs at a time.
     """
 
-    desk: Desk
+    queue: JobQueue
     limits: Limits
     folder: Path
-    disk: Disk
+    disk: DiskQuota
     jobs: int = 1
 
     @property
-    def long(self) -> dict[str, Any]:
+    def job_event_options(self) -> dict[str, Any]:
         """Return the options of every event that starts a long job."""
         return {
             "concurrency_id": QUEUE,
@@ -77,10 +77,10 @@ class Studio:
 
     def work(
         self,
-        key: Owner,
-        what: Callable[[Bench, Callback], T],
+        key: JobOwner,
+        what: Callable[[MethodCache, Callback], T],
         show: Callable[[Report], Any],
-    ) -> Generator[Any, None, Done[T]]:
+    ) -> Generator[Any, None, Finished[T]]:
         """Run a job and yield its progress; failures become messages, and the log has the details.
 
         Args:
@@ -91,25 +91,27 @@ class Studio:
         Raises:
             gr.Error: The job failed.
         """
-        reports = self.desk.run(key, what)
+        reports = self.queue.run(key, what)
         try:
             self.disk.check(key.client)
             while True:
                 yield show(next(reports))
         except StopIteration as end:
-            done: Done[T] = end.value
+            done: Finished[T] = end.value
             return done
         except ImpastoError as error:
-            raise middleware.refusal(error) from None
+            raise middleware.error_message(error) from None
         except Exception as error:
             log.error("a job failed", exc_info=error)
-            raise middleware.refusal(error) from None
+            raise middleware.error_message(error) from None
         finally:
             reports.close()
 
-    def keep(self, owner: Owner, picture: Image, name: str, *, small: bool = False) -> Path:
-        """Write an image and count it: see :func:`impasto.studio.files.keep`."""
-        path = files.keep(picture, self.folder, name, small=small)
+    def save_image(
+        self, owner: JobOwner, picture: Image, name: str, *, small: bool = False
+    ) -> Path:
+        """Write an image and count it: see :func:`impasto.studio.files.save_image`."""
+        path = files.save_image(picture, self.folder, name, small=small)
         self.disk.count(owner.client, path)
         return path
 
@@ -122,7 +124,7 @@ class Studio:
         made: deque[Path] = deque()
 
         def keep(picture: Image) -> str:
-            made.append(files.keep(picture, self.folder, name))
+            made.append(files.save_image(picture, self.folder, name))
             while len(made) > _PREVIEWS:
                 old = made.popleft()
                 old.unlink(missing_ok=True)
@@ -159,47 +161,47 @@ def _path(payload: ImageData | None) -> str | None:
     return str(payload.path)
 
 
-def status(words: str = "", share: float | None = None, *, wrong: bool = False) -> str:
-    """Return HTML of a status line, with a progress bar if ``share`` is given."""
+def status(text: str = "", fraction: float | None = None, *, wrong: bool = False) -> str:
+    """Return HTML of a status line, with a progress bar if ``fraction`` is given."""
     role = "alert" if wrong else "status"
     bar = ""
-    if share is not None:
-        percent = round(100 * min(1.0, max(0.0, share)))
+    if fraction is not None:
+        percent = round(100 * min(1.0, max(0.0, fraction)))
         bar = f'<span class="bar"><i style="width:{percent}%"></i></span>'
     kind = "words wrong" if wrong else "words"
-    said = escape(_sentence(words), quote=False)
+    said = escape(_sentence(text), quote=False)
     return f'<span class="{kind}" role="{role}">{said}</span>{bar}'
 
 
-def finished(done: Done[Any], size: tuple[int, int], note: str = "") -> str:
+def finished_status(done: Finished[Any], size: tuple[int, int], note: str = "") -> str:
     """Return the status line of a finished job."""
     what = "stopped: kept as it stood" if done.stopped else "done"
     text = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
     return status(f"{text}. {note}" if note else text)
 
 
-def complain(error: Exception) -> str:
+def show_error(error: Exception) -> str:
     """Show an error: in the status line, and as a warning on top of the page.
 
     It is not raised, since Gradio would then write "Error" over every output of the event.
     """
     if not isinstance(error, (ImpastoError, gr.Error)):
         log.error("the page met an error", exc_info=error)
-    message = unescape(error.message) if isinstance(error, gr.Error) else told(error)
+    message = unescape(error.message) if isinstance(error, gr.Error) else error_text(error)
     stopped = message.startswith("stopped")
     if not stopped:
         gr.Warning(escape(_sentence(message), quote=False))
     return status(message, wrong=not stopped)
 
 
-def whose(request: gr.Request | None, what: str) -> Owner:
+def owner_of(request: gr.Request | None, what: str) -> JobOwner:
     """Return the owner of a job: the session and the tab of a page in a browser."""
     sender = getattr(request, "client", None)
     host = getattr(sender, "host", None)
-    return Owner(getattr(request, "session_hash", None), what, client(host))
+    return JobOwner(getattr(request, "session_hash", None), what, client(host))
 
 
-def _sentence(words: str) -> str:
+def _sentence(text: str) -> str:
     """Capitalize the first letter, unless the first word is a name."""
-    first = words.partition(" ")[0]
-    return words[:1].upper() + words[1:] if first.strip(",:").isalpha() else words
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.strip(",:").isalpha() else text

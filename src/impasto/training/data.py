@@ -23,11 +23,11 @@ from torch.utils.data import DataLoader, Dataset
 from impasto.errors import ImpastoError, InputError
 from impasto.training import shards
 from impasto.training.crops import crop
-from impasto.training.sources import SUFFIXES, Source, find, look
+from impasto.training.sources import SUFFIXES, Source, find_images, image_paths
 
-__all__ = ["SUFFIXES", "Feed", "Source", "find", "open_source"]
+__all__ = ["SUFFIXES", "BatchLoader", "Source", "image_paths", "open_source"]
 
-_AHEAD = 4  # batches that each worker prepares
+_PREFETCH = 4  # batches that each worker prepares
 
 
 def open_source(
@@ -37,8 +37,8 @@ def open_source(
 
     Args:
         place: A folder, searched recursively; a text file with one path per line, see
-            :func:`~impasto.training.sources.look`; or WebDataset shards: one ``.tar``, or several
-            as ``photos-{0000..0009}.tar``.
+            :func:`~impasto.training.sources.find_images`; or WebDataset shards: one ``.tar``, or
+            several as ``photos-{0000..0009}.tar``.
         crop: See :class:`Source`.
         zoom: See :class:`Source`.
         flip: See :class:`Source`.
@@ -51,7 +51,7 @@ def open_source(
     if shards.is_shards(place):
         files, members = shards.index(str(place))
         return Source(files, crop, zoom, flip, members, repeat)
-    files, passed = look(place)
+    files, passed = find_images(place)
     return Source(files, crop, zoom, flip, repeat=repeat, passed=passed)
 
 
@@ -146,7 +146,7 @@ class _Batches(Dataset[_Loaded]):
         return stacked
 
 
-class Feed:
+class BatchLoader:
     """Iterates over the batches of one process, decoded by worker processes.
 
     Use it as a context manager; leaving it stops the workers.
@@ -187,12 +187,12 @@ class Feed:
                 sampler=self._steps,
                 batch_size=None,
                 num_workers=workers,
-                collate_fn=_as_it_is,
-                prefetch_factor=_AHEAD if workers else None,
+                collate_fn=_identity,
+                prefetch_factor=_PREFETCH if workers else None,
                 generator=torch.Generator(),  # leaves torch's global generator unchanged
             )
 
-    def __enter__(self) -> Feed:
+    def __enter__(self) -> BatchLoader:
         return self
 
     def __exit__(
@@ -224,5 +224,5 @@ class Feed:
             yield {name: crops.float().div_(255) for name, crops in loaded.pictures.items()}
 
 
-def _as_it_is(loaded: Any) -> Any:
+def _identity(loaded: Any) -> Any:
     return loaded

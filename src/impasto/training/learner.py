@@ -78,7 +78,7 @@ class Learner:
         means = processes.mean(torch.stack([loss.detach().float() for loss in losses.values()]))
         by_name = dict(zip(losses, means, strict=True))
         if not all(math.isfinite(value) for value in means):
-            raise DivergedError(_ran_away(step, by_name))
+            raise DivergedError(_diverged(step, by_name))
         self._optimizer.zero_grad()
         processes.backward(losses["total"])
         self._update(plan.rate(step))
@@ -102,7 +102,7 @@ class Learner:
             DivergedError: A weight is not finite.
         """
         if not all(bool(torch.isfinite(weight).all()) for weight in self._module.parameters()):
-            raise DivergedError(_ran_away(step, {}))
+            raise DivergedError(_diverged(step, {}))
 
     def learned(self) -> nn.Module:
         """Return the module to store in the model, with averaged weights if the plan says so."""
@@ -150,7 +150,7 @@ class Learner:
             raise InputError("the checkpoint is of another training") from error
 
 
-def _ran_away(step: int, losses: Mapping[str, float]) -> str:
+def _diverged(step: int, losses: Mapping[str, float]) -> str:
     values = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
     return (
         f"training ran away at step {step + 1} ({values or 'weights are not finite'}): lower "

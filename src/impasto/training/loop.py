@@ -22,7 +22,7 @@ from impasto.core.memory import keep_large_blocks
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
 from impasto.training import checkpoint
-from impasto.training.data import Feed, Source
+from impasto.training.data import BatchLoader, Source
 from impasto.training.learner import Learner
 from impasto.training.log import Log
 from impasto.training.plan import Plan
@@ -149,7 +149,7 @@ def train(
         Log(writes, run.state.step) as log,
         run.feed(sources or {}) as feed,
     ):
-        return run.go(feed, log, max_seconds, callback)
+        return run.run_steps(feed, log, max_seconds, callback)
 
 
 class _Run:
@@ -164,8 +164,8 @@ class _Run:
         self.learner = Learner(task, plan, self.processes)
         self.shows = type(task).sample is not Task.sample
 
-    def feed(self, sources: Mapping[str, Source]) -> Feed:
-        return Feed(
+    def feed(self, sources: Mapping[str, Source]) -> BatchLoader:
+        return BatchLoader(
             {name: sources[name] for name in self.task.sources},
             batch=self.plan.batch,
             start=self.state.step,
@@ -176,14 +176,16 @@ class _Run:
             workers=self.plan.workers,
         )
 
-    def go(self, feed: Feed, log: Log, max_seconds: float | None, callback: Callback) -> Result:
+    def run_steps(
+        self, feed: BatchLoader, log: Log, max_seconds: float | None, callback: Callback
+    ) -> Result:
         begun, before, state = time.monotonic(), self.state.seconds, self.state
         for pictures in feed:
             torch.set_num_threads(self.threads.number)
             losses = self.learner.step(state.step, pictures)
             state.count(losses)
             earlier, state.seconds = state.seconds, before + time.monotonic() - begun
-            self.threads.took(state.seconds - earlier)
+            self.threads.record(state.seconds - earlier)
             over = max_seconds is not None and state.seconds - before > max_seconds
             stop = self.processes.any(over or self._cancels(callback, losses))
             if state.step % self.plan.report_every == 0 or state.step == self.plan.steps:
@@ -221,7 +223,7 @@ class _Run:
             checkpoint.save(self.path, stored)
 
     def resume(self) -> None:
-        stored = self.processes.from_main(self._kept)
+        stored = self.processes.from_main(self._checkpoint)
         if stored is None:
             return
         known = {entry.name for entry in fields(_State)}
@@ -235,7 +237,7 @@ class _Run:
                 f"{self.path} belongs to another training: delete it, or give another output"
             ) from error
 
-    def _kept(self) -> dict[str, Any] | None:
+    def _checkpoint(self) -> dict[str, Any] | None:
         if self.path is None or not self.path.is_file():
             return None
         stored = checkpoint.load(self.path)

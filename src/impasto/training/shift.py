@@ -17,7 +17,7 @@ from torch import Tensor
 
 from impasto.training.task import Batch
 
-MOST = 3  # pixels; below 4, the stride of the networks: no shift is a multiple of it
+MAX_SHIFT = 3  # pixels; below 4, the stride of the networks: no shift is a multiple of it
 BORDER = 12  # pixels at the edge that padding influences: left out of the comparison
 
 
@@ -38,11 +38,11 @@ class Shift:
     @classmethod
     def draw(cls, weight: float) -> Shift:
         """Draw a random nonzero shift of up to three pixels per axis, from torch's generator."""
-        side = 2 * MOST + 1
+        side = 2 * MAX_SHIFT + 1
         middle = side * side // 2  # no shift at all
         number = int(torch.randint(side * side - 1, ()))
         down, right = divmod(number + (number >= middle), side)
-        return cls(down - MOST, right - MOST, weight)
+        return cls(down - MAX_SHIFT, right - MAX_SHIFT, weight)
 
     def moved(self, images: Tensor) -> Tensor:
         """Shift images (B, C, H, W); the edge is filled by reflection.
@@ -53,8 +53,8 @@ class Shift:
             tensor([2., 3., 4., 5., 6., 7., 6., 5.])
         """
         height, width = images.shape[-2:]
-        around = F.pad(images, (MOST,) * 4, mode="reflect")
-        top, left = MOST + self.down, MOST + self.right
+        around = F.pad(images, (MAX_SHIFT,) * 4, mode="reflect")
+        top, left = MAX_SHIFT + self.down, MAX_SHIFT + self.right
         return around[..., top : top + height, left : left + width]
 
     def inconsistency(self, painted: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Shift:
         whole = len(painted) // 2 * 2
         first, second = painted[0:whole:2].float(), painted[1:whole:2].float()
         height, width = painted.shape[-2:]
-        border = max(0, min(BORDER, (min(height, width) - MOST - 1) // 2))
+        border = max(0, min(BORDER, (min(height, width) - MAX_SHIFT - 1) // 2))
         top, bottom = border + max(0, self.down), height - border + min(0, self.down)
         left, right = border + max(0, self.right), width - border + min(0, self.right)
         ours = first[..., top:bottom, left:right]
@@ -99,7 +99,7 @@ def paired(batch: Batch, weight: float, source: str = "content") -> Batch:
     return replace(batch, pictures={**batch.pictures, source: photos}, shift=shift)
 
 
-def alike(batch: Batch, drawn: Tensor) -> Tensor:
+def same_within_pairs(batch: Batch, drawn: Tensor) -> Tensor:
     """Give both images of a pair the random draw of the first, such as a style or noise.
 
     Args:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from impasto.errors import InputError
 from impasto.image import READ_SUFFIXES
-from impasto.image.kinds import EMPTY, OTHER, TEXT, why_not
+from impasto.image.kinds import EMPTY, OTHER, TEXT, explain_unreadable
 
 SUFFIXES = READ_SUFFIXES
 HIDDEN = "hidden file or folder"
@@ -75,17 +75,17 @@ class Source:
         if self.repeat < 1:
             raise InputError(f"repeat is {self.repeat}: it must be 1 or more")
 
-    def read(self, place: int) -> bytes:
+    def read(self, index: int) -> bytes:
         """Return the content of one image file.
 
         Args:
-            place: Index of the image.
+            index: Index of the image.
 
         Raises:
             InputError: The file cannot be read, is too large or cut short.
         """
-        name = self.files[place]
-        path, start, length = self.members[place] if self.members else Member(name, 0, -1)
+        name = self.files[index]
+        path, start, length = self.members[index] if self.members else Member(name, 0, -1)
         most = _MOST_BYTES if length < 0 else length
         try:
             with open(path, "rb") as file:
@@ -110,32 +110,32 @@ class Found(NamedTuple):
     passed: Mapping[str, int]
 
 
-def find(place: str | Path) -> tuple[str, ...]:
-    """Return the paths of the images in a folder or a list; see :func:`look`."""
-    return look(place).files
+def image_paths(source: str | Path) -> tuple[str, ...]:
+    """Return the paths of the images in a folder or a list; see :func:`find_images`."""
+    return find_images(source).files
 
 
-def look(place: str | Path) -> Found:
+def find_images(source: str | Path) -> Found:
     """Find the images of a folder, of a list, or a single image.
 
     Args:
-        place: A folder, see :func:`search`; or a text file with one path per line, relative to the
+        source: A folder, see :func:`search`; or a text file with one path per line, relative to the
             folder of the text file, where blank lines and lines that begin with ``#`` are ignored;
             or one image.
 
     Raises:
         InputError: The path does not exist, or has no images.
     """
-    path = Path(place)
+    path = Path(source)
     if path.is_dir():
         found = search(path)
     elif path.is_file():
-        found = Found(_listed(path, why) if (why := _why_not(path)) else (str(path),), {})
+        found = Found(_read_list(path, why) if (why := _why_no_image(path)) else (str(path),), {})
     else:
-        raise InputError(f"{place}: there is no such folder, list or shard of pictures")
+        raise InputError(f"{source}: there is no such folder, list or shard of pictures")
     if not found.files:
-        over = f" (passed over: {in_words(found.passed)})" if found.passed else ""
-        raise InputError(f"{place} holds no pictures{over}: put some in, or name another place")
+        over = f" (passed over: {describe_skipped(found.passed)})" if found.passed else ""
+        raise InputError(f"{source} holds no pictures{over}: put some in, or name another place")
     return found
 
 
@@ -152,31 +152,31 @@ def search(folder: Path, besides: Path | None = None) -> Found:
     files: list[str] = []
     passed: Counter[str] = Counter()
     for file, why in _walk(folder, besides and besides.resolve()):
-        if why := why or _why_not(file):
+        if why := why or _why_no_image(file):
             passed[why] += 1
         else:
             files.append(str(file))
     return Found(tuple(sorted(files)), dict(sorted(passed.items())))
 
 
-def flat(folder: Path) -> Found:
+def search_flat(folder: Path) -> Found:
     """Search a folder as :func:`search` does, without its subfolders."""
     files: list[str] = []
     passed: Counter[str] = Counter()
     for entry in sorted(folder.iterdir()):
-        if why := _refused(entry) or ("" if entry.is_dir() else _why_not(entry)):
+        if why := _why_skipped(entry) or ("" if entry.is_dir() else _why_no_image(entry)):
             passed[why] += 1
         elif not entry.is_dir():
             files.append(str(entry))
     return Found(tuple(files), dict(sorted(passed.items())))
 
 
-def together(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the sums of counts by kind."""
     return dict(sum(map(Counter, counts), Counter()))
 
 
-def in_words(passed: Mapping[str, int]) -> str:
+def describe_skipped(passed: Mapping[str, int]) -> str:
     """Return counts by kind as text.
 
     Example:
@@ -186,13 +186,13 @@ def in_words(passed: Mapping[str, int]) -> str:
     return ", ".join(f"{count} x {kind}" for kind, count in passed.items())
 
 
-def _why_not(file: Path) -> str:
+def _why_no_image(file: Path) -> str:
     """Return the kind of a file that is no image; empty if it may be one."""
     suffix = file.suffix.lower()
-    return "" if suffix in SUFFIXES and suffix not in _OPTIONAL else why_not(file)
+    return "" if suffix in SUFFIXES and suffix not in _OPTIONAL else explain_unreadable(file)
 
 
-def _refused(entry: Path) -> str:
+def _why_skipped(entry: Path) -> str:
     """Return why an entry of a folder is no readable file or folder; empty if it is one."""
     try:
         if entry.name.startswith("."):
@@ -221,7 +221,7 @@ def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
             yield here, "folder that cannot be opened"
             continue
         for entry in entries:
-            why = _refused(entry)
+            why = _why_skipped(entry)
             if why or not entry.is_dir():
                 yield entry, why
                 continue
@@ -239,7 +239,7 @@ def _walk(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
                 waiting.append(entry)
 
 
-def _listed(path: Path, why: str) -> tuple[str, ...]:
+def _read_list(path: Path, why: str) -> tuple[str, ...]:
     """Return the paths in a text file.
 
     Args:

@@ -14,7 +14,7 @@ import torch
 
 WINDOW = 8  # steps that are averaged: steps of a task may differ in a cycle of up to eight
 SLOW = 2.5  # threads are reduced if a window takes this many times the best one of the run
-PATIENCE = 20  # windows with fewer threads before all threads are tried again
+STEPS_BETWEEN_TRIALS = 20  # windows with fewer threads before all threads are tried again
 
 
 class Threads:
@@ -32,7 +32,7 @@ class Threads:
         self.number, self._most, self._fixed = most, most, fixed
         self._best: float | None = None
         self._seconds: list[float] = []
-        self._waited, self._patience = 0, PATIENCE
+        self._waited, self._patience = 0, STEPS_BETWEEN_TRIALS
         self._tried = False  # threads were reduced, and no later window with all threads was fast
 
     @property
@@ -40,7 +40,7 @@ class Threads:
         """Check whether fewer threads are used than possible."""
         return self.number < self._most
 
-    def took(self, seconds: float) -> None:
+    def record(self, seconds: float) -> None:
         """Record the duration of a step in seconds, and adapt the number after a window of steps.
 
         Example:
@@ -68,7 +68,7 @@ class Threads:
             self.number, self._tried = max(1, self._most // 2), True
             return
         self._best = mean if self._best is None else min(self._best, mean)
-        self._patience, self._tried = PATIENCE, False
+        self._patience, self._tried = STEPS_BETWEEN_TRIALS, False
 
 
 @contextmanager

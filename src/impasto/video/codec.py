@@ -30,7 +30,7 @@ _DEFAULTS = {
 }
 _CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libvpx": 10, "libsvtav1": 24}
 # a constant quality without a bit rate; no output on standard error
-_OTHERS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error"}}
+_ENCODER_OPTIONS = {"libvpx-vp9": {"b": "0"}, "libx265": {"x265-params": "log-level=error"}}
 _SCALE = 3  # default quality of the other encoders: 1 is best, 31 worst
 _LAMBDA = 118  # FF_QP2LAMBDA
 _PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "rgb24", "bgra", "rgba", "rgb8")
@@ -178,7 +178,10 @@ def container_options(plan: Plan, lasts: Fraction) -> dict[str, str]:
 
 def _options(encoder: str, crf: int | None) -> dict[str, str]:
     if encoder in _CRF:
-        return {"crf": str(_CRF[encoder] if crf is None else crf), **_OTHERS.get(encoder, {})}
+        return {
+            "crf": str(_CRF[encoder] if crf is None else crf),
+            **_ENCODER_OPTIONS.get(encoder, {}),
+        }
     if "webp" in encoder:
         return {"quality": str(_WEBP_QUALITY if crf is None else round(100 - crf * 100 / 63))}
     scale = _SCALE if crf is None else max(1, min(31, crf // 2))

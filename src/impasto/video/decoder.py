@@ -19,7 +19,7 @@ from impasto.image import Image
 from impasto.image.hdr import Hdr, to_sdr
 from impasto.video.alpha import alpha_of, may_have_alpha
 from impasto.video.deinterlace import Deinterlacer
-from impasto.video.light import hdr_of
+from impasto.video.hdr_detection import detect_hdr
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -58,14 +58,14 @@ class Video:
             self.primaries, self.transfer = int(context.color_primaries), int(context.color_trc)
             self.aspect = stream.sample_aspect_ratio
             self._alpha_decoder = self._decoder_with_alpha(stream)
-        self.frames, first = self._look()
+        self.frames, first = self._inspect()
         self._alpha = bool(self._alpha_decoder) or may_have_alpha(first)
         self.turned = round(first.rotation / 90) * 90 % 360
-        self._hdr = hdr_of(first, self.transfer)
+        self._hdr = detect_hdr(first, self.transfer)
         if self._hdr:
             # of the frames that pictures() yields
             self.colorspace = self.primaries = self.transfer = _BT709
-            self._tell(
+            self._add_note(
                 f"{path} is HDR ({self._hdr.name}): tone-mapped to SDR (BT.709), "
                 f"{self._hdr.peak:.0f} cd/m² and more to white"
             )
@@ -108,7 +108,7 @@ class Video:
         """Return the frame numbers as names."""
         return numbered(self.frames)
 
-    def _look(self) -> tuple[int, VideoFrame]:
+    def _inspect(self) -> tuple[int, VideoFrame]:
         """Return the number of frames, and the first frame."""
         with self.open() as (container, stream):
             shown = [
@@ -135,7 +135,7 @@ class Video:
         try:
             library().CodecContext.create(name, "r")
         except ValueError:  # UnknownCodecError
-            self._tell(f"this PyAV has no {name}: the transparency of {self.path} is left out")
+            self._add_note(f"this PyAV has no {name}: the transparency of {self.path} is left out")
             return ""
         return name
 
@@ -163,9 +163,9 @@ class Video:
             return []
 
     def _damaged(self) -> None:
-        self._tell(f"{self.path} is damaged: what can be decoded is painted")
+        self._add_note(f"{self.path} is damaged: what can be decoded is painted")
 
-    def _tell(self, note: str) -> None:
+    def _add_note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
 
@@ -185,7 +185,7 @@ class Video:
                 raise self._no_frame()
             lasts = float((container.duration or 0) / 1e6)
             if last and lasts - last > max(1.0, lasts / 20):
-                self._tell(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
+                self._add_note(f"{self.path} says {lasts:.1f} s, its pictures end at {last:.1f} s")
 
     def _progressive(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Yield all frames; interlaced ones are deinterlaced."""
@@ -197,7 +197,9 @@ class Video:
                 if frame.is_corrupt:
                     self._damaged()
                 if frame.interlaced_frame:
-                    self._tell(f"{self.path} is interlaced: its frames are deinterlaced (bwdif)")
+                    self._add_note(
+                        f"{self.path} is interlaced: its frames are deinterlaced (bwdif)"
+                    )
                 yield from deinterlacer(frame)
         yield from deinterlacer.rest()
 

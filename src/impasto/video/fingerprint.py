@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.api.controls import Controls
-from impasto.api.inputs import listed, read
+from impasto.api.inputs import as_list, read_image
 from impasto.core.schemes import FILE, SAMPLE
 from impasto.errors import InputError
 from impasto.methods import style as style_file
@@ -20,7 +20,7 @@ from impasto.models import checkpoint, zoo
 from impasto.video.reader import Clip, Folder
 
 
-def identity(
+def describe_job(
     clip: Clip,
     style: Any,
     *,
@@ -39,7 +39,7 @@ def identity(
     name = method.name if isinstance(method, Method) else method
     return {
         "video": f"{clip.path.absolute()} {_clip(clip)}",
-        "styles": [_style(one) for one in listed(style)],
+        "styles": [_style(one) for one in as_list(style)],
         "weights": None if weights is None else list(weights),
         "masks": [mask if mask == "alpha" else _picture(mask) for mask in masks],
         "method": name,
@@ -73,13 +73,13 @@ def _style(style: Any) -> str:
     path = text.partition("#")[0] if checkpoint.SUFFIX in text else text
     if os.path.isfile(path):
         return f"{os.path.abspath(text)} {_file(Path(path))}"
-    if text.startswith(SAMPLE) or zoo.find(text) or style_file.ready(text):
+    if text.startswith(SAMPLE) or zoo.find(text) or style_file.load_if_style(text):
         return text
     return f"{text} {_picture(text)}"
 
 
 def _picture(source: Any) -> str:
-    picture = read(source)
+    picture = read_image(source)
     return _short(picture.rgb.numpy().tobytes())
 
 

@@ -12,16 +12,17 @@ from impasto.video.flow import Motion, warp
 _NAMES = ("steady", "painted", "plain")
 
 
-def difference(way: Motion, now: Tensor, before: Tensor) -> tuple[float, float]:
+def difference(motion: Motion, now: Tensor, before: Tensor) -> tuple[float, float]:
     """Return the weighted sum of |now - warped before|, and the sum of the weights.
 
     Args:
-        way: The motion of the photos; its confidence gives the weights.
+        motion: The motion of the photos; its confidence gives the weights.
         now: A stylized frame, (1, 3, H, W) in [0, 1].
         before: The previous one.
     """
-    apart = (now - warp(before, way.flow).clamp(0, 1)).abs().mean(1, keepdim=True)
-    return float((apart * way.agree).double().sum()), float(way.agree.double().sum())
+    apart = (now - warp(before, motion.flow).clamp(0, 1)).abs().mean(1, keepdim=True)
+    weights = motion.confidence
+    return float((apart * weights).double().sum()), float(weights.double().sum())
 
 
 class Flicker:
@@ -35,19 +36,19 @@ class Flicker:
         self._sums = {name: [0.0, 0.0] for name in _NAMES}
         self._plain: Tensor | None = None
 
-    def add(self, way: Motion, name: str, now: Tensor, before: Tensor) -> None:
+    def add(self, motion: Motion, name: str, now: Tensor, before: Tensor) -> None:
         """Add a frame of one kind: ``steady``, ``painted`` or ``plain``."""
-        found = difference(way, now, before)
+        found = difference(motion, now, before)
         self._sums[name] = [a + b for a, b in zip(self._sums[name], found, strict=True)]
 
     def begin_plain(self, now: Tensor) -> None:
         """Set the first frame of a shot, stylized independently."""
         self._plain = now
 
-    def add_plain(self, way: Motion, now: Tensor) -> None:
+    def add_plain(self, motion: Motion, now: Tensor) -> None:
         """Add the next frame that was stylized independently."""
         if self._plain is not None:
-            self.add(way, "plain", now, self._plain)
+            self.add(motion, "plain", now, self._plain)
         self._plain = now
 
     def value(self, name: str) -> float | None:

@@ -13,9 +13,9 @@ from impasto.image.color_transfer import luminance
 
 _LONG = 256  # long edge at which flow is computed: half a second per frame, both directions
 _NARROW = 8  # a side below which no flow is computed
-_RIM = 1 / 64  # erosion of the confidence mask, as a fraction of the long edge
+_EDGE_WIDTH = 1 / 64  # erosion of the confidence mask, as a fraction of the long edge
 # mean differences up to which pixels match fully, and from which not at all
-_SAME, _OTHER = 0.06, 0.14
+_RELIABLE, _UNRELIABLE = 0.06, 0.14
 
 
 class Motion(NamedTuple):
@@ -23,14 +23,14 @@ class Motion(NamedTuple):
 
     Attributes:
         flow: (1, 2, H, W), the displacement of each pixel to its previous position, right and down.
-        agree: (1, 1, H, W), 0 to 1, the confidence.
+        confidence: (1, 1, H, W), 0 to 1.
     """
 
     flow: Tensor
-    agree: Tensor
+    confidence: Tensor
 
 
-def motion(now: Tensor, before: Tensor) -> Motion:
+def estimate_motion(now: Tensor, before: Tensor) -> Motion:
     """Compute the backward optical flow of two frames, and its confidence.
 
     TV-L1 (Zach, Pock and Bischof, DAGM 2007) by scikit-image, in both directions. A pixel has
@@ -47,18 +47,18 @@ def motion(now: Tensor, before: Tensor) -> Motion:
     returns = apart.square().sum(1, keepdim=True) < 0.01 * lengths + 0.5
     difference = (now - warp(before, back).clamp(0, 1)).abs().mean(1, keepdim=True)
     difference = _blurred(difference)  # the difference of single pixels is noisy
-    alike = ((_OTHER - difference) / (_OTHER - _SAME)).clamp(0, 1)
+    alike = ((_UNRELIABLE - difference) / (_UNRELIABLE - _RELIABLE)).clamp(0, 1)
     agree = alike * _blurred(returns.to(alike)) * _inside(back)
-    return Motion(back, _shrunk(agree))
+    return Motion(back, _eroded(agree))
 
 
-def _shrunk(agree: Tensor) -> Tensor:
+def _eroded(agree: Tensor) -> Tensor:
     """Erode the confidence mask.
 
     Flow is smooth across the edges of objects: without this, a rim of a moving object would stay
     behind it.
     """
-    reach = max(1, round(max(agree.shape[-2:]) * _RIM))
+    reach = max(1, round(max(agree.shape[-2:]) * _EDGE_WIDTH))
     return -F.max_pool2d(-agree, 2 * reach + 1, 1, reach)
 
 
@@ -91,12 +91,12 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
         (1, C, H, W); it may slightly exceed the range of the image.
     """
     height, width = picture.shape[-2:]
-    x, y = _places(flow)
+    x, y = _source_positions(flow)
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
     return F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def _places(flow: Tensor) -> tuple[Tensor, Tensor]:
+def _source_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     """Return the columns and rows (1, H, W) that each pixel comes from."""
     height, width = flow.shape[-2:]
     rows, columns = torch.meshgrid(
@@ -108,7 +108,7 @@ def _places(flow: Tensor) -> tuple[Tensor, Tensor]:
 def _inside(flow: Tensor) -> Tensor:
     """Return (1, 1, H, W): 1 where a pixel comes from inside the image."""
     height, width = flow.shape[-2:]
-    x, y = _places(flow)
+    x, y = _source_positions(flow)
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flow)[:, None]
 
 

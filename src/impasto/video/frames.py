@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from impasto.errors import InputError
-from impasto.image.kinds import why_not
+from impasto.image.kinds import explain_unreadable
 
 
 def ordered(files: Iterable[Path]) -> list[Path]:
@@ -27,7 +27,7 @@ def check(files: Sequence[Path]) -> None:
         InputError: A file with the ending of an image is none, or the numbers have a gap.
     """
     for file in files:
-        if why := why_not(file):
+        if why := explain_unreadable(file):
             raise InputError(
                 f"{file} cannot be read as a frame ({why}): make it again, or move it away"
             )

@@ -14,25 +14,25 @@ from typing import Any
 import numpy as np
 
 from impasto import image
-from impasto.api.controls import Controls, asked
+from impasto.api.controls import Controls, merge_controls
 from impasto.api.inputs import Source
-from impasto.api.resolve import Brushes
-from impasto.core.progress import Callback, Share, silent
+from impasto.api.resolve import StyleResolver
+from impasto.core.progress import Callback, PartProgress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.base import Method
 from impasto.methods.style import Style
 from impasto.video import writer
 from impasto.video.codec import Coding, plan
-from impasto.video.fingerprint import identity
-from impasto.video.painter import Painter, Stopped
+from impasto.video.fingerprint import describe_job
+from impasto.video.frame_stylizer import FrameCancelled, FrameStylizer
 from impasto.video.reader import Clip, open_clip
-from impasto.video.resume import Work
-from impasto.video.temporal import SMOOTH, Steady
+from impasto.video.resume import FrameStore
+from impasto.video.temporal import SMOOTH, TemporalStylizer
 from impasto.video.transparency import transparent
 
 # seconds between saved states; after a power failure, frames since the last one are repeated
-_EVERY = 20.0
+_SAVE_INTERVAL = 20.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Report:
     notes: tuple[str, ...] = ()
     stopped: bool = False
 
-    def in_words(self) -> str:
+    def flicker_text(self) -> str:
         """Return the flicker measurements as a line of text."""
         parts = [f"flicker {self.flicker:.2f} of 255" if self.flicker is not None else ""]
         if self.flicker_painted is not None:
@@ -127,7 +127,7 @@ def stylize_video(
         steady: Whether the statistics of the photo that networks normalise by are fixed over each
             shot; see :mod:`impasto.nn.norm_statistics`.
         smooth: 0 to below 1: the blending weight of the warped previous result; see
-            :class:`impasto.video.temporal.Steady`.
+            :class:`impasto.video.temporal.TemporalStylizer`.
         flicker: Also stylize each frame independently, to compare; takes twice the time.
         resume: Continue with existing frames; else they are deleted.
         partial: If the callback cancels, write a shorter video of the frames that are finished.
@@ -144,27 +144,27 @@ def stylize_video(
     """
     begun = time.perf_counter()
     coding = Coding(codec, crf, audio)
-    controls = asked(controls, options)
+    controls = merge_controls(controls, options)
     settings = dict(settings or {})
     clip, out = open_clip(source, fps), Path(target)
     into_folder = out.is_dir() or not out.suffix or os.fspath(target).endswith(os.sep)
     if not into_folder:
         files.check(out)
-        _apart(clip.path, out)
+        _check_not_source(clip.path, out)
     how: dict[str, Any] = {
         "quality": quality,
         "preset": preset,
         "device": device,
         "precision": precision,
     }
-    make = Brushes(method, settings=settings, memory=memory, **how)
-    painter = Painter(make(style, weights), controls, masks)
+    make = StyleResolver(method, settings=settings, memory=memory, **how)
+    stylizer = FrameStylizer(make(style, weights), controls, masks)
     first = next(clip.pictures())
     alpha = not into_folder and transparent(clip)
     even = not into_folder and plan(out, coding, alpha=alpha).even
-    size = painter.settle(first, even=even)
+    size = stylizer.set_size(first, even=even)
     notes = [] if into_folder else writer.rehearse(out, clip, size, coding, alpha=alpha)
-    job = identity(
+    job = describe_job(
         clip,
         style,
         method=method,
@@ -181,79 +181,85 @@ def stylize_video(
     folder = out if into_folder else out.with_name(f"{out.name}.frames")
     if into_folder and out.absolute() == clip.path.absolute():
         raise InputError(f"{out} holds the frames to paint: choose another folder")
-    work = Work(folder, clip.names, own=not into_folder)
-    hand = Steady(painter, steady=steady, smooth=smooth, plain=painter.plain if flicker else None)
-    with work.held():
-        work.begin(job, resume=resume)
+    store = FrameStore(folder, clip.names, own=not into_folder)
+    temporal = TemporalStylizer(
+        stylizer, steady=steady, smooth=smooth, plain=stylizer.plain if flicker else None
+    )
+    with store.locked():
+        store.begin(job, resume=resume)
         stopped = False
         try:
-            frames, kept = _paint(clip, work, painter, hand, callback)
+            frames, kept = _paint(clip, store, stylizer, temporal, callback)
         except CancelledError:
-            frames = kept = int(work.state()[1]["frames"])
+            frames = kept = int(store.state()[1]["frames"])
             stopped = partial and frames > 0
             if not stopped:
                 raise
         if not into_folder:
-            part, fetch = folder / f"film{out.suffix}", functools.partial(_pixels, work)
+            part, fetch = folder / f"film{out.suffix}", functools.partial(_load_frame, store)
             notes = writer.write(
                 part, clip, size, coding, fetch, frames, short=stopped, alpha=alpha
             )
             os.replace(part, out)
     if not stopped:
-        work.finish()
+        store.finish()
     return Report(
         out,
         frames,
         kept,
-        hand.shots,
+        temporal.shots,
         size,
         time.perf_counter() - begun,
-        hand.flicker.value("steady"),
-        hand.flicker.value("painted"),
-        hand.flicker.value("plain"),
+        temporal.flicker.value("steady"),
+        temporal.flicker.value("painted"),
+        temporal.flicker.value("plain"),
         (*clip.notes, *notes),
         stopped,
     )
 
 
 def _paint(
-    clip: Clip, work: Work, painter: Painter, hand: Steady, callback: Callback
+    clip: Clip,
+    store: FrameStore,
+    stylizer: FrameStylizer,
+    temporal: TemporalStylizer,
+    callback: Callback,
 ) -> tuple[int, int]:
     """Stylize the remaining frames; return the number of all frames, and of those that existed."""
-    tensors, metadata = work.state()
+    tensors, metadata = store.state()
     done = existing = int(metadata["frames"])
     if done:
-        hand.restore(tensors, int(metadata["shots"]))
+        temporal.restore(tensors, int(metadata["shots"]))
     saved = time.perf_counter()
     start = saved
 
     def keep() -> None:
-        work.keep(hand.state(), {"frames": done, "shots": hand.shots})
+        store.save_state(temporal.state(), {"frames": done, "shots": temporal.shots})
 
     pictures = clip.pictures(done)
     while True:
         total = max(clip.frames, done + 1)
         rate = (done - existing) / max(1e-9, time.perf_counter() - start)
         pace = f", {rate:.2f} frames/s" if done > existing else ""
-        watch = Share(callback, done, total, f"frame {done + 1} of {total}{pace}")
+        watch = PartProgress(callback, done, total, f"frame {done + 1} of {total}{pace}")
         try:
             picture = next(pictures, None)
             if picture is None:
                 break
-            result = painter.frame(picture, hand, watch)
-        except Stopped:
+            result = stylizer.frame(picture, temporal, watch)
+        except FrameCancelled:
             keep()
             raise CancelledError(
-                f"cancelled; {done} of {total} frames are in {work.folder}, and the same command "
+                f"cancelled; {done} of {total} frames are in {store.folder}, and the same command "
                 f"goes on"
             ) from None
         except ImpastoError:
             if done > existing:
                 keep()
             raise
-        image.save(result, work.frame(done))
+        image.save(result, store.frame(done))
         done += 1
-        if time.perf_counter() - saved > _EVERY:
+        if time.perf_counter() - saved > _SAVE_INTERVAL:
             keep()
             saved = time.perf_counter()
     if done > existing:
@@ -261,11 +267,11 @@ def _paint(
     return done, existing
 
 
-def _pixels(work: Work, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return image.load(work.frame(index)).numpy()
+def _load_frame(store: FrameStore, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return image.load(store.frame(index)).numpy()
 
 
-def _apart(source: Path, target: Path) -> None:
+def _check_not_source(source: Path, target: Path) -> None:
     """Check that the target is not the source.
 
     Raises:

@@ -12,7 +12,7 @@ from impasto import image
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.image.animation import is_animated_webp
-from impasto.training.sources import flat, in_words
+from impasto.training.sources import describe_skipped, search_flat
 from impasto.video import frames
 from impasto.video.decoder import FPS, Video, numbered
 from impasto.video.webp import Animation
@@ -31,8 +31,8 @@ class Folder:
 
     def __init__(self, path: Path, fps: Fraction | None = None) -> None:
         self.path, self.fps = path, fps or FPS
-        found = flat(path)
-        over = in_words(found.passed)
+        found = search_flat(path)
+        over = describe_skipped(found.passed)
         if not found.files:
             remark = f" (passed over: {over})" if over else ""
             raise InputError(f"{path} holds no pictures{remark}: it needs frames such as 0001.png")

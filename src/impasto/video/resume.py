@@ -22,7 +22,7 @@ _JOB, _STATE, _LOCK = "video.json", "state.safetensors", ".impasto-video.lock"
 _FORMAT = 1
 
 
-class Work:
+class FrameStore:
     """A folder of stylized frames.
 
     Args:
@@ -32,10 +32,10 @@ class Work:
     """
 
     def __init__(self, folder: Path, names: Sequence[str], *, own: bool) -> None:
-        self.folder, self._names, self._own = folder, names, own
+        self.folder, self._names, self._temporary = folder, names, own
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Lock the folder against other processes.
 
         Raises:
@@ -107,14 +107,14 @@ class Work:
             return none
         return tensors, metadata
 
-    def keep(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
+    def save_state(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
         """Write a state atomically."""
-        data = serialize(dict(tensors), {"video": json.dumps(told)})
+        data = serialize(dict(tensors), {"video": json.dumps(metadata)})
         files.write(data, self.folder / _STATE)
 
     def finish(self) -> None:
         """Delete the temporary folder."""
-        if self._own:
+        if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clear(self) -> None:

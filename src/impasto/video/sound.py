@@ -22,7 +22,7 @@ _SOUND = {"opus": "libopus", "vorbis": "libvorbis", "mp3": "libmp3lame"}  # pref
 
 
 @dataclass
-class Lost:
+class DamagedPackets:
     """Count damaged packets of sound.
 
     Attributes:
@@ -31,7 +31,7 @@ class Lost:
 
     packets: int = 0
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return the count as a note; empty if it is 0."""
         if not self.packets:
             return ""
@@ -45,7 +45,7 @@ def tracks(
     suffix: str,
     audio: str,
     notes: list[str],
-    lost: Lost,
+    damaged: DamagedPackets,
 ) -> dict[int, Track]:
     """Return the processing of packets for each stream of sound and of subtitles.
 
@@ -55,7 +55,7 @@ def tracks(
         suffix: Ending of the target, for messages.
         audio: ``copy``, ``encode`` or ``none``.
         notes: Remarks for the user are appended to it.
-        lost: Counts packets of sound that are left out because they are damaged.
+        damaged: Counts packets of sound that are left out because they are damaged.
 
     Returns:
         A function for each stream, by the index of the source's stream.
@@ -70,10 +70,10 @@ def tracks(
         sounds = ()
     for sound in sounds:
         if audio == "encode":
-            found[sound.index] = _encoding(out, sound, _Sound(lost))
+            found[sound.index] = _encoding(out, sound, _Sound(damaged))
             continue
         try:
-            found[sound.index] = _whole(_copying(out, sound), _Sound(lost))
+            found[sound.index] = _undamaged(_copying(out, sound), _Sound(damaged))
         except ValueError as error:
             raise InputError(
                 f"{suffix} cannot hold this sound ({sound.codec_context.name}) as it is: name the "
@@ -106,7 +106,7 @@ def _copying(out: OutputContainer, stream: Any) -> Track:
     return copy
 
 
-def _whole(track: Track, sound: _Sound) -> Track:
+def _undamaged(track: Track, sound: _Sound) -> Track:
     """Return a function that passes only undamaged packets to a track."""
     return lambda packet: [one for kept, _ in sound(packet) for one in track(kept)]
 
@@ -151,8 +151,8 @@ class _Sound:
     the waiting one.
     """
 
-    def __init__(self, lost: Lost) -> None:
-        self.lost = lost
+    def __init__(self, damaged: DamagedPackets) -> None:
+        self.lost = damaged
         self._held: tuple[Any, Sequence[Any]] | None = None
         self._last: int | None = None  # time stamp of the last packet returned
 

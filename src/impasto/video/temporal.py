@@ -12,14 +12,16 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.nn.norm_statistics import DRIFT, Shot
 from impasto.video.flicker import Flicker
-from impasto.video.flow import Motion, motion, warp
+from impasto.video.flow import Motion, estimate_motion, warp
 
 SMOOTH = 0.8
 
-_CALM = 0.75  # fraction of ``smooth`` at which the previous photo is blended into the photo
+_DENOISE_FRACTION = (
+    0.75  # fraction of ``smooth`` at which the previous photo is blended into the photo
+)
 _LEVELS, _GAIN, _WINDOW = 4, 1.6, 15  # pyramid levels; largest gain of a level; window, in pixels
 # mean colour differences that still count as strokes, and that count as another object
-_SAME, _OTHER = 0.04, 0.12
+_STROKE_DIFFERENCE, _OBJECT_DIFFERENCE = 0.04, 0.12
 _CUT, _CHANGED, _BINS = 0.1, 0.5, 8
 _FLAT = 0.01  # standard deviation of each channel below which a frame is uniform
 
@@ -27,7 +29,7 @@ Paint = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class _Before:
+class _PreviousFrame:
     """State of the previous frame: (1, 3, H, W) each, rounded to float16, as they are saved.
 
     Attributes:
@@ -45,7 +47,7 @@ class _Before:
     tones: Tensor
 
 
-class Steady:
+class TemporalStylizer:
     """Stylize frames one after another, with temporal consistency.
 
     Three measures reduce flicker. The statistics that the networks normalise by are those of the
@@ -81,7 +83,7 @@ class Steady:
             raise InputError(f"smooth is {smooth}: it must be 0 to below 1, such as {SMOOTH}")
         self._paint, self._plain, self._smooth = paint, plain, smooth
         self._shot = Shot(DRIFT if steady else 1.0)
-        self._before: _Before | None = None
+        self._before: _PreviousFrame | None = None
         self.flicker = Flicker()
         self.shots = 0
 
@@ -92,29 +94,29 @@ class Steady:
         """
         photo = _rounded(photo)
         before = self._before
-        way = None if before is None else motion(photo, before.photo)
-        if way is None or before is None or _cut(photo, before.photo, way):
+        motion = None if before is None else estimate_motion(photo, before.photo)
+        if motion is None or before is None or _is_new_shot(photo, before.photo, motion):
             return self._first(photo)
-        if _flat(before.tones):
+        if _is_uniform(before.tones):
             return self._first(photo, another=False)
-        calm = _rounded(_carried(photo, before.calm, way, _CALM * self._smooth))
-        start = _carried(calm, before.result, way, 1.0) if self._smooth else None
+        calm = _rounded(_blend_warped(photo, before.calm, motion, _DENOISE_FRACTION * self._smooth))
+        start = _blend_warped(calm, before.result, motion, 1.0) if self._smooth else None
         with self._shot.frame(start):
             painted = _rounded(self._paint(calm, before.tones))
         if not bool(painted.isfinite().all()):  # the statistics come from a very different image
             return self._first(photo)
         result = painted
         if self._smooth:
-            old = warp(before.result, way.flow).clamp(0, 1)
-            weight = self._smooth * way.agree * _same_colour(painted, old)
+            old = warp(before.result, motion.flow).clamp(0, 1)
+            weight = self._smooth * motion.confidence * _color_agreement(painted, old)
             blended = torch.lerp(painted, old, weight)
             result = _rounded(_with_detail(blended, painted, weight / self._smooth))
         plain = None if self._plain is None else _rounded(self._plain(photo, photo))
-        self.flicker.add(way, "steady", result, before.result)
-        self.flicker.add(way, "painted", painted, before.painted)
+        self.flicker.add(motion, "steady", result, before.result)
+        self.flicker.add(motion, "painted", painted, before.painted)
         if plain is not None:
-            self.flicker.add_plain(way, plain)
-        self._before = _Before(photo, calm, painted, result, before.tones)
+            self.flicker.add_plain(motion, plain)
+        self._before = _PreviousFrame(photo, calm, painted, result, before.tones)
         return result
 
     def _first(self, photo: Tensor, *, another: bool = True) -> Tensor:
@@ -126,7 +128,7 @@ class Steady:
         if self._plain is not None:
             self.flicker.begin_plain(painted)
         self.shots += another
-        self._before = _Before(photo, photo, painted, painted, photo)
+        self._before = _PreviousFrame(photo, photo, painted, painted, photo)
         return painted
 
     def state(self) -> dict[str, Tensor]:
@@ -139,14 +141,14 @@ class Steady:
 
     def restore(self, state: Mapping[str, Tensor], shots: int) -> None:
         """Restore the state from :meth:`state`."""
-        pictures = _under("picture.", state)
-        self._before = _Before(**{name: one.float() for name, one in pictures.items()})
-        self._shot.restore(_under("shot.", state))
+        pictures = _without_prefix("picture.", state)
+        self._before = _PreviousFrame(**{name: one.float() for name, one in pictures.items()})
+        self._shot.restore(_without_prefix("shot.", state))
         self.flicker.restore(state)
         self.shots = shots
 
 
-def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
@@ -155,14 +157,14 @@ def _rounded(picture: Tensor) -> Tensor:
     return picture.cpu().clamp(0, 1).half().float()
 
 
-def _carried(now: Tensor, before: Tensor, way: Motion, share: float) -> Tensor:
+def _blend_warped(now: Tensor, before: Tensor, motion: Motion, weight: float) -> Tensor:
     """Blend an image with the warped previous one, weighted by the motion's confidence."""
-    if not share:
+    if not weight:
         return now
-    return torch.lerp(now, warp(before, way.flow).clamp(0, 1), share * way.agree)
+    return torch.lerp(now, warp(before, motion.flow).clamp(0, 1), weight * motion.confidence)
 
 
-def _same_colour(painted: Tensor, old: Tensor) -> Tensor:
+def _color_agreement(painted: Tensor, old: Tensor) -> Tensor:
     """Return (1, 1, H, W), 1 to 0: less where two stylized images differ by more than strokes.
 
     What a network draws around an object moves with the object, while the motion of the photo at
@@ -170,19 +172,19 @@ def _same_colour(painted: Tensor, old: Tensor) -> Tensor:
     """
     apart = F.avg_pool2d(painted - old, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
     apart = apart.abs().mean(1, keepdim=True)
-    return ((_OTHER - apart) / (_OTHER - _SAME)).clamp(0, 1)
+    return ((_OBJECT_DIFFERENCE - apart) / (_OBJECT_DIFFERENCE - _STROKE_DIFFERENCE)).clamp(0, 1)
 
 
-def _cut(now: Tensor, before: Tensor, way: Motion) -> bool:
+def _is_new_shot(now: Tensor, before: Tensor, motion: Motion) -> bool:
     """Check whether a new shot begins."""
-    agree = float(way.agree.mean())
-    if agree < _CUT:
+    confidence = float(motion.confidence.mean())
+    if confidence < _CUT:
         return True
     counts = [_histogram(one) for one in (now, before)]
-    return agree < _CHANGED and float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
+    return confidence < _CHANGED and float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
 
 
-def _flat(photo: Tensor) -> bool:
+def _is_uniform(photo: Tensor) -> bool:
     """Check whether a frame is uniform, so that its statistics cannot normalise others."""
     return float(photo.std(dim=(2, 3)).max()) < _FLAT
 
@@ -194,7 +196,7 @@ def _histogram(picture: Tensor) -> Tensor:
     return torch.bincount(index.flatten(), minlength=_BINS**3) / index.numel()
 
 
-def _with_detail(blended: Tensor, painted: Tensor, agree: Tensor) -> Tensor:
+def _with_detail(blended: Tensor, painted: Tensor, confidence: Tensor) -> Tensor:
     """Amplify the detail of a blend to the strength that it has in a stylized frame.
 
     Strokes at slightly different positions cancel in a mean, and warping blurs. The bands of a
@@ -204,7 +206,7 @@ def _with_detail(blended: Tensor, painted: Tensor, agree: Tensor) -> Tensor:
     wanted, _ = _pyramid(painted)
     for band, other in zip(reversed(bands), reversed(wanted), strict=True):
         gain = ((_power(other) + 1e-6) / (_power(band) + 1e-6)).sqrt().clamp(1, _GAIN)
-        here = F.interpolate(agree, band.shape[-2:], mode="bilinear", antialias=True)
+        here = F.interpolate(confidence, band.shape[-2:], mode="bilinear", antialias=True)
         low = F.interpolate(low, band.shape[-2:], mode="bilinear") + band * torch.lerp(
             torch.ones_like(gain), gain, here.clamp(0, 1)
         )

@@ -19,7 +19,7 @@ from impasto.video.codec import PALETTE, Coding, container_options, plan, time_b
 from impasto.video.decoder import Video, library, reason
 from impasto.video.palette import Palette
 from impasto.video.reader import Clip, Folder
-from impasto.video.sound import Lost, tracks
+from impasto.video.sound import DamagedPackets, tracks
 from impasto.video.webp import Animation
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Fetch = Callable[[int], Pixels]
 
 _BT709, _BT601, _SMPTE170M = 1, 5, 6  # FFmpeg's numbers; the last two are the same matrix
 _LIMITED, _FULL = 1, 2
-_LOOKED_AT = 32  # frames from which a palette is computed
+_PALETTE_FRAMES = 32  # frames from which a palette is computed
 # formats whose length counts the duration of the last decoded frame
 _BY_DECODING = {"mp4", "mov", "ipod"}
 
@@ -62,7 +62,7 @@ def rehearse(
             f".mkv or .mp4"
         )
     with tempfile.TemporaryDirectory() as folder:
-        film = _Film(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding, alpha)
+        film = _VideoFile(Path(folder) / f"rehearsal{target.suffix}", clip, size, coding, alpha)
         film.prepare(lambda _: grey, 1)
         film.write(lambda _: grey, most=1)
     return film.notes
@@ -98,13 +98,13 @@ def write(
     Raises:
         InputError: The format does not support the options, the codec or the sound.
     """
-    film = _Film(target, clip, size, coding, alpha, short=short)
+    film = _VideoFile(target, clip, size, coding, alpha, short=short)
     film.prepare(fetch, frames or clip.frames)
     film.write(fetch, frames if short or not isinstance(clip, Video) else None)
     return film.notes
 
 
-class _Film:
+class _VideoFile:
     """A video file that is being written."""
 
     def __init__(
@@ -140,9 +140,9 @@ class _Film:
     def prepare(self, fetch: Fetch, frames: int) -> None:
         """Compute the palette, if the pixel format has one."""
         if self.plan.pixels == PALETTE:
-            step = -(-frames // _LOOKED_AT)
+            step = -(-frames // _PALETTE_FRAMES)
             shown = (self._rgb(fetch(index)) for index in range(0, frames, step))
-            with self._in_words():
+            with self._writing_errors():
                 self._palette = Palette(shown)
 
     def _rgb(self, pixels: Pixels) -> Any:
@@ -155,7 +155,7 @@ class _Film:
 
     def write(self, fetch: Fetch, most: int | None = None) -> None:
         """Write all frames, or at most ``most``."""
-        with self._in_words():
+        with self._writing_errors():
             out = self._av.open(
                 str(self.target), "w", options=container_options(self.plan, self._lasts)
             )
@@ -168,14 +168,14 @@ class _Film:
             with suppress(Exception):  # the original error is raised
                 out.close()
             raise
-        with self._in_words():
+        with self._writing_errors():
             out.close()
             if self.plan.format == "webp":
                 whole = (self._end - (self._begin or 0)) * self._unit
                 webp.finish(self.target, whole, alpha=self.plan.alpha)
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _writing_errors(self) -> Iterator[None]:
         """Raise errors of writing as InputError; errors of reading are handled elsewhere."""
         try:
             yield
@@ -186,8 +186,8 @@ class _Film:
                 hint = ' (if it is the sound: `audio="encode"`, or `audio="none"`)'
             raise InputError(f"cannot write {what}: {reason(error)}{hint}") from error
 
-    def _put(self, out: OutputContainer, packets: Callable[[], Sequence[Any]]) -> None:
-        with self._in_words():
+    def _mux(self, out: OutputContainer, packets: Callable[[], Sequence[Any]]) -> None:
+        with self._writing_errors():
             out.mux(packets())
 
     def _silent(self, out: OutputContainer, fetch: Fetch, count: int) -> None:
@@ -197,33 +197,35 @@ class _Film:
             if isinstance(self.clip, Animation):
                 start, lasts = self.clip.times[index]
             frame = self._frame(fetch(index), start, lasts)
-            self._put(out, partial(self._encoded, stream, frame))
-        self._put(out, partial(self._encoded, stream, None))
+            self._mux(out, partial(self._encoded, stream, frame))
+        self._mux(out, partial(self._encoded, stream, None))
 
     def _with_sound(
         self, out: OutputContainer, clip: Video, fetch: Fetch, most: int | None
     ) -> None:
         """Write frames and packets in the order of the source."""
-        index, lost = 0, Lost()
+        index, damaged = 0, DamagedPackets()
         with clip.open() as (source, pictures):
             stream = self._stream(out)
-            with self._in_words():
-                found = tracks(out, source, self.target.suffix, self.coding.audio, self.notes, lost)
+            with self._writing_errors():
+                found = tracks(
+                    out, source, self.target.suffix, self.coding.audio, self.notes, damaged
+                )
             out.metadata.update(source.metadata)
             for packet in source.demux(pictures, *(source.streams[i] for i in found)):
                 if packet.stream.index != pictures.index:
-                    self._put(out, partial(found[packet.stream.index], packet))
+                    self._mux(out, partial(found[packet.stream.index], packet))
                     continue
                 for shown in clip.decoded(packet, notes=False):
                     if most is None or index < most:
                         frame = self._frame(fetch(index), *_times(shown, index, clip))
-                        self._put(out, partial(self._encoded, stream, frame))
+                        self._mux(out, partial(self._encoded, stream, frame))
                     index += 1
                 if most is not None and index >= most:
                     break
-            self._put(out, partial(self._encoded, stream, None))
-        if lost.packets:
-            self.notes.append(lost.in_words())
+            self._mux(out, partial(self._encoded, stream, None))
+        if damaged.packets:
+            self.notes.append(damaged.describe())
 
     def _stream(self, out: OutputContainer) -> Any:
         """Add the video stream and set it up."""

@@ -381,7 +381,7 @@ def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"adain needs a model.*impasto train adain"):
         stylize.get_method("adain", Ability.STYLIZE)
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(saved[1]))
+    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
     for name in ("adain", "mine"):
         assert stylize.get_method(name, Ability.STYLIZE, precision="float32").name == "adain"
 

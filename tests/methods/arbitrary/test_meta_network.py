@@ -17,7 +17,7 @@ from impasto.losses.moments import moments
 from impasto.methods import config
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.meta_network import MetaNetwork, MetaNetworkConfig
-from impasto.methods.arbitrary.statistics import Reader, known
+from impasto.methods.arbitrary.statistics import MomentsReader, reference_moments
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.per_style.superresolution import SuperResolution
 from impasto.methods.registry import get
@@ -44,7 +44,7 @@ def fresh(seed=0, **options):
     torch.manual_seed(seed)
     method = MetaNetwork(dataclasses.replace(SMALL, **options), FLOAT32)
     reader = method.config.reader
-    method.module.standardize(known(reader, FLOAT32.device), reader.groups)
+    method.module.standardize(reference_moments(reader, FLOAT32.device), reader.groups)
     torch.nn.init.normal_(method.module.base.last.weight, std=0.1)
     return method
 
@@ -182,7 +182,7 @@ def test_a_style_is_the_moments_of_its_features():
     expected = [one for name in LAYERS for one in moments(features[name])]
     torch.testing.assert_close(part.tensors["moments"], torch.cat(expected, 1))
     assert part.tensors["moments"].shape == (1, 2 * (64 + 128))
-    assert MetaNetworkConfig().reader.numbers == 1920
+    assert MetaNetworkConfig().reader.plan_and_crops == 1920
 
 
 def test_styles_belong_to_no_training():
@@ -285,7 +285,7 @@ def test_presets():
     assert authors.tv_weight == pytest.approx(0.41342, rel=1e-4)
     assert not authors.hidden_relu
     assert not authors.affine
-    assert authors.reader.numbers == 1920
+    assert authors.reader.plan_and_crops == 1920
 
 
 def test_the_authors_total_variation_is_ten_times_a_mean():
@@ -398,7 +398,7 @@ def test_a_shipped_model_goes_by_the_name_of_its_method(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"meta-network needs a model.*impasto train meta-network"):
         stylize.get_method("meta-network", Ability.STYLIZE)
     path = saved(fresh(), tmp_path / "mine.safetensors")
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(path))
+    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(path))
     assert stylize.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
 
 
@@ -417,7 +417,7 @@ def test_training_by_name(places, tmp_path):
 
 def test_the_reader_refuses_to_read_nothing():
     with pytest.raises(InputError, match="style_layers is empty"):
-        Reader("vgg19", "caffe", "max", None, ())
+        MomentsReader("vgg19", "caffe", "max", None, ())
 
 
 def test_it_is_in_the_table():

@@ -45,7 +45,9 @@ def fresh(seed=0, **options):
     torch.manual_seed(seed)
     method = StylePrediction(dataclasses.replace(SMALL, **options), FLOAT32)
     rows = (
-        torch.rand(20, method.config.reader.numbers, generator=torch.Generator().manual_seed(1))
+        torch.rand(
+            20, method.config.reader.plan_and_crops, generator=torch.Generator().manual_seed(1)
+        )
         * 100
     )
     method.module.predictor.measure(rows)
@@ -428,7 +430,7 @@ def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"needs a model.*impasto train style-prediction"):
         stylize.get_method("style-prediction", Ability.STYLIZE)
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.inside(saved[1]))
+    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
     built = stylize.get_method("style-prediction", Ability.STYLIZE, precision="float32")
     assert built.name == "style-prediction"
 

@@ -24,7 +24,7 @@ def painting():
 
 def test_moments_of_tiles_are_those_of_the_whole(painting):
     layers = ["relu1_1", "relu3_1", "relu5_1"]
-    encoder = Encoder("vgg19", depth="relu5_1").place(WHOLE)
+    encoder = Encoder("vgg19", depth="relu5_1").to_runtime(WHOLE)
     assert len(list(feature_tiles(encoder, painting, layers, WHOLE))) == 1
     assert len(list(feature_tiles(encoder, painting, layers, SHORT))) > 4
     whole, tiled = (tiled_moments(encoder, painting, layers, one) for one in (WHOLE, SHORT))
@@ -35,7 +35,7 @@ def test_moments_of_tiles_are_those_of_the_whole(painting):
 
 
 def test_a_halo_too_small_would_show(painting, monkeypatch):
-    encoder = Encoder("vgg19", depth="relu4_1").place(WHOLE)
+    encoder = Encoder("vgg19", depth="relu4_1").to_runtime(WHOLE)
     (whole,) = (tiled_moments(encoder, painting, ["relu4_1"], WHOLE)["relu4_1"],)
     monkeypatch.setattr(tiled_encoding, "reach", lambda layer: 1)
     tiled = tiled_moments(encoder, painting, ["relu4_1"], SHORT)["relu4_1"]

@@ -18,8 +18,8 @@ from impasto.methods.multi_style.stylebank import StyleBank, around
 from impasto.methods.multi_style.stylebank_training import (
     Branches,
     StyleBankConfig,
-    balanced,
-    gives_back,
+    balanced_scale,
+    is_autoencoder_step,
 )
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.registry import get
@@ -107,12 +107,12 @@ def test_each_bank_learned_its_own_painting(result, paintings):
 
 def test_the_schedule():
     """T steps of painting and one of giving back, by the number of the step alone."""
-    assert [gives_back(step, 1) for step in range(4)] == [False, True, False, True]
+    assert [is_autoencoder_step(step, 1) for step in range(4)] == [False, True, False, True]
     for turns in (1, 2, 5):
-        found = [gives_back(step, turns) for step in range(6 * (turns + 1))]
+        found = [is_autoencoder_step(step, turns) for step in range(6 * (turns + 1))]
         assert sum(found) == 6
         assert not any(found[:turns])
-        assert found == [gives_back(step + turns + 1, turns) for step in range(len(found))]
+        assert found == [is_autoencoder_step(step + turns + 1, turns) for step in range(len(found))]
 
 
 @pytest.mark.parametrize("turns", [1, 3])
@@ -123,15 +123,15 @@ def test_the_task_follows_the_schedule(paintings, turns):
         losses = task.loss(task.module, Batch(step, 2, photos))
         losses["total"].backward()
         painted = {"total", "style", "content", "smoothness", "palette"}
-        assert set(losses) == ({"total", "pixel"} if gives_back(step, turns) else painted)
+        assert set(losses) == ({"total", "pixel"} if is_autoencoder_step(step, turns) else painted)
 
 
 def test_balance():
     """λ ‖∇K‖ / ‖∇I‖, from the squares of both."""
-    assert float(balanced(1.0, torch.tensor(9.0), torch.tensor(4.0))) == pytest.approx(1.5)
-    assert float(balanced(0.2, torch.tensor(9.0), torch.tensor(4.0))) == pytest.approx(0.3)
-    assert float(balanced(0.0, torch.tensor(9.0), torch.tensor(4.0))) == 0
-    assert torch.isfinite(balanced(1.0, torch.tensor(1.0), torch.tensor(0.0)))
+    assert float(balanced_scale(1.0, torch.tensor(9.0), torch.tensor(4.0))) == pytest.approx(1.5)
+    assert float(balanced_scale(0.2, torch.tensor(9.0), torch.tensor(4.0))) == pytest.approx(0.3)
+    assert float(balanced_scale(0.0, torch.tensor(9.0), torch.tensor(4.0))) == 0
+    assert torch.isfinite(balanced_scale(1.0, torch.tensor(1.0), torch.tensor(0.0)))
 
 
 def norm(weights):
@@ -147,7 +147,7 @@ def test_the_branches_pull_as_strongly_as_the_balance_says(paintings, balance):
         task.module.zero_grad()
         task.loss(task.module, Batch(step, 2, photos))["total"].backward()
         norms.append(norm(task.module.shared()))
-        if gives_back(step, 2):
+        if is_autoencoder_step(step, 2):
             torch.testing.assert_close(norms[-1], balance * norms[-2], rtol=1e-4, atol=0)
             assert all(weight.grad is None for weight in task.module.network.bank.parameters())
         else:

@@ -10,7 +10,7 @@ from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import samples
 from impasto.image.color_transfer import match_chroma
-from impasto.losses.neighbors import scattered
+from impasto.losses.neighbors import sample_positions
 from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.nnst import NNST, NNSTConfig
@@ -94,7 +94,9 @@ def test_the_photo_finds_itself_in_a_painting(matching):
 def test_scattered_takes_the_same_places_of_all_maps():
     torch.manual_seed(0)
     rows = torch.arange(32.0).view(1, 1, 32, 1).expand(1, 1, 32, 48)
-    features, coarse = scattered(rows, 8, torch.arange(8.0).view(1, 1, 8, 1).expand(1, 1, 8, 12))
+    features, coarse = sample_positions(
+        rows, 8, torch.arange(8.0).view(1, 1, 8, 1).expand(1, 1, 8, 12)
+    )
     assert max(features.shape[2:]) <= 8
     assert torch.equal(coarse[..., 0], features[..., 0].div(4, rounding_mode="floor"))
 

@@ -8,7 +8,7 @@ import torch
 
 from impasto.core.progress import Progress
 from impasto.errors import DivergedError, InputError
-from impasto.methods.optimization.monitor import Watch
+from impasto.methods.optimization.monitor import Monitor
 from impasto.methods.optimization.optimizer import OPTIMIZERS, SolverConfig, minimize
 
 TARGET = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
@@ -146,7 +146,7 @@ class Drawing:
 
 
 def watching(objective):
-    return Watch(objective, SolverConfig(), lambda _: None, Progress(0, 1))
+    return Monitor(objective, SolverConfig(), lambda _: None, Progress(0, 1))
 
 
 def test_evaluations_between_two_draws_are_of_one_function():

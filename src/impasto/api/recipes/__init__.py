@@ -18,12 +18,12 @@ from impasto.methods.spec import Ability
 from impasto.training.plan import Plan
 
 _TABLES = ("plan", "cut", "config")
-_OF_PRESET = ("plan", "cut")
+_PRESET_TABLES = ("plan", "cut")
 _PRESETS = method_config.PRESETS[1:]
 
 
 @dataclass(frozen=True)
-class Cut:
+class CropConfig:
     """Hyperparameters of the crops of training images.
 
     Attributes:
@@ -62,7 +62,7 @@ class Recipe:
 
     method: str
     plan: Plan
-    cut: Cut
+    cut: CropConfig
     config: Any
 
     def change(self, settings: Mapping[str, Any]) -> Recipe:
@@ -85,7 +85,7 @@ class Recipe:
             parts[owner] = method_config.change(parts[owner], {key: value})
         return dataclasses.replace(self, **parts)
 
-    def numbers(self) -> dict[str, Any]:
+    def plan_and_crops(self) -> dict[str, Any]:
         """Return the plan and the crops as dictionaries, for the metadata of a model."""
         return {"plan": dataclasses.asdict(self.plan), "cut": dataclasses.asdict(self.cut)}
 
@@ -98,8 +98,8 @@ def load(name: str, preset: str = "default") -> Recipe:
     """Load a recipe by the name of a method, or from a TOML file.
 
     The file has a line ``method = "johnson"`` and the tables ``[plan]``, ``[cut]`` and
-    ``[config]``, with fields of :class:`~impasto.training.plan.Plan`, :class:`Cut` and the method's
-    config. Fields that it leaves out have their defaults.
+    ``[config]``, with fields of :class:`~impasto.training.plan.Plan`, :class:`CropConfig` and the
+    method's config. Fields that it leaves out have their defaults.
 
     For the preset ``paper``, tables ``[paper.plan]`` and ``[paper.cut]`` replace ``[plan]`` and
     ``[cut]``; likewise for ``authors``. If there are none for a preset, a recipe of the package
@@ -114,13 +114,13 @@ def load(name: str, preset: str = "default") -> Recipe:
     Raises:
         InputError: There is no such recipe, or it cannot be read.
     """
-    path = Path(name) if name.endswith(".toml") else _own(name)
+    path = Path(name) if name.endswith(".toml") else _package_recipe(name)
     content = _read(path)
     method = str(content.pop("method", name))
     entry = get(method, Ability.TRAIN)
     parts = {
         "plan": Plan(),
-        "cut": Cut(),
+        "cut": CropConfig(),
         "config": method_config.preset(entry.build.Config, preset),
     }
     for tables in _tables(content, preset, path, method):
@@ -136,32 +136,32 @@ Tables = dict[str, dict[str, Any]]
 def _read(path: Path) -> dict[str, Any]:
     """Read a recipe file, and check the names of its tables."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
-    for table, numbers in told.items():
+    for table, values in content.items():
         if table == "method":
             continue
-        inner = numbers if table in _PRESETS and isinstance(numbers, dict) else {table: numbers}
-        known = _OF_PRESET if table in _PRESETS else _TABLES
+        inner = values if table in _PRESETS and isinstance(values, dict) else {table: values}
+        known = _PRESET_TABLES if table in _PRESETS else _TABLES
         for key, value in inner.items():
             if key not in known or not isinstance(value, dict):
                 shown = f"{table}.{key}" if table in _PRESETS else key
                 raise InputError(f"{path}: unknown table [{shown}]: use {', '.join(known)}")
-    return told
+    return content
 
 
-def _tables(told: dict[str, Any], preset: str, path: Path, method: str) -> list[Tables]:
+def _tables(content: dict[str, Any], preset: str, path: Path, method: str) -> list[Tables]:
     """Return the tables of a recipe for a preset; later ones replace fields of earlier ones."""
-    plain = {name: told[name] for name in _TABLES if name in told}
-    if preset in told:
-        return [told[preset], {key: plain[key] for key in ("config",) if key in plain}]
-    own = _own(method)
+    plain = {name: content[name] for name in _TABLES if name in content}
+    if preset in content:
+        return [content[preset], {key: plain[key] for key in ("config",) if key in plain}]
+    own = _package_recipe(method)
     if preset == "default" or path == own:
         return [plain]
     return [_read(own).get(preset, {}), plain]
 
 
-def _own(name: str) -> Path:
+def _package_recipe(name: str) -> Path:
     get(name, Ability.TRAIN)
     return Path(str(resources.files("impasto") / "api" / "recipes" / f"{name}.toml"))

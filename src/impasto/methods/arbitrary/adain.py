@@ -31,13 +31,13 @@ from impasto.methods.arbitrary.base import (
 )
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.graphs import Graph, Input, picture, uniform
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import PaintingTask, SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.nn.decoder import LAYERS
 from impasto.nn.vgg import Encoder
-from impasto.training.shift import alike, with_shift
+from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
 
 
@@ -79,7 +79,7 @@ class AdaInConfig(AnyStyleConfig):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         parse(self.losses)
-        self.check_words(statistics=STATISTICS, layer=LAYERS[:-1])
+        self.check_choices(statistics=STATISTICS, layer=LAYERS[:-1])
 
     @staticmethod
     def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,11 +149,11 @@ class AdaInTask(DecodersTask, PaintingTask):
         """Compute the content and style losses, or the reconstruction loss, of a batch."""
         content, style = batch["content"], batch["style"]
         self.remember(batch["content"], batch["style"])
-        if self._gives_back(batch):
+        if self._is_reconstruction(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
         return self._transfer(module, batch)
 
-    def _gives_back(self, batch: Batch) -> bool:
+    def _is_reconstruction(self, batch: Batch) -> bool:
         every = self.config.rehearse
         begins = batch.step < self.config.reconstruct * batch.steps
         return begins or (every > 0 and batch.step % every == every - 1)
@@ -169,7 +169,7 @@ class AdaInTask(DecodersTask, PaintingTask):
         return {**losses, "features": features}
 
     def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        content, style = batch["content"], alike(batch, batch["style"])
+        content, style = batch["content"], same_within_pairs(batch, batch["style"])
         layer = self.config.layer
         with torch.no_grad():
             photo = self.encoder(content, [layer])[layer]  # f(c), (B, C, h, w)
@@ -204,7 +204,7 @@ class _Whole(nn.Module):
         return painted
 
 
-@method(
+@register_method(
     "adain",
     "one network for every style: means and deviations of features",
     Paper(
@@ -261,7 +261,7 @@ class AdaIn(AnyStyleMethod):
             painted = self._in_regions(photo, style, regions)
         else:
             painted = self.run_on(partial(self._transfer, style), photo)
-        return self.done(painted[..., :height, :width].clamp(0, 1), callback)
+        return self.report_done(painted[..., :height, :width].clamp(0, 1), callback)
 
     def _transfer(self, style: Style, photo: Tensor) -> Tensor:
         """Paint a padded image: equation 14, with the weighted mean of the parts' statistics."""

@@ -25,8 +25,8 @@ POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
 STATISTICS = ("whole", "region")
 
-_CHANNELS = 400  # peak memory of a pass, in channels at full resolution; measured
-_MEASURED = 192  # short side in pixels of the photos that the units are measured on
+_PEAK_CHANNELS = 400  # peak memory of a pass, in channels at full resolution; measured
+_MEASURED_EDGE = 192  # short side in pixels of the photos that the units are measured on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ class AnyStyleConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for unknown values."""
-        self.check_words(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
+        self.check_choices(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
 
-    def check_words(self, **known: Iterable[str]) -> None:
+    def check_choices(self, **known: Iterable[str]) -> None:
         """Raise :class:`InputError` for a field that is none of the values known for its name."""
         for name, words in known.items():
             if getattr(self, name) not in words:
@@ -91,26 +91,28 @@ class Decoders(nn.Module):
 
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
         """Return the encoder whose features these decoders read."""
-        return self.scales.applied_to(_plain(*self._options(config))).place(runtime)
+        return self.scales.applied_to(_fixed_encoder(*self._options(config))).to_runtime(runtime)
 
     def measure(self, config: AnyStyleConfig, runtime: Runtime) -> None:
         """Measure the units before training, if the config has ``units="rms"``."""
         if config.units == "rms":
-            self.scales.load_state_dict(_measured(*self._options(config), runtime.device))
+            self.scales.load_state_dict(_measured_units(*self._options(config), runtime.device))
 
     def _options(self, config: AnyStyleConfig) -> tuple[str, str | None, str, str, str]:
         depth = self.scales.layers[-1]
         return config.flavor, config.weights, config.pooling, config.padding, depth
 
 
-def _plain(flavor: str, weights: str | None, pooling: str, padding: str, depth: str) -> Encoder:
+def _fixed_encoder(
+    flavor: str, weights: str | None, pooling: str, padding: str, depth: str
+) -> Encoder:
     return Encoder(
         "vgg19", flavor=flavor, weights=weights, pooling=pooling, padding=padding, depth=depth
     )
 
 
 @lru_cache(maxsize=4)
-def _measured(
+def _measured_units(
     flavor: str,
     weights: str | None,
     pooling: str,
@@ -121,9 +123,9 @@ def _measured(
     """Return the units of an encoder, measured on the package's photos in float32."""
     scales = Scales(up_to(depth))
     exact = Runtime(device, torch.float32)
-    encoder = _plain(flavor, weights, pooling, padding, depth).place(exact)
+    encoder = _fixed_encoder(flavor, weights, pooling, padding, depth).to_runtime(exact)
     photos = [samples.photo(name).rgb for name in samples.PHOTOS]
-    scales.measure(encoder, [with_short_side(photo, _MEASURED).to(device) for photo in photos])
+    scales.measure(encoder, [with_short_side(photo, _MEASURED_EDGE).to(device) for photo in photos])
     return dict(scales.state_dict())
 
 
@@ -182,9 +184,9 @@ class AnyStyleMethod(NetworkMethod):
         return function(picture)
 
     @cached_property
-    def bytes_each(self) -> int:
+    def bytes_per_pixel(self) -> int:
         """Return the number of bytes that a pass on a whole image takes for each pixel."""
-        return _CHANNELS * self.runtime.dtype.itemsize
+        return _PEAK_CHANNELS * self.runtime.dtype.itemsize
 
     def units(self, layer: str) -> Tensor:
         """Return the unit of each channel of a layer, (C,).

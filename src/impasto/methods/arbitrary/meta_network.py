@@ -20,11 +20,15 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
-from impasto.methods.arbitrary.statistics import Reader, known, statistics
+from impasto.methods.arbitrary.statistics import (
+    MomentsReader,
+    reference_moments,
+    statistics,
+)
 from impasto.methods.graphs import Graph
 from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.perceptual import PerceptualConfig
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
@@ -83,9 +87,11 @@ class MetaNetworkConfig(PerceptualConfig):
         self.reader  # noqa: B018 (its constructor checks the layers)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> MomentsReader:
         """Return the reader of the moments that are the meta network's input."""
-        return Reader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
+        return MomentsReader(
+            self.encoder, self.flavor, self.pooling, self.weights, self.style_layers
+        )
 
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
@@ -128,14 +134,16 @@ class MetaNetworkTask(PaintingTask):
 
     def __init__(self, config: MetaNetworkConfig, runtime: Runtime) -> None:
         self.config, self.module = config, _meta(config)
-        self.module.standardize(known(config.reader, runtime.device), config.reader.groups)
+        self.module.standardize(
+            reference_moments(config.reader, runtime.device), config.reader.groups
+        )
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute content, style and palette losses of each content image and its style image."""
         self.remember(batch["content"], batch["style"])
         photos = batch["content"]
-        count, each = _divided(len(photos), self.config.paintings, batch.shift is not None)
+        count, each = _split_batch(len(photos), self.config.paintings, batch.shift is not None)
         paintings, photos = batch["style"][:count], photos[: count * each]
         with torch.no_grad():
             features = self.config.style_features(self.encoder, paintings)
@@ -153,7 +161,7 @@ class MetaNetworkTask(PaintingTask):
         return painted
 
 
-def _divided(photos: int, paintings: int, pairs: bool) -> tuple[int, int]:
+def _split_batch(photos: int, paintings: int, pairs: bool) -> tuple[int, int]:
     """Return the number of style images of a step, and of content images for each of them.
 
     Args:
@@ -186,7 +194,7 @@ def _meta(config: MetaNetworkConfig) -> MetaNet:
     return MetaNet(_base(config), inputs, slice_width=config.slice_width, relu=config.hidden_relu)
 
 
-@method(
+@register_method(
     "meta-network",
     "a network that writes a small network for each style",
     Paper(
@@ -262,7 +270,7 @@ class MetaNetwork(NetworkMethod):
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
         """Return the moments of a style's parts, (P, moments), and their weights (1, P)."""
         weights = style.shares()
-        moments = self.config.reader.kept(style, "moments").to(self.runtime.device)
+        moments = self.config.reader.stored_moments(style, "moments").to(self.runtime.device)
         return moments, weights[None].to(self.runtime.device)
 
     def stylize(
@@ -280,7 +288,7 @@ class MetaNetwork(NetworkMethod):
         """
         style.expect(self.name)
         more = () if self.config.generated else self._paintings(style)
-        return self.done(self.run(content, *more), callback)
+        return self.report_done(self.run(content, *more), callback)
 
     def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
         """Return the generated network of a style as a model of its own."""

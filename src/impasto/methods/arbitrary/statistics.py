@@ -31,7 +31,7 @@ _MEASURED = 192  # short side in pixels that the package's images are resized to
 
 
 @dataclass(frozen=True)
-class Reader:
+class MomentsReader:
     """Reads the statistics of style images.
 
     Attributes:
@@ -80,7 +80,7 @@ class Reader:
         encoder = Encoder(
             self.arch, flavor=self.flavor, weights=self.weights, pooling=self.pooling, depth=depth
         )
-        return encoder.place(runtime)
+        return encoder.to_runtime(runtime)
 
     @torch.no_grad()
     def read(self, encoder: Encoder, pictures: Tensor, runtime: Runtime | None = None) -> Tensor:
@@ -103,7 +103,7 @@ class Reader:
             return torch.cat([part for layer in self.layers for part in found[layer]], 1)
         return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
 
-    def kept(self, style: Style, name: str) -> Tensor:
+    def stored_moments(self, style: Style, name: str) -> Tensor:
         """Return the statistics that are stored in a style's parts, (P, numbers).
 
         Args:
@@ -155,13 +155,13 @@ def statistics(features: Features, layers: Sequence[str]) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def known(reader: Reader, device: torch.device) -> Tensor:
-    """Compute the statistics of :func:`known_images`, (P, numbers), in float32."""
+def reference_moments(reader: MomentsReader, device: torch.device) -> Tensor:
+    """Compute the statistics of :func:`reference_images`, (P, numbers), in float32."""
     encoder = reader.encoder(Runtime(device, torch.float32))
-    return torch.cat([reader.read(encoder, image.to(device)) for image in known_images()])
+    return torch.cat([reader.read(encoder, image.to(device)) for image in reference_images()])
 
 
-def known_images() -> Iterator[Tensor]:
+def reference_images() -> Iterator[Tensor]:
     """Yield the package's photos and paintings, and the quarters of each, (1, 3, H, W)."""
     for name in (*samples.PHOTOS, *samples.PAINTINGS):
         picture = with_short_side(samples.load(name).rgb, _MEASURED)

@@ -21,11 +21,16 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.losses.palette import palette_of, with_palette
-from impasto.methods.arbitrary.statistics import Embedding, known, known_images, statistics
+from impasto.methods.arbitrary.statistics import (
+    Embedding,
+    reference_images,
+    reference_moments,
+    statistics,
+)
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import NetworkMethod, network_of
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
@@ -34,7 +39,7 @@ from impasto.nn.regions import region_maps
 from impasto.nn.sizes import SMALLEST, pad_to
 from impasto.nn.style_prediction import EmbeddedNet, ImagePredictor, PredictionNet
 from impasto.nn.vgg import Encoder, smallest_side
-from impasto.training.shift import alike, with_shift
+from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
 
 
@@ -54,14 +59,14 @@ class StylePredictionTask(PaintingTask):
         predictor = self.module.predictor
         self.sees_images = isinstance(predictor, ImagePredictor)
         if isinstance(predictor, ImagePredictor):
-            predictor.measure_images(known_images())
+            predictor.measure_images(reference_images())
         else:
-            predictor.measure(known(config.reader, runtime.device))
+            predictor.measure(reference_moments(config.reader, runtime.device))
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute content, style and palette losses of each content image and its style image."""
-        photos, paintings = batch["content"], alike(batch, batch["style"])
+        photos, paintings = batch["content"], same_within_pairs(batch, batch["style"])
         self.remember(batch["content"], batch["style"])
         every = self.config.identity
         if every and batch.step % every == every - 1:
@@ -93,7 +98,7 @@ class StylePredictionTask(PaintingTask):
         return painted
 
 
-@method(
+@register_method(
     "style-prediction",
     "one network for every style: its norms are predicted from the painting",
     Paper(
@@ -189,7 +194,7 @@ class StylePrediction(NetworkMethod):
         """
         predictor = self.module.predictor
         if not isinstance(predictor, ImagePredictor):
-            seen = self.config.reader.kept(style.expect(self.name), "statistics")
+            seen = self.config.reader.stored_moments(style.expect(self.name), "statistics")
             return seen.to(self.runtime.device)
         owner, none = predictor.fingerprint(), torch.tensor([-1])
         for part in style.expect(self.name):
@@ -230,9 +235,9 @@ class StylePrediction(NetworkMethod):
             own = torch.full((len(weights), 1), 1 - alpha)
             weights = torch.cat([alpha * weights, own], 1)  # (P or 1, P + 1)
         if not regions:
-            return self.done(self.run(content, seen, weights), callback)
+            return self.report_done(self.run(content, seen, weights), callback)
         maps = pad_to(region_maps(blend, regions, content.shape[-2:]), self.multiple)
-        return self.done(self.run(content, seen, weights, maps), callback)
+        return self.report_done(self.run(content, seen, weights, maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the predictor's graph, and that of the transformation network without regions."""

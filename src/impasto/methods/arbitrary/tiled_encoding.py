@@ -37,7 +37,7 @@ def feature_tiles(
         the tile are left out.
     """
     height, width = picture.shape[-2:]
-    positions = runtime.room() // (_CHANNELS * runtime.dtype.itemsize)
+    positions = runtime.memory_budget() // (_CHANNELS * runtime.dtype.itemsize)
     if height * width <= positions:
         yield encoder(picture.to(encoder.mean.device), layers)
         return

@@ -29,7 +29,7 @@ from impasto.alignment.whitening import (
     wct,
 )
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, Progress, Share, silent
+from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.methods.arbitrary.adain import AdaIn, DecodersTask
@@ -40,7 +40,7 @@ from impasto.methods.arbitrary.base import (
     Decoders,
 )
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
@@ -93,7 +93,7 @@ class WctConfig(AnyStyleConfig):
             raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
         if self.floor < 0 or self.pixel_weight < 0 or self.rounds < 1:
             raise InputError("floor and pixel_weight must not be negative, rounds 1 or more")
-        self.check_words(transport=TRANSPORTS, statistics=STATISTICS, squares=SQUARES)
+        self.check_choices(transport=TRANSPORTS, statistics=STATISTICS, squares=SQUARES)
 
     @classmethod
     def paper(cls) -> WctConfig:
@@ -138,7 +138,7 @@ class WctTask(DecodersTask):
         return [*first, *(module(features[layer], layer) for layer in LAYERS)]
 
 
-@method(
+@register_method(
     "wct",
     "any style without having seen one: covariances of features, on five levels",
     Paper(
@@ -227,7 +227,7 @@ class Wct(AnyStyleMethod):
         chance = torch.Generator().manual_seed(seed)
         picture = self.padded(torch.rand(1, 3, height, width, generator=chance))
         for index in range(self.config.rounds):
-            watch = Share(callback, index, self.config.rounds)
+            watch = PartProgress(callback, index, self.config.rounds)
             picture = self._descend(picture, style, (), 1.0, watch)
             if watch.cancelled:
                 break

@@ -16,7 +16,7 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.palette import Palette, palette_of, with_palette
-from impasto.methods.graphs import Graph, Input, picture, shares
+from impasto.methods.graphs import Graph, Input, draw_weights, picture
 from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.style import Part, Style
@@ -25,10 +25,10 @@ from impasto.models.checkpoint import Model
 from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import region_maps
 from impasto.nn.sizes import pad_to
-from impasto.training.shift import alike, with_shift
+from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch
 
-_SHOWN = 4  # styles of a sample image
+_SAMPLE_STYLES = 4  # styles of a sample image
 
 C = TypeVar("C", bound="ManyStylesConfig")
 
@@ -86,7 +86,9 @@ class ManyStylesTask(SampleTask):
         """Compute content, style and palette losses of each content image and its style."""
         photos = batch["content"]
         self.remember(photos)
-        drawn = alike(batch, torch.randint(self.count, (len(photos),))).to(photos.device)  # (B,)
+        drawn = same_within_pairs(batch, torch.randint(self.count, (len(photos),))).to(
+            photos.device
+        )  # (B,)
         painted = module(photos, F.one_hot(drawn, self.count).float())
         objective = self.config.objective(self.styles, photos, drawn)
         losses = with_shift(objective(painted), painted, batch)
@@ -95,7 +97,7 @@ class ManyStylesTask(SampleTask):
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return an image of the first batch, and the same in each of the first styles."""
-        weights = torch.eye(self.count, device=first[0].device)[:_SHOWN]  # (up to 4, N)
+        weights = torch.eye(self.count, device=first[0].device)[:_SAMPLE_STYLES]  # (up to 4, N)
         painted: Tensor = module(first[0].expand(len(weights), -1, -1, -1), weights)
         return [*first, *painted.split(1)]
 
@@ -177,13 +179,13 @@ class ManyStyles(NetworkMethod):
         weights, parts = self.weights_of(style)  # (P, N), (P,)
         if not regions:
             blend = (parts @ weights)[None]  # (1, N)
-            return self.done(self.run(content, blend), callback)
+            return self.report_done(self.run(content, blend), callback)
         maps = pad_to(region_maps(parts, regions, content.shape[-2:]), self.multiple)
-        return self.done(self.run(content, weights, maps), callback)
+        return self.report_done(self.run(content, weights, maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the network's graph, with the weights of the styles as an input; no regions."""
-        weights = Input("weights", (1, self.config.styles), shares)
+        weights = Input("weights", (1, self.config.styles), draw_weights)
         return (Graph(self.module, (picture("content", self.multiple), weights)),)
 
     def weights_of(self, style: Style) -> tuple[Tensor, Tensor]:

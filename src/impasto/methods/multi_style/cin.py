@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.errors import InputError
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.models.checkpoint import Model
 from impasto.nn.cin import ConditionalNet, NewStyle
@@ -65,7 +65,7 @@ class CinConfig(ManyStylesConfig):
         )
 
 
-@method(
+@register_method(
     "cin",
     "a network that has learned many styles, and blends them",
     Paper(

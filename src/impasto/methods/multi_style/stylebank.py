@@ -16,7 +16,7 @@ from impasto.core.device import Runtime
 from impasto.core.progress import Callback, Progress, silent
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesTask
 from impasto.methods.multi_style.stylebank_training import Branches, StyleBankConfig, StyleBankTask
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.models.checkpoint import Model
@@ -54,7 +54,7 @@ def _last(found: Sequence[tuple[float, str, Tensor]]) -> Tensor:
     return found[-1][2]
 
 
-@method(
+@register_method(
     "stylebank",
     "a network with a bank of filters for each style, which more can join",
     Paper(

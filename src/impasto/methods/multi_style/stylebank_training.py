@@ -141,19 +141,19 @@ class StyleBankTask(ManyStylesTask):
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the loss of the step's branch; that of the auto-encoder is scaled by a factor.
 
-        The factor is that of :func:`balanced`.
+        The factor is that of :func:`balanced_scale`.
         """
-        if not gives_back(batch.step, self.config.stylizing):
+        if not is_autoencoder_step(batch.step, self.config.stylizing):
             return super().loss(module, batch)
         photos = batch["content"]
         pixel = content_loss(module(photos), photos)
         gradients = torch.autograd.grad(pixel, self.module.shared(), retain_graph=True)
         own = torch.stack([gradient.square().sum() for gradient in gradients]).sum()  # ‖∇I‖²
-        factor = _of_main(balanced(self.config.balance, self.module.strength, own))
-        return {"total": factor * pixel + _nothing(self.module.network.bank), "pixel": pixel}
+        factor = _from_main_process(balanced_scale(self.config.balance, self.module.strength, own))
+        return {"total": factor * pixel + _zero_loss(self.module.network.bank), "pixel": pixel}
 
 
-def gives_back(step: int, stylizing: int) -> bool:
+def is_autoencoder_step(step: int, stylizing: int) -> bool:
     """Check whether a step is one of the auto-encoder: the last of every T + 1.
 
     Args:
@@ -167,7 +167,7 @@ def gives_back(step: int, stylizing: int) -> bool:
     return step % (stylizing + 1) == stylizing
 
 
-def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
+def balanced_scale(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
     """Compute λ ‖∇K‖ / ‖∇I‖, which scales the norm of one branch's gradient to λ times the other's.
 
     Args:
@@ -182,20 +182,22 @@ def balanced(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
     return balance * (stylizing / own.clamp_min(_TINY)).sqrt()
 
 
-def _of_main(value: Tensor) -> Tensor:
+def _from_main_process(value: Tensor) -> Tensor:
     """Return the value of the first process in all processes."""
-    if _several():
+    if _is_distributed():
         torch.distributed.broadcast(value, 0)
     return value
 
 
-def _nothing(bank: nn.Module) -> Tensor | float:
+def _zero_loss(bank: nn.Module) -> Tensor | float:
     """Return 0; if there are several processes, with a gradient for every weight of the bank.
 
     Distributed training waits for a gradient of every weight.
     """
-    return sum((0.0 * weight.sum() for weight in bank.parameters()), 0.0) if _several() else 0.0
+    return (
+        sum((0.0 * weight.sum() for weight in bank.parameters()), 0.0) if _is_distributed() else 0.0
+    )
 
 
-def _several() -> bool:
+def _is_distributed() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -18,7 +18,7 @@ from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
-from impasto.methods.optimization.memory import fit
+from impasto.methods.optimization.memory import plan_memory
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.style import Style
 from impasto.nn import norm_statistics
@@ -123,7 +123,7 @@ class OptimizingMethod(Method):
             padding=config.padding,
             weights=config.weights,
         )
-        return encoder.place(self.runtime)
+        return encoder.to_runtime(self.runtime)
 
     def objective(self, level: Level) -> Objective:
         """Return the objective to minimise at one level."""
@@ -178,7 +178,7 @@ class OptimizingMethod(Method):
         with seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
-                fitted = fit(level.height, level.width, config, self.runtime)
+                fitted = plan_memory(level.height, level.width, config, self.runtime)
                 objective = self.objective(replace(level, tile=fitted.tile))
                 stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
                 if objective.tile is not None:

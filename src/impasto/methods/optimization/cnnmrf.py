@@ -15,7 +15,7 @@ from impasto.losses.patches import Reduction
 from impasto.losses.style import PatchLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 
@@ -115,7 +115,7 @@ class CNNMRFConfig(OptimizationConfig):
         )
 
 
-@method(
+@register_method(
     "cnnmrf",
     "patches of features, each matched to its nearest in the style",
     Paper(

@@ -9,7 +9,7 @@ from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 
 RELU1_TO_5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -79,7 +79,7 @@ class GatysConfig(OptimizationConfig):
         return cls(content_weight=1.0, levels=1, steps=500, history=100, spectrum=0)
 
 
-@method(
+@register_method(
     "gatys",
     "neural style transfer by optimising the image",
     Paper(

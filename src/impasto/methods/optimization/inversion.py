@@ -21,7 +21,7 @@ from impasto.methods.optimization.base import (
     StyleImage,
 )
 from impasto.methods.optimization.gatys import RELU1_TO_5
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.vgg import block_of
 
@@ -65,7 +65,7 @@ class InversionConfig(OptimizationConfig):
         return cls(tv_weight=1.0)
 
 
-@method(
+@register_method(
     "invert",
     "what each layer keeps of a picture",
     Paper(

@@ -12,13 +12,13 @@ from impasto.methods.optimization.optimizer import SolverConfig
 _CHANNELS = 290 * 5
 _HALO = 96  # pixels around a tile: the receptive field of relu5_1 extends 85 pixels
 _SIDES = (1024, 768, 512, 384, 256)
-_SHARE = 0.4  # largest fraction of the memory budget for a tile
+_BUDGET_FRACTION = 0.4  # largest fraction of the memory budget for a tile
 _COPIES = 13  # float32 images stored in a step: content, gradients, direction, best image …
 _FILTER = 4  # further copies during the Fourier filter of L-BFGS
 _PAIRS = 4  # least history with which L-BFGS is better than gradient descent
 
 
-class Fit(NamedTuple):
+class MemoryPlan(NamedTuple):
     """The settings with which a level fits into the memory budget.
 
     Attributes:
@@ -30,7 +30,7 @@ class Fit(NamedTuple):
     history: int
 
 
-def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
+def plan_memory(height: int, width: int, config: SolverConfig, runtime: Runtime) -> MemoryPlan:
     """Return the tiles and the history with which an image fits into the memory budget.
 
     An image that is too large in any case has the smallest tiles and the shortest history.
@@ -47,7 +47,7 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         >>> fit(512, 512, SolverConfig(), tight), fit(2048, 2048, SolverConfig(), tight)
         (Fit(tile=None, history=30), Fit(tile=384, history=15))
     """
-    budget, image = runtime.room(), 12 * height * width  # bytes; 3 channels in float32
+    budget, image = runtime.memory_budget(), 12 * height * width  # bytes; 3 channels in float32
     pair = image * {"adam": 0, "lbfgs": 2, "lbfgsb": 4}[config.optimizer]  # SciPy has float64
     copies = _COPIES * image
 
@@ -55,7 +55,7 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         return pixels * _CHANNELS * runtime.dtype.itemsize
 
     if copies + encoded(height * width) + config.history * pair <= budget:
-        return Fit(None, config.history)
+        return MemoryPlan(None, config.history)
     least = min(_PAIRS, config.history)
 
     def tile(side: int) -> int:
@@ -65,7 +65,7 @@ def fit(height: int, width: int, config: SolverConfig, runtime: Runtime) -> Fit:
         """Return the bytes that tiles of a side leave for the history."""
         return budget - copies - max(tile(side), _FILTER * image)
 
-    sides = [s for s in _SIDES if tile(s) <= _SHARE * budget and left(s) >= least * pair]
+    sides = [s for s in _SIDES if tile(s) <= _BUDGET_FRACTION * budget and left(s) >= least * pair]
     side = sides[0] if sides else _SIDES[-1]
     pairs = left(side) // pair if pair else config.history
-    return Fit(side, max(least, min(config.history, pairs)))
+    return MemoryPlan(side, max(least, min(config.history, pairs)))

@@ -19,7 +19,7 @@ from impasto.losses.style import (
 from impasto.losses.terms import Term, parse
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.vgg import WIDTHS, block_of
 
@@ -114,7 +114,7 @@ def authors_scale(loss: StyleLoss, channels: int, positions: int) -> float:
     raise InputError("the authors' code has no scale for this loss: use scaling=photo")
 
 
-@method(
+@register_method(
     "mmd",
     "style as a distribution of features, matched by any kernel",
     Paper(

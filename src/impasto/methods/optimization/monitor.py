@@ -17,7 +17,8 @@ LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 
 OPTIMIZERS = ("lbfgs", "lbfgsb", "adam")
 
-_RUNAWAY = 20.0  # a loss above this many times the best has diverged; 10 occurs in normal runs
+# a loss above this many times the best has diverged; 10 occurs in normal runs
+_DIVERGENCE_FACTOR = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class SolverConfig:
             images.
         spectrum: L-BFGS optimises Fourier coefficients in units of frequency to the power of minus
             this; 0 is plain pixels. See
-            :func:`impasto.methods.optimization.descents.coordinates`.
+            :func:`impasto.methods.optimization.solvers.coordinates`.
         bands: Number of bands of the Laplacian pyramid that Adam optimises; 1 is plain pixels.
         final_rate: Adam's learning rate decreases linearly to this fraction; 1 is constant. Large
             steps leave a grain in the image, which smaller ones at the end remove.
@@ -77,7 +78,7 @@ class Stop(Exception):  # noqa: N818 (not an error)
     """Raised within an optimiser's step to end the run."""
 
 
-class Watch:
+class Monitor:
     """Counts, checks and reports the steps of an optimisation, and stores the best image.
 
     An objective whose attribute ``stochastic`` is true has the same random numbers in each
@@ -129,8 +130,8 @@ class Watch:
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         total = self.losses["total"]
         # a line search may evaluate distant images and return, so a large loss is no divergence
-        searching = self.searches and math.isfinite(total)
-        if not searching and not total <= _RUNAWAY * self.best + 1e-30:
+        searching = self.has_line_search and math.isfinite(total)
+        if not searching and not total <= _DIVERGENCE_FACTOR * self.best + 1e-30:
             raise DivergedError(f"the loss ran away at step {self.steps + 1} ({total:.3g})")
         if total < self.best:
             self.best, self.best_losses = total, self.losses
@@ -138,7 +139,7 @@ class Watch:
         return losses["total"]
 
     @property
-    def searches(self) -> bool:
+    def has_line_search(self) -> bool:
         """Check whether the optimiser has a line search: L-BFGS-B, also in place of L-BFGS."""
         optimizer = self.config.optimizer
         return optimizer == "lbfgsb" or (optimizer == "lbfgs" and self.restarts > 0)
@@ -168,7 +169,7 @@ class Watch:
             raise Stop
 
     @torch.no_grad()
-    def look_at_last(self) -> None:
+    def evaluate_last(self) -> None:
         """Evaluate the image of the last step, so that it counts for the best image."""
         if self.last is not None:
             with contextlib.suppress(DivergedError):

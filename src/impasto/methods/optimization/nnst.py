@@ -28,7 +28,7 @@ from impasto.methods.optimization.base import (
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.optimizer import minimize
 from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, SplitLoss, grid_of
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn import norm_statistics
 from impasto.nn.features import at_least_float32
@@ -161,7 +161,7 @@ class Scale(NamedTuple):
     guard: Callable[[Features], Mapping[str, Tensor]]
 
 
-@method(
+@register_method(
     "nnst",
     "each feature vector replaced by its nearest in the painting, coarse to fine",
     Paper(

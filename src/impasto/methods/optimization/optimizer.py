@@ -14,14 +14,14 @@ from torch import Tensor
 
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import DivergedError
-from impasto.methods.optimization.descents import adam, lbfgs, lbfgsb
 from impasto.methods.optimization.monitor import (
     OPTIMIZERS,
     LossFunction,
+    Monitor,
     SolverConfig,
     Stop,
-    Watch,
 )
+from impasto.methods.optimization.solvers import adam, lbfgs, lbfgsb
 
 __all__ = ["OPTIMIZERS", "LossFunction", "Result", "SolverConfig", "minimize"]
 
@@ -68,33 +68,33 @@ def minimize(
             finite. The error carries the best image, if there is one.
     """
     frame = frame or Progress(0, config.steps)
-    watch = Watch(objective, config, callback, frame)
+    monitor = Monitor(objective, config, callback, frame)
     descend = {"lbfgs": lbfgs, "lbfgsb": lbfgsb, "adam": adam}[config.optimizer]
     image = start.detach().clone()
     for attempt in range(_RESTARTS + 1):
         try:
-            descend(watch, image, bounds)
+            descend(monitor, image, bounds)
         except Stop:
-            watch.look_at_last()
+            monitor.evaluate_last()
             break
         except DivergedError as error:
             # go on from the best image without the history: Adam with half the learning rate, and
             # L-BFGS as L-BFGS-B, which has a line search
-            if watch.best_image is None or attempt == _RESTARTS:
-                raise DivergedError(_advice(str(error)), watch.best_image) from error
-            image = watch.best_image.clone()
-            watch.restarts += 1
-            watch.redraw()
-            descend = lbfgsb if watch.searches else descend
+            if monitor.best_image is None or attempt == _RESTARTS:
+                raise DivergedError(_advice(str(error)), monitor.best_image) from error
+            image = monitor.best_image.clone()
+            monitor.restarts += 1
+            monitor.redraw()
+            descend = lbfgsb if monitor.has_line_search else descend
         else:
             # L-BFGS-B ends if its line search finds no lower loss; in bfloat16 the cause is often
             # an inaccurate history rather than a minimum, so go on without it
-            if watch.steps >= config.steps or watch.best_image is None:
+            if monitor.steps >= config.steps or monitor.best_image is None:
                 break
-            image = watch.best_image.clone()
-            watch.redraw()
-    assert watch.best_image is not None  # there was at least one evaluation
-    return Result(watch.best_image, watch.best_losses, watch.cancelled)
+            image = monitor.best_image.clone()
+            monitor.redraw()
+    assert monitor.best_image is not None  # there was at least one evaluation
+    return Result(monitor.best_image, monitor.best_losses, monitor.cancelled)
 
 
 def _advice(message: str) -> str:

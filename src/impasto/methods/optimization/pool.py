@@ -20,7 +20,7 @@ from impasto.losses.neighbors import (
     pairs_loss,
     principal_directions,
     rows_of,
-    scattered,
+    sample_positions,
     tones,
     with_tones,
 )
@@ -268,12 +268,12 @@ class SplitLoss:
     def _layer(self, layer: str, features: Tensor) -> Tensor:
         pool, count = self.pool, self.pool.matching.samples
         marks = [self.tones] if self.owners is None else [self.tones, self.owners]
-        image, image_tones, *owners = scattered(features, count, *marks)
+        image, image_tones, *owners = sample_positions(features, count, *marks)
         rows = image.float() - features.mean((2, 3), keepdim=True, dtype=torch.float32)
         center = pool.means[layer].view(1, -1, 1, 1)
         with torch.no_grad():
             views = [
-                scattered(pool.map(layer, view), count, view_tones)
+                sample_positions(pool.map(layer, view), count, view_tones)
                 for view, view_tones in enumerate(pool.tones)
             ]
             keys = [key.float() - center for key, _ in views]

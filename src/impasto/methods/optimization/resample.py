@@ -11,7 +11,7 @@ from impasto.errors import InputError
 from impasto.methods.base import Method
 from impasto.methods.optimization.efros_leung import EfrosLeungConfig, efros_leung
 from impasto.methods.optimization.wei_levoy import WeiLevoyConfig, wei_levoy
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 
@@ -51,7 +51,7 @@ class ResampleConfig:
         return cls(window=window, windows=wei.windows, passes=wei.passes)
 
 
-@method(
+@register_method(
     "resample",
     "texture synthesis by copying pixels with matching neighbourhoods",
     Paper("Efros, Leung", "Texture Synthesis by Non-parametric Sampling", "ICCV", 1999),

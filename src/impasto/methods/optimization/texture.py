@@ -18,7 +18,7 @@ from impasto.methods.optimization.base import (
     OptimizingMethod,
     StyleImage,
 )
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 
@@ -61,7 +61,7 @@ class TextureConfig(OptimizationConfig):
         return cls(levels=1, steps=2000)
 
 
-@method(
+@register_method(
     "texture",
     "texture synthesis from white noise by Gram matrices",
     Paper(

@@ -16,7 +16,7 @@ from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
@@ -134,7 +134,7 @@ class JohnsonTask(SampleTask):
         return [*first, module(*first)]
 
 
-@method(
+@register_method(
     "johnson",
     "a network that has learned one style",
     Paper(
@@ -196,4 +196,4 @@ class Johnson(NetworkMethod):
     ) -> Tensor:
         """Paint a content image in one pass."""
         style.expect(self.name)
-        return self.done(self.run(content), callback)
+        return self.report_done(self.run(content), callback)

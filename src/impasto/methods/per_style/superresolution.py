@@ -24,7 +24,7 @@ from impasto.losses.objective import Objective
 from impasto.methods.graphs import Graph
 from impasto.methods.graphs import picture as picture_input
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
@@ -121,7 +121,7 @@ class SuperResolutionTask(SampleTask):
         if config.loss == "feature":
             self.encoder = Encoder(
                 config.encoder, flavor=config.flavor, weights=config.weights, pooling=config.pooling
-            ).place(runtime)
+            ).to_runtime(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the loss between the batch and the enlargement of its downsampled images.
@@ -196,7 +196,7 @@ def _gaussian(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(x, row.mT, groups=channels)
 
 
-@method(
+@register_method(
     "superres",
     "a network that enlarges pictures",
     Paper(

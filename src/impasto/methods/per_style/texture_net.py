@@ -19,7 +19,7 @@ from impasto.errors import InputError
 from impasto.losses.diversity import entropy
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import method
+from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
@@ -33,7 +33,7 @@ from impasto.nn.texture_net import (
     draw_noise,
     multiple_of,
 )
-from impasto.training.shift import alike, with_shift
+from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
 
 KINDS = ("texture", "stylize")
@@ -161,7 +161,7 @@ class TextureNetTask(SampleTask):
         photos = pad_to(batch["content"], multiple_of(self.config.depth))
         self.remember(photos)
         noise = self._noise(len(photos), photos.shape[-2:])
-        painted = module([alike(batch, one) for one in noise], photos)
+        painted = module([same_within_pairs(batch, one) for one in noise], photos)
         losses = self.config.objective(self.style, photos)(painted)
         return with_shift(losses, painted, batch)
 
@@ -185,7 +185,7 @@ class TextureNetTask(SampleTask):
         return draw_noise(own.depth, own.noise, batch, size, generator=chance, device=self.device)
 
 
-@method(
+@register_method(
     "texture-net",
     "a small network that has learned one texture, or one style",
     Paper(
@@ -253,7 +253,7 @@ class TextureNet(NetworkMethod):
             raise InputError("this texture-net stylizes photos: train one with kind=texture")
         unit = self.module.multiple
         size = (-(-height // unit) * unit, -(-width // unit) * unit)
-        return self.done(self._paint(size, seed)[..., :height, :width], callback)
+        return self.report_done(self._paint(size, seed)[..., :height, :width], callback)
 
     def stylize(
         self,
@@ -275,7 +275,7 @@ class TextureNet(NetworkMethod):
         height, width = content.shape[-2:]
         photo = pad_to(content.to(self.runtime.device), self.module.multiple)
         painted = self._paint(photo.shape[-2:], seed, photo)
-        return self.done(painted[..., :height, :width], callback)
+        return self.report_done(painted[..., :height, :width], callback)
 
     @torch.inference_mode()
     def _paint(self, size: Sequence[int], seed: int, photo: Tensor | None = None) -> Tensor:

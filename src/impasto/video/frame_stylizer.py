@@ -8,86 +8,86 @@ from dataclasses import replace
 from torch import Tensor
 
 from impasto.api import inputs, strokes
-from impasto.api.controls import Brush, Controls
-from impasto.api.inputs import Source, fit
+from impasto.api.controls import Controls, ResolvedStyle
+from impasto.api.inputs import Source, resize_long_edge
 from impasto.api.stylize import paint
-from impasto.core.progress import Share, silent
+from impasto.core.progress import PartProgress, silent
 from impasto.image import Image
 from impasto.methods.style import Style
-from impasto.video.temporal import Steady
+from impasto.video.temporal import TemporalStylizer
 
 
-class Stopped(Exception):  # noqa: N818 (no error)
+class FrameCancelled(Exception):  # noqa: N818 (no error)
     """The callback cancelled while a frame was stylized."""
 
 
-class Painter:
+class FrameStylizer:
     """Stylize photos of one size with styles that are resolved and encoded once."""
 
     def __init__(
-        self, brushes: Sequence[Brush], controls: Controls, masks: Sequence[Source]
+        self, styles: Sequence[ResolvedStyle], controls: Controls, masks: Sequence[Source]
     ) -> None:
-        self._brushes, self._controls = brushes, controls
-        self._masks = [mask if mask == "alpha" else inputs.read(mask) for mask in masks]
+        self._resolved, self._controls = styles, controls
+        self._masks = [mask if mask == "alpha" else inputs.read_image(mask) for mask in masks]
         self._styles: dict[int, Style] = {}
         self._alpha: Tensor | None = None
-        self._watch = Share(silent, 0, 1)
+        self._progress = PartProgress(silent, 0, 1)
         self._size = (0, 0)
 
-    def settle(self, first: Image, *, even: bool) -> tuple[int, int]:
+    def set_size(self, first: Image, *, even: bool) -> tuple[int, int]:
         """Set the size of all frames by the first one; return width and height."""
-        default = min(brush.method.default_edge(first.size) for brush in self._brushes)
-        width, height = fit(first, self._controls.size, default).size
+        default = min(resolved.method.default_edge(first.size) for resolved in self._resolved)
+        width, height = resize_long_edge(first, self._controls.size, default).size
         step = 2 if even else 1
         self._whole = (width, height)
         self._size = (max(step, width // step * step), max(step, height // step * step))
         self._controls = replace(self._controls, size=max(self._size))
         return self._size
 
-    def frame(self, picture: Image, hand: Steady, watch: Share) -> Image:
+    def frame(self, picture: Image, temporal: TemporalStylizer, watch: PartProgress) -> Image:
         """Return a stylized frame of the video."""
         width, height = self._whole
         photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
         rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
         alpha = photo.alpha
         self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
-        self._watch = watch
-        return Image(hand(rgb), self._alpha)
+        self._progress = watch
+        return Image(temporal(rgb), self._alpha)
 
     def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
         """Return a stylized photo (1, 3, H, W); the styles take the colours of ``tones``."""
         painted = paint(
             Image(photo, self._alpha),
-            self._brushes,
+            self._resolved,
             masks=self._masks,
             controls=self._controls,
-            callback=self._watch,
+            callback=self._progress,
             encode=self._encoded,
             tones=Image(tones),
             dither=False,
         )
-        if self._watch.cancelled:  # the result may be unfinished
-            raise Stopped
+        if self._progress.cancelled:  # the result may be unfinished
+            raise FrameCancelled
         return painted.rgb
 
     def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
         """Return the result of calling this object, without reporting progress."""
-        watch, self._watch = self._watch, Share(silent, 0, 1)
+        watch, self._progress = self._progress, PartProgress(silent, 0, 1)
         try:
             return self(photo, tones)
         finally:
-            self._watch = watch
+            self._progress = watch
 
-    def _encoded(self, brush: Brush, photo: Image) -> Style:
+    def _encoded(self, resolved: ResolvedStyle, photo: Image) -> Style:
         """Return the encoded style image, cached by its image."""
         # kept alive by ``self._brushes``, while the resolved styles are copied by the pipeline
-        key = id(brush.source)
+        key = id(resolved.source)
         if key not in self._styles:
-            assert isinstance(brush.source, Image)  # the pipeline encodes images only
+            assert isinstance(resolved.source, Image)  # the pipeline encodes images only
             controls, size = self._controls, (photo.height, photo.width)
             scaled = strokes.style_scale(
-                size, controls.style_scale, controls.strokes, brush.method.stroke_size
+                size, controls.style_scale, controls.strokes, resolved.method.stroke_size
             )
-            painting = inputs.with_pixels(brush.source, *scaled)
-            self._styles[key] = brush.method.encode(painting.rgb)
+            painting = inputs.resize_to_pixels(resolved.source, *scaled)
+            self._styles[key] = resolved.method.encode(painting.rgb)
         return self._styles[key]

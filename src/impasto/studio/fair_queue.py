@@ -16,15 +16,15 @@ from impasto.studio.asgi import client
 
 log = logging.getLogger("impasto.studio")
 
-EACH = 4  # jobs of one client that wait or run
-UNHEARD = 30.0  # seconds after which a job ends if its messages are not fetched
-_LOOK = 1.0  # seconds between two searches for such jobs
+JOBS_PER_CLIENT = 4  # jobs of one client that wait or run
+FETCH_TIMEOUT = 30.0  # seconds after which a job ends if its messages are not fetched
+_CHECK_INTERVAL = 1.0  # seconds between two searches for such jobs
 _CLIENTS = 1000  # clients whose turns are remembered
 
-_ALONE = f"nobody fetched the news of this job for {UNHEARD:.0f} s: it was ended"
+_ABANDONED = f"nobody fetched the news of this job for {FETCH_TIMEOUT:.0f} s: it was ended"
 
 
-class Turns(Queue):
+class FairQueue(Queue):
     """Gradio's queue with limits for each client.
 
     Args:
@@ -32,18 +32,18 @@ class Turns(Queue):
         options: See :class:`gradio.queueing.Queue`.
     """
 
-    def __init__(self, *, each: int = EACH, **options: Any) -> None:
+    def __init__(self, *, each: int = JOBS_PER_CLIENT, **options: Any) -> None:
         super().__init__(**options)
         self._each = each
-        self._entry = asyncio.Lock()
-        self._heard: WeakKeyDictionary[Event, float] = WeakKeyDictionary()
-        self._served: OrderedDict[str, float] = OrderedDict()
-        self._looked = 0.0
+        self._push_lock = asyncio.Lock()
+        self._last_fetch: WeakKeyDictionary[Event, float] = WeakKeyDictionary()
+        self._last_turn: OrderedDict[str, float] = OrderedDict()
+        self._last_check = 0.0
 
     async def push(self, body: Any, request: Any, username: str | None) -> Any:
         """Add an event to the queue, or refuse it with a message."""
-        async with self._entry:  # count and add atomically
-            self._forget()
+        async with self._push_lock:  # count and add atomically
+            self._end_abandoned()
             fn = self.blocks.fns.get(body.fn_index)
             if fn is not None and self._jobs(_host(request), fn.concurrency_id) >= self._each:
                 message = f"{self._each} jobs of yours wait or run here, the most at a time"
@@ -52,25 +52,25 @@ class Turns(Queue):
 
     def get_events(self) -> Any:
         """Return the next event to run: that of the client whose last turn is longest ago."""
-        if time.monotonic() - self._looked > _LOOK:
-            self._forget()
+        if time.monotonic() - self._last_check > _CHECK_INTERVAL:
+            self._end_abandoned()
         for waiting in self.event_queue_per_concurrency_id.values():
             if len(waiting.queue) > 1 and waiting.current_concurrency < (
                 waiting.concurrency_limit or len(waiting.queue)
             ):
-                waiting.queue.sort(key=lambda event: self._served.get(_host(event.request), 0.0))
+                waiting.queue.sort(key=lambda event: self._last_turn.get(_host(event.request), 0.0))
         chosen = super().get_events()
         if chosen is not None:
             for event in chosen[0]:
-                self._served[_host(event.request)] = time.monotonic()
-                self._served.move_to_end(_host(event.request))
-            while len(self._served) > _CLIENTS:
-                self._served.popitem(last=False)
+                self._last_turn[_host(event.request)] = time.monotonic()
+                self._last_turn.move_to_end(_host(event.request))
+            while len(self._last_turn) > _CLIENTS:
+                self._last_turn.popitem(last=False)
         return chosen
 
     def send_message(self, event: Event, event_message: Any) -> None:
         """Send a message of a job; a job whose messages are not fetched ends."""
-        if event.alive and self._unheard(event):
+        if event.alive and self._is_abandoned(event):
             self._end(event)
         super().send_message(event, event_message)
 
@@ -82,25 +82,25 @@ class Turns(Queue):
             for event in (*running, *(waiting.queue if waiting else ()))
         )
 
-    def _unheard(self, event: Event) -> bool:
+    def _is_abandoned(self, event: Event) -> bool:
         """Check whether the messages of a job have not been fetched for too long."""
         news, now = self.pending_messages_per_session.get(event.session_hash), time.monotonic()
         if news is None or news.empty():
-            self._heard[event] = now
-        return now - self._heard.setdefault(event, now) > UNHEARD
+            self._last_fetch[event] = now
+        return now - self._last_fetch.setdefault(event, now) > FETCH_TIMEOUT
 
-    def _forget(self) -> None:
+    def _end_abandoned(self) -> None:
         """End the waiting jobs whose messages are not fetched."""
-        self._looked = time.monotonic()
+        self._last_check = time.monotonic()
         for waiting in self.event_queue_per_concurrency_id.values():
-            for event in [event for event in waiting.queue if self._unheard(event)]:
+            for event in [event for event in waiting.queue if self._is_abandoned(event)]:
                 waiting.queue.remove(event)
                 self.event_ids_to_events.pop(event._id, None)
                 self._end(event)
 
     def _end(self, event: Event) -> None:
         log.info("a job of %s ended: nobody listened", _host(event.request))
-        last = ProcessCompletedMessage(output={"error": _ALONE}, title="Error", success=False)
+        last = ProcessCompletedMessage(output={"error": _ABANDONED}, title="Error", success=False)
         super().send_message(event, last)
         event.alive = False
 

@@ -9,39 +9,39 @@ from typing import Any
 import gradio as gr
 
 from impasto.api.controls import Controls
-from impasto.api.inputs import fit
+from impasto.api.inputs import resize_long_edge
 from impasto.errors import InputError
 from impasto.image import Image
-from impasto.studio import files as shelf
+from impasto.studio import files as image_files
 from impasto.studio import jobs
 from impasto.studio.job_queue import Report
-from impasto.studio.jobs import Order
-from impasto.studio.settings import parsed
-from impasto.studio.widgets import Owner, Studio, complain, finished, status, whose
+from impasto.studio.jobs import StylizeRequest
+from impasto.studio.settings import split_settings
+from impasto.studio.widgets import JobOwner, Studio, finished_status, owner_of, show_error, status
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 
-_PREVIEW = 768  # long edge of the photo beside previews, in pixels
+_PREVIEW_EDGE = 768  # long edge of the photo beside previews, in pixels
 
 
-class Painter:
+class StylizeEvents:
     """Handle the events of the tab."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    def look(self, path: str | None, request: gr.Request) -> Iterator[Any]:
+    def load_photo(self, path: str | None, request: gr.Request) -> Iterator[Any]:
         """Load a new photo into the brush editor; report a broken file at once."""
         if path is None:
             yield gr.skip(), None, status(HINT)
             return
         try:
             picture = self._studio.limits.picture(path)
-            self._studio.disk.check(whose(request, "look").client)
-            brushed = shelf.to_brush_on(picture)
-            small = self._studio.keep(whose(request, "look"), brushed, "photo.png")
+            self._studio.disk.check(owner_of(request, "look").client)
+            brushed = image_files.resize_for_editor(picture)
+            small = self._studio.save_image(owner_of(request, "look"), brushed, "photo.png")
         except Exception as error:
-            yield None, None, complain(error)
+            yield None, None, show_error(error)
             return
         text = f"{picture.width} × {picture.height} pixels"
         said = status(f"{text}. {picture.note}" if picture.note else text)
@@ -68,7 +68,7 @@ class Painter:
     ) -> Iterator[Any]:
         """Stylize the photo, and show the progress."""
         try:
-            order = ordered(
+            wanted_job = make_request(
                 path,
                 chosen,
                 files,
@@ -88,31 +88,33 @@ class Painter:
                 ),
             )
             yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
-            owner = whose(request, "stylize")
+            owner = owner_of(request, "stylize")
             done = yield from self._studio.work(
                 owner,
-                lambda bench, callback: jobs.stylize(order, self._studio.limits, bench, callback),
-                self._watching(order, owner),
+                lambda cache, callback: jobs.stylize(
+                    wanted_job, self._studio.limits, cache, callback
+                ),
+                self._show_reports(wanted_job, owner),
             )
             painted = done.result
-            keep = self._studio.keep
-            full = keep(owner, painted.picture, jobs.name_of(order))
+            keep = self._studio.save_image
+            full = keep(owner, painted.picture, jobs.result_name(wanted_job))
             pair = (
                 str(keep(owner, painted.photo, "before.webp", small=True)),
                 str(keep(owner, painted.picture, "after.webp", small=True)),
             )
-            said = finished(done, painted.picture.size, painted.note)
+            said = finished_status(done, painted.picture.size, painted.note)
             button = gr.DownloadButton(value=str(full), interactive=True)
             yield pair, said, button, gr.Button(interactive=False)
         except Exception as error:
-            yield gr.skip(), complain(error), gr.skip(), gr.Button(interactive=False)
+            yield gr.skip(), show_error(error), gr.skip(), gr.Button(interactive=False)
 
-    def halt(self, request: gr.Request) -> str:
+    def stop(self, request: gr.Request) -> str:
         """Stop after the current step."""
-        there = self._studio.desk.stop(whose(request, "stylize"))
+        there = self._studio.queue.stop(owner_of(request, "stylize"))
         return status("stopping after this step" if there else "nothing is being painted")
 
-    def _watching(self, order: Order, owner: Owner) -> Any:
+    def _show_reports(self, wanted_job: StylizeRequest, owner: JobOwner) -> Any:
         """Return a function that converts reports to the photo and the preview for the page."""
         before, keep = "", self._studio.previews("preview.jpg")
 
@@ -121,24 +123,24 @@ class Painter:
             pair: Any = gr.skip()
             if report.preview is not None:
                 if not before:
-                    photo = self._studio.limits.picture(order.photo)
-                    small = fit(photo, None, _PREVIEW)
-                    before = str(self._studio.keep(owner, small, "before.jpg"))
+                    photo = self._studio.limits.picture(wanted_job.photo)
+                    small = resize_long_edge(photo, None, _PREVIEW_EDGE)
+                    before = str(self._studio.save_image(owner, small, "before.jpg"))
                 pair = (before, keep(report.preview))
-            return pair, status(report.words, report.share), gr.skip(), gr.skip()
+            return pair, status(report.text, report.fraction), gr.skip(), gr.skip()
 
         return show
 
 
-def ordered(
+def make_request(
     path: str | None,
     chosen: Sequence[str] | None,
     files: Sequence[str] | None,
     shares: Sequence[float] | None,
     settings: str = "",
     **rest: Any,
-) -> Order:
-    """Create an order from the values that a page or a program sends.
+) -> StylizeRequest:
+    """Create a request from the values that a page or a program sends.
 
     Raises:
         InputError: There is no photo, or a value has the wrong type.
@@ -148,12 +150,12 @@ def ordered(
     names = [str(one) for one in chosen or ()]
     paintings = tuple(Path(one) for one in files or ())
     weights = list(shares or ())[: len(names) + len(paintings)] or None
-    return Order(
+    return StylizeRequest(
         photo=Path(path),
         names=names,
         paintings=paintings,
         weights=weights,
-        settings=parsed(settings),
+        settings=split_settings(settings),
         **rest,
     )
 
@@ -161,4 +163,4 @@ def ordered(
 def _mask(edited: dict[str, Any] | None) -> Image | None:
     """Return the brush strokes as a mask."""
     layers = (edited or {}).get("layers") or ()
-    return shelf.brushed([Image.from_pil(layer) for layer in layers])
+    return image_files.mask_from_strokes([Image.from_pil(layer) for layer in layers])

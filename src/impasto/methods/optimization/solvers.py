@@ -11,10 +11,10 @@ from torch import Tensor
 
 from impasto.errors import DivergedError
 from impasto.methods.optimization.laplacian import join_bands, split_bands
-from impasto.methods.optimization.monitor import Watch
+from impasto.methods.optimization.monitor import Monitor
 
 
-def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
+def lbfgs(monitor: Monitor, start: Tensor, _: Any) -> None:
     """Minimise by PyTorch's L-BFGS, one iteration for each step.
 
     The sum of absolute changes in its first step is 1, whatever the gradient. Here the parameters
@@ -22,40 +22,40 @@ def lbfgs(watch: Watch, start: Tensor, _: Any) -> None:
     Later steps do not depend on this scale.
 
     Args:
-        watch: Evaluates the objective, and raises to end the run.
+        monitor: Evaluates the objective, and raises to end the run.
         start: (1, 3, H, W).
     """
-    gain = watch.config.first_step * start.numel()
-    to_pixels = coordinates(start, watch.config.spectrum)
+    gain = monitor.config.first_step * start.numel()
+    to_pixels = coordinates(start, monitor.config.spectrum)
     variable = torch.zeros_like(start, requires_grad=True)
-    optimizer = _lbfgs_of(variable, watch)
+    optimizer = _lbfgs_of(variable, monitor)
     scale: float | None = None
 
     def closure() -> Tensor:
         nonlocal scale
         image = start + gain * to_pixels(variable)
-        total = watch.evaluate(image)
+        total = monitor.evaluate(image)
         if scale is None:  # L-BFGS drops small curvature pairs: scale the loss to about 1e6
             scale = 1e6 / max(abs(float(total.detach())), 1e-30)
         (gradient,) = torch.autograd.grad(total * scale, variable)
-        _check_gradient(gradient, watch.steps)
+        _check_gradient(gradient, monitor.steps)
         variable.grad = gradient.contiguous()
         return total.detach() * scale
 
     while True:
         optimizer.step(closure)
-        watch.step(start + gain * to_pixels(variable.detach()))
-        if watch.stochastic and watch.steps % watch.config.redraw == 0:
-            watch.redraw()
-            optimizer = _lbfgs_of(variable, watch)
+        monitor.step(start + gain * to_pixels(variable.detach()))
+        if monitor.stochastic and monitor.steps % monitor.config.redraw == 0:
+            monitor.redraw()
+            optimizer = _lbfgs_of(variable, monitor)
 
 
-def _lbfgs_of(variable: Tensor, watch: Watch) -> torch.optim.LBFGS:
+def _lbfgs_of(variable: Tensor, monitor: Monitor) -> torch.optim.LBFGS:
     return torch.optim.LBFGS(
         [variable],
-        lr=watch.config.learning_rate,
+        lr=monitor.config.learning_rate,
         max_iter=1,
-        history_size=watch.config.history,
+        history_size=monitor.config.history,
         tolerance_grad=0,
         tolerance_change=0,
     )
@@ -91,25 +91,25 @@ def coordinates(image: Tensor, spectrum: float) -> Callable[[Tensor], Tensor]:
     return to_pixels
 
 
-def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+def adam(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
     """Minimise by PyTorch's Adam on Laplacian bands; each restart halves the learning rate.
 
     Args:
-        watch: Evaluates the objective, and raises to end the run.
+        monitor: Evaluates the objective, and raises to end the run.
         start: (1, 3, H, W).
         bounds: Lowest and highest value of each channel, (1, 3, 1, 1) each; None is no bounds.
     """
-    config = watch.config
+    config = monitor.config
     bands = [band.clone().requires_grad_() for band in split_bands(start, config.bands)]
-    rate = config.learning_rate / 2**watch.restarts
+    rate = config.learning_rate / 2**monitor.restarts
     optimizer = torch.optim.Adam(bands, lr=rate)
     while True:
-        done = watch.steps / max(config.steps - 1, 1)
+        done = monitor.steps / max(config.steps - 1, 1)
         optimizer.param_groups[0]["lr"] = rate * (1 + (config.final_rate - 1) * min(done, 1))
-        total = watch.evaluate(join_bands(bands))
+        total = monitor.evaluate(join_bands(bands))
         gradients = torch.autograd.grad(total, bands)
         for band, gradient in zip(bands, gradients, strict=True):
-            _check_gradient(gradient, watch.steps)
+            _check_gradient(gradient, monitor.steps)
             band.grad = gradient
         optimizer.step()
         with torch.no_grad():
@@ -118,15 +118,15 @@ def adam(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> N
                 image = image.clamp(*bounds)
                 for band, bounded in zip(bands, split_bands(image, config.bands), strict=True):
                     band.copy_(bounded)
-        watch.step(image)
-        watch.redraw()
+        monitor.step(image)
+        monitor.redraw()
 
 
-def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
+def lbfgsb(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None) -> None:
     """Minimise by SciPy's L-BFGS-B, which Gatys uses for textures, with pixels within bounds.
 
     Args:
-        watch: Evaluates the objective, and raises to end the run.
+        monitor: Evaluates the objective, and raises to end the run.
         start: (1, 3, H, W).
         bounds: Lowest and highest value of each channel, (1, 3, 1, 1) each; None is 0 and 1.
     """
@@ -141,15 +141,15 @@ def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) ->
     def evaluate(x: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
         nonlocal scale
         variable = to_image(x).requires_grad_()
-        total = watch.evaluate(variable)
+        total = monitor.evaluate(variable)
         if scale is None:
             scale = 1e6 / max(abs(float(total.detach())), 1e-30)
         (gradient,) = torch.autograd.grad(total * scale, variable)
-        _check_gradient(gradient, watch.steps)
+        _check_gradient(gradient, monitor.steps)
         return float(total.detach()) * scale, gradient.double().flatten().cpu().numpy()
 
     limits = [limit.expand_as(start).flatten().double().cpu().numpy() for limit in (low, high)]
-    steps = watch.config.redraw if watch.stochastic else watch.config.steps
+    steps = monitor.config.redraw if monitor.stochastic else monitor.config.steps
     x = start.clamp(low, high).double().flatten().cpu().numpy()
     while True:
         found = optimize.minimize(
@@ -158,19 +158,19 @@ def lbfgsb(watch: Watch, start: Tensor, bounds: tuple[Tensor, Tensor] | None) ->
             jac=True,
             method="L-BFGS-B",
             bounds=optimize.Bounds(*limits),
-            callback=lambda x: watch.step(to_image(x)),
+            callback=lambda x: monitor.step(to_image(x)),
             options={
                 "maxiter": steps,
                 "maxfun": steps * 10,
-                "maxcor": watch.config.history,
+                "maxcor": monitor.config.history,
                 "ftol": 0,
                 "gtol": 0,
             },
         )
-        if not watch.stochastic or not found.nit:
+        if not monitor.stochastic or not found.nit:
             return
         x = found.x
-        watch.redraw()
+        monitor.redraw()
 
 
 def _check_gradient(gradient: Tensor, steps: int) -> None:

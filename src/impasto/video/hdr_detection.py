@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 _UNKNOWN = 2  # AVColorTransferCharacteristic
-_MOST = 10000.0  # the peak of PQ, in cd/m²
+_MAX_PEAK = 10000.0  # the peak of PQ, in cd/m²
 
 
-def hdr_of(frame: VideoFrame, transfer: int) -> Hdr | None:
+def detect_hdr(frame: VideoFrame, transfer: int) -> Hdr | None:
     """Return the HDR signal of a clip, or None for an SDR clip.
 
     Args:
@@ -32,9 +32,9 @@ def hdr_of(frame: VideoFrame, transfer: int) -> Hdr | None:
     return Hdr(transfer, primaries, _peak(frame.side_data) if transfer == PQ else PEAK)
 
 
-def _peak(told: Iterable[Any]) -> float:
+def _peak(side_data: Iterable[Any]) -> float:
     """Return the peak luminance in cd/m²: MaxCLL, else that of the mastering display."""
-    data = {str(one.type.name): bytes(one) for one in told}
+    data = {str(one.type.name): bytes(one) for one in side_data}
     found = 0.0
     level = data.get("CONTENT_LIGHT_LEVEL", b"")  # two unsigned integers, MaxCLL first
     if len(level) >= 8:
@@ -43,4 +43,4 @@ def _peak(told: Iterable[Any]) -> float:
     if not found and len(display) >= 88:  # ten fractions, then two flags, the last for luminance
         top, bottom, _, known = struct.unpack_from("=4i", display, 72)
         found = top / bottom if known and bottom else 0.0
-    return min(max(found, WHITE), _MOST) if found > 0 else PEAK
+    return min(max(found, WHITE), _MAX_PEAK) if found > 0 else PEAK
