@@ -111,7 +111,7 @@ def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
     shifted = {name: value + 1 for name, value in known.state.items()}
     other = tmp_path / "other.safetensors"
     checkpoint.save(checkpoint.Model(known.method, known.config, shifted, known.styles), other)
-    with pytest.raises(InputError, match="another model: begin anew with `resume=False`"):
+    with pytest.raises(InputError, match="another model: start again with `resume=False`"):
         add(other, photos, tmp_path / "a.safetensors")
     add(other, photos, tmp_path / "a.safetensors", resume=False)
 

@@ -134,7 +134,7 @@ def test_numbers_that_may_still_change(tmp_path):
     for change in ({"settings": {"upsampling": "nearest"}}, {"preset": "paper"}):
         assert not torch.equal(stylize.stylize(smooth(), path, **change).rgb, usual)
     for settings, said in (
-        ({"width": 8}, "width was settled when cin learned: change upsampling"),
+        ({"width": 8}, "width cannot be changed after training cin: change upsampling"),
         ({"steps": 9}, "unknown setting 'steps'"),
     ):
         with pytest.raises(InputError, match=said):

@@ -62,5 +62,5 @@ def test_a_picture_that_ends_every_actor_is_given_up(make, tmp_path):
         with pytest.raises(AttributeError):
             actor._paint(item)
     actor._worker = worker
-    assert "was ended, time and again" in actor._paint(item).error
+    assert "was ended repeatedly" in actor._paint(item).error
     assert not (out / item.output).exists()

@@ -132,7 +132,7 @@ def test_ctrl_c_keeps_what_is_finished(folder, tmp_path):
         process.send_signal(signal.SIGINT)
         err = process.communicate()[1]
     assert process.returncode == 130
-    assert "the same command goes on" in err
+    assert "the same command resumes" in err
     assert "Traceback" not in err
     there = results(tmp_path / "out")
     assert 0 < len(there) < 304

@@ -562,7 +562,7 @@ def test_control_c_keeps_what_there_is(impasto, shelf, tmp_path, monkeypatch):
     line = ("stylize", shelf / "photo.png", "-s", shelf / "painting.png", "--json", *SHALLOW)
     done = impasto(*line, "-o", "out.png", "--steps", "5000")
     assert done.code == 130
-    assert done.err == "impasto: cancelled; what there was is in out.png\n"
+    assert done.err == "impasto: cancelled; the result so far is in out.png\n"
     assert json.loads(done.out.splitlines()[-1])["cancelled"] is True
     assert os.listdir(tmp_path) == ["out.png"]
     with Image.open(tmp_path / "out.png") as picture:

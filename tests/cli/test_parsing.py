@@ -77,11 +77,14 @@ def test_no_seconds(text):
     ("message", "shown"),
     [
         ("leave `method` out", "leave --method out"),
-        ("try a smaller `size`: `size=512` would do", "try a smaller --size: --size 512 would do"),
+        (
+            "try a smaller `size`: `size=512` is large enough",
+            "try a smaller --size: --size 512 is large enough",
+        ),
         ("such as `size=(64, 32)`", "such as --size 64x32"),
         ('use `precision="float32"`', "use --precision float32"),
-        ("or `restart=True` to begin anew", "or --restart to begin anew"),
-        ("or `resume=False` to begin anew", "or --restart to begin anew"),
+        ("or `restart=True` to start again", "or --restart to start again"),
+        ("or `resume=False` to start again", "or --restart to start again"),
         ("add `auth_file`", "add --auth-file"),
         ("a file called `A b`", "a file called `A b`"),
     ],

@@ -65,7 +65,7 @@ def test_the_picture_is_kept(command, tmp_path):
         process.send_signal(signal.SIGTERM)
         err = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert err == f"impasto: cancelled; what there was is in {tmp_path / 'out.png'}\n"
+    assert err == f"impasto: cancelled; the result so far is in {tmp_path / 'out.png'}\n"
     with Image.open(tmp_path / "out.png") as picture:
         picture.load()
         assert picture.size == (64, 48)
@@ -137,7 +137,7 @@ def test_batch_keeps_what_is_finished_and_goes_on(impasto, tmp_path, network, mo
     line = ("batch", tmp_path / "in", "-s", network, "-o", tmp_path / "out", "--size", 32)
     done = impasto(*line)
     assert done.code == 130
-    assert "the same command goes on" in done.err
+    assert "the same command resumes" in done.err
     again = impasto(*line)
     assert (again.code, "2 pictures (2 more were there)" in again.err) == (0, True)
 
@@ -151,7 +151,7 @@ def test_video_keeps_its_frames_and_goes_on(impasto, tmp_path, network, monkeypa
         patch.setattr(FrameStylizer, "frame", after(3, number, FrameStylizer.frame))
         done = impasto(*line)
     assert done.code == 130
-    assert "the same command goes on" in done.err
+    assert "the same command resumes" in done.err
     again = impasto(*line)
     assert (again.code, "(2 more were there)" in again.err) == (0, True), again.err
 
@@ -169,7 +169,7 @@ def test_train_keeps_its_checkpoint_and_goes_on(impasto, tmp_path, monkeypatch, 
         patch.setattr(Learner, "step", after(2, number, Learner.step))
         done = impasto(*line)
     assert done.code == 130
-    assert "cancelled; the checkpoint is kept, and the same command goes on" in done.err
+    assert "cancelled; the checkpoint is kept, and the same command resumes" in done.err
     assert (tmp_path / "w.training" / "checkpoint.pt").is_file()
     assert checkpoint.load("w.safetensors").card["steps"] == 2
     again = impasto(*line)

@@ -262,7 +262,7 @@ def test_a_learned_style_wants_its_own_painting(folders, network, monkeypatch):
     checkpoint.save(
         checkpoint.Model(known.method, known.config, known.state, known.styles), network
     )
-    with pytest.raises(InputError, match="does not tell what it has learned"):
+    with pytest.raises(InputError, match="has no thumbnail of its painting"):
         evaluate.evaluate(folders[0], paintings, [network], size=SIZE)
 
 

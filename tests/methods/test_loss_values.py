@@ -341,7 +341,7 @@ def small_measurements():
             getattr(module, name).cache_clear()
         yield
     base._measured_units.cache_clear()
-    statistics.reference_moments.cache_clear()
+    statistics.sample_stats.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -245,7 +245,7 @@ def test_a_network_of_one_style_is_taken_over_layer_by_layer():
     for name, parameter in donor.named_parameters():
         if parameter.ndim == 1:
             torch.nn.init.normal_(parameter, 1.0 if name.endswith("1.weight") else 0.0, 0.3)
-    module.take_over(donor)
+    module.initialize_from(donor)
     seen = []
     for last in (donor.last, module.decoder[-1].convolution):
         last.register_forward_hook(lambda part, given, _: seen.append(given[0]))
@@ -262,7 +262,7 @@ def test_a_network_of_one_style_is_taken_over_layer_by_layer():
 )
 def test_networks_of_another_shape_are_not_taken_over(options):
     with pytest.raises(InputError, match="has another shape"):
-        net().take_over(TransformNet(**{"width": 4, "blocks": 2, **options}))
+        net().initialize_from(TransformNet(**{"width": 4, "blocks": 2, **options}))
 
 
 def test_a_new_style_starts_from_the_mean_and_alone_learns():
@@ -282,7 +282,7 @@ def test_joined_rows_leave_the_old_as_they_were():
     module, x = net(), pictures(1, 3, 24, 20)
     new = NewStyle(module)
     torch.nn.init.normal_(new.gamma)
-    grown = new.joined()
+    grown = new.with_added_style()
     assert grown.gamma.shape == (4, sum(module.channels))
     for place in range(3):
         assert torch.equal(grown(x, one_hot(place, styles=4)), module(x, one_hot(place)))
@@ -298,7 +298,7 @@ def test_numbers_that_make_no_network(numbers):
 def test_a_narrow_network_can_be_wide_inside():
     module = ConditionalNet(2, 8, 1, inner=48, upsampling="bilinear")
     assert module.channels == [8, 16, 48, 48, 48, 16, 8, 3]
-    grown = NewStyle(module).joined()
+    grown = NewStyle(module).with_added_style()
     assert (grown.channels, grown.upsampling) == (module.channels, "bilinear")
     assert grown(pictures(1, 3, 16, 16), one_hot(2, styles=3)).shape == (1, 3, 16, 16)
     with pytest.raises(InputError, match="inner must be 1 or more"):

@@ -121,10 +121,10 @@ def test_it_starts_from_johnsons_network():
         if weight.ndim == 1:
             torch.nn.init.normal_(weight, 0.5, 0.3)
     x = pictures(1, 3, 48, 64)
-    module.take_over(donor, [x])
+    module.initialize_from(donor, [x])
     torch.testing.assert_close(module(x), donor(x), rtol=0, atol=1e-4)
     plain = net(affine=False)
-    plain.take_over(donor, [x])
+    plain.initialize_from(donor, [x])
     assert torch.equal(plain.last.weight, donor.last.weight)
 
 
@@ -139,7 +139,7 @@ def test_it_starts_from_johnsons_network():
 )
 def test_networks_of_another_shape_are_no_start(donor):
     with pytest.raises(InputError, match="has another shape"):
-        net().take_over(donor, [pictures(1, 3, 32, 32)])
+        net().initialize_from(donor, [pictures(1, 3, 32, 32)])
 
 
 def test_unknown_upsampling():

@@ -164,12 +164,12 @@ def test_everything_learns():
 def test_start_from_one_style_or_many():
     module, one, many = net(), TransformNet(4, 2), ConditionalNet(3, 4, 2)
     torch.nn.init.normal_(one.encoder[0][1].weight, 1.0, 0.5)
-    module.take_over(one)
+    module.initialize_from(one)
     assert torch.equal(module.painter.convolutions[-1].weight, one.last.weight)
     assert torch.equal(module.painter.gamma[0, :4], one.encoder[0][1].weight)
     torch.nn.init.normal_(many.gamma, 1.0, 0.5)
     before = module.predictor.head.weight.clone()
-    module.take_over(many)
+    module.initialize_from(many)
     assert torch.equal(module.painter.gamma, many.gamma.mean(0, keepdim=True))
     pairs = zip(module.painter.convolutions, many.convolutions, strict=True)
     assert all(torch.equal(a.weight, b.weight) for a, b in pairs)
@@ -179,8 +179,8 @@ def test_start_from_one_style_or_many():
 def test_what_it_cannot_start_from():
     for other in (TransformNet(8, 2), ConditionalNet(1, 4, 1), TransformNet(4, 2, norm="batch")):
         with pytest.raises(InputError, match="another shape"):
-            net().take_over(other)
+            net().initialize_from(other)
     with pytest.raises(InputError, match="only a network of johnson or cin"):
-        net().take_over(UpscaleNet(2))
+        net().initialize_from(UpscaleNet(2))
     with pytest.raises(InputError, match="embedding is 0"):
         net(embedding=0)

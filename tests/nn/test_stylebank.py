@@ -214,7 +214,7 @@ def test_start_from_a_network_of_one_style():
         if part.__class__.__name__ == "InstanceNorm":
             torch.nn.init.normal_(part.weight, 1.0, 0.5)
     before = {name: value.clone() for name, value in module.bank.state_dict().items()}
-    module.take_over(donor)
+    module.initialize_from(donor)
     x = pictures(1, 3, 16, 16)
     with torch.no_grad():
         features = donor.encoder(x * 2 - 1)
@@ -234,7 +234,7 @@ def test_start_from_a_network_of_one_style():
 )
 def test_a_start_of_another_shape_is_refused(donor):
     with pytest.raises(InputError, match="train with its width"):
-        net().take_over(donor)
+        net().initialize_from(donor)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -248,7 +248,7 @@ def test_a_bank_that_joins_leaves_all_others_to_the_bit(layers):
     new(x, torch.ones(1, 1)).sum().backward()
     assert all(weight.grad is None for weight in new.network.parameters())
     vary(new.bank)
-    grown = new.joined()
+    grown = new.with_added_style()
     with torch.no_grad():
         assert torch.equal(grown(x), module(x)), "the auto-encoder"
         for place in range(3):

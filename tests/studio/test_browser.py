@@ -82,7 +82,7 @@ def painted(page):
 
 def fill_settings(page, numbers):
     page.get_by_role("button", name="Strength, colours").click()
-    page.get_by_label("Numbers of the method").fill(numbers)
+    page.get_by_label("Hyperparameters of the method").fill(numbers)
 
 
 def test_a_photo_is_painted_and_fetched_in_full_size(page, pictures, tmp_path):
@@ -116,7 +116,7 @@ def test_the_picture_comes_into_being_and_is_kept_when_stopped(page, pictures, t
         "old => document.querySelectorAll('#result img')[1].src !== old", arg=first
     )
     page.click("#stop")
-    says(page, "Stopped: kept as it stood")
+    says(page, "Stopped: this is the result so far")
     with page.expect_download() as fetched:
         page.click("#download")
     fetched.value.save_as(tmp_path / "kept.png")

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from gradio_client import Client, handle_file
 
-from impasto.studio import serve, turns
+from impasto.studio import fair_queue, serve
 from impasto.studio.serve import ServerOptions
 
 GREEDY, OTHER = "203.0.113.1", "203.0.113.2"  # as a proxy on this machine names them
@@ -60,7 +60,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
     refused = [told["detail"] for status, told in answers if status == 503]
     assert len(refused) == 18
     assert "3 jobs of yours wait or run here" in refused[0]
-    monkeypatch.setattr(turns, "UNHEARD", 2.0)
+    monkeypatch.setattr(fair_queue, "FETCH_TIMEOUT", 2.0)
     # the other client's turn is the next one, before the two that wait
     words = (
         listening(studio, OTHER)
@@ -80,7 +80,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
 
 
 def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
-    monkeypatch.setattr(turns, "UNHEARD", 1.0)
+    monkeypatch.setattr(fair_queue, "FETCH_TIMEOUT", 1.0)
     job = listening(studio, GREEDY).submit(
         photo=handle_file(pictures / "photo.jpg"),
         styles=["sample:wave"],

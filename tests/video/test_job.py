@@ -128,7 +128,7 @@ def test_pictures_of_others_are_not_painted_over(clip, tmp_path, paint):
     folder.mkdir()
     Image.new("RGB", (9, 9)).save(folder / "00000001.png")
     Image.new("RGB", (9, 9)).save(folder / "mine.png")
-    with pytest.raises(InputError, match="other origin"):
+    with pytest.raises(InputError, match="not of this job"):
         paint(clip, folder)
     paint(clip, folder, resume=False)
     assert (folder / "mine.png").exists()

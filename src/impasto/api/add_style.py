@@ -78,7 +78,7 @@ def add_style(
     method = build.open(known, local(choose(device, precision)))
     recipe = _recipe(method, known, settings or {})
     torch.manual_seed(recipe.plan.seed)
-    task = method.addition(recipe.config, picture.rgb)
+    task = method.addition_task(recipe.config, picture.rgb)
     sources = train.open_sources(recipe, task.sources, content)
     result = loop.train(
         task,
@@ -97,7 +97,7 @@ def add_style(
         "added": [*known.card.get("added", ()), added],
         "thumbnails": thumbnails,
     }
-    made = method.model(method.joined(result.module), (*known.styles, called), card)
+    made = method.model(method.with_added_style(result.module), (*known.styles, called), card)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
         checkpoint.save(made, target, bits=checkpoint.smallest_bits(known.state))
     return Trained(made, target, result, train.count_skipped(sources))
@@ -115,7 +115,7 @@ def _recipe(
     """
     recipe = dataclasses.replace(recipes.load(method.name), config=method.config)
     recipe = recipe.change(known.card.get("recipe", {}).get("cut", {}))
-    recipe = recipe.change(method.adding).change(settings)
+    recipe = recipe.change(method.addition_settings).change(settings)
     if _shapes(method.network(recipe.config)) != _shapes(method.module):
         raise InputError("the network stays as it was trained: change other settings")
     return recipe

@@ -126,7 +126,7 @@ def suggest_size(
         (least + 0.5) / scale / (narrow * _aspect_ratio(one)) ** 0.5 for one in paintings
     ]
     size = math.ceil(max(long_edges))
-    return f"`size={size}` would do" if size <= LARGEST else "it is too narrow: crop it"
+    return f"`size={size}` is large enough" if size <= LARGEST else "it is too narrow: crop it"
 
 
 def _aspect_ratio(picture: Image) -> float:
@@ -203,7 +203,7 @@ def regions_from_masks(masks: Sequence[Source], photo: Image, styles: int) -> tu
     if len(regions) < styles:
         regions.append((1 - total).clamp_min(0))
     if any(float(region.amax()) < 1 / 255 for region in regions):
-        raise InputError("a mask leaves a style no room: paint its region white")
+        raise InputError("the region of a style is empty: paint it white in a mask")
     return tuple(regions)
 
 

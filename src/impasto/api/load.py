@@ -144,7 +144,7 @@ def load_learned(
     if not exported and _check_runtime(runtime) == "torch":
         return open_model(found, preset=preset, settings=settings, **place)
     if preset != "default":
-        raise InputError(f"{path.name} has the numbers that it is exported with: no preset")
+        raise InputError(f"{path.name} is an export, whose hyperparameters are fixed: no preset")
     keep_large_blocks()
     return Exported(
         path if exported else cached_export(path),
@@ -196,10 +196,10 @@ def _no_model_message(network: type[NetworkMethod]) -> str:
     name = network.name
     if network.kind == "any":
         return (
-            f"{name} needs a model, and the package ships none: teach one with 'impasto train "
+            f"{name} needs a model, and the package ships none: train one with 'impasto train "
             f"{name}', and give its file as the method"
         )
     return (
-        f"{name} makes what it has learned: name a style of 'impasto styles' or a model file, "
-        f"or teach it one with 'impasto train {name}'"
+        f"{name} needs a trained model: name a style of 'impasto styles' or a model file, "
+        f"or train one with 'impasto train {name}'"
     )

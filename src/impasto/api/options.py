@@ -112,7 +112,7 @@ class StylizeOptions:
     """
 
     method: str | None = described(
-        None, "See 'impasto methods'.", "--method", "-m", show_default="what --quality says"
+        None, "See 'impasto methods'.", "--method", "-m", show_default="that of --quality"
     )
     quality: str | None = described(
         None,

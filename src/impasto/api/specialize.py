@@ -70,6 +70,6 @@ def specialize(
         "command": shlex.join(["impasto", *sys.argv[1:]]),
         "source": found.name,
     }
-    made = method.specialized(encoded, called.removesuffix(SUFFIX), card)
+    made = method.specialize(encoded, called.removesuffix(SUFFIX), card)
     checkpoint.save(made, target, bits=32)
     return made

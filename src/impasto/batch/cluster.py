@@ -73,7 +73,7 @@ def paint(
             yield Outcome(str(row["output"]), spent, str(row["error"]), str(row["note"]))
     except ray.exceptions.RayError as error:
         raise ImpastoError(
-            f"Ray gave up ({_first_line(error)}): the same command goes on"
+            f"Ray gave up ({_first_line(error)}): the same command resumes"
         ) from error
     finally:
         if started:
@@ -150,7 +150,7 @@ def _processors_each(processors: Sequence[float], workers: int) -> int:
     """Return the largest number of processors that each worker can have on the given machines.
 
     Example:
-        >>> _share([4, 4], 3), _share([1, 7], 2), _share([2], 5)
+        >>> _processors_each([4, 4], 3), _processors_each([1, 7], 2), _processors_each([2], 5)
         (2, 3, 1)
     """
     able = (

@@ -116,8 +116,10 @@ def output_name(picture: str, ending: str = "", bits: int = 8) -> str:
         bits: Bits per channel: 8 or 16.
 
     Example:
-        >>> renamed("a/b.jpg"), renamed("a/b.gif"), renamed("a/b.jpg", ".png"), renamed("b.dat")
-        ('a/b.jpg', 'a/b~gif.png', 'a/b~jpg.png', 'b.dat~.png')
+        >>> [output_name(name) for name in ("a/b.jpg", "a/b.gif", "b.dat")]
+        ['a/b.jpg', 'a/b~gif.png', 'b.dat~.png']
+        >>> output_name("a/b.jpg", ".png")
+        'a/b~jpg.png'
     """
     path = PurePosixPath(picture)
     written = DEEP_SUFFIXES if bits == 16 else WRITE_SUFFIXES

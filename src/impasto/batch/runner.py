@@ -192,7 +192,7 @@ def _check_same_job(job: Job, out: Path, items: Sequence[Item]) -> None:
 
 
 def _compare_jobs(path: Path, job: Job) -> None:
-    ways = "choose another folder, or `restart=True` to throw away what is there"
+    ways = "choose another folder, or `restart=True` to delete what is there"
     try:
         before = Job.parse(path.read_text(encoding="utf-8"))
     except (InputError, OSError, ValueError) as error:

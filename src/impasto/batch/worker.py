@@ -32,7 +32,7 @@ from impasto.methods import style
 from impasto.methods.style import Style
 from impasto.models import zoo
 
-ENDED = "its process was ended, time and again (out of memory?)"
+ENDED = "its process was ended repeatedly (out of memory?)"
 
 _CACHE_SIZE = 4  # cached styles; items come ordered by style
 _DEFAULT_EDGE = 512  # default long edge of a photo, where neither the user nor the method sets one

@@ -25,16 +25,16 @@ def add_style(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="What the style is called.", show_default="the painting's file name"),
+        typer.Option(help="Name of the style.", show_default="the painting's file name"),
     ] = None,
     settings: Settings = None,
     steps: Steps = None,
     max_time: Annotated[
         str | None,
-        typer.Option(metavar="90s|20m|8h", help="Stop after so long; the next run goes on."),
+        typer.Option(metavar="90s|20m|8h", help="Stop after this time; the next run resumes."),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where a checkpoint would be resumed.")
+        bool, typer.Option("--restart", help="Start again instead of resuming.")
     ] = False,
     device: Device = "auto",
     precision: Precision = "auto",

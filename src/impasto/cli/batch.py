@@ -49,10 +49,10 @@ def batch(
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="Of Ray's cluster: auto, HOST:PORT.", show_default="one for this job"),
+        typer.Option(help="Address of Ray: auto, HOST:PORT.", show_default="one for this job"),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Do it all over; throws away what a job left there.")
+        bool, typer.Option("--restart", help="Delete an earlier job's results; start again.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -80,7 +80,7 @@ def batch(
             )
     except KeyboardInterrupt:
         raise CancelledError(
-            f"cancelled; what is finished is in {output}, and the same command goes on"
+            f"cancelled; what is finished is in {output}, and the same command resumes"
         ) from None
     if not quiet:
         before = f" ({report.kept} more were there)" if report.kept else ""

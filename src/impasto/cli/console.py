@@ -138,7 +138,7 @@ def run_image_job(
         except InterruptedRun as error:
             raise type(error)(f"{error}{_save_last_good(error, target)}") from error
     if this.interrupted:
-        raise CancelledError(f"cancelled; what there was is in {target}")
+        raise CancelledError(f"cancelled; the result so far is in {target}")
 
 
 @dataclass
@@ -192,7 +192,7 @@ class TrainingJob:
         if trained.passed:
             lines.append(f"impasto: passed over: {sources.describe_skipped(trained.passed)}")
         if not (result.finished or self.interrupted):
-            lines.append("impasto: not all steps are done: the same command goes on")
+            lines.append("impasto: not all steps are done: the same command resumes")
         if not self.quiet:
             print(*lines, sep="\n", file=sys.stderr)
 
@@ -208,7 +208,7 @@ def run_training(*, quiet: bool = False) -> Iterator[TrainingJob]:
         except KeyboardInterrupt:
             raise CancelledError("cancelled; the last checkpoint is kept") from None
     if this.interrupted and not this.finished:
-        raise CancelledError("cancelled; the checkpoint is kept, and the same command goes on")
+        raise CancelledError("cancelled; the checkpoint is kept, and the same command resumes")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @app.command()
 def evaluate(
     contents: Annotated[str, typer.Argument(help="Photos: a folder, a list file or a picture.")],
-    styles: Annotated[str, typer.Argument(help="Style pictures, likewise.")],
+    styles: Annotated[str, typer.Argument(help="Style pictures, in the same way.")],
     methods: Annotated[
         str,
         typer.Option(
@@ -30,10 +30,10 @@ def evaluate(
     ] = "photo,gatys",
     size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
     json: Annotated[
-        Path | None, typer.Option(help="Where to write every number, as JSON; - prints it.")
+        Path | None, typer.Option(help="Write the measurements as JSON; - prints them.")
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where to keep the painted pictures.")
+        Path | None, typer.Option(metavar="FOLDER", help="Save the painted pictures here.")
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -86,7 +86,7 @@ def compare(
             "--output",
             "-o",
             metavar="FOLDER|FILE",
-            help="A folder for all of it; or NAME.html for the page, NAME.png for the sheet.",
+            help="A folder for all files; or NAME.html for the page, NAME.png for the sheet.",
             show_default="a new folder",
         ),
     ] = None,
@@ -96,7 +96,7 @@ def compare(
     ] = None,
     quality: Annotated[
         str,
-        typer.Option(help="What methods that optimise spend: good or best; fast leaves them out."),
+        typer.Option(help="Preset of methods that optimise: good, best; fast leaves them out."),
     ] = "good",
     steps: Annotated[
         int | None, typer.Option(help="Their steps at full size.", show_default="the quality's")

@@ -16,7 +16,7 @@ from impasto.errors import CancelledError
 @app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A model file, or a name of 'impasto styles'.")],
-    output: Annotated[Path, typer.Argument(metavar="X.onnx", help="Where the graph goes.")],
+    output: Annotated[Path, typer.Argument(metavar="X.onnx", help="The file to write.")],
     quiet: Quiet = False,
 ) -> None:
     """Write MODEL as an ONNX graph, for runtimes without PyTorch."""

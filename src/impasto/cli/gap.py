@@ -17,7 +17,7 @@ def gap(
     first: Annotated[
         str, typer.Argument(metavar="DIR_A", help="Pictures: a folder or a list file.")
     ],
-    second: Annotated[str, typer.Argument(metavar="DIR_B", help="Others, likewise.")],
+    second: Annotated[str, typer.Argument(metavar="DIR_B", help="Pictures to compare with.")],
     after: Annotated[
         str | None,
         typer.Option(
@@ -27,7 +27,9 @@ def gap(
     layers: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME,...", help="Of VGG-19.", show_default="relu1_1, relu2_1 ... relu5_1"
+            metavar="NAME,...",
+            help="Layers of VGG-19.",
+            show_default="relu1_1, relu2_1 ... relu5_1",
         ),
     ] = None,
     kernel: Annotated[
@@ -35,11 +37,11 @@ def gap(
         typer.Option(help="linear (means), polynomial (and covariances) or gaussian (everything)."),
     ] = "gaussian",
     permutations: Annotated[
-        int, typer.Option(metavar="N", help="Random splits that p counts.", min=1)
+        int, typer.Option(metavar="N", help="Permutations for the p-value.", min=1)
     ] = 1000,
     size: Annotated[int, typer.Option(help="Long edge that pictures are resized to.")] = 256,
     json: Annotated[
-        Path | None, typer.Option(help="Where to write every number, as JSON; - prints it.")
+        Path | None, typer.Option(help="Write the measurements as JSON; - prints them.")
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",

@@ -19,8 +19,8 @@ def as_options(message: str) -> str:
     Example:
         >>> as_options('leave `style_scale` out, or use `precision="float32"`')
         'leave --style-scale out, or use --precision float32'
-        >>> as_options("`size=(64, 32)` would do, or `restart=True`")
-        '--size 64x32 would do, or --restart'
+        >>> as_options("`size=(64, 32)` is large enough, or `restart=True`")
+        '--size 64x32 is large enough, or --restart'
     """
 
     def option(found: re.Match[str]) -> str:
@@ -38,7 +38,7 @@ def split_weights(styles: Sequence[str]) -> tuple[list[str], list[float] | None]
     A number after a colon that belongs to an existing file's name stays part of the name.
 
     Example:
-        >>> weighted(["a.jpg", "b.jpg:0.3"])
+        >>> split_weights(["a.jpg", "b.jpg:0.3"])
         (['a.jpg', 'b.jpg'], [1.0, 0.3])
     """
     paths, weights, given = [], [], False
@@ -64,7 +64,7 @@ def parse_size(text: str | None) -> int | tuple[int, int] | None:
     """Parse ``256`` or ``320x200``.
 
     Example:
-        >>> sides("320x200"), sides("256"), sides(None)
+        >>> parse_size("320x200"), parse_size("256"), parse_size(None)
         ((320, 200), 256, None)
     """
     if text is None:
@@ -80,7 +80,7 @@ def parse_memory(text: str | None) -> int | None:
     """Parse ``4G``, ``500M`` or plain bytes.
 
     Example:
-        >>> memory("4G"), memory("1.5k"), memory(None)
+        >>> parse_memory("4G"), parse_memory("1.5k"), parse_memory(None)
         (4294967296, 1536, None)
     """
     if text is None:
@@ -97,7 +97,7 @@ def parse_count(text: str) -> int:
     """Parse ``50M``, ``20k`` or a plain number.
 
     Example:
-        >>> count("50M"), count("1.5k")
+        >>> parse_count("50M"), parse_count("1.5k")
         (50000000, 1500)
     """
     units = {"k": 10**3, "m": 10**6, "g": 10**9}
@@ -112,7 +112,7 @@ def parse_seconds(text: str | None) -> float | None:
     """Parse ``90s``, ``20m``, ``8h`` or plain seconds.
 
     Example:
-        >>> seconds("90"), seconds("1.5h"), seconds(None)
+        >>> parse_seconds("90"), parse_seconds("1.5h"), parse_seconds(None)
         (90.0, 5400.0, None)
     """
     if text is None:

@@ -29,7 +29,7 @@ def specialize(
     ],
     name: Annotated[
         str | None,
-        typer.Option(help="What the style is called.", show_default="the painting's file name"),
+        typer.Option(help="Name of the style.", show_default="the painting's file name"),
     ] = None,
     style_size: Annotated[
         int | None,
@@ -57,4 +57,4 @@ def specialize(
     if not quiet:
         count = sum(value.numel() for value in made.state.values())
         size = output.stat().st_size
-        typer.echo(f"{output}  {made.styles[0]}, {count:,} numbers, {size / 1e3:.0f} kB", err=True)
+        typer.echo(f"{output}  {made.styles[0]}, {count:,} weights, {size / 1e3:.0f} kB", err=True)

@@ -28,7 +28,7 @@ def studio(
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME[:PORT]", help="Name of a proxy before it, as browsers see it; repeatable."
+            metavar="NAME[:PORT]", help="Host name of a proxy, as browsers see it; repeatable."
         ),
     ] = None,
     queue: Annotated[int, typer.Option(help="Jobs that may wait; more are refused.")] = 20,
@@ -37,16 +37,18 @@ def studio(
         int, typer.Option(help="Jobs of one client (an address) that wait or run.")
     ] = 4,
     max_minutes: Annotated[
-        float, typer.Option(help="Time limit of a job; its image is kept as it stands.")
+        float, typer.Option(help="Time limit of a job; then the image so far is kept.")
     ] = 30,
-    max_upload: Annotated[str, typer.Option(metavar="50M", help="Of one file.")] = "50M",
-    max_pixels: Annotated[str, typer.Option(metavar="50M", help="Of one picture.")] = "50M",
+    max_upload: Annotated[str, typer.Option(metavar="50M", help="Largest upload.")] = "50M",
+    max_pixels: Annotated[
+        str, typer.Option(metavar="50M", help="Most pixels of an upload.")
+    ] = "50M",
     max_size: Annotated[int, typer.Option(help="Long edge of what a network paints.")] = 4096,
     max_disk: Annotated[
-        str, typer.Option(metavar="4G", help="Of everybody's files of the last hour.")
+        str, typer.Option(metavar="4G", help="Disk space of all clients, in an hour.")
     ] = "4G",
     client_disk: Annotated[
-        str, typer.Option(metavar="1G", help="Of one client's files of the last hour.")
+        str, typer.Option(metavar="1G", help="Disk space of one client, in an hour.")
     ] = "1G",
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
 ) -> None:

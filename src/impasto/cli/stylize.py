@@ -132,7 +132,7 @@ def invert(
     overwrite: Overwrite = False,
     layer: Annotated[
         list[str] | None,
-        typer.Option(help="A layer to rebuild from; repeatable; relu4_2 if none is named."),
+        typer.Option(help="A layer to reconstruct from; repeatable; relu4_2 by default."),
     ] = None,
     ladder: Annotated[
         bool, typer.Option("--ladder", help="One layer after another, on a labelled sheet.")

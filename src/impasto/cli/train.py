@@ -28,7 +28,7 @@ def train(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="What a style is called; repeatable.", show_default="its file's name"),
+        typer.Option(help="Name of a style; repeatable.", show_default="its file's name"),
     ] = None,
     preset: Preset = "default",
     settings: Settings = None,
@@ -38,10 +38,10 @@ def train(
     ] = None,
     max_time: Annotated[
         str | None,
-        typer.Option(metavar="90s|20m|8h", help="Stop after so long; the next run goes on."),
+        typer.Option(metavar="90s|20m|8h", help="Stop after this time; the next run resumes."),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where a checkpoint would be resumed.")
+        bool, typer.Option("--restart", help="Start again instead of resuming.")
     ] = False,
     device: Device = "auto",
     precision: Precision = "auto",

@@ -35,7 +35,7 @@ def video(
     options: StylizeOptions = UNCHANGED,
     smooth: Annotated[
         float,
-        typer.Option(help="0 to below 1: how much of the last frame stays where only it moves."),
+        typer.Option(help="0 to below 1: weight of the last frame, moved along the motion."),
     ] = 0.8,
     steady: Annotated[
         bool,
@@ -67,7 +67,7 @@ def video(
         typer.Option(metavar="25|30000/1001", help="Of a folder of frames.", show_default="25"),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew; throws away frames that are there.")
+        bool, typer.Option("--restart", help="Start again; deletes the frames that are there.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -100,7 +100,7 @@ def video(
             )
         except KeyboardInterrupt:
             raise CancelledError(
-                "cancelled; the same command goes on with what is finished"
+                "cancelled; the same command resumes with what is finished"
             ) from None
         measuring.interrupted = False  # the result is complete, so a late Ctrl-C is ignored
     if quiet:

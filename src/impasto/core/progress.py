@@ -59,7 +59,8 @@ class PartProgress:
         cancelled: Whether the callback asked to stop during this part.
 
     Example:
-        >>> Share(lambda whole: print(whole.step, whole.total), index=1, count=3)(Progress(4, 10))
+        >>> part = PartProgress(lambda whole: print(whole.step, whole.total), index=1, count=3)
+        >>> part(Progress(4, 10))
         14 30
     """
 

@@ -12,7 +12,7 @@ def without_scheme(source: str) -> str:
     """Return a source without its prefix.
 
     Example:
-        >>> bare("model:starry-night"), bare("photo.jpg")
+        >>> without_scheme("model:starry-night"), without_scheme("photo.jpg")
         ('starry-night', 'photo.jpg')
     """
     for scheme in SCHEMES:

@@ -183,7 +183,7 @@ def style_images_of(
             raise InputError(f"{candidate.name} has no settings: those are of methods")
         if learned is not None:
             if not _thumbnail(learned):
-                raise InputError(f"{learned.name} does not tell what it has learned: leave it out")
+                raise InputError(f"{learned.name} has no thumbnail of its painting: leave it out")
             own = _matching_images(learned, small())
             if not own:
                 raise InputError(f"the painting of {learned.name} is not among the styles: add it")

@@ -27,7 +27,7 @@ def shorten_labels(labels: Iterable[str], longest: int = _LONGEST) -> dict[str, 
 
     Example:
         >>> few, many = (f"gatys:steps={n}:style_layers=relu1_1,relu2_1" for n in (50, 500))
-        >>> list(shown([few, many]).values())
+        >>> list(shorten_labels([few, many]).values())
         ['gatys:steps=50:…', 'gatys:steps=500:…']
     """
     different = list(dict.fromkeys(labels))

@@ -41,7 +41,7 @@ class NetworkMethod(Method):
     Attributes:
         multiple: Height and width of the network's input are multiples of this.
         smallest: Least height and width of the input of an exported graph, in pixels.
-        adding: Changes to the recipe where a style is added, see :meth:`addition`.
+        addition_settings: Changes to the recipe where a style is added, see :meth:`addition_task`.
         kind: What a model makes: ``style``, ``texture`` or ``upscale``, or ``any`` for every style;
             an instance may differ.
         adjustable: Names of hyperparameters that can be changed after training.
@@ -49,7 +49,7 @@ class NetworkMethod(Method):
 
     multiple: ClassVar[int] = 4
     smallest: int = SMALLEST
-    adding: ClassVar[Mapping[str, Any]] = {}
+    addition_settings: ClassVar[Mapping[str, Any]] = {}
     kind: str = "style"
     dithers = True
     stroke_size: int = 512
@@ -99,7 +99,7 @@ class NetworkMethod(Method):
         except RuntimeError as error:
             raise InputError("it has another shape: train with the same width") from error
 
-    def addition(self, config: Any, style: Tensor) -> Task:
+    def addition_task(self, config: Any, style: Tensor) -> Task:
         """Return the task that trains one more style; the styles of this model stay unchanged.
 
         Args:
@@ -111,15 +111,15 @@ class NetworkMethod(Method):
         """
         raise InputError(f"{self.name} takes no further styles: train another model")
 
-    def joined(self, module: nn.Module) -> nn.Module:
-        """Return the network with the style that the module of an :meth:`addition` has learned.
+    def with_added_style(self, module: nn.Module) -> nn.Module:
+        """Return the network with the style that the module of :meth:`addition_task` has learned.
 
         Raises:
             InputError: The module is not of this network.
         """
         return module
 
-    def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
+    def specialize(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
         """Return a network for one style as a model of its own.
 
         Args:
@@ -193,8 +193,10 @@ class NetworkMethod(Method):
         config = method_config.change(method_config.preset(cls.Config, preset), settings)
         fixed = [name for name in settings if name not in cls.adjustable]
         if fixed:
-            free = ", ".join(cls.adjustable) or "none of its numbers"
-            raise InputError(f"{fixed[0]} was settled when {cls.name} learned: change {free}")
+            free = ", ".join(cls.adjustable) or "none of its hyperparameters"
+            raise InputError(
+                f"{fixed[0]} cannot be changed after training {cls.name}: change {free}"
+            )
         names = settings if preset == "default" else cls.adjustable
         return {name: getattr(config, name) for name in names}
 
@@ -205,7 +207,7 @@ class NetworkMethod(Method):
 
     def encode(self, picture: Tensor) -> Style:
         """Raise :class:`InputError`: the styles of this network are learned in training."""
-        raise InputError(f"{self.name} paints what it has learned: train one for this style")
+        raise InputError(f"{self.name} paints only learned styles: train a model for this style")
 
     def own_style(self, index: int = 0) -> Style:
         """Return the style that the network has learned."""

@@ -193,7 +193,7 @@ class ConditionalNet(nn.Module):
             x = layer(x, next(norms))  # finally (B, 3, H, W)
         return leaky(torch.sigmoid(x.float()), x.float())
 
-    def take_over(self, other: TransformNet) -> None:
+    def initialize_from(self, other: TransformNet) -> None:
         """Copy the convolutions of a network of one style, and its norms for every style.
 
         The last norm, which that network lacks, is left unchanged.
@@ -236,7 +236,7 @@ class NewStyle(nn.Module):
         """Stylise (B, 3, H, W) in the new style; ``weights`` (B, 1) are usually 1."""
         return self.network.paint(image, weights, self.gamma, self.beta)
 
-    def joined(self) -> ConditionalNet:
+    def with_added_style(self) -> ConditionalNet:
         """Return a network with the new rows appended; the other styles stay exactly the same."""
         old = self.network
         width, _, inner = old.channels[:3]

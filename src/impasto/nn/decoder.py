@@ -59,7 +59,7 @@ class Decoder(nn.Module):
         return self.body(features).float() + 0.5
 
     @torch.no_grad()
-    def take_over(self, other: Decoder) -> None:
+    def initialize_from(self, other: Decoder) -> None:
         """Copy the weights of the last convolutions from another decoder, as many as both have."""
         own, theirs = (
             [part for part in decoder.body if isinstance(part, nn.Conv2d)]

@@ -168,7 +168,7 @@ class GeneratedNet(nn.Module):
         return squash(self.last(x).float(), "tanh")
 
     @torch.no_grad()
-    def take_over(self, other: TransformNet, photos: Sequence[Tensor]) -> None:
+    def initialize_from(self, other: TransformNet, photos: Sequence[Tensor]) -> None:
         """Copy the convolutions and norms of a Johnson network.
 
         Its first norm has no counterpart here; the norm's average effect is folded into the first

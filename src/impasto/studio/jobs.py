@@ -85,7 +85,7 @@ def stylize(
     count = len(names) + len(request.paintings)
     check_weights(request.weights, count)
     if request.mask is not None and count > 2:
-        raise InputError("a mask has room for two paintings, one in it and one around it")
+        raise InputError("a mask takes two paintings, one inside it and one outside")
     if request.mask is None:
         _check_blend(names, bool(request.paintings))
     # settings are checked before any file is read
@@ -107,7 +107,10 @@ def stylize(
     except InterruptedRun as error:
         if error.picture is None:
             raise
-        picture, note = Image(error.picture.cpu(), before.alpha), f"{error}: kept as it stood"
+        picture, note = (
+            Image(error.picture.cpu(), before.alpha),
+            f"{error}: this is the image so far",
+        )
     return StylizeResult(picture, before, note or picture.note)
 
 

@@ -120,7 +120,7 @@ class BodyLimitMiddleware:
                 log.debug("", exc_info=True)
             if not status:
                 much = isinstance(error, _BodyTooLargeError)
-                message = str(error) if much else "this request makes no sense"
+                message = str(error) if much else "this request is invalid"
                 await answer(send, 413 if much else 400, message)
         finally:
             body.end(status == 200)

@@ -112,7 +112,7 @@ def parse_permitted(method: str | None, settings: str | Mapping[str, str] | None
             or is out of range.
 
     Example:
-        >>> permitted("gatys", "steps=20; content_weight = 5")
+        >>> parse_permitted("gatys", "steps=20; content_weight = 5")
         {'steps': '20', 'content_weight': '5'}
     """
     settings = dict(settings) if isinstance(settings, Mapping) else split_settings(settings)
@@ -123,7 +123,7 @@ def parse_permitted(method: str | None, settings: str | Mapping[str, str] | None
     able = allowed(method)
     for name in settings:
         if name not in able:
-            what = ", ".join(able) or "none of its numbers"
+            what = ", ".join(able) or "none of its hyperparameters"
             raise InputError(f"{name[:60]!r} cannot be changed here: {method} takes {what}")
     for name, value in settings.items():
         if name == "weights" and value.lower() not in {*vgg_weights.ENTRIES, "none"}:

@@ -43,7 +43,7 @@ def tab(studio: Studio) -> None:
             )
             with gr.Row():
                 go = gr.Button("Compare", variant="primary", size="lg", elem_id="compare")
-                stop = gr.Button("Stop, and keep it", interactive=False)
+                stop = gr.Button("Stop and keep the result", interactive=False)
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             sheet = gr.Image(
                 type="filepath",

@@ -19,7 +19,7 @@ from impasto.studio.widgets import IMAGE_SUFFIXES, Studio, status
 _COLORS = {
     "style": "the painting's",
     "luminance": "the photo's: only light and dark are painted",
-    "match": "the photo's, given to the painting first",
+    "match": "the photo's: the painting is recoloured first",
 }
 # on a phone the result is far below the button, so the page scrolls to it
 _SCROLL_TO_RESULT = """(...inputs) => {
@@ -49,7 +49,7 @@ def tab(
             gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
             gallery = gr.Gallery(
                 list(thumbnails),
-                label="Paintings: press one to take it, again to leave it",
+                label="Paintings: press one to select it, again to deselect it",
                 show_label=False,
                 columns=4,
                 height=230,
@@ -89,7 +89,7 @@ def tab(
             )
             with gr.Row():
                 go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint")
-                stop = gr.Button("Stop, and keep it", interactive=False, elem_id="stop")
+                stop = gr.Button("Stop and keep the result", interactive=False, elem_id="stop")
             asked = _controls()
             with gr.Accordion("Paint only a part", open=False, elem_id="part"):
                 gr.Markdown(
@@ -122,7 +122,13 @@ def tab(
             )
             line = gr.HTML(status(HINT), elem_id="status", elem_classes="status")
             reach = gr.Slider(
-                0, 100, 50, step=1, label="How much is shown of before", buttons=[], elem_id="reach"
+                0,
+                100,
+                50,
+                step=1,
+                label="Position between before and after",
+                buttons=[],
+                elem_id="reach",
             )
             file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
 
@@ -162,15 +168,15 @@ def _controls() -> list[Any]:
         size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge")
         method = gr.Dropdown(
             [
-                ("what the quality says", ""),
+                ("that of the quality", ""),
                 *((e.name, e.name) for e in options.image_style_methods()),
             ],
             value="",
             label="Method",
-            info="for paintings that no network knows by heart",
+            info="for paintings that no network has learned",
         )
         settings = gr.Textbox(
-            label="Numbers of the method",
+            label="Hyperparameters of the method",
             placeholder="steps=50; content_weight=20",
             info="NAME=VALUE, as in the method's page of the documentation",
         )
@@ -183,7 +189,7 @@ def _controls() -> list[Any]:
 def _quality_times() -> str:
     """Return a short text with the time that each quality takes."""
     takes = (f"{name} {one.about.rpartition(': ')[2]}" for name, one in QUALITIES.items())
-    return f"{', '.join(takes)}; a style that a network knows by heart is always fast"
+    return f"{', '.join(takes)}; a style that a network has learned is always fast"
 
 
 def _toggle_style(names: list[str], event: gr.SelectData) -> list[str]:

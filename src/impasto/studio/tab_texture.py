@@ -36,16 +36,16 @@ def tab(studio: Studio) -> None:
                 ],
                 value="",
                 label="Method",
-                info="what a network knows by heart is made by that network",
+                info="a texture that a network has learned is made by that network",
             )
             with gr.Row():
                 width = gr.Slider(64, 2048, 512, step=32, label="Width")
                 height = gr.Slider(64, 2048, 512, step=32, label="Height")
             with gr.Row():
                 go = gr.Button("Grow", variant="primary", size="lg", elem_id="grow")
-                stop = gr.Button("Stop, and keep it", interactive=False)
+                stop = gr.Button("Stop and keep the result", interactive=False)
             with gr.Accordion("Numbers, seed", open=False):
-                settings = gr.Textbox(label="Numbers of the method", placeholder="steps=50")
+                settings = gr.Textbox(label="Hyperparameters of the method", placeholder="steps=50")
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53)
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = gr.Image(

@@ -175,7 +175,7 @@ def status(text: str = "", fraction: float | None = None, *, wrong: bool = False
 
 def finished_status(done: Finished[Any], size: tuple[int, int], note: str = "") -> str:
     """Return the status line of a finished job."""
-    what = "stopped: kept as it stood" if done.stopped else "done"
+    what = "stopped: this is the result so far" if done.stopped else "done"
     text = f"{what}, {size[0]} × {size[1]} pixels, {done.seconds:.1f} s"
     return status(f"{text}. {note}" if note else text)
 

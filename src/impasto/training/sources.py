@@ -180,7 +180,7 @@ def describe_skipped(passed: Mapping[str, int]) -> str:
     """Return counts by kind as text.
 
     Example:
-        >>> in_words({"text file": 2, "video": 1})
+        >>> describe_skipped({"text file": 2, "video": 1})
         '2 x text file, 1 x video'
     """
     return ", ".join(f"{count} x {kind}" for kind, count in passed.items())

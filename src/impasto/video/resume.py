@@ -68,7 +68,7 @@ class FrameStore:
         Raises:
             InputError: It belongs to another job, or to none.
         """
-        ways = "give the same options, name another target, or `resume=False` to begin anew"
+        ways = "give the same options, name another target, or `resume=False` to start again"
         path = self.folder / _JOB
         if not resume:
             self._clear()
@@ -86,11 +86,10 @@ class FrameStore:
                 if before.get(name) != now.get(name)
             ]
             if changes:
-                raise InputError(
-                    f"{self.folder} holds frames made otherwise ({'; '.join(changes[:4])}): {ways}"
-                )
+                why = "; ".join(changes[:4])
+                raise InputError(f"{self.folder} holds frames of other settings ({why}): {ways}")
         elif any(self.frame(index).exists() for index in range(len(self._names))):
-            raise InputError(f"{self.folder} holds pictures of other origin: {ways}")
+            raise InputError(f"{self.folder} holds pictures that are not of this job: {ways}")
         text = json.dumps({"format": _FORMAT, **job}, indent=2)
         files.write(f"{text}\n".encode(), path)
 

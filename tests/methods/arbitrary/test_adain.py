@@ -390,7 +390,9 @@ def test_what_a_model_cannot_be(saved):
     path = str(saved[1])
     with pytest.raises(InputError, match="is a model for 'stylize' as `method`, not for 'stylize'"):
         stylize.stylize(Image(smooth(20, 20)), path)
-    with pytest.raises(InputError, match=r"style_weight was settled.*change alpha, statistics"):
+    with pytest.raises(
+        InputError, match=r"style_weight cannot be changed.*change alpha, statistics"
+    ):
         stylize.get_method(path, Ability.STYLIZE, settings={"style_weight": "3"})
     with pytest.raises(InputError, match="unknown setting 'beta'"):
         stylize.get_method(path, Ability.STYLIZE, settings={"beta": "3"})

@@ -17,7 +17,7 @@ from impasto.losses.moments import moments
 from impasto.methods import config
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.meta_network import MetaNetwork, MetaNetworkConfig
-from impasto.methods.arbitrary.statistics import MomentsReader, reference_moments
+from impasto.methods.arbitrary.statistics import StatsReader, sample_stats
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.per_style.superresolution import SuperResolution
 from impasto.methods.registry import get
@@ -44,7 +44,7 @@ def fresh(seed=0, **options):
     torch.manual_seed(seed)
     method = MetaNetwork(dataclasses.replace(SMALL, **options), FLOAT32)
     reader = method.config.reader
-    method.module.standardize(reference_moments(reader, FLOAT32.device), reader.groups)
+    method.module.standardize(sample_stats(reader, FLOAT32.device), reader.groups)
     torch.nn.init.normal_(method.module.base.last.weight, std=0.1)
     return method
 
@@ -229,7 +229,7 @@ def test_blends_are_sums_of_generated_weights():
     method, x = fresh(), smooth()
     first, second = (method.encode(smooth(40, 40, seed)) for seed in (1, 2))
     numbers = [
-        method.specialized(style, "x", {}).state
+        method.specialize(style, "x", {}).state
         for style in (first, second, 3 * first + second, 0.75 * first + 0.25 * second)
     ]
     for name, value in numbers[2].items():
@@ -254,7 +254,7 @@ def test_styles_that_are_refused():
         with pytest.raises(InputError, match=said):
             method.stylize(x, wrong)
         with pytest.raises(InputError, match=said):
-            method.specialized(wrong, "x", {})
+            method.specialize(wrong, "x", {})
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_it_starts_from_its_own_kind_and_from_johnson():
     other = fresh(seed=1)
     MetaNetwork.start(module, other.model(other.module, ["a"], {}))
     assert torch.equal(module.hidden.weight, other.module.hidden.weight)
-    small = other.specialized(other.encode(smooth()), "b", {})
+    small = other.specialize(other.encode(smooth()), "b", {})
     MetaNetwork.start(module, small)
     assert torch.equal(
         module.base.layers[0].convolution.weight, small.state["layers.0.convolution.weight"]
@@ -340,13 +340,13 @@ def test_it_starts_from_its_own_kind_and_from_johnson():
 def test_the_small_network_paints_the_identical_picture():
     method, x = fresh(), smooth(45, 51)
     style = method.encode(smooth(30, 30, 1))
-    small = MetaNetwork.open(method.specialized(style, "wave", {}), FLOAT32)
+    small = MetaNetwork.open(method.specialize(style, "wave", {}), FLOAT32)
     assert small.kind == "style"
     assert torch.equal(small.stylize(x, small.own_style()), method.stylize(x, style))
     with pytest.raises(InputError, match="the model of one painting: name it as the style"):
         small.encode(x)
     with pytest.raises(InputError, match="writes no networks"):
-        small.specialized(style, "again", {})
+        small.specialize(style, "again", {})
 
 
 def test_a_model_paints_the_identical_picture_from_its_file(tmp_path):
@@ -376,7 +376,7 @@ def test_a_model_stands_where_a_method_may_stand(tmp_path):
     left[..., :20] = 1
     masked = stylize.stylize(x, [y, x], masks=[Image(left)], **options).rgb
     torch.testing.assert_close(masked[..., :20], found[..., :20])
-    with pytest.raises(InputError, match="width was settled when meta-network learned"):
+    with pytest.raises(InputError, match="width cannot be changed after training meta-network"):
         stylize.stylize(x, y, settings={"width": "32"}, **options)
 
 
@@ -417,7 +417,7 @@ def test_training_by_name(places, tmp_path):
 
 def test_the_reader_refuses_to_read_nothing():
     with pytest.raises(InputError, match="style_layers is empty"):
-        MomentsReader("vgg19", "caffe", "max", None, ())
+        StatsReader("vgg19", "caffe", "max", None, ())
 
 
 def test_it_is_in_the_table():

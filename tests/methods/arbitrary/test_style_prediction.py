@@ -422,7 +422,7 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
-    with pytest.raises(InputError, match=r"style_weight was settled.*change alpha"):
+    with pytest.raises(InputError, match=r"style_weight cannot be changed.*change alpha"):
         stylize.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
 
 

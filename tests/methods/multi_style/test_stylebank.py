@@ -341,15 +341,15 @@ def test_start_from_johnson_and_from_its_own_kind():
 
 def test_a_style_that_is_added_learns_alone(paintings):
     method = fresh()
-    task = method.addition(SMALL, paintings[0])
+    task = method.addition_task(SMALL, paintings[0])
     assert isinstance(task.module, NewBank)
     photos = {"content": torch.rand(2, 3, 32, 32)}
     for step in range(3):  # nothing is given back: encoder and decoder stay
         assert "style" in task.loss(task.module, Batch(step, 2, photos))
-    grown = method.joined(task.module)
+    grown = method.with_added_style(task.module)
     assert grown.bank.kernels.shape[0] == 4
     with pytest.raises(InputError, match="belongs to another model"):
-        fresh(seed=1).joined(task.module)
+        fresh(seed=1).with_added_style(task.module)
 
 
 def test_the_bank_of_a_style_that_is_added_learns(result, photos):
@@ -358,7 +358,7 @@ def test_the_bank_of_a_style_that_is_added_learns(result, photos):
     wave = samples.painting("wave", 256).resized(72, 96).rgb
     plan = dataclasses.replace(PLAN, steps=36, report_every=6)
     torch.manual_seed(0)
-    task = method.addition(SMALL, wave)
+    task = method.addition_task(SMALL, wave)
     losses = train(task, plan, sources={"content": photos}, runtime=FLOAT32).losses
     assert losses["total"][-1] < 0.9 * losses["total"][0]
     assert losses["style"][-1] < 0.9 * losses["style"][0]

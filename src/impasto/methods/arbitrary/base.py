@@ -82,12 +82,12 @@ class Decoders(nn.Module):
         picture: Tensor = self.decoders[layer](features)
         return picture
 
-    def take_over(self, other: Decoders) -> None:
+    def initialize_from(self, other: Decoders) -> None:
         """Initialise all decoders from the only decoder of another network."""
         (donor,) = other.decoders.values()
         for decoder in self.decoders.values():
             assert isinstance(decoder, Decoder) and isinstance(donor, Decoder)  # noqa: PT018
-            decoder.take_over(donor)
+            decoder.initialize_from(donor)
 
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
         """Return the encoder whose features these decoders read."""

@@ -20,11 +20,7 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
-from impasto.methods.arbitrary.statistics import (
-    MomentsReader,
-    reference_moments,
-    statistics,
-)
+from impasto.methods.arbitrary.statistics import StatsReader, sample_stats, statistics
 from impasto.methods.graphs import Graph
 from impasto.methods.network import NetworkMethod, network_of
 from impasto.methods.perceptual import PerceptualConfig
@@ -87,11 +83,9 @@ class MetaNetworkConfig(PerceptualConfig):
         self.reader  # noqa: B018 (its constructor checks the layers)
 
     @property
-    def reader(self) -> MomentsReader:
+    def reader(self) -> StatsReader:
         """Return the reader of the moments that are the meta network's input."""
-        return MomentsReader(
-            self.encoder, self.flavor, self.pooling, self.weights, self.style_layers
-        )
+        return StatsReader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
 
     @classmethod
     def paper(cls) -> MetaNetworkConfig:
@@ -134,9 +128,7 @@ class MetaNetworkTask(PaintingTask):
 
     def __init__(self, config: MetaNetworkConfig, runtime: Runtime) -> None:
         self.config, self.module = config, _meta(config)
-        self.module.standardize(
-            reference_moments(config.reader, runtime.device), config.reader.groups
-        )
+        self.module.standardize(sample_stats(config.reader, runtime.device), config.reader.groups)
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
@@ -170,8 +162,8 @@ def _split_batch(photos: int, paintings: int, pairs: bool) -> tuple[int, int]:
         pairs: Whether every two content images are a pair that needs the same style image.
 
     Example:
-        >>> _divided(8, 4, True), _divided(6, 4, True), _divided(6, 4, False), _divided(1, 4, True)
-        ((4, 2), (3, 2), (4, 1), (1, 1))
+        >>> [_split_batch(count, 4, True) for count in (8, 6, 1)], _split_batch(6, 4, False)
+        ([(4, 2), (3, 2), (1, 1)], (4, 1))
     """
     unit = 2 if pairs and photos > 1 else 1
     count = min(paintings, photos // unit)
@@ -250,7 +242,7 @@ class MetaNetwork(NetworkMethod):
         if not isinstance(donor, TransformNet):
             raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
         photos = [samples.photo(name).rgb for name in samples.PHOTOS]
-        module.base.take_over(donor, [with_short_side(one, _START) for one in photos])
+        module.base.initialize_from(donor, [with_short_side(one, _START) for one in photos])
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -270,7 +262,7 @@ class MetaNetwork(NetworkMethod):
     def _paintings(self, style: Style) -> tuple[Tensor, Tensor]:
         """Return the moments of a style's parts, (P, moments), and their weights (1, P)."""
         weights = style.shares()
-        moments = self.config.reader.stored_moments(style, "moments").to(self.runtime.device)
+        moments = self.config.reader.stored_stats(style, "moments").to(self.runtime.device)
         return moments, weights[None].to(self.runtime.device)
 
     def stylize(
@@ -290,10 +282,10 @@ class MetaNetwork(NetworkMethod):
         more = () if self.config.generated else self._paintings(style)
         return self.report_done(self.run(content, *more), callback)
 
-    def specialized(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
+    def specialize(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
         """Return the generated network of a style as a model of its own."""
         if not isinstance(self.module, MetaNet):
-            return super().specialized(style, name, card)
+            return super().specialize(style, name, card)
         network = self.module.network(*self._paintings(style.expect(self.name)))
         config = {**asdict(self.config), "generated": True}
         return Model(self.name, config, network.state_dict(), (name,), {**card, "kind": "style"})

@@ -31,7 +31,7 @@ _MEASURED = 192  # short side in pixels that the package's images are resized to
 
 
 @dataclass(frozen=True)
-class MomentsReader:
+class StatsReader:
     """Reads the statistics of style images.
 
     Attributes:
@@ -103,7 +103,7 @@ class MomentsReader:
             return torch.cat([part for layer in self.layers for part in found[layer]], 1)
         return statistics(encoder(pictures.to(encoder.mean.device), self.layers), self.layers)
 
-    def stored_moments(self, style: Style, name: str) -> Tensor:
+    def stored_stats(self, style: Style, name: str) -> Tensor:
         """Return the statistics that are stored in a style's parts, (P, numbers).
 
         Args:
@@ -155,13 +155,13 @@ def statistics(features: Features, layers: Sequence[str]) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def reference_moments(reader: MomentsReader, device: torch.device) -> Tensor:
-    """Compute the statistics of :func:`reference_images`, (P, numbers), in float32."""
+def sample_stats(reader: StatsReader, device: torch.device) -> Tensor:
+    """Compute the statistics of :func:`sample_images`, (P, numbers), in float32."""
     encoder = reader.encoder(Runtime(device, torch.float32))
-    return torch.cat([reader.read(encoder, image.to(device)) for image in reference_images()])
+    return torch.cat([reader.read(encoder, image.to(device)) for image in sample_images()])
 
 
-def reference_images() -> Iterator[Tensor]:
+def sample_images() -> Iterator[Tensor]:
     """Yield the package's photos and paintings, and the quarters of each, (1, 3, H, W)."""
     for name in (*samples.PHOTOS, *samples.PAINTINGS):
         picture = with_short_side(samples.load(name).rgb, _MEASURED)

@@ -23,8 +23,8 @@ from impasto.image import Image
 from impasto.losses.palette import palette_of, with_palette
 from impasto.methods.arbitrary.statistics import (
     Embedding,
-    reference_images,
-    reference_moments,
+    sample_images,
+    sample_stats,
     statistics,
 )
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
@@ -59,9 +59,9 @@ class StylePredictionTask(PaintingTask):
         predictor = self.module.predictor
         self.sees_images = isinstance(predictor, ImagePredictor)
         if isinstance(predictor, ImagePredictor):
-            predictor.measure_images(reference_images())
+            predictor.measure_images(sample_images())
         else:
-            predictor.measure(reference_moments(config.reader, runtime.device))
+            predictor.measure(sample_stats(config.reader, runtime.device))
         self.encoder = config.loss_encoder(runtime)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
@@ -155,7 +155,7 @@ class StylePrediction(NetworkMethod):
             return
         if other.method not in {"johnson", "cin"} or not isinstance(module, PredictionNet):
             raise InputError(f"a model of {other.method}, not of {cls.name}, johnson or cin")
-        module.take_over(network_of(other))
+        module.initialize_from(network_of(other))
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -194,7 +194,7 @@ class StylePrediction(NetworkMethod):
         """
         predictor = self.module.predictor
         if not isinstance(predictor, ImagePredictor):
-            seen = self.config.reader.stored_moments(style.expect(self.name), "statistics")
+            seen = self.config.reader.stored_stats(style.expect(self.name), "statistics")
             return seen.to(self.runtime.device)
         owner, none = predictor.fingerprint(), torch.tensor([-1])
         for part in style.expect(self.name):

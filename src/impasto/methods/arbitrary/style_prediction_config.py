@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impasto.errors import InputError
-from impasto.methods.arbitrary.statistics import MomentsReader
+from impasto.methods.arbitrary.statistics import StatsReader
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.nn.style_prediction import PREDICTORS
 from impasto.nn.upsampling import BOTH
@@ -57,11 +57,9 @@ class StylePredictionConfig(PerceptualConfig):
         _ = self.reader  # its constructor checks the layers
 
     @property
-    def reader(self) -> MomentsReader:
+    def reader(self) -> StatsReader:
         """Return the reader of the statistics that are the predictor's input."""
-        return MomentsReader(
-            self.encoder, self.flavor, self.pooling, self.weights, self.style_layers
-        )
+        return StatsReader(self.encoder, self.flavor, self.pooling, self.weights, self.style_layers)
 
     @classmethod
     def paper(cls) -> StylePredictionConfig:

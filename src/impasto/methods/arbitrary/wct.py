@@ -183,7 +183,7 @@ class Wct(AnyStyleMethod):
         donor = AdaIn.open(other).module if other.method == AdaIn.name else None
         if donor is None or not isinstance(module, Decoders):
             raise InputError(f"a model of {other.method}, not of {cls.name} or adain")
-        module.take_over(donor)
+        module.initialize_from(donor)
 
     def encode(self, picture: Tensor) -> Style:
         """Compute mean (1, C) and covariance (1, C, C) of style features at all five levels."""

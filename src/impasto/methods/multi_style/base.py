@@ -143,7 +143,7 @@ class ManyStyles(NetworkMethod):
         old = network.state_dict()
         if not all(torch.equal(old[k].cpu(), v.cpu()) for k, v in self.module.state_dict().items()):
             raise InputError(
-                "the checkpoint belongs to another model: begin anew with `resume=False`"
+                "the checkpoint belongs to another model: start again with `resume=False`"
             )
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:

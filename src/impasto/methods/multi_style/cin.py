@@ -87,7 +87,7 @@ class Cin(ManyStyles):
     adjustable = ("upsampling",)
     # 80 steps that train the scales and shifts alone lower the loss from 5 to 4.0 at a learning
     # rate of 1e-3, to 2.0 at 1e-2, and to 1.8 at 3e-2.
-    adding: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 2e-2}
+    addition_settings: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 2e-2}
 
     @classmethod
     def network(cls, config: CinConfig) -> ConditionalNet:
@@ -116,14 +116,14 @@ class Cin(ManyStyles):
             super().start(module, other)
             return
         assert isinstance(module, ConditionalNet)
-        module.take_over(cls.donor(other))
+        module.initialize_from(cls.donor(other))
 
-    def addition(self, config: CinConfig, style: Tensor) -> Task:
+    def addition_task(self, config: CinConfig, style: Tensor) -> Task:
         """Return the task that trains the scales and shifts of one more style (section 3.2)."""
         return ManyStylesTask(config, [style], self.runtime, NewStyle(self.module))
 
-    def joined(self, module: nn.Module) -> nn.Module:
+    def with_added_style(self, module: nn.Module) -> nn.Module:
         """Return the network with the scales and shifts of the added style behind the others."""
         assert isinstance(module, NewStyle)
         self.expect(module.network)
-        return module.joined()
+        return module.with_added_style()

@@ -81,7 +81,7 @@ class StyleBank(ManyStyles):
     adjustable = ("upsampling",)
     # 40 steps that train a bank alone lower the loss from 12 to 4.6 at a learning rate of 1e-3, to
     # 4.0 at 4e-3, and to 3.8 at 16e-3.
-    adding: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 1e-2}
+    addition_settings: ClassVar[Mapping[str, Any]] = {"steps": 400, "learning_rate": 1e-2}
 
     @classmethod
     def network(cls, config: StyleBankConfig) -> StyleBankNet:
@@ -104,17 +104,17 @@ class StyleBank(ManyStyles):
         if other.method == cls.name:
             super().start(module.network, other)
         else:
-            module.network.take_over(cls.donor(other))
+            module.network.initialize_from(cls.donor(other))
 
-    def addition(self, config: StyleBankConfig, style: Tensor) -> Task:
+    def addition_task(self, config: StyleBankConfig, style: Tensor) -> Task:
         """Return the task that trains one more bank: the paper's incremental learning."""
         return ManyStylesTask(config, [style], self.runtime, NewBank(self.module))
 
-    def joined(self, module: nn.Module) -> nn.Module:
+    def with_added_style(self, module: nn.Module) -> nn.Module:
         """Return the network with the added bank behind the others."""
         assert isinstance(module, NewBank)
         self.expect(module.network)
-        return module.joined()
+        return module.with_added_style()
 
     @torch.inference_mode()
     def inspect(

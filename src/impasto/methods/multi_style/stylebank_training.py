@@ -161,7 +161,7 @@ def is_autoencoder_step(step: int, stylizing: int) -> bool:
         stylizing: T.
 
     Example:
-        >>> [gives_back(step, 2) for step in range(6)]
+        >>> [is_autoencoder_step(step, 2) for step in range(6)]
         [False, False, True, False, False, True]
     """
     return step % (stylizing + 1) == stylizing
@@ -176,7 +176,7 @@ def balanced_scale(balance: float, stylizing: Tensor, own: Tensor) -> Tensor:
         own: ‖∇I‖², a scalar.
 
     Example:
-        >>> balanced(0.5, torch.tensor(16.0), torch.tensor(4.0))
+        >>> balanced_scale(0.5, torch.tensor(16.0), torch.tensor(4.0))
         tensor(1.)
     """
     return balance * (stylizing / own.clamp_min(_TINY)).sqrt()

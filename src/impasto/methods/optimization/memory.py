@@ -44,8 +44,10 @@ def plan_memory(height: int, width: int, config: SolverConfig, runtime: Runtime)
     Example:
         >>> import torch
         >>> tight = Runtime(torch.device("cpu"), torch.bfloat16, memory=3 << 30)
-        >>> fit(512, 512, SolverConfig(), tight), fit(2048, 2048, SolverConfig(), tight)
-        (Fit(tile=None, history=30), Fit(tile=384, history=15))
+        >>> plan_memory(512, 512, SolverConfig(), tight)
+        MemoryPlan(tile=None, history=30)
+        >>> plan_memory(2048, 2048, SolverConfig(), tight)
+        MemoryPlan(tile=384, history=15)
     """
     budget, image = runtime.memory_budget(), 12 * height * width  # bytes; 3 channels in float32
     pair = image * {"adam": 0, "lbfgs": 2, "lbfgsb": 4}[config.optimizer]  # SciPy has float64
