@@ -53,7 +53,7 @@ def choose(name: str | None, method: object = None, *, has_settings: bool = Fals
         InputError: There is no such quality, or there is a method as well.
 
     Example:
-        >>> choose("good").method, choose(None).method, choose(None, numbers=True).method
+        >>> choose("good").method, choose(None).method, choose(None, has_settings=True).method
         ('gatys', 'style-prediction', 'gatys')
     """
     if name is not None and method is not None:

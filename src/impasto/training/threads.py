@@ -46,7 +46,7 @@ class Threads:
         Example:
             >>> threads = Threads(2)
             >>> for seconds in [1.0] * 8 + [3.0] * 8:
-            ...     threads.took(seconds)
+            ...     threads.record(seconds)
             >>> threads.number
             1
         """
