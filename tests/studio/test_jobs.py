@@ -25,8 +25,8 @@ def bench():
     return MethodCache()
 
 
-def paint(pictures, bench, callback=lambda _: None, **request):
-    wanted = StylizeRequest(photo=pictures / request.pop("photo", "photo.jpg"), **request)
+def paint(pictures, bench, callback=lambda _: None, **order):
+    wanted = StylizeRequest(photo=pictures / order.pop("photo", "photo.jpg"), **order)
     return jobs.stylize(wanted, LIMITS, bench, callback)
 
 
@@ -57,10 +57,10 @@ def test_sizes(pictures, bench, size, method, side):
 
 def test_an_optimisation_is_smaller_unless_asked(pictures, bench, tmp_path):
     Image.fromarray(np.full((300, 900, 3), 120, np.uint8)).save(tmp_path / "wide.png")
-    request = StylizeRequest(
+    order = StylizeRequest(
         photo=tmp_path / "wide.png", names=["wave"], method="gatys", settings="steps=1;levels=1"
     )
-    assert jobs.stylize(request, LIMITS, bench, lambda _: None).picture.size == (256, 85)
+    assert jobs.stylize(order, LIMITS, bench, lambda _: None).picture.size == (256, 85)
 
 
 def test_cancelling_keeps_the_picture(pictures, bench):
@@ -68,8 +68,8 @@ def test_cancelling_keeps_the_picture(pictures, bench):
         if progress.step >= 2:
             progress.cancel()
 
-    request = {"names": ["wave"], "method": "gatys", "settings": "steps=1000", "size": "64"}
-    assert paint(pictures, bench, stop, **request).picture.size == (64, 43)
+    order = {"names": ["wave"], "method": "gatys", "settings": "steps=1000", "size": "64"}
+    assert paint(pictures, bench, stop, **order).picture.size == (64, 43)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_cancelling_keeps_the_picture(pictures, bench):
         ({"names": ["adele"], "photo": "broken.jpg"}, "broken.jpg is a damaged"),
     ],
 )
-def test_refusals(pictures, bench, request, words):
+def test_refusals(pictures, bench, order, words):
     with pytest.raises(InputError) as error:
-        paint(pictures, bench, **request)
+        paint(pictures, bench, **order)
     assert words in str(error.value)
     assert str(pictures) not in str(error.value)
 
