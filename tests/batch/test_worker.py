@@ -85,7 +85,7 @@ def test_models_are_opened_once(make, tmp_path, monkeypatch):
         opened.append(learned.path)
         return open_learned(learned, **options)
 
-    monkeypatch.setattr("impasto.api.resolve.open_learned", count)
+    monkeypatch.setattr("impasto.api.resolve.load_learned", count)
     painted(make(["adele", "gray-tree", "starry-night"], size=16), tmp_path / "out")
     assert len(opened) == len(set(opened)) == 2
 
@@ -93,7 +93,7 @@ def test_models_are_opened_once(make, tmp_path, monkeypatch):
 def test_memory_and_runtime_reach_the_networks(make, tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(
-        "impasto.api.resolve.open_learned",
+        "impasto.api.resolve.load_learned",
         lambda learned, **options: given.append(options) or 1 / 0,
     )
     (first, *_) = painted(make(memory=5 << 20, runtime="onnx"), tmp_path / "out")

@@ -157,7 +157,7 @@ from impasto.methods.registry import Ability, Paper, method
 class EchoConfig:
     """No numbers."""
 
-@method("echo", "the photo again", Paper("Nobody", "Nothing", "Nowhere", 2000),
+@register_method("echo", "the photo again", Paper("Nobody", "Nothing", "Nowhere", 2000),
         family="arbitrary", abilities=Ability.STYLIZE)
 class Echo(Method):
     """Changes nothing."""
