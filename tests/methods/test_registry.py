@@ -151,7 +151,7 @@ SOURCE = '''
 """A method for this test."""
 from dataclasses import dataclass
 from impasto.methods.base import Method
-from impasto.methods.registry import Ability, Paper, method
+from impasto.methods.registry import Ability, Paper, register_method
 
 @dataclass(frozen=True)
 class EchoConfig:
