@@ -76,7 +76,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
     # whoever comes for the news of such a job hears what became of it
     event = answers[0][1]["event_id"]
     with urllib.request.urlopen(f"{studio}gradio_api/call/stylize/{event}", timeout=20) as news:
-        assert "nobody fetched the news" in news.read().decode()
+        assert "nobody fetched the progress" in news.read().decode()
 
 
 def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
