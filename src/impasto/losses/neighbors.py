@@ -81,19 +81,23 @@ def rows_of(features: Tensor) -> Tensor:
     return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
 
 
-def sample_positions(features: Tensor, count: int, *maps: Tensor) -> list[Tensor]:
+def sample_positions(
+    features: Tensor, count: int, *maps: Tensor, longest_step: int | None = None
+) -> list[Tensor]:
     """Sample positions on a regular grid with a random offset.
 
     Args:
         features: (1, C, h, w).
         count: Maximum number of positions along an axis.
         maps: (1, T, H, W) of other resolutions, sampled at the same positions.
+        longest_step: Longest distance of neighbours along an axis; goes before ``count``.
 
     Returns:
         (1, C, r, c) and (1, T, r, c) for each map.
     """
     height, width = features.shape[2:]
     step = -(-max(height, width) // count)
+    step = step if longest_step is None else min(step, longest_step)
     y = int(torch.randint(min(step, height), ()))
     x = int(torch.randint(min(step, width), ()))
     found = [features[:, :, y::step, x::step]]

@@ -38,6 +38,9 @@ class SolverConfig:
         bands: Number of bands of the Laplacian pyramid that Adam optimises; 1 is plain pixels.
         final_rate: Adam's learning rate decreases linearly to this fraction; 1 is constant. Large
             steps leave a grain in the image, which smaller ones at the end remove.
+        averaging: Weight of the previous steps in the exponential average of Adam's images, which
+            is the result; 0 is the image of the last step. The average removes the grain of large
+            steps and of random draws.
         first_step: Mean change of a pixel in the first step of L-BFGS.
         tolerance: Stop when the loss has fallen by less than this fraction over ``patience`` steps;
             0 never stops early.
@@ -54,6 +57,7 @@ class SolverConfig:
     spectrum: float = 0.5
     bands: int = 1
     final_rate: float = 1.0
+    averaging: float = 0.0
     first_step: float = 0.002
     tolerance: float = 0.0
     patience: int = 20
@@ -68,6 +72,8 @@ class SolverConfig:
         for name in ("steps", "history", "patience", "bands", "redraw"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 <= self.averaging < 1:
+            raise InputError(f"averaging is {self.averaging}: it must be at least 0 and below 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
             raise InputError("learning_rate and first_step must be above 0")
         if not 0 <= self.final_rate <= 1:
@@ -172,6 +178,8 @@ class Monitor:
     def evaluate_last(self) -> None:
         """Evaluate the image of the last step, so that it counts for the best image."""
         if self.last is not None:
+            if self.config.averaging:  # the average is the result even if an image was better
+                self.best = math.inf
             with contextlib.suppress(DivergedError):
                 self.evaluate(self.last.detach())
 

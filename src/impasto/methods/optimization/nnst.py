@@ -16,8 +16,9 @@ from torch import Tensor
 from impasto.core.memory import spare_memory
 from impasto.core.progress import Callback, Progress
 from impasto.errors import InputError
-from impasto.image.color_transfer import luminance, match_chroma
-from impasto.losses.neighbors import local_contrast, tones
+from impasto.image.color_transfer import match_chroma
+from impasto.losses.neighbors import rows_of, sample_positions, tones
+from impasto.losses.self_similarity import self_similarity_loss
 from impasto.methods.optimization.base import (
     Level,
     OptimizationConfig,
@@ -27,12 +28,14 @@ from impasto.methods.optimization.base import (
 )
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.optimizer import minimize
-from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, SplitLoss, grid_of
+from impasto.methods.optimization.pool import Matching, Pool, grid_of
+from impasto.methods.optimization.pool_losses import MatchedLoss, SplitLoss
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn import norm_statistics
-from impasto.nn.features import at_least_float32
 from impasto.nn.vgg import Features
+
+_STRUCTURE_SAMPLES = 32  # most rows and columns of positions whose self-similarity is compared
 
 RELU1_1_TO_4_3 = (
     *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
@@ -54,8 +57,9 @@ class NNSTConfig(OptimizationConfig):
             initial image.
         tone_weight: Weight of lightness and local contrast in the match, against the cosine of the
             features; 0 in the paper. See :func:`impasto.losses.neighbors.with_tones`.
-        structure_weight: Weight of a content loss at ``structure_layer``: the centred cosine
-            distance, where the content image has local contrast; 0 in the paper.
+        structure_weight: Weight of a content loss at ``structure_layer``: the difference of the
+            self-similarity to that of the content image; 0 in the paper. See
+            :func:`impasto.losses.self_similarity.self_similarity_loss`.
         structure_layer: See ``structure_weight``.
         lengths: Whether the lengths of feature vectors are compared as well as their directions;
             otherwise large steps increase the contrast. See
@@ -72,6 +76,7 @@ class NNSTConfig(OptimizationConfig):
     optimizer: str = "adam"  # authors' code
     learning_rate: float = 1e-2  # authors' code: 2e-3, which takes four times the steps
     final_rate: float = 0.1
+    averaging: float = 0.85
     bands: int = 8  # authors' code
     levels: int = 4  # authors' code: 64, 128, 256 and 512 pixels
     smallest_level: int = 48
@@ -82,7 +87,7 @@ class NNSTConfig(OptimizationConfig):
     content_weight: float = 0.75  # authors' code
     blank_bands: int = 3  # authors' code
     tone_weight: float = 0.3
-    structure_weight: float = 0.2
+    structure_weight: float = 1.0
     structure_layer: str = "relu4_1"
     lengths: bool = True
     rotations: bool = False
@@ -114,6 +119,7 @@ class NNSTConfig(OptimizationConfig):
         return cls(
             learning_rate=2e-3,
             final_rate=1.0,
+            averaging=0.0,
             steps=200,
             coarse_steps=200,
             tone_weight=0.0,
@@ -274,16 +280,11 @@ class NNST(OptimizingMethod):
         layer, weight = self.config.structure_layer, self.config.structure_weight
         if not weight:
             return lambda _: {}
-        target = at_least_float32(self.encoder(content, [layer])[layer])
-        target = target - target.mean((2, 3), keepdim=True)
-        contrast = F.interpolate(local_contrast(luminance(content)), target.shape[2:], mode="area")
-        mask = (contrast / (2 * contrast.mean()).clamp_min(1e-6)).clamp_max(1)  # (1, 1, h, w)
+        target = self.encoder(content, [layer])[layer]
 
         def loss(features: Features) -> Mapping[str, Tensor]:
-            found = at_least_float32(features[layer])
-            found = found - found.mean((2, 3), keepdim=True)
-            apart = 1 - F.cosine_similarity(found, target, dim=1)
-            return {"content": weight * (apart * mask[0]).mean()}
+            image, original = sample_positions(features[layer], _STRUCTURE_SAMPLES, target)
+            return {"content": weight * self_similarity_loss(rows_of(image), rows_of(original))}
 
         return loss
 

@@ -1,4 +1,4 @@
-"""The feature vectors of the style images in NNST, and the losses that match an image to them.
+"""The feature vectors of the style images in NNST, and the match of an image to them.
 
 Positions are matched on a grid with the resolution of VGG's block 3, one for 4x4 pixels. Every
 layer uses these matches at its own resolution: a finer layer takes the vector at the same offset
@@ -7,26 +7,23 @@ within the 4x4 pixels, a coarser layer the vector of the position that covers th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.losses.neighbors import (
     hypercolumn_directions,
     match_vectors,
-    pairs_loss,
     principal_directions,
     rows_of,
-    sample_positions,
     tones,
     with_tones,
 )
-from impasto.nn.vgg import Encoder, Features, block_of
+from impasto.nn.vgg import Encoder, Features
 
-_GRID_BLOCK = 3
+GRID_BLOCK = 3
 _TRAINING_ROWS = 2048  # number of vectors that principal directions are estimated from
 
 
@@ -171,129 +168,6 @@ class Pool:
         return principal_directions(torch.cat(rows), self.matching.directions)
 
 
-class MatchedLoss:
-    """The loss of all phases but the last, with fixed matches.
-
-    Each evaluation compares one vector of each grid position, at an offset within the position that
-    is drawn at random for each layer.
-
-    Args:
-        pool: Feature vectors of the style images.
-        places: Indices (H, W) of :meth:`Pool.match`.
-        extra: Computes further losses from the features.
-    """
-
-    def __init__(
-        self, pool: Pool, places: Tensor, extra: Callable[[Features], Mapping[str, Tensor]]
-    ) -> None:
-        self.pool, self.extra = pool, extra
-        device = places.device
-        grids = pool.grids
-        owner = torch.cat(
-            [torch.full((h * w,), i, device=device) for i, (h, w) in enumerate(grids)]
-        )
-        y = torch.cat([torch.arange(h, device=device).repeat_interleave(w) for h, w in grids])
-        x = torch.cat([torch.arange(w, device=device).repeat(h) for h, w in grids])
-        self._view, self._y, self._x = owner[places], y[places], x[places]
-
-    def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
-        """Compute ``total`` and its terms for an image (1, 3, H, W)."""
-        features = self.pool.encoder(image, self.pool.layers)
-        lengths = self.pool.matching.lengths
-        losses = [
-            pairs_loss(*self.pairs(layer, features[layer]), lengths=lengths)
-            for layer in self.pool.layers
-        ]
-        return total(torch.stack(losses).mean(), self.extra(features))
-
-    def pairs(
-        self, layer: str, features: Tensor, offset: tuple[int, int] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return vectors of the image at a layer and those that they are matched to, (N, C) each.
-
-        Args:
-            layer: Name of the layer.
-            features: Features of the image at the layer, (1, C, h, w).
-            offset: Row and column of the vector within a position of the grid; at layers coarser
-                than the grid, of the grid position within a position of the layer. None draws one.
-        """
-        block = block_of(layer)
-        step = 1 << abs(_GRID_BLOCK - block)
-        oy, ox = offset or tuple(torch.randint(step, (2,)).tolist())
-        view, y, x = self._view, self._y, self._x
-        if block <= _GRID_BLOCK:
-            image = features[..., oy::step, ox::step][..., : view.shape[0], : view.shape[1]]
-            y, x = y * step + oy, x * step + ox
-        else:
-            height, width = features.shape[2:]
-            view, y, x = (m[oy::step, ox::step][:height, :width] for m in (view, y, x))
-            image = features[..., : view.shape[0], : view.shape[1]]
-            y, x = y // step, x // step
-        sizes = self.pool.sizes[layer]
-        areas = sizes.prod(1)
-        limit = sizes[view] - 1  # pooling of an odd size drops the last row or column
-        y, x = torch.minimum(y, limit[..., 0]), torch.minimum(x, limit[..., 1])
-        indices = (areas.cumsum(0) - areas)[view] + y * sizes[view][..., 1] + x
-        return rows_of(image), self.pool.rows[layer][indices.flatten()]
-
-
-class SplitLoss:
-    """The loss of the last phase: each layer is matched on its own, in every evaluation.
-
-    No gradient is taken through the match: the gradient of the distance to the nearest vector is
-    that of the minimum over all vectors.
-
-    Args:
-        pool: Feature vectors of the style images.
-        image_tones: Lightness and local contrast of the content image, (1, 2, H, W).
-        owners: Index of the style image of each position, (1, 1, H, W); None without regions.
-        extra: Computes further losses from the features.
-    """
-
-    def __init__(
-        self,
-        pool: Pool,
-        image_tones: Tensor,
-        owners: Tensor | None,
-        extra: Callable[[Features], Mapping[str, Tensor]],
-    ) -> None:
-        self.pool, self.tones, self.owners, self.extra = pool, image_tones, owners, extra
-
-    def __call__(self, image: Tensor) -> Mapping[str, Tensor]:
-        """Compute ``total`` and its terms for an image (1, 3, H, W)."""
-        features = self.pool.encoder(image, self.pool.layers)
-        losses = [self._layer(layer, features[layer]) for layer in self.pool.layers]
-        return total(torch.stack(losses).mean(), self.extra(features))
-
-    def _layer(self, layer: str, features: Tensor) -> Tensor:
-        pool, count = self.pool, self.pool.matching.samples
-        marks = [self.tones] if self.owners is None else [self.tones, self.owners]
-        image, image_tones, *owners = sample_positions(features, count, *marks)
-        rows = image.float() - features.mean((2, 3), keepdim=True, dtype=torch.float32)
-        center = pool.means[layer].view(1, -1, 1, 1)
-        with torch.no_grad():
-            views = [
-                sample_positions(pool.map(layer, view), count, view_tones)
-                for view, view_tones in enumerate(pool.tones)
-            ]
-            keys = [key.float() - center for key, _ in views]
-            found = pool.nearest(
-                F.normalize(rows.detach(), dim=1),
-                image_tones,
-                [F.normalize(key, dim=1) for key in keys],
-                [tone for _, tone in views],
-                owners[0].flatten() if owners else None,
-            )
-            targets = torch.cat([rows_of(key) for key in keys])[found]
-        return pairs_loss(rows_of(rows), targets, lengths=pool.matching.lengths)
-
-
-def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Return the losses by name, with their sum as ``total``."""
-    losses = {"style": style, **extra}
-    return {"total": torch.stack(list(losses.values())).sum(), **losses}
-
-
 def grid_of(height: int, width: int) -> tuple[int, int]:
     """Return the height and width of the grid of positions for an image of this size in pixels."""
-    return height >> _GRID_BLOCK - 1, width >> _GRID_BLOCK - 1
+    return height >> GRID_BLOCK - 1, width >> GRID_BLOCK - 1

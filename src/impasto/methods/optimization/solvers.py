@@ -103,6 +103,7 @@ def adam(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None) 
     bands = [band.clone().requires_grad_() for band in split_bands(start, config.bands)]
     rate = config.learning_rate / 2**monitor.restarts
     optimizer = torch.optim.Adam(bands, lr=rate)
+    average, decay, weight = torch.zeros_like(start), config.averaging, 0.0
     while True:
         done = monitor.steps / max(config.steps - 1, 1)
         optimizer.param_groups[0]["lr"] = rate * (1 + (config.final_rate - 1) * min(done, 1))
@@ -118,7 +119,8 @@ def adam(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None) 
                 image = image.clamp(*bounds)
                 for band, bounded in zip(bands, split_bands(image, config.bands), strict=True):
                     band.copy_(bounded)
-        monitor.step(image)
+            average, weight = average * decay + image * (1 - decay), weight * decay + 1 - decay
+        monitor.step(average / weight)
         monitor.redraw()
 
 
