@@ -18,19 +18,13 @@ from impasto.core.progress import Callback, Progress
 from impasto.errors import InputError
 from impasto.image.color_transfer import luminance, match_chroma
 from impasto.losses.neighbors import local_contrast, tones
-from impasto.methods.optimization.base import (
-    Level,
-    OptimizationConfig,
-    OptimizingMethod,
-    resize,
-    seeded,
-)
+from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.optimizer import minimize
 from impasto.methods.optimization.pool import MatchedLoss, Matching, Pool, SplitLoss, grid_of
+from impasto.methods.optimization.sizes import resize, seeded
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn import norm_statistics
 from impasto.nn.features import at_least_float32
 from impasto.nn.vgg import Features
 
@@ -261,7 +255,7 @@ class NNST(OptimizingMethod):
         if phase.split:
             return SplitLoss(pool, light, owners, guard)
         query, config = content, self.config
-        if not fresh or norm_statistics.start() is not None:
+        if not fresh or self._before is not None:
             detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
             query = torch.lerp(join_bands(detailed), content, config.content_weight)
         with torch.no_grad():
