@@ -18,6 +18,7 @@ import impasto as package
 import site_hooks
 from impasto.image import samples
 from impasto.losses import list_losses, terms
+from impasto.losses import registry as loss_registry
 from impasto.methods import registry
 from impasto.studio import options
 
@@ -43,7 +44,7 @@ def project(name, group, value):
 
 
 def forget():
-    for cached in (registry._import_own_methods, registry._discover, terms._discover):
+    for cached in (registry._import_own_methods, registry._discover, loss_registry._discover):
         cached.cache_clear()
 
 
@@ -51,7 +52,11 @@ def forget():
 def anew(tmp_path, monkeypatch):
     """Let the tables look for plug-ins in an empty folder; leave them as they were."""
     registry.list_methods()
-    methods, losses, modules = dict(registry._REGISTERED), dict(terms.LOSSES), set(sys.modules)
+    methods, losses, modules = (
+        dict(registry._REGISTERED),
+        dict(loss_registry.LOSSES),
+        set(sys.modules),
+    )
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -59,7 +64,7 @@ def anew(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", path)  # of the processes that a batch starts
     forget()
     yield folder
-    for table, before in ((registry._REGISTERED, methods), (terms.LOSSES, losses)):
+    for table, before in ((registry._REGISTERED, methods), (loss_registry.LOSSES, losses)):
         table.clear()
         table.update(before)
     for name in set(sys.modules) - modules:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import impasto
 from impasto import image
 from impasto.api import recipes, stylize, train
 from impasto.core.device import choose
@@ -78,13 +79,13 @@ def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[P
     """Return a row for each photo: the model's inputs, then its results, with their labels."""
     if kind == "texture":
         blank = Image(torch.ones(1, 3, SIZE, SIZE))
-        return [[("", blank), ("texture", stylize.synthesize(str(path), size=(SIZE, SIZE)))]]
+        return [[("", blank), ("texture", impasto.synthesize(str(path), size=(SIZE, SIZE)))]]
     rows = []
     for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
         small = stylize.fit(stylize.read(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
         row = [(photo.stem[-16:], small)]
         if kind == "upscale":
-            row.append(("enlarged", stylize.upscale(small, model=str(path))))
+            row.append(("enlarged", impasto.upscale(small, model=str(path))))
         else:
             for style, arguments in styles_of(path, kind, paintings):
                 row.append((style, stylize.stylize(small, **arguments)))

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import impasto
 from impasto import image
 from impasto.api import stylize, visualize
 from impasto.image.contact_sheet import contact_sheet
@@ -51,11 +52,11 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
     SAMPLES.mkdir(parents=True, exist_ok=True)
     target = SAMPLES / f"{name}.jpg"
     if kind == "texture":
-        image.save(stylize.synthesize(name, size=(768, 384)), target, quality=90)
+        image.save(impasto.synthesize(name, size=(768, 384)), target, quality=90)
         return
     if kind == "upscale":
         small = [stylize.fit(stylize.read(f"sample:{photo}"), 96, None) for photo in PHOTOS]
-        large = [stylize.upscale(photo, model=name) for photo in small]
+        large = [impasto.upscale(photo, model=name) for photo in small]
         plain = [
             photo.resized(big.height, big.width) for photo, big in zip(small, large, strict=True)
         ]

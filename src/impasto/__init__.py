@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from impasto.api.load import get_method, list_models, load_model
     from impasto.api.options import Controls
     from impasto.api.specialize import specialize
-    from impasto.api.stylize import stylize, synthesize, upscale
+    from impasto.api.stylize import stylize
+    from impasto.api.synthesize import synthesize
     from impasto.api.train import train
+    from impasto.api.upscale import upscale
     from impasto.batch import stylize_folder
     from impasto.core.progress import Progress
     from impasto.errors import (
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from impasto.evaluation.compare import compare
     from impasto.evaluation.evaluate import evaluate
     from impasto.image import Image, load, save
-    from impasto.losses.terms import register_loss
+    from impasto.losses.registry import register_loss
     from impasto.methods.registry import list_methods, register_method
     from impasto.methods.style import Style
     from impasto.nn.vgg import Encoder
@@ -112,16 +114,16 @@ _HOMES = {
     "list_models": "api.load",
     "load": "image",
     "load_model": "api.load",
-    "register_loss": "losses.terms",
+    "register_loss": "losses.registry",
     "register_method": "methods.registry",
     "save": "image",
     "specialize": "api.specialize",
     "stylize": "api.stylize",
     "stylize_folder": "batch",
     "stylize_video": "video",
-    "synthesize": "api.stylize",
+    "synthesize": "api.synthesize",
     "train": "api.train",
-    "upscale": "api.stylize",
+    "upscale": "api.upscale",
 }
 
 __getattr__, __dir__ = exports(__name__, _HOMES, __all__)

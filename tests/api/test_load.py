@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import impasto
 from helpers import FLOAT32, is_picture
 from helpers import smooth_picture as smooth
 from impasto.api import stylize
@@ -45,13 +46,13 @@ def test_every_network_does_what_its_model_is_for(entry, preset, tmp_path):
         result = stylize.stylize(smooth(), path, callback=seen.append)
         assert is_picture(result.rgb, 36, 52)
     elif kind == "texture":
-        result = stylize.synthesize(path, size=(40, 36), callback=seen.append)
+        result = impasto.synthesize(path, size=(40, 36), callback=seen.append)
         assert is_picture(result.rgb, 36, 40)
     elif kind == "any":
         result = stylize.stylize(smooth(), smooth(seed=1), method=path, callback=seen.append)
         assert is_picture(result.rgb, 36, 52)
     else:
-        result = stylize.upscale(smooth(9, 13), model=path, callback=seen.append)
+        result = impasto.upscale(smooth(9, 13), model=path, callback=seen.append)
         factor = result.width // 13
         assert factor > 1
         assert is_picture(result.rgb, 9 * factor, 13 * factor)
@@ -164,11 +165,11 @@ def test_a_network_without_a_model_says_what_to_do():
 
 def test_a_model_for_something_else_says_so(two, tmp_path):
     with pytest.raises(InputError, match="model for 'stylize', not for 'texture'"):
-        stylize.synthesize(two[0])
+        impasto.synthesize(two[0])
     with pytest.raises(InputError, match="model for 'stylize', not for 'upscale'"):
-        stylize.upscale(smooth(), model=two[0])
+        impasto.upscale(smooth(), model=two[0])
     with pytest.raises(InputError, match="no model 'nobody'"):
-        stylize.upscale(smooth(), model="nobody")
+        impasto.upscale(smooth(), model="nobody")
 
 
 def test_missing_and_damaged_models(tmp_path):
@@ -223,7 +224,7 @@ def test_every_shipped_model_works(one):
         assert is_picture(result, 36, 52)
         assert not torch.allclose(result, smooth().rgb, atol=0.05)
     elif one.kind == "texture":
-        assert is_picture(stylize.synthesize(one.name, size=64).rgb, 64, 64)
+        assert is_picture(impasto.synthesize(one.name, size=64).rgb, 64, 64)
     else:
-        large = stylize.upscale(smooth(), model=one.name)
+        large = impasto.upscale(smooth(), model=one.name)
         assert large.width == 52 * (large.height // 36)

@@ -568,14 +568,14 @@ def test_runaway_without_a_picture(stub):
     ("size", "expected"), [(None, (64, 64)), (20, (20, 20)), ((30, 20), (30, 20))]
 )
 def test_size_of_a_texture(size, expected, stub):
-    result = pipeline.synthesize(Picture(noise()), size=size, method=stub())
+    result = impasto.synthesize(Picture(noise()), size=size, method=stub())
     assert result.size == expected
 
 
 @pytest.mark.parametrize("size", [0, -1, (0, 5), (5, 0), 10**6])
 def test_size_of_no_texture(size, stub):
     with pytest.raises(InputError, match="size is"):
-        pipeline.synthesize(Picture(noise()), size=size, method=stub())
+        impasto.synthesize(Picture(noise()), size=size, method=stub())
 
 
 @pytest.mark.parametrize(
@@ -583,14 +583,14 @@ def test_size_of_no_texture(size, stub):
 )
 def test_size_of_a_sample(sample_size, expected, stub):
     method = stub()
-    pipeline.synthesize(Picture(noise(48, 64)), sample_size=sample_size, method=method)
+    impasto.synthesize(Picture(noise(48, 64)), sample_size=sample_size, method=method)
     assert method.calls[0].pictures[0].shape[-2:] == expected
 
 
 @pytest.mark.parametrize("sample_size", [0, -1, 10**6])
 def test_size_of_no_sample(sample_size, stub):
     with pytest.raises(InputError, match="sample size is"):
-        pipeline.synthesize(Picture(noise()), sample_size=sample_size, method=stub())
+        impasto.synthesize(Picture(noise()), sample_size=sample_size, method=stub())
 
 
 # every method of the table, for two steps
@@ -643,7 +643,7 @@ def test_stylize(entry, preset):
 @pytest.mark.parametrize(("entry", "preset"), cases(Ability.SYNTHESIZE))
 def test_synthesize(entry, preset):
     seen = []
-    result = pipeline.synthesize(
+    result = impasto.synthesize(
         smooth(48, 48, seed=1),
         size=(40, 36),
         method=entry.name,

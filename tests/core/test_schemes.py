@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from skimage import data
 
+from impasto.api.card import name_of
 from impasto.api.inputs import read_image
-from impasto.api.train import default_style_name
 from impasto.batch import styles
 from impasto.cli import console, parsing
 from impasto.errors import InputError
@@ -61,7 +61,7 @@ def test_weights_stand_after_them():
 def test_results_are_called_after_what_is_meant(beside):
     assert console.stem("file:b/photo.jpg") == "photo"
     assert console.stem(f"model:{NAME}") == NAME
-    assert default_style_name("file:b/wave.jpg", beside) == "wave"
+    assert name_of("file:b/wave.jpg", beside) == "wave"
     with pytest.raises(InputError, match="is read as well"):
         console.output_path(beside.with_name("x.png"), "photo", _as_png(beside))
 

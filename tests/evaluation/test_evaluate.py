@@ -11,8 +11,8 @@ from skimage import data
 
 from helpers import fresh_johnson
 from impasto.api import stylize as pipeline
+from impasto.api.card import thumbnail
 from impasto.api.inputs import find_all_images, read_image, resize_long_edge, resize_to_same_pixels
-from impasto.api.train import thumbnail
 from impasto.errors import InputError
 from impasto.evaluation import candidates, evaluate, metrics, worker
 from impasto.evaluation.candidates import Entrant

@@ -7,7 +7,7 @@ import torch
 from helpers import normal
 from impasto.errors import InputError
 from impasto.losses.gram import NORMALIZATIONS, gram_distance, gram_matrix
-from impasto.losses.objective import guide_at
+from impasto.losses.guides import guide_at
 from impasto.nn.features import feature_vectors
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from impasto.errors import InputError
+from impasto.losses.guides import guide_at
 from impasto.losses.moments import Moments, moments, moments_distance
-from impasto.losses.objective import guide_at
 
 
 def features(*shape, seed=0, dtype=torch.float64):

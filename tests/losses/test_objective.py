@@ -8,8 +8,9 @@ import torch
 from impasto.errors import InputError
 from impasto.losses.content import content_loss
 from impasto.losses.gram import gram_distance, gram_matrix
+from impasto.losses.guides import guide_at
 from impasto.losses.moments import moments, moments_distance
-from impasto.losses.objective import Objective, guide_at
+from impasto.losses.objective import Objective
 from impasto.losses.smoothness import total_variation
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import parse

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from impasto.losses.objective import Objective
-from impasto.losses.terms import LOSSES, parse
+from impasto.losses.registry import LOSSES
+from impasto.losses.terms import parse
 from impasto.nn.vgg import Encoder
 
 CONTENT = {"relu1_2": 0.5, "relu2_1": 2.0}

@@ -6,18 +6,14 @@ import torch
 from impasto.errors import InputError
 from impasto.losses import mmd
 from impasto.losses.gram import gram_distance, gram_matrix
+from impasto.losses.guides import guide_at
+from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.moments import moments, moments_distance
-from impasto.losses.objective import guide_at
+from impasto.losses.patch_loss import PatchLoss
 from impasto.losses.patches import patch_loss, patch_target
-from impasto.losses.style import (
-    GaussianLoss,
-    GramLoss,
-    LinearLoss,
-    MomentsLoss,
-    PatchLoss,
-    PolynomialLoss,
-)
-from impasto.losses.terms import LOSSES, Term, parse
+from impasto.losses.registry import LOSSES
+from impasto.losses.style import GramLoss, LinearLoss, MomentsLoss
+from impasto.losses.terms import Term, parse
 from impasto.nn.features import feature_vectors
 
 

@@ -6,7 +6,7 @@ import torch
 from impasto.core.device import choose
 from impasto.image import samples
 from impasto.methods import config as method_config
-from impasto.methods.arbitrary import base, statistics
+from impasto.methods.arbitrary import statistics, units
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.training.shift import paired
@@ -336,11 +336,11 @@ def small_measurements():
     What is kept of other measurements, by other tests, stays out of the way.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((base, "_measured"), (statistics, "known")):
+        for module, name in ((units, "measured"), (statistics, "known")):
             patch.setattr(module, "_MEASURED", 48)
             getattr(module, name).cache_clear()
         yield
-    base._measured_units.cache_clear()
+    units.measured.cache_clear()
     statistics.sample_stats.cache_clear()
 
 

@@ -15,9 +15,9 @@ from impasto.nn.blocks import (
     Residual,
     convolution,
     initialize,
-    instance_norm,
     norm_layer,
 )
+from impasto.nn.fast import instance_norm
 from impasto.nn.upsampling import UPSAMPLINGS, UpConvNorm
 
 FORMATS = [torch.float64, torch.float32, torch.bfloat16]

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.bank import Bank, convolve
-from impasto.nn.blocks import instance_norm
+from impasto.nn.blocks import InstanceNorm
+from impasto.nn.fast import instance_norm
 from impasto.nn.johnson import TransformNet
 from impasto.nn.stylebank import NewBank, Stage, StyleBankNet, norm_as_first
 from rounding import products, rounding
@@ -185,13 +186,15 @@ def test_the_banks_learn_from_painting_alone():
 
 def test_norms_of_the_first_picture():
     x, weight, bias = pictures(3, 4, 6, 5) * 3, pictures(4, seed=1), pictures(4, seed=2)
-    found = norm_as_first(x, weight, bias)
+    norm = InstanceNorm(4)
+    norm.load_state_dict({"weight": weight, "bias": bias})
+    found = norm_as_first(norm, x)
     torch.testing.assert_close(found[:1], instance_norm(x[:1], weight, bias))
     view = (1, -1, 1, 1)
     mean, variance = x[0].mean((1, 2)).view(view), x[0].var((1, 2), correction=0).view(view)
     expected = (x - mean) / (variance + 1e-5).sqrt() * weight.view(view) + bias.view(view)
     torch.testing.assert_close(found, expected)
-    assert norm_as_first(x.bfloat16(), weight, bias).dtype is torch.bfloat16
+    assert norm_as_first(norm, x.bfloat16()).dtype is torch.bfloat16
 
 
 def test_elements():
@@ -261,4 +264,4 @@ def test_a_bank_that_joins_leaves_all_others_to_the_bit(layers):
 
 def test_a_stage_takes_any_norm():
     stage, x = Stage(3, 4), pictures(1, 3, 8, 8)
-    assert bool((stage(x, lambda y, _weight, _bias: -y.abs()) == 0).all())
+    assert bool((stage(x, lambda _norm, y: -y.abs()) == 0).all())

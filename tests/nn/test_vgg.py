@@ -11,8 +11,7 @@ from scipy.signal import correlate2d
 
 from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
-from impasto.nn import vgg as encoder_module
-from impasto.nn import vgg_weights
+from impasto.nn import vgg_state, vgg_weights
 from impasto.nn.vgg import (
     BLOCKS,
     PADDINGS,
@@ -49,7 +48,7 @@ def raw():
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A VGG-16 of four channels a layer: tiny(flavor=...) is an encoder of random weights."""
-    monkeypatch.setattr(encoder_module, "WIDTHS", (4,) * 5)
+    monkeypatch.setattr(vgg_state, "WIDTHS", (4,) * 5)
     generator = torch.Generator().manual_seed(0)
     state, previous = {}, 3
     for name in layer_names("vgg16"):

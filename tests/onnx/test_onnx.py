@@ -12,6 +12,7 @@ import pytest
 import torch
 from skimage import data
 
+import impasto
 from impasto.api import encode, specialize, stylize, visualize
 from impasto.api.resolve import StyleResolver
 from impasto.core.device import choose
@@ -31,7 +32,7 @@ from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get, list_methods
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, onnx_file, zoo
-from impasto.nn.blocks import instance_norm
+from impasto.nn.fast import instance_norm
 from impasto.onnx import exporter as export
 from impasto.onnx import graph as tracing
 from impasto.onnx.runtime import Exported
@@ -109,10 +110,10 @@ def painted(path, **options):
     """What the pipeline makes with a model: a texture, a larger picture, or a painted photo."""
     kind = zoo.learned_in(path)[0].kind
     if kind == "texture":
-        return stylize.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb
+        return impasto.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb
     small = photo(45, 61)
     if kind == "upscale":
-        return stylize.upscale(small, model=str(path), **EXACT, **options).rgb
+        return impasto.upscale(small, model=str(path), **EXACT, **options).rgb
     given = {"size": 61, "seed": 3, **EXACT, **options}
     if kind == "any":
         return stylize.stylize(small, photo(40, 33, "chelsea"), method=str(path), **given).rgb

@@ -65,6 +65,15 @@ def test_it_goes_on_where_it_was_cancelled(clip, tmp_path, paint):
     assert (one.times, one.seconds, one.sound) == (other.times, other.seconds, other.sound)
 
 
+def test_frames_of_another_version_are_refused(clip, tmp_path, paint):
+    with pytest.raises(CancelledError):
+        paint(clip, tmp_path / "frames", callback=stop_after(2))
+    file = tmp_path / "frames" / "video.json"
+    file.write_text(file.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(InputError, match="of another version"):
+        paint(clip, tmp_path / "frames")
+
+
 def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     report = paint(clip, target, callback=stop_after(5), partial=True)

@@ -22,8 +22,8 @@ def test_flicker_is_halved_at_equal_style_distance():
     painting = inputs.read_image("sample:swirls").rgb
     brushes = StyleResolver("adain", precision="float32")("sample:swirls")
 
-    def stylize(photo, tones):
-        return paint(Image(photo), brushes).rgb
+    def stylize(photo, tones, frame=None):
+        return paint(Image(photo), brushes, frame=frame).rgb
 
     photos = pictures(8, 128, 96)
     hand = TemporalStylizer(stylize, plain=stylize)
@@ -44,8 +44,8 @@ def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
     """There is no deviation to divide by: networks come to infinity, or to garish colours."""
     brushes = StyleResolver(None, precision="float32")("joyfulness-lite")
 
-    def stylize(photo, tones):
-        return paint(Image(photo), brushes, tones=Image(tones)).rgb
+    def stylize(photo, tones, frame=None):
+        return paint(Image(photo), brushes, tones=Image(tones), frame=frame).rgb
 
     (photo,) = pictures(1)
     plain = torch.tensor(first).view(1, 3, 1, 1).expand_as(photo)
@@ -59,7 +59,7 @@ def test_a_frame_of_one_colour_lends_its_statistics_to_none(first):
 
 
 def test_without_smoothing_nothing_is_blended():
-    hand = TemporalStylizer(lambda photo, tones: photo.sqrt(), smooth=0.0)
+    hand = TemporalStylizer(lambda photo, tones, frame: photo.sqrt(), smooth=0.0)
     photos = pictures(2)
     results = [hand(photo) for photo in photos]
     assert torch.allclose(results[1], photos[1].sqrt(), atol=1e-3)
@@ -72,7 +72,7 @@ def test_a_thing_that_jumps_leaves_no_ghost():
         photo[..., 20:36, 10 + 20 * index : 26 + 20 * index] = torch.tensor([0.9, 0.1, 0.1]).view(
             1, 3, 1, 1
         )
-    hand = TemporalStylizer(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones, frame: photo)
     last = [hand(photo) for photo in photos][-1]
     old = (slice(None), slice(None), slice(22, 34), slice(32, 44))  # where it was before
     assert float((last[old] - photos[-1][old]).abs().mean()) < 0.05
@@ -82,7 +82,7 @@ def test_a_cut_begins_another_shot():
     photos = pictures(2, 96, 64) + pictures(2, 96, 64, photo="astronaut")
     seen = []
 
-    def stylize(photo, tones):
+    def stylize(photo, tones, frame=None):
         seen.append(tones)
         return photo
 
@@ -95,7 +95,7 @@ def test_a_cut_begins_another_shot():
 
 
 def test_a_moving_camera_is_one_shot():
-    hand = TemporalStylizer(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones, frame: photo)
     for photo in pictures(6, 96, 64, speed=3.0):
         hand(photo)
     assert hand.shots == 1
@@ -106,22 +106,23 @@ def test_a_state_goes_on_with_the_same_numbers():
     chance = torch.Generator().manual_seed(0)
     grain = torch.rand(5, 1, 3, 48, 64, generator=chance)
 
-    def strokes(photo, tones, index=0):
+    def strokes(photo, tones, frame=None, index=0):
         return (photo + 0.2 * grain[index]).clamp(0, 1)
 
-    whole = TemporalStylizer(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
+    def now(photo, tones, frame):
+        return strokes(photo, tones, index=len(done))
+
+    whole = TemporalStylizer(now, plain=strokes)
     done, wanted = [], []
     for photo in photos:
         wanted.append(whole(photo))
         done.append(photo)
     done, found = [], []
-    hand = TemporalStylizer(lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes)
+    hand = TemporalStylizer(now, plain=strokes)
     for photo in photos:
         if len(done) == 3:
             state = hand.state()
-            hand = TemporalStylizer(
-                lambda photo, tones: strokes(photo, tones, len(done)), plain=strokes
-            )
+            hand = TemporalStylizer(now, plain=strokes)
             hand.restore(state, 1)
         found.append(hand(photo))
         done.append(photo)
@@ -133,10 +134,10 @@ def test_a_state_goes_on_with_the_same_numbers():
 @pytest.mark.parametrize("smooth", [-0.1, 1.0])
 def test_a_share_that_leaves_nothing_new_is_refused(smooth):
     with pytest.raises(InputError, match="smooth"):
-        TemporalStylizer(lambda photo, tones: photo, smooth=smooth)
+        TemporalStylizer(lambda photo, tones, frame: photo, smooth=smooth)
 
 
 def test_tiny_frames_pass():
-    hand = TemporalStylizer(lambda photo, tones: photo)
+    hand = TemporalStylizer(lambda photo, tones, frame: photo)
     for _ in range(2):
         assert hand(torch.rand(1, 3, 2, 3)).shape == (1, 3, 2, 3)

@@ -10,17 +10,21 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from impasto.nn import norm_statistics
 from impasto.nn.features import at_least_float32
-from impasto.nn.lazy_map import LazyMap, Measured, NotInStripsError, in_strips
-from impasto.nn.tiled_inference import ChannelStatistics
+from impasto.nn.norm_statistics import Settle
 
 _POSITIONS = (2, 3)
 _EMPTY = 1e-12  # masks with a smaller mean count as empty
 
 
 def adain(
-    content: Tensor, mean: Tensor, std: Tensor, *, guide: Tensor | None = None, eps: float = 1e-5
+    content: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    *,
+    guide: Tensor | None = None,
+    eps: float = 1e-5,
+    settle: Settle | None = None,
 ) -> Tensor:
     """Return σ(y) (x - μ(x)) / σ(x) + μ(y) for each channel of each image (equation 8).
 
@@ -35,6 +39,8 @@ def adain(
         eps: Lower bound of the variance of x, so that a constant channel becomes μ(y) and its
             rounding errors are not amplified. The authors add their 1e-5 to the variance instead,
             which makes the deviation of every result slightly smaller than σ(y).
+        settle: Returns the mean and the variance of x to use, (B, C) each, from its own, see
+            :mod:`impasto.nn.norm_statistics`; None uses its own.
 
     Returns:
         (B, C, H, W), float32 or better.
@@ -46,7 +52,7 @@ def adain(
     """
     if has_torch_function_unary(content):  # a LazyMap, computed in strips
         made: Tensor = handle_torch_function(
-            adain, (content,), content, mean, std, guide=guide, eps=eps
+            adain, (content,), content, mean, std, guide=guide, eps=eps, settle=settle
         )
         return made
     x = at_least_float32(content)
@@ -54,29 +60,11 @@ def adain(
     centre = (x * weight).mean(_POSITIONS)  # (B, C)
     centred = x - centre[..., None, None]  # (B, C, H, W)
     variance = (centred.square() * weight).mean(_POSITIONS)  # (B, C)
-    if norm_statistics.inside():
-        centre, variance = norm_statistics.settled(centre, variance)
+    if settle is not None:
+        centre, variance = settle(centre, variance)
         centred = x - centre[..., None, None]
     normal = centred * variance.clamp_min(eps).rsqrt()[..., None, None]
     return std.to(x.dtype)[..., None, None] * normal + mean.to(x.dtype)[..., None, None]
-
-
-@in_strips(adain)
-def _adain(
-    content: LazyMap, mean: Tensor, std: Tensor, *, guide: Tensor | None = None, eps: float = 1e-5
-) -> LazyMap:
-    if guide is not None:
-        raise NotInStripsError("statistics of a region")
-
-    def apply(rows: Tensor, centre: Tensor, variance: Tensor) -> Tensor:
-        x = at_least_float32(rows)
-        slope = std.to(variance) * variance.clamp_min(eps).rsqrt()  # (1, C)
-        shift = mean.to(variance) - centre * slope
-        scale, bias = (one.to(x.dtype)[..., None, None] for one in (slope, shift))
-        return torch.addcmul(bias, x, scale)
-
-    like = at_least_float32(content.like)
-    return Measured(content, lambda: ChannelStatistics(apply), like)
 
 
 def position_weights(guide: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.alignment.adain import position_weights
-from impasto.nn.lazy_map import LazyMap, Measured, in_strips
 
 _SHORT = (torch.bfloat16, torch.float16)
 _BLOCK = 1 << 20  # values per block, so that a block fits in the CPU's cache
@@ -184,28 +183,6 @@ def transported(features: Tensor, settle: Callable[[Gaussian], Transport]) -> Te
         made: Tensor = handle_torch_function(transported, (features,), features, settle)
         return made
     return settle(gaussian(features))(features, features.dtype)
-
-
-@in_strips(transported)
-def _transported(features: LazyMap, settle: Callable[[Gaussian], Transport]) -> LazyMap:
-    return Measured(features, lambda: _GaussianOfStrips(settle))
-
-
-class _GaussianOfStrips:
-    """Accumulates the mean and the covariance of a feature map over its strips."""
-
-    def __init__(self, settle: Callable[[Gaussian], Transport]) -> None:
-        self._settle = settle
-        self._parts: list[Gaussian] = []
-        self._counts: list[int] = []
-
-    def add(self, rows: Tensor) -> None:
-        self._parts.append(gaussian(rows))
-        self._counts.append(rows.shape[2] * rows.shape[3])
-
-    def finish(self) -> Callable[[Tensor], Tensor]:
-        moved = self._settle(merged(self._parts, self._counts))
-        return lambda rows: moved(rows, rows.dtype)
 
 
 def part_way(transport: Transport, amount: float) -> Transport:

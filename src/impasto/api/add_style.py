@@ -12,12 +12,14 @@ import torch
 from torch import nn
 
 from impasto.api import recipes, train
+from impasto.api.card import describe, name_of, thumbnail
 from impasto.api.inputs import Source, read_image
 from impasto.api.train import Trained
 from impasto.core.device import choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.methods.network import NetworkMethod
+from impasto.methods.protocols import AddsStyles
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
@@ -70,13 +72,15 @@ def add_style(
         raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
     if target.resolve() == Path(model).resolve():
         raise InputError(f"{target} is the model itself: write to another file")
-    picture, called = read_image(style), name or train.default_style_name(style, target)
+    picture, called = read_image(style), name or name_of(style, target)
     if called in known.styles:
         raise InputError(f"{model} has a style {called!r} already: give the new one another name")
     build = get(known.method, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     method = build.open(known, local(choose(device, precision)))
-    recipe = _recipe(method, known, settings or {})
+    if not isinstance(method, AddsStyles):
+        raise InputError(f"{method.name} takes no further styles: train another model")
+    recipe = _recipe(method, known, method.addition_settings, settings or {})
     torch.manual_seed(recipe.plan.seed)
     task = method.addition_task(recipe.config, picture.rgb)
     sources = train.open_sources(recipe, task.sources, content)
@@ -90,8 +94,8 @@ def add_style(
         max_seconds=max_seconds,
         callback=callback,
     )
-    added = {"name": called, **train.describe(recipe, result, method)}
-    thumbnails = {**known.card.get("thumbnails", {}), called: train.thumbnail(picture)}
+    added = {"name": called, **describe(recipe, result, method)}
+    thumbnails = {**known.card.get("thumbnails", {}), called: thumbnail(picture)}
     card = {
         **known.card,
         "added": [*known.card.get("added", ()), added],
@@ -104,7 +108,10 @@ def add_style(
 
 
 def _recipe(
-    method: NetworkMethod, known: checkpoint.Model, settings: Mapping[str, Any]
+    method: NetworkMethod,
+    known: checkpoint.Model,
+    adding: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> recipes.Recipe:
     """Return the method's recipe with the config and crops of the model.
 
@@ -115,7 +122,7 @@ def _recipe(
     """
     recipe = dataclasses.replace(recipes.load(method.name), config=method.config)
     recipe = recipe.change(known.card.get("recipe", {}).get("cut", {}))
-    recipe = recipe.change(method.addition_settings).change(settings)
+    recipe = recipe.change(adding).change(settings)
     if _shapes(method.network(recipe.config)) != _shapes(method.module):
         raise InputError("the network stays as it was trained: change other settings")
     return recipe

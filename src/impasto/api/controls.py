@@ -17,7 +17,7 @@ from impasto.core.progress import Callback, PartProgress, Progress
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
-from impasto.methods.base import Method
+from impasto.methods.base import Frame, Method
 from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
@@ -90,6 +90,7 @@ class StylizeJob:
             same for all frames of a shot. None is the content image.
         dither: Whether networks get the content image with noise of one 8-bit level. Video frames
             do not: the same noise in all frames would be visible over moving smooth areas.
+        frame: For a frame of a video, its input from the frames before it.
     """
 
     photo: Image
@@ -99,6 +100,7 @@ class StylizeJob:
     encode: Encode | None = None
     tones: Image | None = None
     dither: bool = True
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for controls that these styles do not allow."""
@@ -168,7 +170,8 @@ class StylizeJob:
             return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
 
         levels = strokes.sizes(*self._strokes(method))
-        return strokes.paint(stylize, content, levels, callback)
+        with method.within(self.frame):
+            return strokes.paint(stylize, content, levels, callback)
 
     def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""

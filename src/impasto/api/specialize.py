@@ -10,11 +10,12 @@ from typing import Unpack
 
 from impasto._version import __version__
 from impasto.api import encode
+from impasto.api.card import name_of
 from impasto.api.inputs import Source, as_list
 from impasto.api.load import open_model
-from impasto.api.train import default_style_name
 from impasto.core.device import Place
 from impasto.errors import InputError
+from impasto.methods.protocols import WritesNetworks
 from impasto.methods.style import SUFFIX, Style
 from impasto.models import checkpoint, zoo
 
@@ -60,11 +61,11 @@ def specialize(
     if target.resolve() == found.path.resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     method = open_model(found, **place)
+    if not isinstance(method, WritesNetworks):
+        raise InputError(f"{method.name} writes no networks: give a model of meta-network")
     encoded = encode.encode(style, method=method, weights=weights, size=size)
     first = as_list(style)[0]
-    called = name or (
-        target.stem if isinstance(first, Style) else default_style_name(first, target)
-    )
+    called = name or (target.stem if isinstance(first, Style) else name_of(first, target))
     card = {
         "version": __version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),

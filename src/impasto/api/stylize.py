@@ -1,20 +1,13 @@
-"""Stylize, synthesize and enlarge single images by any method."""
+"""Paint single images in a style, by any method."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any
 
-from impasto.api.controls import (
-    Controls,
-    Encode,
-    ResolvedStyle,
-    StylizeJob,
-    blend_styles,
-    merge_controls,
-)
+from impasto.api.controls import Controls, Encode, ResolvedStyle, StylizeJob, merge_controls
 from impasto.api.inputs import (
     Source,
     read_image,
@@ -23,19 +16,16 @@ from impasto.api.inputs import (
     suggest_size,
     with_resize_note,
 )
-from impasto.api.load import get_method, load_learned, open_model
-from impasto.api.options import check_side
+from impasto.api.load import get_method, open_model
 from impasto.api.resolve import StyleResolver
-from impasto.core.device import Place
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError
 from impasto.image import Image
-from impasto.methods.base import Method
+from impasto.methods.base import Frame, Method
 from impasto.methods.style import Style
-from impasto.models import zoo
 from impasto.nn.vgg import smallest_side
 
-__all__ = ["get_method", "open_model", "paint", "stylize", "synthesize", "upscale"]
+__all__ = ["get_method", "open_model", "paint", "stylize"]
 
 
 def stylize(
@@ -116,6 +106,7 @@ def paint(
     encode: Encode | None = None,
     tones: Image | None = None,
     dither: bool = True,
+    frame: Frame | None = None,
 ) -> Image:
     """Paint a content image with resolved styles, which can be used again for further images.
 
@@ -128,6 +119,7 @@ def paint(
         encode: See :class:`impasto.api.controls.StylizeJob`.
         tones: See :class:`impasto.api.controls.StylizeJob`.
         dither: See :class:`impasto.api.controls.StylizeJob`.
+        frame: See :class:`impasto.api.controls.StylizeJob`.
 
     Returns:
         The painted image, with the content image's alpha.
@@ -143,7 +135,7 @@ def paint(
         resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
     )
     regions = regions_from_masks(masks, photo, len(styles))
-    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither)
+    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame)
     try:
         painted = job.run(callback)
     except DivergedError as error:
@@ -162,109 +154,3 @@ def _smallest_side(method: Method) -> int:
     """Return the least side of an image, in pixels, for all layers in the config of a method."""
     layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
     return max(map(smallest_side, layers), default=1)
-
-
-def synthesize(
-    style: Source | Style | Sequence[Source | Style],
-    *,
-    size: int | tuple[int, int] | None = None,
-    method: str | Method | None = None,
-    sample_size: int | None = None,
-    weights: Sequence[float] | None = None,
-    seed: int = 0,
-    callback: Callback = silent,
-    preset: str = "default",
-    settings: Mapping[str, Any] | None = None,
-    runtime: str = "torch",
-    **place: Unpack[Place],
-) -> Image:
-    """Synthesise a texture from a sample.
-
-    Args:
-        style: The sample, or several for a method that blends; or a learned or an encoded texture.
-        size: Size of the result in pixels: a side, or (width, height); None is the method's
-            default.
-        method: The name of a method, or a method that was built before; None is ``texture``, and
-            for a learned or encoded texture its own method.
-        sample_size: Long edge in pixels to resize the sample to; None shrinks larger samples, to
-            the method's default size, or to half of it for the methods that copy pixels.
-        weights: One for each sample; equal if None.
-        seed: Of all random numbers.
-        callback: Called after every step; if it cancels, the image so far is returned.
-        preset: ``default``, ``paper`` or ``authors``.
-        settings: Hyperparameters of the method to change, by name.
-        runtime: See :func:`impasto.get_method`.
-        place: See :func:`impasto.core.device.choose`.
-
-    Returns:
-        The texture.
-
-    Raises:
-        InputError: An argument cannot be used.
-        InterruptedRun: The run was interrupted; the error carries the last good image.
-    """
-    make = StyleResolver(
-        method,
-        kind="texture",
-        preset=preset,
-        settings=settings,
-        runtime=runtime,
-        **place,
-    )
-    resolved_styles = make(style, weights)
-    method = resolved_styles[0].method
-    if any(resolved.method is not method for resolved in resolved_styles):
-        raise InputError("textures of different networks do not blend: name one")
-    default = method.default_size or 512
-    size = default if size is None else size
-    width, height = size if isinstance(size, tuple) else (size, size)
-    for side in (width, height):
-        check_side("size", side)
-    limit = default // 2 if default < 256 else default
-
-    def encoded(resolved: ResolvedStyle) -> Style:
-        if isinstance(resolved.source, Style):
-            return resolved.source
-        return method.encode(
-            resize_long_edge(resolved.source, sample_size, limit, "sample size").rgb
-        )
-
-    mixed = blend_styles(
-        method, [resolved.weight for resolved in resolved_styles], map(encoded, resolved_styles)
-    )
-    painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
-    first = resolved_styles[0].source
-    return Image(painted.cpu(), note=first.note if isinstance(first, Image) else "")
-
-
-def upscale(
-    image: Source,
-    *,
-    model: str = "upscale-x4",
-    callback: Callback = silent,
-    runtime: str = "torch",
-    **place: Unpack[Place],
-) -> Image:
-    """Enlarge an image with a super-resolution network.
-
-    Args:
-        image: As for :func:`stylize`.
-        model: A name of ``impasto styles`` or the path of a model.
-        callback: Called after every step.
-        runtime: See :func:`impasto.get_method`.
-        place: See :func:`impasto.core.device.choose`.
-
-    Returns:
-        The enlarged image; its alpha is interpolated.
-
-    Raises:
-        InputError: An argument cannot be used.
-    """
-    found = zoo.find(model, "upscale")
-    if found is None:
-        raise InputError(f"no model {model!r} to enlarge with: see 'impasto styles'")
-    method = load_learned(found, runtime=runtime, **place)
-    picture = read_image(image)
-    large = method.upscale(picture.rgb, callback=callback).cpu()
-    alpha = picture.resized(*large.shape[-2:]).alpha
-    return Image(large, alpha, picture.note, picture.metadata)

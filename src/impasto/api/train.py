@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import os
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from impasto._version import __version__
 from impasto.api import recipes
+from impasto.api.card import describe, name_of, thumbnail
 from impasto.api.inputs import Source, read_image
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
-from impasto.core.schemes import without_scheme
 from impasto.errors import InputError
-from impasto.image import Image
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -33,8 +27,6 @@ from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
 from impasto.training.processes import local
 from impasto.training.sources import sum_counts
-
-_THUMBNAIL = 96  # pixels of the long edge
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +106,7 @@ def train(
     if method.kind == "any":
         paintings, styles = _style_source(loaded.method, styles), []
     pictures = [read_image(one) for one in styles]
-    called = tuple(names or (default_style_name(one, target) for one in styles)) or (target.stem,)
+    called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
     torch.manual_seed(loaded.plan.seed)
@@ -212,41 +204,3 @@ def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
         method.start(module, other)
     except InputError as error:
         raise InputError(f"cannot start from {path}: {error}") from error
-
-
-def describe(recipe: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
-    """Return the metadata of a training, from which it can be repeated."""
-    return {
-        "kind": method.kind,
-        "recipe": recipe.plan_and_crops(),
-        "version": __version__,
-        "torch": torch.__version__,
-        "command": shlex.join(["impasto", *sys.argv[1:]]),
-        "runtime": method.runtime.describe(),
-        "threads": result.threads,
-        "steps": result.steps,
-        "finished": result.finished,
-        "seconds": round(result.seconds),
-        "losses": {name: round(series[-1], 5) for name, series in result.losses.items()},
-        "skipped": len(result.skipped),
-    }
-
-
-def thumbnail(picture: Image) -> dict[str, str]:
-    """Encode a small copy of a style image as JPEG in base64, with the hash of its pixels."""
-    factor = _THUMBNAIL / max(picture.size)
-    small = picture.resized(*(max(1, round(s * factor)) for s in (picture.height, picture.width)))
-    pixels = small.pil().convert("RGB")
-    buffer = io.BytesIO()
-    pixels.save(buffer, "jpeg", quality=85)
-    return {
-        "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
-        "jpeg": base64.b64encode(buffer.getvalue()).decode(),
-    }
-
-
-def default_style_name(style: Source, target: Path) -> str:
-    """Return the default name of a style: that of its file, or of the model's file."""
-    if isinstance(style, (str, Path)) and str(style) != "-":
-        return Path(without_scheme(str(style))).stem
-    return target.stem

@@ -16,6 +16,7 @@ from impasto.core.progress import Callback, PartProgress, silent
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
+from impasto.methods.protocols import HasParts
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import zoo
@@ -101,6 +102,8 @@ def inspect(
         found = _find_learned(f"{path}#{style}" if style else path)
     get(found.method, Ability.INSPECT)
     method = open_model(found, **place)
+    if not isinstance(method, HasParts):
+        raise InputError(f"{method.name} has no parts to inspect")
     shown = resize_long_edge(read_image(photo), size, 512)
     parts = method.inspect(method.own_style(found.index), shown.rgb, callback=callback)
     tiles = [(name, Image(picture)) for name, picture in parts]

@@ -55,6 +55,11 @@ class Runtime:
             return torch.cuda.mem_get_info(self.device)[0] // 2
         return psutil.virtual_memory().available // 2
 
+    def autocast(self) -> torch.autocast:
+        """Return a context in which networks run in the number format."""
+        reduced = self.dtype is not torch.float32
+        return torch.autocast(self.device.type, self.dtype, enabled=reduced)
+
     def describe(self) -> str:
         """Return device and number format as the command line prints them: ``cpu, bfloat16``."""
         return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"

@@ -9,22 +9,17 @@ Example:
 
 from impasto.losses.content import content_loss
 from impasto.losses.gram import gram_distance, gram_matrix
+from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.mmd import Gaussian, Linear, Polynomial, mmd2
 from impasto.losses.moments import Moments, moments, moments_distance
 from impasto.losses.objective import Objective
+from impasto.losses.patch_loss import PatchLoss
+from impasto.losses.registry import list_losses, register_loss
 from impasto.losses.self_similarity import self_similarity_loss
 from impasto.losses.sliced import SlicedLoss, sliced_wasserstein
 from impasto.losses.smoothness import total_variation
-from impasto.losses.style import (
-    GaussianLoss,
-    GramLoss,
-    LinearLoss,
-    MomentsLoss,
-    PatchLoss,
-    PolynomialLoss,
-    StyleLoss,
-)
-from impasto.losses.terms import Term, list_losses, parse, register_loss
+from impasto.losses.style import GramLoss, LinearLoss, MomentsLoss, StyleLoss
+from impasto.losses.terms import Term, parse
 from impasto.losses.two_sample import frechet_distance, permutation_test
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.losses.guides import guide_at
 from impasto.losses.parts import TINY, Content, Smoothness, Statistic, Style
 from impasto.losses.style import StyleLoss
 from impasto.losses.terms import Term
@@ -267,23 +267,3 @@ class Objective:
 
 def _sum(parts: list[Tensor]) -> Tensor:
     return torch.stack(parts).sum()
-
-
-def guide_at(mask: Tensor, height: int, width: int) -> Tensor:
-    """Convert a soft mask to position weights with mean 1 at the resolution of a layer.
-
-    Args:
-        mask: (1, 1, H, W) in [0, 1].
-        height: Height of the layer.
-        width: Width of the layer.
-
-    Returns:
-        (1, 1, height, width).
-
-    Raises:
-        InputError: The mask is empty.
-    """
-    small = torch.nn.functional.interpolate(mask, (height, width), mode="area")
-    if float(small.sum()) <= 0:
-        raise InputError("a mask is black everywhere: paint its region white")
-    return small / small.mean()

@@ -3,9 +3,6 @@
 ``0.5 gram + 0.5 moments@relu1_1,relu2_1`` is half a Gram loss on the method's own layers and half a
 moments loss on two layers. Options stand in parentheses:
 ``polynomial(offset=1) + 0.1 gaussian(scale=2)``.
-
-Losses come from this package, from the entry points ``impasto.losses`` of other packages, and from
-:func:`register_loss`.
 """
 
 from __future__ import annotations
@@ -13,84 +10,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-from impasto.core import plugins
 from impasto.errors import InputError
-from impasto.losses.sliced import SlicedLoss
-from impasto.losses.style import (
-    GaussianLoss,
-    GramLoss,
-    LinearLoss,
-    MomentsLoss,
-    PatchLoss,
-    PolynomialLoss,
-    StyleLoss,
-)
-
-LOSSES: dict[str, type[Any]] = {
-    "gram": GramLoss,
-    "moments": MomentsLoss,
-    "linear": LinearLoss,
-    "polynomial": PolynomialLoss,
-    "gaussian": GaussianLoss,
-    "patches": PatchLoss,
-    "sliced": SlicedLoss,
-}
-
-_L = TypeVar("_L", bound="type[Any]")
-_NAME = r"[a-z][a-z0-9_-]*"
-
-
-def register_loss(name: str) -> Callable[[_L], _L]:
-    """Register a style loss class under a name that texts of losses can use.
-
-    The class is a frozen dataclass with the methods of
-    :class:`~impasto.losses.style.StyleLoss`. Its fields, all with defaults, are the options in
-    parentheses.
-
-    Args:
-        name: Lower case letters, digits, ``_`` and ``-``, beginning with a letter.
-
-    Raises:
-        InputError: The name has other characters, or another class has it.
-    """
-    if not re.fullmatch(_NAME, name):
-        raise InputError(f"{name!r} cannot name a loss: take lower case letters and digits")
-
-    def register(kind: _L) -> _L:
-        first = LOSSES.setdefault(name, kind)
-        if _origin(first) != _origin(kind):
-            raise InputError(
-                f"two losses are called {name!r}: {_origin(first)} and {_origin(kind)}; rename one"
-            )
-        LOSSES[name] = kind
-        return kind
-
-    return register
-
-
-def list_losses() -> tuple[str, ...]:
-    """List the names of all style losses.
-
-    Example:
-        >>> "gram" in list_losses()
-        True
-    """
-    _discover()
-    return tuple(LOSSES)
-
-
-def _origin(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-@cache
-def _discover() -> None:
-    plugins.load("impasto.losses")
+from impasto.losses.registry import LOSSES, NAME, list_losses
+from impasto.losses.style import StyleLoss
 
 
 @dataclass(frozen=True)
@@ -123,7 +49,7 @@ def layers_of(terms: Iterable[Term], layers: Iterable[str]) -> list[str]:
 
 _TERM = re.compile(
     r"\s*(?:(?P<weight>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?"
-    rf"(?P<name>{_NAME})"
+    rf"(?P<name>{NAME})"
     r"(?:\((?P<options>[^)]*)\))?"
     r"(?:@(?P<layers>[a-z0-9_,]+))?\s*(?P<plus>\+|$)"
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -13,6 +15,20 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
+from impasto.nn.norm_statistics import StatisticsStore
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The part of a video frame's input that comes from the frames before it.
+
+    Attributes:
+        statistics: Statistics of the shot, used in place of those of the content image.
+        start: Initial image of an optimisation, (1, 3, H, W) in [0, 1]; None is the method's own.
+    """
+
+    statistics: StatisticsStore
+    start: Tensor | None = None
 
 
 class Method(ABC):
@@ -31,6 +47,8 @@ class Method(ABC):
             network learned; None for methods that take the stroke size from the style image.
         dithers: Whether noise of one 8-bit level is added to the content image first, see
             :mod:`impasto.image.dither`.
+        frame: While a frame of a video is stylized, its input from the frames before it. It makes
+            a method object unfit for several threads at once.
     """
 
     name: str
@@ -39,10 +57,25 @@ class Method(ABC):
     default_size: int | None = None
     stroke_size: int | None = None
     dithers: bool = False
+    frame: Frame | None = None
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         self.config = self.Config() if config is None else config
         self.runtime = runtime or choose()
+
+    @contextmanager
+    def within(self, frame: Frame | None) -> Iterator[None]:
+        """Stylize a frame of a video inside the context; None is a single image."""
+        self.frame = frame
+        try:
+            yield
+        finally:
+            self.frame = None
+
+    @property
+    def statistics(self) -> StatisticsStore | None:
+        """Return the statistics of the shot while a frame of a video is stylized, or None."""
+        return None if self.frame is None else self.frame.statistics
 
     def default_edge(self, size: Sequence[int]) -> int:
         """Return the long edge of the result, in pixels, where the user gives no size.

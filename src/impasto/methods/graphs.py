@@ -58,11 +58,12 @@ class Graph:
     same name.
 
     Attributes:
-        module: Takes the inputs in their order and returns one tensor. It is changed in place.
+        module: Takes the inputs in their order and returns one tensor; it is changed in place.
         inputs: Descriptions of the inputs.
         output: Name of the output; ``painted`` is an image, which is clamped to [0, 1].
         facts: Further metadata of the exported file, by name; values that JSON can hold.
         role: Suffix of the file name of a graph that does not paint; empty for the one that does.
+        function: Called instead of the module, whose weights it uses; None calls the module.
     """
 
     module: nn.Module
@@ -70,6 +71,7 @@ class Graph:
     output: str = PAINTED
     facts: Mapping[str, Any] = field(default_factory=dict)
     role: str = ""
+    function: Callable[..., Tensor] | None = None
 
 
 def picture(name: str, multiple: int = 1, smallest: int = 16) -> Input:

@@ -18,7 +18,7 @@ class Ability(Flag):
     MASKS = auto()  # handle regions with different styles itself; else results are blended
     BLEND = auto()  # blend several style images with weights
     UPSCALE = auto()  # enlarge an image
-    INSPECT = auto()  # visualise what a style has learned: see NetworkMethod.inspect
+    INSPECT = auto()  # visualise what a style has learned: see impasto.methods.protocols
     TRAIN = auto()  # is a network that can be trained: see impasto.methods.network
     EXPORT = auto()  # can be exported to other runtimes: see NetworkMethod.graphs
 

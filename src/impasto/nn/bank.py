@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.nn.blocks import instance_norm
+from impasto.nn.fast import instance_norm
+from impasto.nn.norm_statistics import NormModule
 from impasto.nn.regions import regional_norm
 
 KERNELS = (1, 3, 5, 7)
@@ -19,7 +20,7 @@ KERNELS = (1, 3, 5, 7)
 _NOISE = 0.1  # times He's standard deviation, for new filters
 
 
-class Bank(nn.Module):
+class Bank(NormModule):
     """Filters of styles: F̃_i = K_i ⊗ F, then instance norm with the style's scales, and ReLU.
 
     Args:
@@ -77,14 +78,15 @@ class Bank(nn.Module):
             kernels.unbind(1), gamma.unbind(1), beta.unbind(1), strict=True
         ):
             if regions is None:
-                features = instance_norm(convolve(features, kernel), scale, shift)
+                found = convolve(features, kernel)
+                features = instance_norm(found, scale, shift, settle=self.settle)
             else:
                 size = (features.shape[2], features.shape[3])
                 masks = F.adaptive_avg_pool2d(regions, size).transpose(0, 1)  # (P, 1, h, w)
                 parts = convolve(features[:1] * masks, kernel)  # (P, C, h, w)
                 wholes = convolve(features[1:], kernel)
                 both = torch.cat([parts.sum(0, keepdim=True), wholes])
-                features = regional_norm(both, regions, scale, shift)
+                features = regional_norm(both, regions, scale, shift, settle=self.settle)
             features = F.relu_(features)
         return features
 

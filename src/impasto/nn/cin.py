@@ -16,15 +16,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm, leaky
+from impasto.nn.blocks import InstanceNorm, convolution, initialize, leaky
+from impasto.nn.fast import instance_norm
 from impasto.nn.johnson import TransformNet
+from impasto.nn.norm_statistics import NormModule, Settle
 from impasto.nn.regions import regional_norm
 from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, upsample2x
 
 Norm = Callable[[Tensor], Tensor]
 
 
-def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+def conditional_norm(
+    x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor, *, settle: Settle | None = None
+) -> Tensor:
     """Normalise each image's channels, then scale and shift them by a weighted sum of styles.
 
     Args:
@@ -33,16 +37,17 @@ def conditional_norm(x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor) ->
             exactly that style.
         gamma: (N, C), the scales of the styles.
         beta: (N, C), the shifts.
+        settle: See :func:`~impasto.nn.fast.instance_norm`.
 
     Returns:
         (B, C, H, W) in the format of ``x``.
     """
     # in float32: reduced formats would round the scales and shifts
     with torch.autocast(x.device.type, enabled=False):
-        return instance_norm(x, weights @ gamma, weights @ beta)
+        return instance_norm(x, weights @ gamma, weights @ beta, settle=settle)
 
 
-class Layer(nn.Module):
+class Layer(NormModule):
     """Convolution with reflected borders, a norm given to ``forward``, and ReLU.
 
     Args:
@@ -181,8 +186,11 @@ class ConditionalNet(nn.Module):
         self, image: Tensor, norm: Callable[..., Tensor], gamma: Tensor, beta: Tensor
     ) -> Tensor:
         """Apply all layers, each with its own columns of the tables."""
-        columns = zip(gamma.split(self.channels, 1), beta.split(self.channels, 1), strict=True)
-        norms = (partial(norm, gamma=scale, beta=shift) for scale, shift in columns)
+        layers = (part for part in self.modules() if isinstance(part, Layer))
+        columns = zip(
+            layers, gamma.split(self.channels, 1), beta.split(self.channels, 1), strict=True
+        )
+        norms = (partial(norm, gamma=g, beta=b, settle=layer.settle) for layer, g, b in columns)
         x = image * 2 - 1
         for layer in self.encoder:
             x = layer(x, next(norms))  # finally (B, 4*width, H/4, W/4)

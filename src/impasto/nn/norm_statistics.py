@@ -1,32 +1,36 @@
-"""Share normalisation statistics, and the start of an optimisation, between the frames of a shot.
+"""Share normalisation statistics between the frames of a shot of a video.
 
 A network that normalises each frame by its own statistics changes the whole image when something
-bright enters it. Inside :meth:`Shot.frame` norms and transports use statistics of the shot instead:
-every function that computes statistics passes them through :func:`settled`, which returns them
-unchanged outside of a shot. So methods need no code for this.
+bright enters it. With a :class:`StatisticsStore`, its norms and feature transforms use statistics
+of the shot instead. :func:`sharing` sets the store on the norms of a network; functions that
+compute statistics take it as their argument ``settle``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.errors import InputError
 
 DRIFT = 0.02
 
 Statistics = tuple[Tensor, ...]
+Settle = Callable[..., Sequence[Tensor]]  # from statistics of an image to those to use for it
 
 
-class Shot:
-    """Frames of a video that share their statistics.
+class StatisticsStore:
+    """The statistics that the frames of a shot share.
 
-    The statistics are identified by the order in which a network requests them, which is the same
-    for every frame. If their shape changes, they start again from those of the frame.
+    The first frame stores its own. Each later frame gets the stored ones, moved a little towards
+    its own. Statistics are identified by a name, such as that of the norm in its network, and by
+    how often that name occurred in the frame before, since a frame may be processed several times.
+    If their shape changes, they start again from those of the frame.
 
     Args:
         drift: Weight, in [0, 1], with which each later frame updates the statistics: 0 keeps those
@@ -37,10 +41,10 @@ class Shot:
         InputError: The drift is not in [0, 1].
 
     Example:
-        >>> shot = Shot(drift=0.5)
+        >>> store = StatisticsStore(drift=0.5)
         >>> for bright in (0.0, 1.0):
-        ...     with shot.frame():
-        ...         (mean,) = settled(torch.tensor(bright))
+        ...     with store.frame():
+        ...         (mean,) = store.settle("mean", torch.tensor(bright))
         >>> mean
         tensor(0.5000)
     """
@@ -49,35 +53,43 @@ class Shot:
         if not 0 <= drift <= 1:
             raise InputError(f"drift is {drift}: it must be 0 to 1")
         self.drift = drift
-        self._kept: tuple[Statistics, ...] = ()
-        self._now: list[Statistics] = []
-        self._start: Tensor | None = None
+        self._stored: dict[str, Statistics] = {}
+        self._new: dict[str, Statistics] = {}
+        self._calls: Counter[str] = Counter()
 
     @contextmanager
-    def frame(self, start: Tensor | None = None) -> Iterator[None]:
-        """Stylise a frame of the shot inside the context; an exception leaves the shot unchanged.
+    def frame(self) -> Iterator[None]:
+        """Process one frame inside the context; an exception leaves the store unchanged."""
+        self._new, self._calls = {}, Counter()
+        yield
+        self._stored = self._new
+
+    def settle(self, name: str, *own: Tensor) -> Sequence[Tensor]:
+        """Return the statistics to use for the current frame, and store them.
 
         Args:
-            start: (1, 3, H, W) in [0, 1], the initial image of an optimisation, see :func:`start`.
-        """
-        self._now, self._start = [], start
-        token = _current.set(self)
-        try:
-            yield
-        finally:
-            _current.reset(token)
-            self._start = None
-        self._kept = tuple(self._now)
+            name: Of the norm.
+            own: Means, variances or covariances of the frame; it must make sense to average them
+                over frames.
 
-    def forget(self) -> None:
-        """Discard the statistics, to begin another shot."""
-        self._kept = ()
+        Returns:
+            As many tensors, of the same shapes and formats.
+        """
+        key = f"{name}.{self._calls[name]}"
+        self._calls[name] += 1
+        stored = self._stored.get(key, ())
+        exact = tuple(one.detach().double() if one.device.type != "mps" else one for one in own)
+        if [one.shape for one in stored] == [one.shape for one in exact]:
+            pairs = zip(stored, exact, strict=True)
+            exact = tuple(torch.lerp(old.to(new), new, self.drift) for old, new in pairs)
+        self._new[key] = exact
+        return tuple(new.to(one.dtype) for new, one in zip(exact, own, strict=True))
 
     def state(self) -> dict[str, Tensor]:
         """Return the statistics by name, for a file."""
         return {
-            f"{index:04d}.{part}": tensor.cpu().contiguous()
-            for index, statistics in enumerate(self._kept)
+            f"{key}.{part}": tensor.cpu().contiguous()
+            for key, statistics in self._stored.items()
             for part, tensor in enumerate(statistics)
         }
 
@@ -85,43 +97,35 @@ class Shot:
         """Load statistics that :meth:`state` returned."""
         rows: dict[str, list[Tensor]] = {}
         for name in sorted(state):
-            rows.setdefault(name.partition(".")[0], []).append(state[name])
-        self._kept = tuple(tuple(row) for row in rows.values())
-
-    def _settle(self, own: Statistics) -> Statistics:
-        index = len(self._now)
-        stored = self._kept[index] if index < len(self._kept) else ()
-        exact = tuple(one.detach().double() if one.device.type != "mps" else one for one in own)
-        if [one.shape for one in stored] == [one.shape for one in exact]:
-            pairs = zip(stored, exact, strict=True)
-            exact = tuple(torch.lerp(old.to(new), new, self.drift) for old, new in pairs)
-        self._now.append(exact)
-        return tuple(new.to(one.dtype) for new, one in zip(exact, own, strict=True))
+            rows.setdefault(name.rpartition(".")[0], []).append(state[name])
+        self._stored = {key: tuple(row) for key, row in rows.items()}
 
 
-_current: ContextVar[Shot | None] = ContextVar("shot", default=None)
+class NormModule(nn.Module):
+    """Base class of modules that normalise by statistics of their input.
+
+    Attributes:
+        settle: Returns the statistics to use; None uses those of the input.
+    """
+
+    settle: Settle | None = None
 
 
-def inside() -> bool:
-    """Check whether a frame of a shot is being processed."""
-    return _current.get() is not None
-
-
-def settled(*own: Tensor) -> Sequence[Tensor]:
-    """Return the statistics to use for an image: its own, or those of its shot.
+@contextmanager
+def sharing(network: nn.Module, store: StatisticsStore | None) -> Iterator[None]:
+    """Let all norms of a network use the statistics of a store inside the context.
 
     Args:
-        own: Means, variances or covariances of the image; it must make sense to average them over
-            frames.
-
-    Returns:
-        As many tensors, of the same shapes and formats.
+        network: Its parts of class :class:`NormModule` are changed until the end of the context,
+            so only one thread may use it.
+        store: None changes nothing.
     """
-    shot = _current.get()
-    return own if shot is None else shot._settle(own)
-
-
-def start() -> Tensor | None:
-    """Return the initial image (1, 3, H, W) of an optimisation of this frame, or None."""
-    shot = _current.get()
-    return None if shot is None else shot._start
+    named = network.named_modules() if store is not None else ()
+    norms = [(name, part) for name, part in named if isinstance(part, NormModule)]
+    try:
+        for name, norm in norms:
+            norm.settle = partial(store.settle, name)  # type: ignore[union-attr]
+        yield
+    finally:
+        for _, norm in norms:
+            norm.settle = None

@@ -8,14 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.nn import norm_statistics
-from impasto.nn.blocks import instance_norm
+from impasto.nn.fast import instance_norm
+from impasto.nn.norm_statistics import Settle
 
 _EPS = 1e-5  # default of the norms
 
 
 def regional_norm(
-    x: Tensor, regions: Tensor, gamma: Tensor, beta: Tensor, eps: float = _EPS
+    x: Tensor,
+    regions: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    *,
+    eps: float = _EPS,
+    settle: Settle | None = None,
 ) -> Tensor:
     """Normalise each region of an image with its style's scales and shifts.
 
@@ -32,13 +38,16 @@ def regional_norm(
         gamma: (P, C), the scales of the styles.
         beta: (P, C), the shifts.
         eps: Added to the variance.
+        settle: See :func:`~impasto.nn.fast.instance_norm`; called for the mean squares, too.
 
     Returns:
         (1 + P, C, H, W) in the format of ``x``.
     """
     with torch.autocast(x.device.type, enabled=False):
-        wholes, inner = instance_norm(x[1:], gamma, beta, eps), x[1:].to(gamma.dtype)
-        (power,) = norm_statistics.settled(inner.square().mean((2, 3)))  # (P, C)
+        wholes, inner = instance_norm(x[1:], gamma, beta, eps, settle), x[1:].to(gamma.dtype)
+        power = inner.square().mean((2, 3))  # (P, C)
+        if settle is not None:
+            (power,) = settle(power)
         slope = gamma / (power + eps).sqrt()
         from_outside = (x[:1] - inner) * slope[..., None, None]  # (P, C, H, W)
         here = F.adaptive_avg_pool2d(regions, (x.shape[2], x.shape[3]))  # (1, P, H, W)

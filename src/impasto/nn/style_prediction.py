@@ -192,7 +192,13 @@ class PredictionNet(nn.Module):
             (B, 3, H, W), float32 in [0, 1].
         """
         with torch.autocast(image.device.type, enabled=False):  # 16 bits would round the styles
-            gamma, beta = self.norms(weights @ self.predictor.embed(seen))
+            embedded = weights @ self.predictor.embed(seen)
+        return self.paint(image, embedded, regions)
+
+    def paint(self, image: Tensor, embedded: Tensor, regions: Tensor | None = None) -> Tensor:
+        """Stylise images as :meth:`forward` does, from embeddings (B or P, embedding)."""
+        with torch.autocast(image.device.type, enabled=False):
+            gamma, beta = self.norms(embedded)
             each = torch.eye(len(gamma), device=gamma.device)
         return self.painter.paint(image, each, gamma, beta, regions)
 
@@ -223,20 +229,3 @@ class PredictionNet(nn.Module):
             raise InputError(
                 "the network to start from has another shape: train with its width and blocks"
             ) from error
-
-
-class EmbeddedNet(nn.Module):
-    """A prediction network that takes an embedding instead of a style image.
-
-    Args:
-        network: Its transfer network and its predictor are used.
-    """
-
-    def __init__(self, network: PredictionNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor, embedding: Tensor) -> Tensor:
-        """Stylise (1, 3, H, W) in [0, 1] with an embedding (1, embedding); float32 in [0, 1]."""
-        alone = torch.ones(1, 1, device=image.device)
-        return self.network.painter.paint(image, alone, *self.network.norms(embedding))

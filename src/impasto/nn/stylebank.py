@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.nn.bank import Bank
-from impasto.nn.blocks import InstanceNorm, convolution, initialize, instance_norm
+from impasto.nn.blocks import InstanceNorm, convolution, initialize
 from impasto.nn.cin import Layer
 from impasto.nn.johnson import TransformNet, squash
 from impasto.nn.regions import regional_norm
 from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling
 
-Norm = Callable[[Tensor, Tensor, Tensor], Tensor]
+Norm = Callable[[InstanceNorm, Tensor], Tensor]
 
 _AT_ONCE = 4  # filters per pass in `elements`
 
@@ -51,33 +51,31 @@ class Stage(nn.Module):
         self.layer = Layer(inputs, outputs, kernel, stride=stride, enlarge=enlarge)
         self.norm = InstanceNorm(outputs)
 
-    def forward(self, x: Tensor, norm: Norm = instance_norm) -> Tensor:
+    def forward(self, x: Tensor, norm: Norm = InstanceNorm.__call__) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W').
 
         Args:
             x: Images or features.
-            norm: Normalises its first argument by scales and shifts (C',).
+            norm: Normalises its second argument by the scales and shifts of its first.
         """
-        found: Tensor = self.layer(x, lambda one: norm(one, self.norm.weight, self.norm.bias))
+        found: Tensor = self.layer(x, lambda one: norm(self.norm, one))
         return found
 
 
-def norm_as_first(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+def norm_as_first(norm: InstanceNorm, x: Tensor) -> Tensor:
     """Normalise all images of a batch by the statistics of the first.
 
     Args:
+        norm: With the scales and shifts.
         x: (B, C, H, W) in any float format.
-        weight: (C,), the scales.
-        bias: (C,), the shifts.
-        eps: Added to the variance.
 
     Returns:
         (B, C, H, W) in the format of ``x``.
     """
     first = x[:1].float()
     variance, mean = torch.var_mean(first, (2, 3), correction=0, keepdim=True)  # (1, C, 1, 1)
-    scale = weight.view(1, -1, 1, 1) / (variance + eps).sqrt()
-    return ((x.float() - mean) * scale + bias.view(1, -1, 1, 1)).to(x.dtype)
+    scale = norm.weight.view(1, -1, 1, 1) / (variance + norm.eps).sqrt()
+    return ((x.float() - mean) * scale + norm.bias.view(1, -1, 1, 1)).to(x.dtype)
 
 
 class StyleBankNet(nn.Module):
@@ -142,7 +140,11 @@ class StyleBankNet(nn.Module):
         features = self.bank(features, weights, regions)
         if regions is None:
             return self.decode(features)
-        return self.decode(features, lambda x, *own: regional_norm(x, regions, *own))[:1]
+
+        def regional(norm: InstanceNorm, x: Tensor) -> Tensor:
+            return regional_norm(x, regions, norm.weight, norm.bias, settle=norm.settle)
+
+        return self.decode(features, regional)[:1]
 
     def encode(self, image: Tensor) -> Tensor:
         """Compute the features F = E(I) of images.
@@ -156,7 +158,7 @@ class StyleBankNet(nn.Module):
         features: Tensor = self.encoder(image * 2 - 1)
         return features
 
-    def decode(self, features: Tensor, norm: Norm = instance_norm) -> Tensor:
+    def decode(self, features: Tensor, norm: Norm = InstanceNorm.__call__) -> Tensor:
         """Compute images O = D(F) from features.
 
         Args:

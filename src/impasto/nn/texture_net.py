@@ -104,25 +104,6 @@ class PyramidNet(nn.Module):
         return [torch.cat(both, 1) for both in zip(pooled, noise, strict=True)] if noise else pooled
 
 
-class FlatPyramid(nn.Module):
-    """A pyramid that takes its inputs as separate arguments: content image, if any, then noises.
-
-    Args:
-        pyramid: The network.
-        photo: Whether it takes a content image.
-    """
-
-    def __init__(self, pyramid: PyramidNet, *, photo: bool) -> None:
-        super().__init__()
-        self.pyramid, self.photo = pyramid, photo
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Generate images, see :meth:`PyramidNet.forward`."""
-        image, noise = (inputs[0], inputs[1:]) if self.photo else (None, inputs)
-        painted: Tensor = self.pyramid(noise, image)
-        return painted
-
-
 class _Unit(nn.Sequential):
     """Convolutions of 3x3, 3x3 and 1x1, each with norm and ReLU."""
 

@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.core.memory import spare_memory
-from impasto.nn import norm_statistics, strip_forms  # noqa: F401 (registers forms)
-from impasto.nn.blocks import instance_norm, valid_convolution
+from impasto.nn import strip_forms  # noqa: F401 (registers forms)
+from impasto.nn.fast import instance_norm, valid_convolution
 from impasto.nn.lazy_map import LEAST, LazyMap, Measured, NotInStripsError, in_strips
+from impasto.nn.norm_statistics import Settle
 from impasto.nn.upsampling import upsample2x
 
 _FEW = 4  # maps with up to this many values per pixel of the image are stored
@@ -136,10 +137,13 @@ class ChannelStatistics:
 
     Args:
         apply: Maps rows, mean and variance, (1, C) each, to rows of the result.
+        settle: Returns the mean and variance to use; None uses those of the map.
     """
 
-    def __init__(self, apply: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-        self._apply = apply
+    def __init__(
+        self, apply: Callable[[Tensor, Tensor, Tensor], Tensor], settle: Settle | None
+    ) -> None:
+        self._apply, self._settle = apply, settle
         self._count = 0
         self._mean = self._squares = torch.zeros(())
 
@@ -161,12 +165,15 @@ class ChannelStatistics:
     def finish(self) -> Callable[[Tensor], Tensor]:
         """Return the function from rows of the map to rows of the result."""
         mean, variance = self._mean[None], self._squares[None] / self._count
-        mean, variance = norm_statistics.settled(mean, variance)
+        if self._settle is not None:
+            mean, variance = self._settle(mean, variance)
         return lambda rows: self._apply(rows, mean, variance)
 
 
 @in_strips(instance_norm)
-def _instance_norm(x: LazyMap, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> LazyMap:
+def _instance_norm(
+    x: LazyMap, weight: Tensor, bias: Tensor, eps: float = 1e-5, settle: Settle | None = None
+) -> LazyMap:
     if len(x) > 1:
         raise NotInStripsError("a batch of several images")
     scale, shift = (one.reshape(-1, x.shape[1])[0].float() for one in (weight, bias))
@@ -174,7 +181,7 @@ def _instance_norm(x: LazyMap, weight: Tensor, bias: Tensor, eps: float = 1e-5) 
     def apply(rows: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         return F.batch_norm(rows, mean[0].float(), variance[0].float(), scale, shift, eps=eps)
 
-    return Measured(x, lambda: ChannelStatistics(apply))
+    return Measured(x, lambda: ChannelStatistics(apply, settle))
 
 
 @in_strips(valid_convolution)

@@ -38,7 +38,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
         ImpastoError: The network cannot be converted.
     """
     inputs = _example(graph.inputs, _TRACED)
-    whole = _Whole(graph).eval().requires_grad_(False)
+    whole = _Clamped(graph).eval().requires_grad_(False)
     sides: dict[str, Any] = {}
     shapes = tuple(_dynamic(one, sides) for one in graph.inputs)
     circular = any(getattr(p, "padding_mode", "") == "circular" for p in whole.modules())
@@ -135,7 +135,7 @@ def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...],
     for size in _CHECKED:
         given = _example(graph.inputs, size)
         with torch.inference_mode():
-            expected = _Whole(graph)(*given)
+            expected = _Clamped(graph)(*given)
         feeds = {one.name: value.numpy() for one, value in zip(graph.inputs, given, strict=True)}
         found = torch.from_numpy(session.run(None, feeds)[0])
         if found.shape != expected.shape:
@@ -148,16 +148,16 @@ def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...],
     return furthest, tuple(shapes)
 
 
-class _Whole(nn.Module):
-    """A graph's module with float32 output, which is clamped to [0, 1] if it is an image."""
+class _Clamped(nn.Module):
+    """A graph with float32 output, which is clamped to [0, 1] if it is an image."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        self.module, self.clamped = graph.module, graph.output == PAINTED
+        self.module, self.graph = graph.module, graph
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        found: Tensor = self.module(*inputs)
-        return found.float().clamp(0, 1) if self.clamped else found.float()
+        found: Tensor = (self.graph.function or self.module)(*inputs)
+        return found.float().clamp(0, 1) if self.graph.output == PAINTED else found.float()
 
 
 def _width(shape: tuple[int, ...]) -> int:

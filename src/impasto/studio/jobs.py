@@ -10,7 +10,8 @@ from impasto.api.inputs import check_weights, read_image, resize_long_edge
 from impasto.api.options import StylizeOptions
 from impasto.api.presets import choose as choose_quality
 from impasto.api.resolve import StyleResolver
-from impasto.api.stylize import paint, synthesize
+from impasto.api.stylize import paint
+from impasto.api.synthesize import synthesize
 from impasto.core.progress import Callback
 from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError, InterruptedRun

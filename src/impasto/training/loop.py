@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from impasto.training.learner import Learner
 from impasto.training.log import Log
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes
+from impasto.training.state import State
 from impasto.training.task import Task
 from impasto.training.threads import Threads, computing
 
@@ -56,47 +57,6 @@ class Result:
     skipped: tuple[str, ...]
     finished: bool
     threads: int = 1
-
-
-@dataclass
-class _State:
-    """State of the loop in a checkpoint, besides that of the :class:`Learner`.
-
-    Attributes:
-        step: Steps done.
-        seconds: Duration of these steps.
-        losses: Means of each loss, one per report.
-        skipped: Files that could not be read.
-        sums: Sums of the losses since the last report.
-        counts: Number of steps since the last report that had each loss: steps of a task may have
-            different losses.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def count(self, losses: Mapping[str, float]) -> None:
-        """Add the losses of one step."""
-        self.step += 1
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def means(self) -> dict[str, float]:
-        """Return the mean of each loss since the last report."""
-        return {name: self.sums[name] / count for name, count in self.counts.items()}
-
-    def close(self) -> dict[str, float]:
-        """Store the means since the last report, reset the sums, and return the means."""
-        means = self.means()
-        for name, value in means.items():
-            self.losses.setdefault(name, []).append(value)
-        self.sums, self.counts = {}, {}
-        return means
 
 
 def train(
@@ -158,7 +118,7 @@ class _Run:
     threads: Threads
 
     def __init__(self, task: Task, plan: Plan, runtime: Runtime, folder: Path | None) -> None:
-        self.task, self.plan, self.state = task, plan, _State()
+        self.task, self.plan, self.state = task, plan, State()
         self.path = folder / "checkpoint.pt" if folder else None
         self.processes = Processes(runtime)
         self.learner = Learner(task, plan, self.processes)
@@ -226,10 +186,10 @@ class _Run:
         stored = self.processes.from_main(self._checkpoint)
         if stored is None:
             return
-        known = {entry.name for entry in fields(_State)}
+        known = {entry.name for entry in fields(State)}
         try:
             self.learner.restore(stored)
-            self.state = _State(**{name: stored[name] for name in known if name in stored})
+            self.state = State(**{name: stored[name] for name in known if name in stored})
             if self.state.sums.keys() != self.state.counts.keys():  # an older checkpoint
                 self.state.close()
         except (InputError, TypeError) as error:

@@ -13,6 +13,7 @@ from impasto.api.inputs import Source, resize_long_edge
 from impasto.api.stylize import paint
 from impasto.core.progress import PartProgress, silent
 from impasto.image import Image
+from impasto.methods.base import Frame
 from impasto.methods.style import Style
 from impasto.video.temporal import TemporalStylizer
 
@@ -54,7 +55,7 @@ class FrameStylizer:
         self._progress = watch
         return Image(temporal(rgb), self._alpha)
 
-    def __call__(self, photo: Tensor, tones: Tensor) -> Tensor:
+    def __call__(self, photo: Tensor, tones: Tensor, frame: Frame | None = None) -> Tensor:
         """Return a stylized photo (1, 3, H, W); the styles take the colours of ``tones``."""
         painted = paint(
             Image(photo, self._alpha),
@@ -65,16 +66,17 @@ class FrameStylizer:
             encode=self._encoded,
             tones=Image(tones),
             dither=False,
+            frame=frame,
         )
         if self._progress.cancelled:  # the result may be unfinished
             raise FrameCancelled
         return painted.rgb
 
-    def plain(self, photo: Tensor, tones: Tensor) -> Tensor:
+    def plain(self, photo: Tensor, tones: Tensor, frame: Frame | None = None) -> Tensor:
         """Return the result of calling this object, without reporting progress."""
         watch, self._progress = self._progress, PartProgress(silent, 0, 1)
         try:
-            return self(photo, tones)
+            return self(photo, tones, frame)
         finally:
             self._progress = watch
 

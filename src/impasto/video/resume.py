@@ -19,7 +19,7 @@ from impasto.errors import InputError
 from impasto.image import files
 
 _JOB, _STATE, _LOCK = "video.json", "state.safetensors", ".impasto-video.lock"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class FrameStore:
@@ -78,7 +78,7 @@ class FrameStore:
                 if before.pop("format") != _FORMAT:
                     raise ValueError("another version")
             except (OSError, ValueError, KeyError, AttributeError) as error:
-                raise InputError(f"{path} is damaged: {ways}") from error
+                raise InputError(f"{path} is damaged, or of another version: {ways}") from error
             now = json.loads(json.dumps(job))
             changes = [
                 f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}"

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.nn.norm_statistics import DRIFT, Shot
+from impasto.methods.base import Frame
+from impasto.nn.norm_statistics import DRIFT, StatisticsStore
 from impasto.video.flicker import Flicker
 from impasto.video.flow import Motion, estimate_motion, warp
 
@@ -25,7 +26,7 @@ _STROKE_DIFFERENCE, _OBJECT_DIFFERENCE = 0.04, 0.12
 _CUT, _CHANGED, _BINS = 0.1, 0.5, 8
 _FLAT = 0.01  # standard deviation of each channel below which a frame is uniform
 
-Paint = Callable[[Tensor, Tensor], Tensor]
+Paint = Callable[[Tensor, Tensor, Frame | None], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,8 @@ class TemporalStylizer:
     is amplified to the strength that it has in the frame before blending, band by band.
 
     Args:
-        paint: Stylizes a photo (1, 3, H, W); the second argument is the first photo of the shot,
-            whose colours the styles take.
+        paint: Stylizes a photo (1, 3, H, W). The second argument is the first photo of the shot,
+            whose colours the styles take; the third is the input from the frames before.
         steady: Whether the statistics are the shot's.
         smooth: 0 to below 1: the blending weight of the previous result where motion is reliable.
         plain: Stylizes a photo independently, to measure flicker without these measures; None
@@ -82,7 +83,7 @@ class TemporalStylizer:
         if not 0 <= smooth < 1:
             raise InputError(f"smooth is {smooth}: it must be 0 to below 1, such as {SMOOTH}")
         self._paint, self._plain, self._smooth = paint, plain, smooth
-        self._shot = Shot(DRIFT if steady else 1.0)
+        self._shot = StatisticsStore(DRIFT if steady else 1.0)
         self._before: _PreviousFrame | None = None
         self.flicker = Flicker()
         self.shots = 0
@@ -101,8 +102,8 @@ class TemporalStylizer:
             return self._first(photo, another=False)
         calm = _rounded(_blend_warped(photo, before.calm, motion, _DENOISE_FRACTION * self._smooth))
         start = _blend_warped(calm, before.result, motion, 1.0) if self._smooth else None
-        with self._shot.frame(start):
-            painted = _rounded(self._paint(calm, before.tones))
+        with self._shot.frame():
+            painted = _rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
         if not bool(painted.isfinite().all()):  # the statistics come from a very different image
             return self._first(photo)
         result = painted
@@ -111,7 +112,7 @@ class TemporalStylizer:
             weight = self._smooth * motion.confidence * _color_agreement(painted, old)
             blended = torch.lerp(painted, old, weight)
             result = _rounded(_with_detail(blended, painted, weight / self._smooth))
-        plain = None if self._plain is None else _rounded(self._plain(photo, photo))
+        plain = None if self._plain is None else _rounded(self._plain(photo, photo, None))
         self.flicker.add(motion, "steady", result, before.result)
         self.flicker.add(motion, "painted", painted, before.painted)
         if plain is not None:
@@ -121,9 +122,9 @@ class TemporalStylizer:
 
     def _first(self, photo: Tensor, *, another: bool = True) -> Tensor:
         """Stylize the first frame of a shot, which is a new one or the current one restarted."""
-        shot = Shot(self._shot.drift)
+        shot = StatisticsStore(self._shot.drift)
         with shot.frame():
-            painted = _rounded(self._paint(photo, photo))
+            painted = _rounded(self._paint(photo, photo, Frame(shot)))
         self._shot = shot
         if self._plain is not None:
             self.flicker.begin_plain(painted)

@@ -439,7 +439,7 @@ def test_masks_through_the_pipeline(saved, monkeypatch):
     """One run of the network, with a region for each painting."""
     path, passes = saved[1], []
     run = StylePrediction.run
-    monkeypatch.setattr(StylePrediction, "run", lambda *a: (passes.append(a), run(*a))[1])
+    monkeypatch.setattr(StylePrediction, "run", lambda *a, **k: (passes.append(a), run(*a, **k))[1])
     left = torch.zeros(1, 3, 24, 48)
     left[..., :24] = 1
     styles = [Image(smooth(40, 40, seed)) for seed in (1, 2)]

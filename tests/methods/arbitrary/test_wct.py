@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+import impasto
 from helpers import FLOAT32, photos_in
 from helpers import smooth as smooth_of
 from impasto.alignment.whitening import gaussian
@@ -341,7 +342,7 @@ def test_a_model_paints_the_identical_picture_from_its_file(unlearned, tmp_path)
     settings = {"levels": "relu2_1,relu1_1", "transport": "monge", "floor": "1e-4"}
     found = stylize.stylize(Image(x), Image(y), settings=settings, **options)
     assert (found.height, found.width) == (45, 51)
-    more = stylize.synthesize(Image(y), size=40, settings={"rounds": "1"}, **options)
+    more = impasto.synthesize(Image(y), size=40, settings={"rounds": "1"}, **options)
     assert (more.height, more.width) == (40, 40)
 
 

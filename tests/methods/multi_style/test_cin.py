@@ -222,7 +222,7 @@ def test_through_the_pipeline_by_name(path):
 def test_names_of_one_model_blend_in_one_pass(path, monkeypatch):
     photo, method, passes = smooth(), fresh(), []
     run = Cin.run
-    monkeypatch.setattr(Cin, "run", lambda *all: (passes.append(all), run(*all))[1])
+    monkeypatch.setattr(Cin, "run", lambda *all, **more: (passes.append(all), run(*all, **more))[1])
     styles = [f"{path}#three", f"{path}#one"]
     found = stylize.stylize(photo, styles, weights=[0.6, 0.2], precision="float32").rgb
     assert len(passes) == 1
@@ -236,7 +236,7 @@ def test_regions_through_the_pipeline(path, monkeypatch):
     """One run; far from the border each side is its style alone."""
     photo, passes = smooth(24, 256), []
     run = Cin.run
-    monkeypatch.setattr(Cin, "run", lambda *all: (passes.append(all), run(*all))[1])
+    monkeypatch.setattr(Cin, "run", lambda *all, **more: (passes.append(all), run(*all, **more))[1])
     left = torch.zeros(1, 3, 24, 256)
     left[..., :128] = 1
     styles = [f"{path}#one", f"{path}#two"]

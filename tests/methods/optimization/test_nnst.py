@@ -11,13 +11,14 @@ from impasto.errors import InputError
 from impasto.image import samples
 from impasto.image.color_transfer import match_chroma
 from impasto.losses.neighbors import sample_positions
+from impasto.methods.base import Frame
 from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.nnst import NNST, NNSTConfig
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.optimization.pool import Matching, Pool
 from impasto.methods.optimization.pool_losses import MatchedLoss
-from impasto.nn.norm_statistics import Shot
+from impasto.nn.norm_statistics import StatisticsStore
 
 FLOAT32 = choose("cpu", "float32")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -136,7 +137,7 @@ def test_a_frame_that_starts_from_the_one_before_is_matched_at_full_size_only():
         return encode(image, layers)
 
     nnst.encoder.forward = watched
-    with Shot().frame(start=painting(96, 128, "swirls")):
+    with nnst.within(Frame(StatisticsStore(), painting(96, 128, "swirls"))):
         nnst.stylize(photo(96, 128), style, callback=seen.append)
     assert {one.stage for one in seen} == {"scale 1 of 1, 128x96", "layers apart, 128x96"}
     query = matched[1]  # after the painting itself

@@ -27,15 +27,17 @@ from impasto.methods.arbitrary.base import (
     AnyStyleConfig,
     AnyStyleMethod,
     Decoders,
-    up_to,
+    DecodersTask,
 )
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
+from impasto.methods.arbitrary.units import up_to
 from impasto.methods.graphs import Graph, Input, picture, uniform
 from impasto.methods.registry import register_method
-from impasto.methods.sample_task import PaintingTask, SampleTask
+from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.nn.decoder import LAYERS
+from impasto.nn.norm_statistics import Settle
 from impasto.nn.vgg import Encoder
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
@@ -115,27 +117,6 @@ class AdaInConfig(AnyStyleConfig):
         )
 
 
-class DecodersTask(SampleTask):
-    """Base class of tasks that train decoders for the features of a fixed encoder.
-
-    Args:
-        config: Of the method.
-        module: The decoders.
-        runtime: Device and number format of the encoder.
-    """
-
-    module: Decoders
-
-    def __init__(self, config: Any, module: Decoders, runtime: Runtime) -> None:
-        self.config, self.module, self._runtime = config, module, runtime
-        module.measure(config, runtime)
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """Return the encoder, built on first use since a checkpoint may change the units."""
-        return self.module.encoder(self.config, self._runtime)
-
-
 class AdaInTask(DecodersTask, PaintingTask):
     """The training of equations 9 to 13, with steps of reconstruction, see :class:`AdaInConfig`."""
 
@@ -148,15 +129,14 @@ class AdaInTask(DecodersTask, PaintingTask):
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the content and style losses, or the reconstruction loss, of a batch."""
         content, style = batch["content"], batch["style"]
-        self.remember(batch["content"], batch["style"])
+        self.remember(content, style)
         if self._is_reconstruction(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
         return self._transfer(module, batch)
 
     def _is_reconstruction(self, batch: Batch) -> bool:
-        every = self.config.rehearse
-        begins = batch.step < self.config.reconstruct * batch.steps
-        return begins or (every > 0 and batch.step % every == every - 1)
+        begins, every = self.config.reconstruct * batch.steps, self.config.rehearse
+        return batch.step < begins or (every > 0 and batch.step % every == every - 1)
 
     def _reconstruction(self, module: nn.Module, pictures: Tensor) -> Mapping[str, Tensor]:
         """Compare g(f(x)) with x: the pixels, and the features of all layers."""
@@ -165,8 +145,8 @@ class AdaInTask(DecodersTask, PaintingTask):
         made = module(wanted[self.config.layer], self.config.layer)
         objective = Objective(self.encoder).add_content(wanted, dict.fromkeys(self.layers, 1.0))
         losses = objective.add_pixels(pictures, self.config.pixel_weight)(made)
-        features = losses.pop("content")
-        return {**losses, "features": features}
+        losses["features"] = losses.pop("content")
+        return losses
 
     def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         content, style = batch["content"], same_within_pairs(batch, batch["style"])
@@ -176,32 +156,69 @@ class AdaInTask(DecodersTask, PaintingTask):
             painting = self.encoder(style, layers_of(self.terms, self.layers))
             target = adain(photo, *moments(painting[layer]))  # t, equation 9
         made = module(target, layer)  # g(t), equation 10: (B, 3, H, W)
-        objective = Objective(self.encoder).add_content(
-            {layer: target}, {layer: 1.0}
-        )  # t, not f(c)
+        objective = Objective(self.encoder).add_content({layer: target}, {layer: 1.0})  # not f(c)
         weight, layers = self.config.style_weight, dict.fromkeys(self.layers, 1.0)
         objective.add_style(painting, self.terms, layers, weight=weight)  # equation 13
         return with_shift(objective(made), made, batch)
 
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """Paint a content image (1, 3, H, W) by AdaIN and the decoder."""
-        layer = self.config.layer
-        content, style = (self.encoder(one, [layer])[layer] for one in (photo, painting))
-        painted: Tensor = module(adain(content, *moments(style)), layer)
+        painted: Tensor = AdaInNet(self.encoder, module, self.config.layer)(photo, painting)
         return painted
 
 
-class _Whole(nn.Module):
-    """The whole method as one module: encoder, equations 8 and 14, decoder."""
+class AdaInNet(nn.Module):
+    """Encoder, adaptive instance normalisation, decoder: the network that paints.
 
-    def __init__(self, encoder: Encoder, decoders: Decoders, layer: str) -> None:
+    Args:
+        encoder: Encoder of content and style images.
+        decoder: Decodes features of a layer.
+        layer: The layer whose features are aligned.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: nn.Module, layer: str) -> None:
         super().__init__()
-        self.encoder, self.decoders, self.layer = encoder, decoders, layer
+        self.encoder, self.decoder, self.layer = encoder, decoder, layer
 
-    def forward(self, content: Tensor, style: Tensor, alpha: Tensor) -> Tensor:
-        x, y = (self.encoder(one, [self.layer])[self.layer] for one in (content, style))
-        painted: Tensor = self.decoders(torch.lerp(x, adain(x, *moments(y)), alpha), self.layer)
+    def forward(
+        self,
+        content: Tensor,
+        style: Tensor | Sequence[Tensor],
+        alpha: Tensor | float = 1.0,
+        *,
+        regions: Sequence[Tensor] = (),
+        guided: bool = False,
+        settle: Settle | None = None,
+    ) -> Tensor:
+        """Paint content images by equations 8 and 14; with regions by equation 15.
+
+        Args:
+            content: (B, 3, H, W) in [0, 1], H and W multiples of 8.
+            style: Style images (B, 3, h, w); or their μ(y) and σ(y), (B, C) each, or with regions
+                (P, C), in the units of the decoder.
+            alpha: Strength of the style, a number or (1,).
+            regions: For each of P styles its weight at each position, (1, 1, H/8, W/8) for relu4_1.
+                The rest is the weight of the content features.
+            guided: Whether μ(x) and σ(x) of a region are computed over the region only.
+            settle: See :func:`impasto.alignment.adain.adain`.
+
+        Returns:
+            (B, 3, H, W), not clamped.
+        """
+        x = self._features(content)
+        mean, std = moments(self._features(style)) if isinstance(style, Tensor) else style
+        if regions:
+            target = (1 - torch.stack([*regions]).sum(0)) * x
+            for mu, sigma, weight in zip(mean.split(1), std.split(1), regions, strict=True):
+                guide = weight if guided else None
+                target = target + weight * adain(x, mu, sigma, guide=guide, settle=settle)
+        else:
+            target = adain(x, mean, std, settle=settle)
+        painted: Tensor = self.decoder(torch.lerp(x, target, alpha), self.layer)
         return painted
+
+    def _features(self, image: Tensor) -> Tensor:
+        return self.encoder(image, [self.layer])[self.layer].float()
 
 
 @register_method(
@@ -237,6 +254,11 @@ class AdaIn(AnyStyleMethod):
             raise InputError("adain learns from many paintings: give a folder as `style`")
         return AdaInTask(config, runtime)
 
+    @cached_property
+    def pipeline(self) -> AdaInNet:
+        """Return the whole network, of which the decoder is trained."""
+        return AdaInNet(self.encoder, self.module, self.config.layer)
+
     def encode(self, picture: Tensor) -> Style:
         """Compute μ(y) and σ(y) of the features of a style image, (1, C) each."""
         layer, picture = self.config.layer, self.enlarged(picture)
@@ -244,7 +266,6 @@ class AdaIn(AnyStyleMethod):
         mean, std = (part * self.units(layer) for part in found[layer])
         return Style(self.name, (Part({"mean": mean, "std": std}),))
 
-    @torch.no_grad()
     def stylize(
         self,
         content: Tensor,
@@ -255,46 +276,23 @@ class AdaIn(AnyStyleMethod):
         callback: Callback = silent,
     ) -> Tensor:
         """Decode the aligned features: equation 14, and 15 for a blend of styles."""
-        height, width = content.shape[-2:]
-        photo = self.padded(content)
-        if regions:
-            painted = self._in_regions(photo, style, regions)
-        else:
-            painted = self.run_on(partial(self._transfer, style), photo)
-        return self.report_done(painted[..., :height, :width].clamp(0, 1), callback)
-
-    def _transfer(self, style: Style, photo: Tensor) -> Tensor:
-        """Paint a padded image: equation 14, with the weighted mean of the parts' statistics."""
-        (x,) = self.features(photo, [self.config.layer])  # (1, C, h, w)
-        weights = style.expect(self.name).shares().to(self.runtime.device)
-        parts = [torch.stack(self._painting(part)) for part in style]  # (2, 1, C) each
-        mean, std = torch.tensordot(weights.to(parts[0]), torch.stack(parts), 1)
-        target = torch.lerp(x, adain(x, mean, std), self.config.alpha)
-        return self.decode(target, self.config.layer)
-
-    def _in_regions(self, photo: Tensor, style: Style, regions: Sequence[Tensor]) -> Tensor:
-        """Paint a padded image by equation 15, with a weight for each position and part."""
-        (x,) = self.features(photo, [self.config.layer])
-        weights = self.shares(style, regions, *x.shape[-2:])
-        target = (1 - torch.stack(weights).sum(0)) * x  # unchanged outside all regions
-        for part, weight in zip(style, weights, strict=True):
-            guide = weight if self.config.statistics == "region" else None
-            target = target + weight * adain(x, *self._painting(part), guide=guide)
-        return self.decode(torch.lerp(x, target, self.config.alpha), self.config.layer)
-
-    def _painting(self, part: Part) -> tuple[Tensor, Tensor]:
-        """Return the statistics of a part in the units of the decoder, (1, C) each."""
-        units = self.units(self.config.layer)
-        mean, std = (part.tensors[name].to(units) / units for name in ("mean", "std"))
-        return mean, std
+        layer, units = self.config.layer, self.units(self.config.layer)
+        rows = ([one.tensors["mean"], one.tensors["std"]] for one in style.expect(self.name))
+        parts = torch.cat([torch.stack(row, 1) for row in rows]).to(units) / units  # (P, 2, C)
+        if not regions:  # a blend has the weighted mean of statistics
+            parts = torch.tensordot(style.shares()[None].to(parts), parts, 1)  # (1, 2, C)
+        paint = partial(
+            self.pipeline,
+            style=parts.unbind(1),
+            alpha=self.config.alpha,
+            regions=self.shares(style, regions, layer) if regions else (),
+            guided=self.config.statistics == "region",
+            settle=self.settle(layer),
+        )
+        return self.report_done(self.run(content, function=paint), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the whole method as one graph, for one style image, without regions or blends."""
-        smallest = 2 * self.multiple
-        inputs = (
-            picture("content", self.multiple, smallest),
-            picture("style", 1, smallest),
-            Input("alpha", (1,), uniform),
-        )
-        whole = _Whole(self.encoder, self.module, self.config.layer)
-        return (Graph(whole, inputs, facts={"alpha": self.config.alpha}),)
+        images = picture("content", self.multiple), picture("style")
+        inputs = (*images, Input("alpha", (1,), uniform))
+        return (Graph(self.pipeline, inputs, facts={"alpha": self.config.alpha}),)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import ClassVar
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +13,21 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.errors import InputError
-from impasto.image import Image, samples
+from impasto.image import Image
+from impasto.methods.arbitrary.units import measured, plain, up_to
 from impasto.methods.network import NetworkMethod
+from impasto.methods.sample_task import SampleTask
 from impasto.methods.style import Style
-from impasto.nn import tiled_inference
-from impasto.nn.decoder import LAYERS, Decoder, Scales
-from impasto.nn.sizes import pad_to, with_short_side
-from impasto.nn.vgg import Encoder
+from impasto.nn.decoder import Decoder
+from impasto.nn.norm_statistics import Settle
+from impasto.nn.scales import Scales
+from impasto.nn.vgg import Encoder, block_of
 
 POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
 STATISTICS = ("whole", "region")
 
 _PEAK_CHANNELS = 400  # peak memory of a pass, in channels at full resolution; measured
-_MEASURED_EDGE = 192  # short side in pixels of the photos that the units are measured on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,52 +92,37 @@ class Decoders(nn.Module):
 
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
         """Return the encoder whose features these decoders read."""
-        return self.scales.applied_to(_fixed_encoder(*self._options(config))).to_runtime(runtime)
+        return self.scales.applied_to(plain(*self._options(config))).to_runtime(runtime)
 
     def measure(self, config: AnyStyleConfig, runtime: Runtime) -> None:
         """Measure the units before training, if the config has ``units="rms"``."""
         if config.units == "rms":
-            self.scales.load_state_dict(_measured_units(*self._options(config), runtime.device))
+            self.scales.load_state_dict(measured(*self._options(config), runtime.device))
 
     def _options(self, config: AnyStyleConfig) -> tuple[str, str | None, str, str, str]:
         depth = self.scales.layers[-1]
         return config.flavor, config.weights, config.pooling, config.padding, depth
 
 
-def _fixed_encoder(
-    flavor: str, weights: str | None, pooling: str, padding: str, depth: str
-) -> Encoder:
-    return Encoder(
-        "vgg19", flavor=flavor, weights=weights, pooling=pooling, padding=padding, depth=depth
-    )
+class DecodersTask(SampleTask):
+    """Base class of tasks that train decoders for the features of a fixed encoder.
 
-
-@lru_cache(maxsize=4)
-def _measured_units(
-    flavor: str,
-    weights: str | None,
-    pooling: str,
-    padding: str,
-    depth: str,
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """Return the units of an encoder, measured on the package's photos in float32."""
-    scales = Scales(up_to(depth))
-    exact = Runtime(device, torch.float32)
-    encoder = _fixed_encoder(flavor, weights, pooling, padding, depth).to_runtime(exact)
-    photos = [samples.photo(name).rgb for name in samples.PHOTOS]
-    scales.measure(encoder, [with_short_side(photo, _MEASURED_EDGE).to(device) for photo in photos])
-    return dict(scales.state_dict())
-
-
-def up_to(layer: str) -> tuple[str, ...]:
-    """Return the first layers of all blocks up to that of ``layer``.
-
-    Example:
-        >>> up_to("relu3_1")
-        ('relu1_1', 'relu2_1', 'relu3_1')
+    Args:
+        config: Of the method.
+        module: The decoders.
+        runtime: Device and number format of the encoder.
     """
-    return LAYERS[: LAYERS.index(layer) + 1]
+
+    module: Decoders
+
+    def __init__(self, config: Any, module: Decoders, runtime: Runtime) -> None:
+        self.config, self.module, self._runtime = config, module, runtime
+        module.measure(config, runtime)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Return the encoder, built on first use since a checkpoint may change the units."""
+        return self.module.encoder(self.config, self._runtime)
 
 
 class AnyStyleMethod(NetworkMethod):
@@ -157,36 +143,14 @@ class AnyStyleMethod(NetworkMethod):
         """Return the encoder, with features in the units of the decoders."""
         return self.module.encoder(self.config, self.runtime)
 
-    @torch.no_grad()
-    def features(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Compute features of an image (1, 3, H, W) at some layers, (1, C, h, w), in float32."""
-        return [found.float() for found in self.encoded(picture, layers)]
-
-    @torch.no_grad()
-    def encoded(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Compute features as :meth:`features` does, but in the runtime's number format."""
-        found = self.encoder(picture.to(self.runtime.device), layers)
-        return [found[layer] for layer in layers]
-
-    @torch.no_grad()
-    def decode(self, features: Tensor, layer: str) -> Tensor:
-        """Decode features to an image (1, 3, H, W) in the runtime's number format, not clamped."""
-        features = features.contiguous(memory_format=torch.channels_last)
-        dtype = self.runtime.dtype
-        with torch.autocast(self.runtime.device.type, dtype, enabled=dtype is not torch.float32):
-            picture: Tensor = self.module(features, layer)
-        return picture
-
-    def run_on(self, function: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
-        """Call a function on a padded image (1, 3, H, W): in strips, if it is too large."""
-        if self.too_large(picture):
-            return tiled_inference.run(function, picture, dtype=self.runtime.dtype)
-        return function(picture)
-
     @cached_property
     def bytes_per_pixel(self) -> int:
         """Return the number of bytes that a pass on a whole image takes for each pixel."""
         return _PEAK_CHANNELS * self.runtime.dtype.itemsize
+
+    def settle(self, layer: str) -> Settle | None:
+        """Return what gives a layer the statistics of the shot, for frames of a video, or None."""
+        return None if self.statistics is None else partial(self.statistics.settle, layer)
 
     def units(self, layer: str) -> Tensor:
         """Return the unit of each channel of a layer, (C,).
@@ -196,38 +160,30 @@ class AnyStyleMethod(NetworkMethod):
         """
         return self.module.scales.get_buffer(layer)
 
-    def padded(self, picture: Tensor) -> Tensor:
-        """Pad an image or a mask (1, C, H, W) to multiples of :attr:`multiple`, by reflection."""
-        return pad_to(picture.to(self.runtime.device), self.multiple, 2 * self.multiple)
-
     def enlarged(self, picture: Tensor) -> Tensor:
         """Enlarge a style image (1, 3, H, W) that is too small for the encoder."""
-        height, width = (max(side, 2 * self.multiple) for side in picture.shape[-2:])
+        height, width = (max(side, self.least) for side in picture.shape[-2:])
         return Image(picture.cpu()).resized(height, width).rgb
 
-    def shares(
-        self, style: Style, regions: Sequence[Tensor], height: int, width: int
-    ) -> list[Tensor]:
+    def shares(self, style: Style, regions: Sequence[Tensor], layer: str) -> list[Tensor]:
         """Return the weight of each part of a style at each position of a layer.
 
         Args:
             style: A style of this method.
-            regions: A soft mask (1, 1, H, W) for each part, or none at all.
-            height: Of the layer's features, for the padded content image.
-            width: Of the layer's features, for the padded content image.
+            regions: A soft mask (1, 1, H, W) for each part.
+            layer: Layer of the features of the padded content image.
 
         Returns:
-            Without regions (1, 1, 1, 1) each, with a sum of 1. With regions (1, 1, height, width)
-            each; at each position their sum is that of the masks, and the rest is the weight of
-            the content image.
+            (1, 1, h, w) each; at each position their sum is that of the masks, and the rest is the
+            weight of the content image.
 
         Raises:
             InputError: The weights are negative or all 0.
         """
         weights = style.expect(self.name).shares().to(self.runtime.device)
-        if not regions:
-            return list(weights.view(-1, 1, 1, 1, 1))
-        small = [F.interpolate(self.padded(r), (height, width), mode="area") for r in regions]
+        masks = [self.padded(region) for region in regions]
+        size = [side >> block_of(layer) - 1 for side in masks[0].shape[-2:]]
+        small = [F.interpolate(mask, size, mode="area") for mask in masks]
         covered = torch.stack(small).sum(0)
         weighted = [weight * region for weight, region in zip(weights, small, strict=True)]
         total = torch.stack(weighted).sum(0).clamp_min(1e-12)

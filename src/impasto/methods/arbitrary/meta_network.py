@@ -285,7 +285,7 @@ class MetaNetwork(NetworkMethod):
     def specialize(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
         """Return the generated network of a style as a model of its own."""
         if not isinstance(self.module, MetaNet):
-            return super().specialize(style, name, card)
+            raise InputError(f"{self.name} writes no networks: give a model of meta-network")
         network = self.module.network(*self._paintings(style.expect(self.name)))
         config = {**asdict(self.config), "generated": True}
         return Model(self.name, config, network.state_dict(), (name,), {**card, "kind": "style"})

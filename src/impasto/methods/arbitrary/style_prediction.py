@@ -31,8 +31,8 @@ from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
 from impasto.nn.regions import region_maps
-from impasto.nn.sizes import SMALLEST, pad_to
-from impasto.nn.style_prediction import EmbeddedNet, ImagePredictor, PredictionNet
+from impasto.nn.sizes import SMALLEST
+from impasto.nn.style_prediction import ImagePredictor, PredictionNet
 from impasto.nn.vgg import Encoder, smallest_side
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
@@ -229,10 +229,8 @@ class StylePrediction(NetworkMethod):
             seen = torch.cat([seen, self._seen(self.encode(content))])  # (P + 1, inputs)
             own = torch.full((len(weights), 1), 1 - alpha)
             weights = torch.cat([alpha * weights, own], 1)  # (P or 1, P + 1)
-        if not regions:
-            return self.report_done(self.run(content, seen, weights), callback)
-        maps = pad_to(region_maps(blend, regions, content.shape[-2:]), self.multiple)
-        return self.report_done(self.run(content, seen, weights, maps), callback)
+        maps = region_maps(blend, regions, content.shape[-2:]) if regions else None
+        return self.report_done(self.run(content, seen, weights, maps=maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the predictor's graph, and that of the transformation network without regions."""
@@ -245,5 +243,5 @@ class StylePrediction(NetworkMethod):
         reading = Embedding(encoder, layers, self.module.predictor)
         return (
             Graph(reading, (painting,), embedding.name, role="predictor"),
-            Graph(EmbeddedNet(self.module), inputs, facts={"alpha": alpha}),
+            Graph(self.module, inputs, facts={"alpha": alpha}, function=self.module.paint),
         )

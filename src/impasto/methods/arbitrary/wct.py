@@ -8,7 +8,7 @@ finest; each level encodes the image that the level before it has decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,23 +31,17 @@ from impasto.alignment.whitening import (
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import InputError
-from impasto.losses.objective import Objective
-from impasto.methods.arbitrary.adain import AdaIn, DecodersTask
-from impasto.methods.arbitrary.base import (
-    STATISTICS,
-    AnyStyleConfig,
-    AnyStyleMethod,
-    Decoders,
-)
+from impasto.methods.arbitrary.adain import AdaIn
+from impasto.methods.arbitrary.base import STATISTICS, AnyStyleConfig, AnyStyleMethod, Decoders
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
+from impasto.methods.arbitrary.wct_training import WctTask
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
 from impasto.models.checkpoint import Model
-from impasto.nn import norm_statistics
+from impasto.nn import tiled_inference
 from impasto.nn.decoder import LAYERS
-from impasto.training.shift import with_shift
-from impasto.training.task import Batch, Task
+from impasto.training.task import Task
 
 TRANSPORTS = {"wct": wct, "monge": monge}
 SQUARES = ("mean", "sum")
@@ -109,35 +103,6 @@ class WctConfig(AnyStyleConfig):
         )
 
 
-class WctTask(DecodersTask):
-    """The training of equation 1: in each step, all decoders learn to reconstruct images."""
-
-    sources = ("content",)
-    config: WctConfig
-
-    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the reconstruction loss of each decoder, in pixels and features, and the sum."""
-        photos = batch["content"]
-        self.remember(photos)
-        with torch.no_grad():
-            wanted = self.encoder(photos, LAYERS)
-        losses = {layer: self._inversion(module, batch, wanted[layer], layer) for layer in LAYERS}
-        return {"total": torch.stack(list(losses.values())).sum(), **losses}
-
-    def _inversion(self, module: nn.Module, batch: Batch, wanted: Tensor, layer: str) -> Tensor:
-        photos = batch["content"]
-        made = module(wanted, layer)  # (B, 3, H, W)
-        squares, weight = self.config.squares, self.config.pixel_weight
-        objective = Objective(self.encoder).add_pixels(photos, weight, reduction=squares)
-        objective.add_content({layer: wanted}, {layer: 1.0}, reduction=squares)
-        return with_shift(objective(made), made, batch)["total"]
-
-    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return an image of the first batch, and its reconstructions from relu1_1 to relu5_1."""
-        features = self.encoder(first[0], LAYERS)
-        return [*first, *(module(features[layer], layer) for layer in LAYERS)]
-
-
 @register_method(
     "wct",
     "any style without having seen one: covariances of features, on five levels",
@@ -157,6 +122,7 @@ class Wct(AnyStyleMethod):
     Config = WctConfig
     config: WctConfig
     multiple = 16  # four poolings before relu5_1
+    least = 32
     adjustable = ("alpha", "levels", "transport", "floor", "statistics", "rounds")
 
     @classmethod
@@ -215,23 +181,24 @@ class Wct(AnyStyleMethod):
         callback: Callback = silent,
     ) -> Tensor:
         """Paint at one level after another (figure 1c); if cancelled, return the last result."""
-        height, width = content.shape[-2:]
-        picture = self.padded(content)
-        painted = self._descend(picture, style, regions, self.config.alpha, callback)
-        return painted[..., :height, :width].clamp(0, 1)
+        alpha = self.config.alpha
+        return self.fitted(lambda x: self._descend(x, style, regions, alpha, callback), content)
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
     ) -> Tensor:
         """Synthesise a texture (1, 3, height, width) from noise, in several passes."""
         chance = torch.Generator().manual_seed(seed)
-        picture = self.padded(torch.rand(1, 3, height, width, generator=chance))
-        for index in range(self.config.rounds):
-            watch = PartProgress(callback, index, self.config.rounds)
-            picture = self._descend(picture, style, (), 1.0, watch)
-            if watch.cancelled:
-                break
-        return picture[..., :height, :width].clamp(0, 1)
+
+        def paint(picture: Tensor) -> Tensor:
+            for index in range(self.config.rounds):
+                watch = PartProgress(callback, index, self.config.rounds)
+                picture = self._descend(picture, style, (), 1.0, watch)
+                if watch.cancelled:
+                    break
+            return picture
+
+        return self.fitted(paint, torch.rand(1, 3, height, width, generator=chance))
 
     def _descend(
         self,
@@ -245,11 +212,11 @@ class Wct(AnyStyleMethod):
         for done, layer in enumerate(levels, start=1):
             settle = partial(self._map, layer, style, alpha)
             if regions:
-                (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
+                (x,) = self._encoded(picture, [layer])  # (1, C, h, w)
                 target = self._in_regions(x, layer, style, regions, alpha)
                 picture = self.decode(target, layer)
             else:
-                picture = self.run_on(partial(self._level, layer, settle), picture)
+                picture = self._run_on(partial(self._level, layer, settle), picture)
             shown = picture.clamp(0, 1)
             progress = Progress(done, len(levels), stage=layer, preview=shown.clone)
             callback(progress)
@@ -261,14 +228,34 @@ class Wct(AnyStyleMethod):
         self, layer: str, settle: Callable[[Gaussian], Transport], picture: Tensor
     ) -> Tensor:
         """Encode, transform and decode an image: one level of figure 1c."""
-        (x,) = self.encoded(picture, [layer])  # (1, C, h, w)
+        (x,) = self._encoded(picture, [layer])  # (1, C, h, w)
         return self.decode(transported(x, settle), layer)
+
+    @torch.no_grad()
+    def _encoded(self, picture: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Compute features of an image (1, 3, H, W) at some layers, in the runtime's format."""
+        found = self.encoder(picture.to(self.runtime.device), layers)
+        return [found[layer] for layer in layers]
+
+    @torch.no_grad()
+    def decode(self, features: Tensor, layer: str) -> Tensor:
+        """Decode features to an image (1, 3, H, W) in the runtime's number format, not clamped."""
+        features = features.contiguous(memory_format=torch.channels_last)
+        with self.runtime.autocast():
+            picture: Tensor = self.module(features, layer)
+        return picture
+
+    def _run_on(self, function: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+        """Call a function on a padded image (1, 3, H, W): in strips, if it is too large."""
+        if self.too_large(picture):
+            return tiled_inference.run(function, picture, dtype=self.runtime.dtype)
+        return function(picture)
 
     @torch.no_grad()
     def _map(self, layer: str, style: Style, alpha: float, own: Gaussian) -> Transport:
         """Return the blended map of all parts for content features with these statistics."""
         weights = style.expect(self.name).shares().tolist()
-        photo, transport = self._shot_roots(own), TRANSPORTS[self.config.transport]
+        photo, transport = self._photo(own, layer), TRANSPORTS[self.config.transport]
         maps = [transport(photo, self._painting(part, layer)) for part in style]
         return part_way(blend(maps, weights), alpha)  # equation 4
 
@@ -278,11 +265,11 @@ class Wct(AnyStyleMethod):
     ) -> Tensor:
         """Transform features (1, C, h, w) by the map of each part, weighted by its region."""
         alone = self.config.statistics == "region"
-        whole = None if alone else self._shot_roots(gaussian(x))
-        weights = self.shares(style, regions, *x.shape[-2:])
+        whole = None if alone else self._photo(gaussian(x), layer)
+        weights = self.shares(style, regions, layer)
         target = (1 - torch.stack(weights).sum(0)) * x.float()  # unchanged outside all regions
         for part, weight in zip(style, weights, strict=True):
-            photo = whole or self._shot_roots(gaussian(x, guide=weight))
+            photo = whole or self._photo(gaussian(x, guide=weight), layer)
             transport = TRANSPORTS[self.config.transport](photo, self._painting(part, layer))
             target = target + weight * transport(x)
         return torch.lerp(x.float(), target, alpha)
@@ -293,8 +280,9 @@ class Wct(AnyStyleMethod):
         unit = self.units(layer).to(mean)
         return self._roots(Gaussian(mean / unit, covariance / unit / unit[:, None]))
 
-    def _shot_roots(self, own: Gaussian) -> Roots:
-        return self._roots(Gaussian(*norm_statistics.settled(*own)))
+    def _photo(self, own: Gaussian, layer: str) -> Roots:
+        settle = self.settle(layer)
+        return self._roots(own if settle is None else Gaussian(*settle(*own)))
 
     def _roots(self, of: Gaussian) -> Roots:
         return roots(of, floor=self.config.floor)

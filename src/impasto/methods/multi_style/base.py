@@ -24,7 +24,6 @@ from impasto.methods.style_size import StyleSizeConfig
 from impasto.models.checkpoint import Model
 from impasto.nn.johnson import TransformNet
 from impasto.nn.regions import region_maps
-from impasto.nn.sizes import pad_to
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch
 
@@ -178,10 +177,9 @@ class ManyStyles(NetworkMethod):
         style.expect(self.name)
         weights, parts = self.weights_of(style)  # (P, N), (P,)
         if not regions:
-            blend = (parts @ weights)[None]  # (1, N)
-            return self.report_done(self.run(content, blend), callback)
-        maps = pad_to(region_maps(parts, regions, content.shape[-2:]), self.multiple)
-        return self.report_done(self.run(content, weights, maps), callback)
+            return self.report_done(self.run(content, (parts @ weights)[None]), callback)
+        maps = region_maps(parts, regions, content.shape[-2:])
+        return self.report_done(self.run(content, weights, maps=maps), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the network's graph, with the weights of the styles as an input; no regions."""

@@ -20,7 +20,6 @@ from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.models.checkpoint import Model
-from impasto.nn.sizes import pad_to
 from impasto.nn.stylebank import NewBank, StyleBankNet
 from impasto.training.task import Task
 
@@ -128,10 +127,9 @@ class StyleBank(ManyStyles):
         """
         weights, parts = self.weights_of(style)
         blend = (parts @ weights)[None].to(self.runtime.device)  # (1, N)
-        x = pad_to(photo.to(self.runtime.device), self.multiple)
+        x = self.padded(photo)
         found, count = [], self.module.bank.kernels.shape[2]
-        reduced = self.runtime.dtype is not torch.float32
-        with torch.autocast(self.runtime.device.type, self.runtime.dtype, enabled=reduced):
+        with self.runtime.autocast():
             for index, (response, added) in enumerate(self.module.elements(x, blend), 1):
                 element = around(added, response).cpu()
                 gain = min(_STRETCH, 0.5 / max(_TINY, float(element.abs().max())))

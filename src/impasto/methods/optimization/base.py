@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.core.memory import spare_memory
@@ -20,8 +18,8 @@ from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
 from impasto.methods.optimization.memory import plan_memory
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
+from impasto.methods.optimization.sizes import resize, scaler, seeded
 from impasto.methods.style import Style
-from impasto.nn import norm_statistics
 from impasto.nn.vgg import Encoder
 
 STARTS = ("content", "noise")
@@ -218,7 +216,7 @@ class OptimizingMethod(Method):
         A video frame that starts from the frame before it has the full size only, since its coarse
         structure is already painted.
         """
-        count = self.config.levels if norm_statistics.start() is None else 1
+        count = self.config.levels if self._before is None else 1
         long, short = max(full.height, full.width), min(full.height, full.width)
         least = self.config.smallest_level
         while count > 1 and (long >> count - 1 < least or short >> count - 1 < _NARROWEST):
@@ -237,8 +235,13 @@ class OptimizingMethod(Method):
             return carry(image, before, level)
         return resize(image, level.height, level.width)
 
+    @property
+    def _before(self) -> Tensor | None:
+        """Return the image that a frame of a video starts from, or None."""
+        return None if self.frame is None else self.frame.start
+
     def _start(self, level: Level) -> Tensor:
-        before = norm_statistics.start()
+        before = self._before
         if before is not None:
             return resize(before.to(self.runtime.device), level.height, level.width)
         if self.config.start == "content" and level.content is not None:
@@ -265,35 +268,3 @@ def carry(image: Tensor, before: Level, level: Level) -> Tensor:
     if level.content is None or before.content is None:
         return resize(image, level.height, level.width)
     return level.content + resize(image - before.content, level.height, level.width)
-
-
-def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size."""
-    if image.shape[-2:] == (height, width):
-        return image
-    return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
-
-
-def scaler(factor: float) -> Callable[[Tensor], Tensor]:
-    """Return a function that scales images by a factor, clamps to [0, 1], and keeps sides >= 1."""
-
-    def scale(image: Tensor) -> Tensor:
-        height, width = (max(1, round(side * factor)) for side in image.shape[-2:])
-        return resize(image, height, width).clamp(0, 1)
-
-    return scale
-
-
-class seeded:  # noqa: N801 (used like a function)
-    """A context in which random numbers follow from a seed; the outer state is restored."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        devices = [device] if device.type == "cuda" else []
-        self._fork, self._seed = torch.random.fork_rng(devices), seed
-
-    def __enter__(self) -> None:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-
-    def __exit__(self, *error: Any) -> None:
-        self._fork.__exit__(*error)

@@ -11,8 +11,8 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.losses.augment import augment_style
 from impasto.losses.objective import Objective
+from impasto.losses.patch_loss import PatchLoss
 from impasto.losses.patches import Reduction
-from impasto.losses.style import PatchLoss
 from impasto.losses.terms import Term
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.registry import register_method

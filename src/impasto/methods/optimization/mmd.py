@@ -8,14 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impasto.errors import InputError
+from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.objective import Objective
-from impasto.losses.style import (
-    GaussianLoss,
-    LinearLoss,
-    MomentsLoss,
-    PolynomialLoss,
-    StyleLoss,
-)
+from impasto.losses.style import LinearLoss, MomentsLoss, StyleLoss
 from impasto.losses.terms import Term, parse
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5

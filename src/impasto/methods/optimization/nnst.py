@@ -19,20 +19,14 @@ from impasto.errors import InputError
 from impasto.image.color_transfer import match_chroma
 from impasto.losses.neighbors import rows_of, sample_positions, tones
 from impasto.losses.self_similarity import self_similarity_loss
-from impasto.methods.optimization.base import (
-    Level,
-    OptimizationConfig,
-    OptimizingMethod,
-    resize,
-    seeded,
-)
+from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.optimizer import minimize
 from impasto.methods.optimization.pool import Matching, Pool, grid_of
 from impasto.methods.optimization.pool_losses import MatchedLoss, SplitLoss
+from impasto.methods.optimization.sizes import resize, seeded
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn import norm_statistics
 from impasto.nn.vgg import Features
 
 _STRUCTURE_SAMPLES = 32  # most rows and columns of positions whose self-similarity is compared
@@ -267,7 +261,7 @@ class NNST(OptimizingMethod):
         if phase.split:
             return SplitLoss(pool, light, owners, guard)
         query, config = content, self.config
-        if not fresh or norm_statistics.start() is not None:
+        if not fresh or self._before is not None:
             detailed = [split_bands(content, 2)[0], *split_bands(start, config.bands)[1:]]
             query = torch.lerp(join_bands(detailed), content, config.content_weight)
         with torch.no_grad():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,15 +25,9 @@ from impasto.methods.sample_task import SampleTask
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.methods.style_size import StyleSizeConfig
+from impasto.nn.norm_statistics import sharing
 from impasto.nn.sizes import pad_to
-from impasto.nn.texture_net import (
-    CHANNELS,
-    FlatPyramid,
-    Noise,
-    PyramidNet,
-    draw_noise,
-    multiple_of,
-)
+from impasto.nn.texture_net import CHANNELS, Noise, PyramidNet, draw_noise, multiple_of
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
 
@@ -174,10 +169,7 @@ class TextureNetTask(SampleTask):
 
     def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return an image of the first batch, and the network's output for it and fixed noise."""
-        return [
-            *first,
-            module(self._noise(1, first[0].shape[-2:], seed=0), *first),
-        ]
+        return [*first, module(self._noise(1, first[0].shape[-2:], seed=0), *first)]
 
     def _noise(self, batch: int, size: Sequence[int], seed: int | None = None) -> Noise:
         own = self.config
@@ -211,11 +203,11 @@ class TextureNet(NetworkMethod):
     Config = TextureNetConfig
     config: TextureNetConfig
     module: PyramidNet
-    multiple = 32  # for six scales, the papers' largest number
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
         self.kind = "texture" if self.config.kind == "texture" else "style"
+        self.multiple = self.module.multiple
 
     @classmethod
     def network(cls, config: TextureNetConfig) -> PyramidNet:
@@ -251,7 +243,7 @@ class TextureNet(NetworkMethod):
         style.expect(self.name)
         if self.config.kind != "texture":
             raise InputError("this texture-net stylizes photos: train one with kind=texture")
-        unit = self.module.multiple
+        unit = self.multiple
         size = (-(-height // unit) * unit, -(-width // unit) * unit)
         return self.report_done(self._paint(size, seed)[..., :height, :width], callback)
 
@@ -272,28 +264,30 @@ class TextureNet(NetworkMethod):
         style.expect(self.name)
         if self.config.kind != "stylize":
             raise InputError("this texture-net makes textures: train one with kind=stylize")
-        height, width = content.shape[-2:]
-        photo = pad_to(content.to(self.runtime.device), self.module.multiple)
-        painted = self._paint(photo.shape[-2:], seed, photo)
-        return self.report_done(painted[..., :height, :width], callback)
+        painted = self.fitted(lambda photo: self._paint(photo.shape[-2:], seed, photo), content)
+        return self.report_done(painted, callback)
 
     @torch.inference_mode()
     def _paint(self, size: Sequence[int], seed: int, photo: Tensor | None = None) -> Tensor:
-        config, device, dtype = self.config, self.runtime.device, self.runtime.dtype
+        config, device = self.config, self.runtime.device
         chance = torch.Generator().manual_seed(seed)
         noise = draw_noise(config.depth, config.noise, 1, size, generator=chance, device=device)
-        with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-            painted: Tensor = self.module(noise, photo)
-        return painted.float().clamp(0, 1)
+        with self.runtime.autocast(), sharing(self.module, self.statistics):
+            return self._network(photo, *noise).float().clamp(0, 1)
+
+    def _network(self, photo: Tensor | None, *noise: Tensor) -> Tensor:
+        painted: Tensor = self.module(noise, photo)
+        return painted
 
     def graphs(self) -> Sequence[Graph]:
         """Return the network's graph, with an input of noise for each scale."""
         scales, channels = self.config.depth, self.config.noise
         stylizes = self.config.kind == "stylize"
-        inputs = [picture("content", self.module.multiple)] if stylizes else []
+        inputs = [picture("content", self.multiple)] if stylizes else []
         for scale in range(scales if channels else 0):
             # the coarsest noise has one position for each ``multiple`` of pixels
             sides = (Side(axis, 1 << scale) for axis in ("h", "w"))
             inputs.append(Input(f"noise{scale}", (1, channels, *sides), uniform))
-        metadata = {"multiple": self.module.multiple, "noise": [scales, channels]}
-        return (Graph(FlatPyramid(self.module, photo=stylizes), tuple(inputs), facts=metadata),)
+        metadata = {"noise": [scales, channels]}
+        function = self._network if stylizes else partial(self._network, None)
+        return (Graph(self.module, tuple(inputs), facts=metadata, function=function),)

@@ -1,0 +1,44 @@
+"""The training of WCT's decoders: they learn to reconstruct images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from impasto.losses.objective import Objective
+from impasto.methods.arbitrary.base import DecodersTask
+from impasto.nn.decoder import LAYERS
+from impasto.training.shift import with_shift
+from impasto.training.task import Batch
+
+
+class WctTask(DecodersTask):
+    """The training of equation 1: in each step, all decoders learn to reconstruct images."""
+
+    sources = ("content",)
+    config: Any
+
+    def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the reconstruction loss of each decoder, in pixels and features, and the sum."""
+        photos = batch["content"]
+        self.remember(photos)
+        with torch.no_grad():
+            wanted = self.encoder(photos, LAYERS)
+        losses = {layer: self._inversion(module, batch, wanted[layer], layer) for layer in LAYERS}
+        return {"total": torch.stack(list(losses.values())).sum(), **losses}
+
+    def _inversion(self, module: nn.Module, batch: Batch, wanted: Tensor, layer: str) -> Tensor:
+        photos = batch["content"]
+        made = module(wanted, layer)  # (B, 3, H, W)
+        squares, weight = self.config.squares, self.config.pixel_weight
+        objective = Objective(self.encoder).add_pixels(photos, weight, reduction=squares)
+        objective.add_content({layer: wanted}, {layer: 1.0}, reduction=squares)
+        return with_shift(objective(made), made, batch)["total"]
+
+    def pictures(self, module: nn.Module, first: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return an image of the first batch, and its reconstructions from relu1_1 to relu5_1."""
+        features = self.encoder(first[0], LAYERS)
+        return [*first, *(module(features[layer], layer) for layer in LAYERS)]

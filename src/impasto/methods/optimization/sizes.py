@@ -1,0 +1,42 @@
+"""Resizing of images between the levels of a pyramid, and random numbers from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size."""
+    if image.shape[-2:] == (height, width):
+        return image
+    return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
+
+
+def scaler(factor: float) -> Callable[[Tensor], Tensor]:
+    """Return a function that scales images by a factor, clamps to [0, 1], and keeps sides >= 1."""
+
+    def scale(image: Tensor) -> Tensor:
+        height, width = (max(1, round(side * factor)) for side in image.shape[-2:])
+        return resize(image, height, width).clamp(0, 1)
+
+    return scale
+
+
+class seeded:  # noqa: N801 (used like a function)
+    """A context in which random numbers follow from a seed; the outer state is restored."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        devices = [device] if device.type == "cuda" else []
+        self._fork, self._seed = torch.random.fork_rng(devices), seed
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: Any) -> None:
+        self._fork.__exit__(*error)
