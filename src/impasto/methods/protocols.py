@@ -33,7 +33,7 @@ class AddsStyles(Protocol):
         ...
 
     def with_added_style(self, module: nn.Module) -> nn.Module:
-        """Return the network with the style that the module of an :meth:`addition_task` has learned.
+        """Return the network with the style that a module of :meth:`addition_task` learned.
 
         Raises:
             InputError: The module is not of this network.
