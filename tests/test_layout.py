@@ -22,6 +22,7 @@ ORDER = [
     "batch",
     "video",
     "studio",
+    "web",
     "cli",
 ]
 MODULES = {

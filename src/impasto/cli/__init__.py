@@ -51,6 +51,7 @@ for _module in (
     "gap",
     "tables",
     "studio",
+    "web",
 ):
     importlib.import_module(f"impasto.cli.{_module}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

@@ -62,7 +62,10 @@ def upsample2x(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
         smooth = F.interpolate(x - corner, scale_factor=2.0, mode="bilinear").add_(corner)
     if upsampling == "bilinear":
         return smooth
-    return smooth.lerp_(F.interpolate(x, scale_factor=2.0, mode="nearest"), 0.5)
+    near = F.interpolate(x, scale_factor=2.0, mode="nearest")
+    if torch.onnx.is_in_onnx_export():  # torch.onnx writes a lerp as six operations
+        return (smooth + near) * 0.5
+    return smooth.lerp_(near, 0.5)
 
 
 class Upsample2x(nn.Module):
