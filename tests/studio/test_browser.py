@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from impasto.studio import serve
 from impasto.studio.serve import ServerOptions
@@ -191,6 +192,35 @@ def test_only_what_the_brush_has_touched_is_painted(page, pictures, tmp_path):
     after = Image.open(tmp_path / "part.png").convert("RGB")
     assert after.getpixel((2, 2)) == before.getpixel((2, 2))
     assert after.getpixel((72, 48)) != before.getpixel((72, 48))
+
+
+def test_a_person_is_found_and_painted(page, pictures, tmp_path):
+    Image.fromarray(data.astronaut()).resize((256, 256)).save(tmp_path / "astronaut.png")
+    drop(page, tmp_path / "astronaut.png")
+    says(page, "256 × 256 pixels")
+    take(page, "cafe-terrace")
+    page.get_by_role("button", name="Paint only a part").click()
+    page.get_by_role("button", name="Person", exact=True).click()
+    says(page, "(?i)found, and marked")
+    page.wait_for_timeout(1500)  # the editor draws the strokes
+    page.click("#paint")
+    says(page, "Done")
+    with page.expect_download() as fetched:
+        page.click("#download")
+    fetched.value.save_as(tmp_path / "part.png")
+    before, after = (
+        Image.open(tmp_path / name).convert("RGB") for name in ("astronaut.png", "part.png")
+    )
+    assert after.getpixel((230, 40)) == before.getpixel((230, 40))  # the wall
+    assert after.getpixel((128, 200)) != before.getpixel((128, 200))  # the suit
+
+
+def test_a_photo_without_people_says_so(page, pictures):
+    drop(page, pictures / "photo.jpg")
+    says(page, "144 × 96 pixels")
+    page.get_by_role("button", name="Paint only a part").click()
+    page.get_by_role("button", name="All but faces").click()
+    says(page, "(?i)no person found: brush over")
 
 
 def test_a_keyboard_is_enough(page, pictures):

@@ -91,6 +91,7 @@ class StylizeJob:
         dither: Whether networks get the content image with noise of one 8-bit level. Video frames
             do not: the same noise in all frames would be visible over moving smooth areas.
         frame: For a frame of a video, its input from the frames before it.
+        area: Weight (1, 1, H, W) of the painting against the content image; None is 1.
     """
 
     photo: Image
@@ -101,6 +102,7 @@ class StylizeJob:
     tones: Image | None = None
     dither: bool = True
     frame: Frame | None = None
+    area: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for controls that these styles do not allow."""
@@ -197,11 +199,13 @@ class StylizeJob:
             painted = color_transfer.match_colors(painted, photo).clamp(0, 1)
         if controls.colors == "luminance":
             painted = color_transfer.with_luminance(photo, color_transfer.luminance(painted))
-        if controls.strength == 1 and not self.regions:
+        if controls.strength == 1 and not self.regions and self.area is None:
             return painted.contiguous()
         weight = torch.tensor(controls.strength)
         if self.regions:
             weight = weight * torch.stack(self.regions).sum(0).clamp(0, 1)
+        if self.area is not None:
+            weight = weight * self.area
         return torch.lerp(photo, painted, weight)
 
     def _content(self) -> Tensor:

@@ -5,7 +5,7 @@ The options of the command line, of batch jobs and of the studio are derived fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,6 +13,9 @@ from impasto.errors import InputError
 
 COLORS = ("style", "luminance", "match")
 STROKES = ("relative", "absolute")
+PARTS = ("person", "background")
+KEPT = ("face",)
+REGIONS = 8  # at most
 LARGEST = 16384  # pixels; the methods need too much memory for larger images
 
 
@@ -60,6 +63,11 @@ class Controls:
             the content image, and paints its lightness only. ``match`` recolours the style image
             with the colours of the content image first.
         strength: Weight of the result against the content image, in [0, 1].
+        only: ``person`` paints people only, ``background`` all but people; None is everything.
+            People are found by their faces, see :mod:`impasto.api.people`.
+        keep: ``face`` leaves faces as they are in the photo.
+        regions: Divide the photo into so many regions, each with its own style, see
+            :func:`impasto.api.areas.divided`; None is no division.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         seed: Of all random numbers, also of the noise that networks get
@@ -75,6 +83,18 @@ class Controls:
     strokes: str = described("relative", "relative to the image, or absolute in pixels.")
     colors: str = described("style", "style, or keep the photo's: luminance, match.")
     strength: float = described(1.0, "1 is the full style, 0 the photo.")
+    only: str | None = described(
+        None, "Paint only this: person or background.", show_default="everything"
+    )
+    keep: str | None = described(None, "Leave this as it is: face.", show_default="nothing")
+    regions: int | None = described(
+        None,
+        "Divide the photo into so many regions, matched with regions of one painting or with as "
+        "many styles.",
+        min=2,
+        max=REGIONS,
+        show_default="not divided",
+    )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
     )
@@ -89,10 +109,19 @@ class Controls:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         if not 0 <= self.strength <= 1:
             raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        for name, known in (("colors", COLORS), ("strokes", STROKES)):
-            if getattr(self, name) not in known:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
+        if self.regions is not None and not 2 <= self.regions <= REGIONS:
+            raise InputError(f"regions is {self.regions}: it must be 2 to {REGIONS}")
+        self._check("colors", COLORS)
+        self._check("strokes", STROKES)
+        if self.only is not None:
+            self._check("only", PARTS)
+        if self.keep is not None:
+            self._check("keep", KEPT)
+
+    def _check(self, name: str, known: Sequence[str]) -> None:
+        found = getattr(self, name)
+        if found not in known:
+            raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
 
 
 @dataclass(frozen=True, kw_only=True)

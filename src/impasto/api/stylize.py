@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from impasto.api.areas import area, divided
 from impasto.api.controls import Controls, Encode, ResolvedStyle, StylizeJob, merge_controls
 from impasto.api.inputs import (
     Source,
@@ -107,6 +108,7 @@ def paint(
     tones: Image | None = None,
     dither: bool = True,
     frame: Frame | None = None,
+    refuse: bool = True,
 ) -> Image:
     """Paint a content image with resolved styles, which can be used again for further images.
 
@@ -120,6 +122,7 @@ def paint(
         tones: See :class:`impasto.api.controls.StylizeJob`.
         dither: See :class:`impasto.api.controls.StylizeJob`.
         frame: See :class:`impasto.api.controls.StylizeJob`.
+        refuse: See :func:`impasto.api.areas.area`.
 
     Returns:
         The painted image, with the content image's alpha.
@@ -134,8 +137,16 @@ def paint(
     photo = with_resize_note(
         resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
     )
-    regions = regions_from_masks(masks, photo, len(styles))
-    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame)
+    painted_area = area(whole, photo, controls, refuse=refuse)
+    if controls.regions is None:
+        regions = regions_from_masks(masks, photo, len(styles))
+    elif masks:
+        raise InputError("regions are masks that are made: give masks or regions, not both")
+    else:
+        styles, regions = divided(photo, styles, controls.regions, controls.seed)
+        encode = None  # it caches styles by what the user gave
+    weight = painted_area.weight
+    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, weight)
     try:
         painted = job.run(callback)
     except DivergedError as error:
@@ -147,7 +158,9 @@ def paint(
         least = max(error.least, *(_smallest_side(style.method) for style in styles))
         hint = suggest_size(least, whole, paintings, controls.style_scale)
         raise InputError(f"{error}; {hint}") from error
-    return replace(photo, rgb=painted)
+    return replace(
+        photo, rgb=painted, note="; ".join(filter(None, (photo.note, painted_area.note)))
+    )
 
 
 def _smallest_side(method: Method) -> int:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from impasto import image
 from impasto.api.inputs import resize_long_edge
 from impasto.image import Image
+
+BRUSH = "#e0561b"  # colour of the strokes
 
 _PAGE_EDGE = 1600  # long edge of images on the page; the download has the full size
 _EDITOR_EDGE = 800  # long edge of the photo in the brush editor
@@ -30,6 +33,13 @@ def mask_from_strokes(layers: Sequence[Image]) -> Image | None:
     if not bool(touched.any()):
         return None
     return Image(touched.float().expand(-1, 3, -1, -1).contiguous())
+
+
+def as_strokes(mask: Tensor) -> Image:
+    """Return a mask (1, 1, H, W) as brush strokes: opaque where it is above a half."""
+    color = torch.tensor([int(BRUSH[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    rgb = color.view(1, 3, 1, 1).expand(-1, -1, *mask.shape[-2:]).contiguous()
+    return Image(rgb, (mask > 0.5).float())
 
 
 def resize_for_editor(photo: Image) -> Image:

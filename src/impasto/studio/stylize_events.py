@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from impasto.api.areas import EMPTY, area
 from impasto.api.controls import Controls
 from impasto.api.inputs import resize_long_edge
 from impasto.errors import InputError
@@ -20,6 +21,13 @@ from impasto.studio.settings import split_settings
 from impasto.studio.widgets import JobOwner, Studio, finished_status, owner_of, show_error, status
 
 HINT = "Drop a photo, choose a painting, and press Paint."
+
+# what can be found in a photo to be painted
+FINDS = {
+    "person": Controls(only="person"),
+    "background": Controls(only="background"),
+    "all but faces": Controls(keep="face"),
+}
 
 _PREVIEW_EDGE = 768  # long edge of the photo beside previews, in pixels
 
@@ -46,6 +54,35 @@ class StylizeEvents:
         text = f"{picture.width} × {picture.height} pixels"
         said = status(f"{text}. {picture.note}" if picture.note else text)
         yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
+
+    def finder(self, what: str) -> Callable[[str | None, gr.Request], tuple[Any, str]]:
+        """Return a function that finds what is to be painted, and marks it as by the brush.
+
+        Args:
+            what: A key of :data:`FINDS`.
+        """
+
+        def find(path: str | None, request: gr.Request) -> tuple[Any, str]:
+            try:
+                return self._found(what, path, owner_of(request, "find"))
+            except Exception as error:
+                return gr.skip(), show_error(error)
+
+        return find
+
+    def _found(self, what: str, path: str | None, owner: JobOwner) -> tuple[Any, str]:
+        if path is None:
+            raise InputError("no photo: drop one first")
+        self._studio.disk.check(owner.client)
+        picture = self._studio.limits.picture(path)
+        small = image_files.resize_for_editor(picture)
+        found = area(picture, small, FINDS[what])
+        if found.weight is None:
+            raise InputError(f"{EMPTY}: brush over what is to be painted")
+        shown = self._studio.save_image(owner, small, "photo.png")
+        marks = self._studio.save_image(owner, image_files.as_strokes(found.weight), "found.png")
+        value = {"background": str(shown), "layers": [str(marks)], "composite": None}
+        return value, status("found, and marked: mend it with the brush or the eraser")
 
     def paint(
         self,

@@ -12,8 +12,9 @@ from impasto.api.controls import COLORS
 from impasto.api.presets import QUALITIES
 from impasto.core.schemes import SAMPLE
 from impasto.studio import jobs, options, strokes, widgets
+from impasto.studio.files import BRUSH
 from impasto.studio.limits import PAINTINGS
-from impasto.studio.stylize_events import HINT, StylizeEvents
+from impasto.studio.stylize_events import FINDS, HINT, StylizeEvents
 from impasto.studio.widgets import IMAGE_SUFFIXES, Studio, status
 
 _COLORS = {
@@ -94,8 +95,13 @@ def tab(
             with gr.Accordion("Paint only a part", open=False, elem_id="part"):
                 gr.Markdown(
                     "Brush over the photo where the painting goes; of two paintings, where the "
-                    "first one goes."
+                    "first one goes. Or let it be found, and mend it:"
                 )
+                with gr.Row():
+                    finders = {
+                        what: gr.Button(what.capitalize(), size="sm", min_width=80)
+                        for what in FINDS
+                    }
                 editor = gr.ImageEditor(
                     type="pil",
                     label="Where to paint",
@@ -103,7 +109,7 @@ def tab(
                     transforms=[],
                     layers=False,
                     buttons=[],
-                    brush=gr.Brush(default_size=40, colors=["#e0561b"], color_mode="fixed"),
+                    brush=gr.Brush(default_size=40, colors=[BRUSH], color_mode="fixed"),
                     height=340,
                     elem_id="mask",
                 )
@@ -142,6 +148,15 @@ def tab(
         concurrency_limit=1,
         **quick,
     )
+    for what, finder in finders.items():
+        finder.click(
+            does.finder(what),
+            photo,
+            [editor, line],
+            concurrency_id="look",
+            concurrency_limit=1,
+            **quick,
+        )
     # the handle on the image has no keyboard control; this slider has
     reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
     gallery.select(_toggle_style, names, names, queue=False, **quick)

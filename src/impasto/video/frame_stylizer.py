@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from impasto.api import inputs, strokes
+from impasto.api.areas import EMPTY
 from impasto.api.controls import Controls, ResolvedStyle
 from impasto.api.inputs import Source, resize_long_edge
 from impasto.api.stylize import paint
@@ -34,6 +35,8 @@ class FrameStylizer:
         self._alpha: Tensor | None = None
         self._progress = PartProgress(silent, 0, 1)
         self._size = (0, 0)
+        self.empty = 0  # frames in which people were searched, and none was found
+        self._found = True
 
     def set_size(self, first: Image, *, even: bool) -> tuple[int, int]:
         """Set the size of all frames by the first one; return width and height."""
@@ -52,8 +55,14 @@ class FrameStylizer:
         rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
         alpha = photo.alpha
         self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
-        self._progress = watch
-        return Image(temporal(rgb), self._alpha)
+        self._progress, self._found = watch, True
+        painted = temporal(rgb)
+        self.empty += not self._found
+        return Image(painted, self._alpha)
+
+    def notes(self, frames: int) -> list[str]:
+        """Return a remark for the user if no person was found in some of ``frames`` frames."""
+        return [f"{EMPTY} in {self.empty} of {frames} frames"] if self.empty else []
 
     def __call__(self, photo: Tensor, tones: Tensor, frame: Frame | None = None) -> Tensor:
         """Return a stylized photo (1, 3, H, W); the styles take the colours of ``tones``."""
@@ -67,7 +76,9 @@ class FrameStylizer:
             tones=Image(tones),
             dither=False,
             frame=frame,
+            refuse=False,
         )
+        self._found = EMPTY not in painted.note
         if self._progress.cancelled:  # the result may be unfinished
             raise FrameCancelled
         return painted.rgb

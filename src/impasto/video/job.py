@@ -145,6 +145,8 @@ def stylize_video(
     begun = time.perf_counter()
     coding = Coding(codec, crf, audio)
     controls = merge_controls(controls, options)
+    if controls.regions is not None:
+        raise InputError("regions would change from frame to frame: they are for photos only")
     settings = dict(settings or {})
     clip, out = open_clip(source, fps), Path(target)
     into_folder = out.is_dir() or not out.suffix or os.fspath(target).endswith(os.sep)
@@ -213,7 +215,7 @@ def stylize_video(
         temporal.flicker.value("steady"),
         temporal.flicker.value("painted"),
         temporal.flicker.value("plain"),
-        (*clip.notes, *notes),
+        (*clip.notes, *notes, *stylizer.notes(frames - kept)),
         stopped,
     )
 

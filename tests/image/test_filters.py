@@ -1,0 +1,45 @@
+"""The guided filter: masks of constant value, edges of the image, sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from helpers import smooth
+from impasto.image import filters
+
+
+def test_a_constant_mask_stays():
+    made = filters.guided(torch.full((1, 1, 20, 30), 0.3), smooth(40, 60), 3)
+    assert made.shape == (1, 1, 40, 60)
+    assert made.sub(0.3).abs().max() < 1e-4
+
+
+def test_it_is_the_textbook_formula_at_one_size():
+    mask, guide, radius, eps = torch.rand(1, 1, 9, 9), smooth(9, 9), 1, 0.01
+
+    def windows(x):
+        """Windows of the inner 7 x 7 pixels, (49, 9, C)."""
+        return F.unfold(x, 3).view(x.shape[1], 9, 49).permute(2, 1, 0).double()
+
+    colors, levels = windows(guide), windows(mask)
+    apart = colors - colors.mean(1, keepdim=True)
+    variance = apart.transpose(1, 2) @ apart / 9 + eps * torch.eye(3)
+    slope = torch.linalg.solve(variance, apart.transpose(1, 2) @ levels / 9)  # (49, 3, 1)
+    offset = levels.mean(1) - (slope[..., 0] * colors.mean(1)).sum(1, keepdim=True)
+    table = torch.cat([slope[..., 0], offset], 1).T.view(1, 4, 7, 7)
+    mean = F.avg_pool2d(table, 3, 1)  # of the inner 5 x 5 pixels
+    inner = guide[..., 2:-2, 2:-2]
+    expected = (mean[:, :3] * inner).sum(1, keepdim=True) + mean[:, 3:]
+    made = filters.guided(mask, guide, radius, eps)[..., 2:-2, 2:-2]
+    assert (made - expected.clamp(0, 1)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+def test_a_blurred_edge_moves_to_the_edge_of_the_image(factor):
+    guide = torch.zeros(1, 3, 40 * factor, 40 * factor)
+    guide[..., 20 * factor :] = 0.8
+    blurred = ((torch.arange(40.0) - 14) / 12).clamp(0, 1).expand(1, 1, 40, 40)
+    made = filters.guided(blurred, guide, 8)[0, 0, 20 * factor]
+    assert float(made[20 * factor] - made[20 * factor - 1]) > 0.4  # the blurred one climbs 1/12
