@@ -19,7 +19,7 @@ from impasto.methods.optimization.mmd import MMD, MMDConfig, authors_scale
 from impasto.methods.optimization.texture import Texture, TextureConfig
 
 FLOAT32 = choose("cpu", "float32")
-SIDE = 64
+SIDE = 48
 
 
 def photo(side=SIDE):

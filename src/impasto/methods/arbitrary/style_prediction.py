@@ -21,12 +21,7 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.losses.palette import palette_of, with_palette
-from impasto.methods.arbitrary.statistics import (
-    Embedding,
-    sample_images,
-    sample_stats,
-    statistics,
-)
+from impasto.methods.arbitrary.statistics import Embedding, sample_images, sample_stats, statistics
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
 from impasto.methods.graphs import Graph, Input, normal, picture
 from impasto.methods.network import NetworkMethod, network_of
