@@ -29,6 +29,7 @@ def run(tmp_path, monkeypatch):
     return of
 
 
+@pytest.mark.slow
 def test_digits_are_read_again_after_adabn(run, capsys):
     run("adabn_digits.py", "out.jpg")
     shares = [float(line.split()[-2][:-1]) for line in capsys.readouterr().out.splitlines()]
@@ -39,7 +40,11 @@ def test_digits_are_read_again_after_adabn(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "tiles"), [("adain_target.py", (4, 2)), ("wct_levels.py", (5, 4))]
+    ("name", "tiles"),
+    [
+        ("adain_target.py", (4, 2)),
+        pytest.param("wct_levels.py", (5, 4), marks=pytest.mark.slow),
+    ],
 )
 def test_sheets_of_features(run, name, tiles):
     Image.open("photo.png").resize((64, 64)).save("photo.png")
@@ -57,6 +62,7 @@ def test_models_of_one_factor_side_by_side(run, capsys):
     assert [line.partition(":")[0] for line in told] == ["bicubic x4", "upscale-x4"]
 
 
+@pytest.mark.slow
 def test_branches_of_the_shipped_stylebank(run, capsys):
     Image.open("photo.png").resize((64, 64)).save("photo.png")
     sheet = run("stylebank_branches.py", "photo.png", "udnie", "painting.png", "out.jpg")

@@ -11,6 +11,7 @@ import pytest
 import hostile
 from helpers import fresh_johnson
 from impasto import image
+from impasto.errors import ImpastoError
 from impasto.image import files
 
 resource = pytest.importorskip("resource")  # of POSIX, as are the signals
@@ -59,23 +60,47 @@ def check(path, code, err, out):
         assert not out.exists(), words
 
 
-def test_stylize_each(impasto, tmp_path, network, hurry):
+def test_each_is_read_or_refused_in_a_line(tmp_path, hurry):
+    before, refused = memory(), 0
+    for path in hostile.write(tmp_path / "in"):
+        hurry()
+        try:
+            found = image.load(path)
+        except ImpastoError as error:
+            words = str(error)
+            assert len(words.splitlines()) == 1, words
+            refused += 1
+        else:
+            assert found.rgb.shape[:2] == (1, 3), path.name
+    assert 60 < refused < 180  # neither all nor none of them
+    assert memory() - before < 1.5
+
+
+def chosen(paths):
+    """Every fifth, and all whose name, kind or shape is what is hostile in them."""
+    flawed = ("cut-", "longer-", "head-of-", "flipped-")
+    own = [path for path in paths if not path.name.startswith(flawed)]
+    return own + [path for path in paths if path not in own][::5]
+
+
+def test_stylize_many(impasto, tmp_path, network, hurry):
     before, results, refused = memory(), tmp_path / "out", 0
     results.mkdir()
-    for number, path in enumerate(hostile.write(tmp_path / "in")):
+    paths = chosen(hostile.write(tmp_path / "in"))
+    for number, path in enumerate(paths):
         hurry()
         out = results / f"{number}.png"
         found = impasto("stylize", path, "-s", network, "--size", 32, "-o", out, "--quiet")
         check(path, found.code, found.err, out)
         refused += found.code == 2
         assert {p.suffix for p in results.iterdir()} <= {".png"}  # nothing half written
-    assert 60 < refused < 180  # neither all nor none of them
+    assert 0.3 * len(paths) < refused < 0.9 * len(paths)
     assert memory() - before < 1.5
 
 
-def test_each_as_a_style(impasto, tmp_path, hurry):
+def test_some_as_a_style(impasto, tmp_path, hurry):
     out = tmp_path / "out.png"
-    for path in hostile.write(tmp_path / "in")[::5]:
+    for path in hostile.write(tmp_path / "in")[::10]:
         hurry()
         out.unlink(missing_ok=True)
         options = ("--method", "adain", "--size", 32, "-o", out, "--quiet")
@@ -84,10 +109,10 @@ def test_each_as_a_style(impasto, tmp_path, hurry):
 
 
 def test_batch_of_some(impasto, tmp_path, network, hurry):
-    """A quarter of them: each by itself is tested above."""
+    """An eighth of them: each by itself is tested above."""
     made, out = hostile.write(tmp_path / "in"), tmp_path / "out"
     for number, path in enumerate(made):
-        if number % 4:
+        if number % 8:
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     hurry(8 * SECONDS)
     found = impasto("batch", tmp_path / "in", "-s", network, "--size", 32, "-o", out, "--quiet")
@@ -95,7 +120,7 @@ def test_batch_of_some(impasto, tmp_path, network, hurry):
     assert "Traceback" not in found.err
     lines = (out / "manifest.jsonl").read_text().splitlines()
     outcomes = [json.loads(line) for line in lines]
-    assert len(outcomes) > hostile.COUNT / 10
+    assert len(outcomes) > hostile.COUNT / 16
     for path in (p for p in out.rglob("*") if p.is_file() and p.suffix in {".png", ".jpg", ".tif"}):
         image.load(path)
     assert len(made) == hostile.COUNT

@@ -37,10 +37,10 @@ def losses_of(name, text):
     styles, settings = NETWORKS[name]
     build = get(name, Ability.TRAIN).build
     numbers = method_config.change(build.Config(), {**settings, "losses": text})
-    paintings = [samples.painting(n, 256).resized(48, 64).rgb for n in ("wave", "mosaic")]
+    paintings = [samples.painting(n, 256).resized(32, 48).rgb for n in ("wave", "mosaic")]
     torch.manual_seed(0)
     task = build.task(numbers, paintings[:styles], FLOAT32)
-    photos = torch.cat([samples.photo(n).resized(48, 64).rgb for n in ("coffee", "chelsea")])
+    photos = torch.cat([samples.photo(n).resized(32, 48).rgb for n in ("coffee", "chelsea")])
     torch.manual_seed(1)
     batch = Batch(0, 2, {"content": photos, "style": torch.cat(paintings)}, steps=10)
     losses = task.loss(task.module, batch)

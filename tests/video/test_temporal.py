@@ -25,7 +25,7 @@ def test_flicker_is_halved_at_equal_style_distance():
     def stylize(photo, tones, frame=None):
         return paint(Image(photo), brushes, frame=frame).rgb
 
-    photos = pictures(8, 128, 96)
+    photos = pictures(6, 96, 72)
     hand = TemporalStylizer(stylize, plain=stylize)
     results = [hand(photo) for photo in photos]
     assert hand.flicker.value("steady") < 0.5 * hand.flicker.value("plain")

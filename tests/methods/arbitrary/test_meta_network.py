@@ -36,7 +36,7 @@ LAYERS = ("relu1_1", "relu2_1")
 SMALL = MetaNetworkConfig(
     width=4, blocks=1, slice_width=16, style_layers=LAYERS, content_layer="relu2_1", paintings=2
 )
-PLAN = Plan(steps=60, batch=4, learning_rate=3e-3, report_every=12, workers=0)
+PLAN = Plan(steps=40, batch=4, learning_rate=3e-3, report_every=8, workers=0)
 
 
 def fresh(seed=0, **options):
@@ -74,7 +74,7 @@ def places(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sources(places):
     return {
-        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=64)
+        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=32)
         for name, place in places.items()
     }
 

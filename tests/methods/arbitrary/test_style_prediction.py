@@ -37,7 +37,7 @@ INPUTS = 2 * (64 + 128 + 256)
 SMALL = StylePredictionConfig(
     embedding=10, width=8, blocks=1, content_layer="relu2_1", style_layers=LAYERS
 )
-PLAN = Plan(steps=48, batch=2, learning_rate=1e-2, clip=1.0, report_every=8, workers=0)
+PLAN = Plan(steps=32, batch=2, learning_rate=1e-2, clip=1.0, report_every=8, workers=0)
 
 
 def fresh(seed=0, **options):
@@ -76,7 +76,7 @@ def places(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sources(places):
     return {
-        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=64)
+        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=32)
         for name, place in places.items()
     }
 

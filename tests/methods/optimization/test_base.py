@@ -21,7 +21,7 @@ from impasto.methods.optimization.sizes import resize
 from impasto.methods.optimization.texture import Texture, TextureConfig
 
 FLOAT32 = choose("cpu", "float32")
-SIDE = 64
+SIDE = 48
 
 
 def photo(side=SIDE):

@@ -31,7 +31,7 @@ BFLOAT16 = Runtime(torch.device("cpu"), torch.bfloat16)
 SMALL = TextureNetConfig(
     size=64, style_size=128, scales=4, style_layers=("relu1_1", "relu2_1", "relu3_1")
 )
-PAINTER = TextureNetConfig(kind="stylize", scales=3, content_layer="relu3_1")
+PAINTER = TextureNetConfig(kind="stylize", scales=3, style_size=64, content_layer="relu3_1")
 PLAN = Plan(
     steps=15, batch=2, learning_rate=5e-3, beta2=0.99, warmup=3, clip=1.0, report_every=3, workers=0
 )
