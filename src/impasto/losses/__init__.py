@@ -12,7 +12,7 @@ from impasto.losses.gram import gram_distance, gram_matrix
 from impasto.losses.mmd import Gaussian, Linear, Polynomial, mmd2
 from impasto.losses.moments import Moments, moments, moments_distance
 from impasto.losses.objective import Objective
-from impasto.losses.self_similarity import self_similarity_loss
+from impasto.losses.self_similarity import self_similarity_divergence, self_similarity_loss
 from impasto.losses.sliced import SlicedLoss, sliced_wasserstein
 from impasto.losses.smoothness import total_variation
 from impasto.losses.style import (
@@ -53,6 +53,7 @@ __all__ = [
     "parse",
     "permutation_test",
     "register_loss",
+    "self_similarity_divergence",
     "self_similarity_loss",
     "sliced_wasserstein",
     "total_variation",
