@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from impasto.api.stylize import fit, read
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.errors import InputError
 from impasto.evaluation import artifacts
 
 
 @pytest.fixture(scope="module")
 def photo():
-    return fit(read("sample:coffee"), 320, None).rgb
+    return resize_long_edge(read_image("sample:coffee"), 320, None).rgb
 
 
 def mesh(height, width, period):

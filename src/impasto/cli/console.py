@@ -254,7 +254,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    grid = Table(*(Column(name, overflow="fold") for name in header), box=box.SIMPLE)
+    grid = Table(
+        *(Column(name, overflow="fold") for name in header), box=box.SIMPLE, collapse_padding=True
+    )
     for row in rows:
         grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
