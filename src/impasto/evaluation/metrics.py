@@ -2,7 +2,8 @@
 
 The metrics compare methods on the same images; they do not measure beauty. A method that
 minimises nearly the same quantity, as Gatys' does the distance of Gram matrices, has an advantage.
-No method minimises the sliced distance, the colours, the layout or the lattice as measured here.
+No method minimises the sliced distance, the colours, the layout or the lattice as measured here;
+but NNST has a related loss for the layout, and sets mean and covariance of the chroma.
 """
 
 from __future__ import annotations
