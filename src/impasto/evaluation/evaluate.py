@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from impasto.api.inputs import (
     Places,
@@ -96,14 +97,9 @@ def evaluate(
         names = file_names(one.label for one in candidates)
         for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
+            settings = dict(candidate.settings)
             job = worker.WorkerRequest(
-                candidate.name,
-                dict(candidate.settings),
-                pairs,
-                size,
-                seed,
-                flicker,
-                **device_options,
+                candidate.name, settings, pairs, size, seed, flicker, **device_options
             )
             outcomes = _run_worker(job, counter)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
@@ -220,34 +216,25 @@ class _ResultMeter:
             return Failure(label, content, style, painted.error)
         try:
             photo, seen = self._photo(content)
-            view = seen
-            if candidate.name != PHOTO:
-                result = read_image(style if sentinel else target)
-                view = self._encode(
-                    result.resized(photo.height, photo.width) if sentinel else result
-                )
+            if candidate.name == PHOTO:
+                view = seen
+            elif sentinel:
+                view = self._encode(read_image(style).resized(photo.height, photo.width))
+            else:
+                view = self._encode(read_image(target))
             scores = metrics.measure(view, seen, self._style(style, photo.height, photo.width))
         except ImpastoError as error:
             return Failure(label, content, style, str(error))
-        layers = {name: getattr(scores, name) for name in ("gram", "content", "sliced")}
+        names = ("gram", "content", "sliced")
+        layers = {"style": scores.moments, **{name: getattr(scores, name) for name in names}}
         flicker = {} if painted.flicker is None else {"flicker": painted.flicker}
+        numbers = {**scores.means(), **flicker}
         cost = (painted.seconds, painted.memory, painted.device_memory)
         stored = target if self._storing and not sentinel else ""
-        return Row(
-            label,
-            content,
-            style,
-            {**scores.means(), **flicker},
-            {"style": scores.moments, **layers},
-            *cost,
-            stored,
-            sentinel,
-        )
+        return Row(label, content, style, numbers, layers, *cost, stored, sentinel)
 
-    def _encode(
-        self, picture: Image, content: Sequence[str] = metrics.CONTENT_LAYERS
-    ) -> metrics.View:
-        return metrics.encode_view(self._encoder, picture.rgb, content, self._other)
+    def _encode(self, picture: Image, **options: Any) -> metrics.View:
+        return metrics.encode_view(self._encoder, picture.rgb, other=self._other, **options)
 
     def _encode_photo(self, path: str) -> tuple[Image, metrics.View]:
         whole = read_image(path)

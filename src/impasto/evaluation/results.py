@@ -10,17 +10,7 @@ from typing import Any
 
 _DISTANCES = ("style", "gram", "sliced", "color", "content", "layout")
 _METRICS = (*_DISTANCES, "edges", "edge_ssim", "lattice", "flicker", "seconds")
-_COLUMNS = {  # of the table, with their titles
-    "style": "style",
-    "sliced": "sliced",
-    "color": "colour",
-    "content": "content",
-    "layout": "layout",
-    "edges": "edges",
-    "lattice": "lattice",
-    "flicker": "flicker",
-    "seconds": "seconds",
-}
+_LEFT_OUT = ("gram", "edge_ssim")  # of the table, which has no room for them
 
 
 @dataclass(frozen=True)
@@ -102,23 +92,23 @@ class Comparison:
     @property
     def header(self) -> tuple[str, ...]:
         """Return the titles of the table's columns; ``n`` is the number of images."""
-        return ("method", "n", *(_COLUMNS[name] for name in self._columns()), "memory")
+        titles = (name.replace("color", "colour") for name in self._columns())
+        return ("method", "n", *titles, "memory")
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """Yield rows of text in the columns of :attr:`header`: the means."""
         for line in self.summary():
             memory = "" if line["memory"] is None else f"{line['memory'] / 1e6:.0f} MB"
             label = f"the {line['method']} itself" if line["sentinel"] else line["method"]
-            cells = (
-                "" if line[name] is None else f"{line[name]['mean']:.2f}"
-                for name in self._columns()
-            )
+            means = (line[name] for name in self._columns())
+            cells = ("" if one is None else f"{one['mean']:.2f}" for one in means)
             yield (label, str(line["pictures"]), *cells, memory)
 
     def _columns(self) -> list[str]:
         """Return the names of the metrics in the table; flicker only if it was measured."""
         measured = any("flicker" in row.metrics for row in self.rows)
-        return [name for name in _COLUMNS if name != "flicker" or measured]
+        left_out = _LEFT_OUT if measured else (*_LEFT_OUT, "flicker")
+        return [name for name in _METRICS if name not in left_out]
 
 
 def _summary(label: str, rows: Sequence[Row]) -> dict[str, Any]:
