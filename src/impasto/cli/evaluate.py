@@ -168,6 +168,7 @@ def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     for one in found.failures:
         why = as_options(one.error)
         print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
-    if not found.rows or (found.failures and all(row.sentinel for row in found.rows)):
+    failed = {one.method for one in found.failures} - {row.method for row in found.rows}
+    if not found.rows or (failed and all(row.sentinel for row in found.rows)):
         raise ImpastoError("nothing could be measured")
     return "the table" if json in {None, console.STREAM} else str(json)
