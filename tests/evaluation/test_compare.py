@@ -105,11 +105,11 @@ def test_pictures_are_the_pipelines_and_failures_are_listed(found, shelf):
     )
     assert (found.pictures[QUICK].rgb - again.rgb).abs().max() < 3 / 255
     assert found.photo.size == (48, 32)
-    (failure,) = found.plan_and_crops.failures
+    (failure,) = found.numbers.failures
     assert (failure.method, failure.content) == (BROKEN, str(shelf / "cup.png"))
     assert "relu9_1" in failure.error
-    assert [row.method for row in found.plan_and_crops.rows] == [QUICK, "photo"]
-    assert {row.picture for row in found.plan_and_crops.rows} == {""}  # the files are gone
+    assert [row.method for row in found.numbers.rows] == ["photo", "painting", QUICK]
+    assert {row.picture for row in found.numbers.rows} == {""}  # the files are gone
 
 
 def test_the_sheet_has_every_picture_and_what_failed():
@@ -299,7 +299,8 @@ def test_control_c_writes_what_is_finished(impasto, shelf, tmp_path, monkeypatch
     assert done.code == 130, done.err
     assert "impasto: cancelled; what was finished is in " in done.err
     told = tmp_path / ("out.json" if command == "evaluate" else "out/comparison.json")
-    assert [row["method"] for row in json.loads(told.read_text())["rows"]] == [first]
+    rows = [row["method"] for row in json.loads(told.read_text())["rows"]]
+    assert rows == list(dict.fromkeys(["photo", "painting", first]))
 
 
 def test_a_sheet_of_styles(impasto, shelf, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
@@ -13,10 +15,12 @@ from helpers import fresh_johnson
 from impasto.api import stylize as pipeline
 from impasto.api.card import thumbnail
 from impasto.api.inputs import find_all_images, read_image, resize_long_edge, resize_to_same_pixels
+from impasto.cli import console
 from impasto.errors import InputError
 from impasto.evaluation import candidates, evaluate, metrics, worker
 from impasto.evaluation.candidates import Entrant
-from impasto.evaluation.results import HEADER, Comparison, Failure, Row
+from impasto.evaluation.results import Comparison, Failure, Row
+from impasto.image import Image as Picture
 from impasto.image import load
 from impasto.models import checkpoint, zoo
 
@@ -129,27 +133,41 @@ def test_a_comparison(folders, network, tmp_path, encoder):
         precision="float32",
         callback=lambda p: seen.append((p.step, p.total)),
     )
-    assert list(dict.fromkeys(seen)) == [(step, 18) for step in range(1, 19)]
+    assert list(dict.fromkeys(seen)) == [(step, 24) for step in range(1, 25)]
     assert [(row.method, row.content.split("/")[-1]) for row in found.rows] == [
         (name, photo)
-        for name in ("photo", QUICK, network)
+        for name in ("photo", "painting", QUICK, network)
         for photo in ("astronaut.png", "coffee.png")
     ]
+    assert [row.sentinel for row in found.rows] == [True] * 4 + [False] * 4
     assert [(one.method, one.content.split("/")[-1]) for one in found.failures] == [
-        (name, "broken.jpg") for name in ("photo", QUICK, network)
+        (name, "broken.jpg") for name in ("photo", "painting", QUICK, network)
     ]
     assert all("broken.jpg" in one.error for one in found.failures)
     _check_photo(found.rows[0])
-    _check_painted(found.rows[2], folders, tmp_path, encoder)
+    _check_painting(found.rows[2])
+    _check_painted(found.rows[4], folders, tmp_path, encoder)
     told = json.loads(found.json())
-    assert [line["method"] for line in told["summary"]] == ["photo", QUICK, network]
-    assert told["rows"][2]["metrics"] == found.rows[2].metrics
+    marked = [("photo", True), ("painting", True), (QUICK, False), (network, False)]
+    assert [(line["method"], line["sentinel"]) for line in told["summary"]] == marked
+    assert told["rows"][4]["metrics"] == found.rows[4].metrics
+    assert told["sliced_weights"] == "vgg19-caffe-q8"
+    assert not list((tmp_path / "out").glob("photo*"))
+    assert not list((tmp_path / "out").glob("painting*"))
 
 
 def _check_photo(row):
-    expected = {"style": 1, "gram": 1, "content": 0, "edges": 1, "edge_ssim": 1}
-    assert row.metrics == pytest.approx(expected, abs=1e-9)
-    assert (row.seconds, row.memory) == (None, None)
+    expected = {"style": 1, "gram": 1, "content": 0, "edges": 1, "edge_ssim": 1, "sliced": 1}
+    rest = dict(row.metrics)
+    assert rest.pop("layout") == pytest.approx(0, abs=1e-6)
+    assert rest.pop("color") > 1
+    assert rest == pytest.approx(expected, abs=1e-9)
+    assert (row.seconds, row.memory, row.picture) == (None, None, "")
+
+
+def _check_painting(row):
+    assert max(row.metrics[name] for name in ("style", "gram", "sliced")) < 0.3
+    assert (row.seconds, row.memory, row.picture) == (None, None, "")
 
 
 def _check_painted(row, folders, tmp_path, encoder):
@@ -171,6 +189,51 @@ def _check_painted(row, folders, tmp_path, encoder):
     assert row.metrics["style"] < 1
     assert row.seconds > 0
     assert row.memory is None or 1e8 < row.memory < 1e10
+
+
+def test_sentinels_lose(folders):
+    """The photo in all that is measured against the painting, the painting against the photo."""
+    photo = f"{folders[0]}/astronaut.png"
+    found = evaluate.evaluate(photo, folders[1], ["style-prediction"], size=96)
+    lines = {line["method"]: line for line in found.summary()}
+    painted, *sentinels = (lines[name] for name in ("style-prediction", "photo", "painting"))
+    assert (painted["sentinel"], [one["sentinel"] for one in sentinels]) == (False, [True, True])
+    for names, sentinel in zip(
+        (("style", "gram", "sliced", "color"), ("content", "layout")), sentinels, strict=True
+    ):
+        for name in names:
+            assert sentinel[name]["mean"] > painted[name]["mean"], name
+    assert lines["painting"]["edges"]["mean"] < painted["edges"]["mean"]
+
+
+def test_flicker_is_measured_if_asked_for(monkeypatch, tmp_path, folders):
+    sizes = []
+
+    def stylize(photo, style, *, size, **options):
+        shown = (
+            photo if not isinstance(photo, str) else resize_long_edge(read_image(photo), size, None)
+        )
+        sizes.append((shown.size, size))
+        fixed = 0.1 * (torch.arange(shown.width) % 2)  # stands still: columns
+        return Picture(shown.rgb * 0.5 + fixed)
+
+    monkeypatch.setattr(pipeline, "stylize", stylize)
+    pairs = ((f"{folders[0]}/coffee.png", "s", str(tmp_path / "x.png")),)
+    outcomes = []
+    for flicker in (False, True):
+        job = worker.WorkerRequest("gatys", {}, pairs, 60, flicker=flicker)
+        worker.stylize_pairs(job, outcomes.append)
+    assert outcomes[0].flicker is None
+    assert outcomes[1].flicker == pytest.approx(25.5, abs=0.01)
+    assert sizes == [((60, 40), 60)] * 2 + [((59, 39), 59)] * 2
+
+
+def test_sentinels_are_measured_on_the_pairs_of_the_others(folders, network):
+    read_image("sample:rocket").resized(60, 80).save(f"{folders[1]}/rocket.png")
+    paintings = list(find_all_images(folders[1]).files)
+    given = [Entrant("photo"), Entrant(network), Entrant("painting")]
+    assert candidates.style_images_of(given, paintings, {}) == [paintings[:1]] * 3
+    assert candidates.style_images_of(given[::2], paintings, {}) == [paintings] * 2
 
 
 def test_a_process_that_dies_is_told_of_and_leaves_its_pairs(monkeypatch):
@@ -223,13 +286,13 @@ def test_a_job_is_cancelled_while_a_method_paints(folders):
     """Not only between its pictures: this one would take an hour."""
 
     def impatient(progress):
-        if progress.step == 2 and progress.stage == "gatys, painting":  # a beat
+        if progress.step == 4 and progress.stage == "gatys, painting":  # a beat
             progress.cancel()
 
     photo = f"{folders[0]}/coffee.png"
     methods = ["photo", "gatys:steps=100000:levels=1"]
     found = evaluate.evaluate(photo, folders[1], methods, size=SIZE, callback=impatient)
-    assert [row.method for row in found.rows] == ["photo"]
+    assert [row.method for row in found.rows] == ["photo", "painting"]
     assert not found.failures
 
 
@@ -309,9 +372,10 @@ def test_pictures_of_several_places(folders):
 
 
 def row(method="m", style=1.0, seconds=None, memory=None):
-    names = ("gram", "content", "edges", "edge_ssim")
+    names = ("gram", "content", "edges", "edge_ssim", "sliced", "color", "layout")
     numbers = {"style": style, **dict.fromkeys(names, 0.5)}
-    return Row(method, "c", "s", numbers, {}, seconds, memory)
+    sentinel = method in candidates.SENTINELS
+    return Row(method, "c", "s", numbers, {}, seconds, memory, sentinel=sentinel)
 
 
 def test_summary_and_table():
@@ -326,12 +390,32 @@ def test_summary_and_table():
     assert (line["pictures"], line["memory"], line["device_memory"]) == (2, 2 * 10**9, None)
     assert photo["seconds"] is photo["memory"] is None
     table = list(found.table())
-    assert all(len(cells) == len(HEADER) for cells in table)
+    assert all(len(cells) == len(found.header) for cells in table)
     assert table[0][-2:] == ("", "")
-    assert table[1][2] == "0.30 ± 0.10"
+    assert table[1][1:3] == ("2", "0.30")
     assert table[1][-1] == "2000 MB"
+    assert [cells[0] for cells in table] == ["the photo itself", "m"]
+    assert line["lattice"] is line["flicker"] is None
+    assert "flicker" not in found.header
     assert json.loads(found.json())["failures"] == [
         {"method": "m", "content": "c", "style": "t", "error": "why"}
+    ]
+
+
+def test_the_table_fits_into_a_hundred_columns(capsys):
+    shaky = row(method="style-prediction", seconds=12.34, memory=2 * 10**9)
+    shaky = replace(shaky, metrics={**shaky.metrics, "lattice": 1.5})
+    found = Comparison(384, 0, (row("painting"), shaky))
+    console.table(found.header, found.table())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    (cells,) = (line.split() for line in lines if "style-prediction" in line)
+    assert cells[-4:] == ["1.50", "12.34", "2000", "MB"]
+    shaky = replace(shaky, metrics={**shaky.metrics, "flicker": 3.25})
+    found = Comparison(384, 0, (row("painting"), shaky))
+    assert [dict(zip(found.header, cells, strict=True))["flicker"] for cells in found.table()] == [
+        "",
+        "3.25",
     ]
 
 
@@ -345,11 +429,11 @@ def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
     line = ["evaluate", *folders, "--methods", f"photo,{QUICK}", "--size", SIZE]
     done = impasto(*line, "--json", "out.json", "--keep", "kept")
     assert done.code == 0, done.err
-    assert "0.00 ± 0.00" in done.out.decode()
+    assert "the painting itself" in done.out.decode()
     assert QUICK in done.out.decode()
     assert done.err.count("broken.jpg") >= 2
     told = json.loads((tmp_path / "out.json").read_text())
-    assert len(told["rows"]) == 4
+    assert len(told["rows"]) == 6
     assert len(list(tmp_path.glob("kept/*/*.png"))) == 2
 
 
@@ -360,6 +444,9 @@ def test_the_command_line_prints_json_and_errors(impasto, folders):
     nothing = impasto("evaluate", f"{folders[0]}/broken.jpg", folders[1], "--methods", "photo")
     assert nothing.code == 1
     assert "nothing could be measured" in nothing.err
+    broken = impasto("evaluate", *folders, "--methods", "mmd:style_layers=relu9_1", "--size", SIZE)
+    assert broken.code == 1
+    assert "nothing could be measured" in broken.err
     wrong = impasto("evaluate", *folders, "--methods", "gatyss")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     place = impasto("evaluate", *folders, "--methods", "photo", "--json", "none/out.json")

@@ -160,7 +160,7 @@ def test_chroma_gets_the_mean_and_covariance_of_a_reference():
 def test_oklab_of_white_and_red():
     """White is L = 1 without colour; red is 0.628, 0.225, 0.126 (CSS Color 4, example)."""
     pixels = torch.tensor([[1.0, 1, 1], [1, 0, 0]]).T.reshape(1, 3, 1, 2)
-    found = color_transfer._oklab(pixels.double()).numpy()
+    found = color_transfer.oklab(pixels.double()).numpy()
     assert np.allclose(found, [[1, 0.628], [0, 0.2249], [0, 0.1258]], atol=1e-3)
 
 

@@ -246,15 +246,13 @@ def progress_bar(*, quiet: bool) -> Iterator[Callback]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to standard output, 160 characters wide if that is no terminal.
-
-    Cells that are too wide are wrapped, not cut.
-    """
+    """Print a table to standard output, 160 characters wide if that is no terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
-    grid = Table(*(Column(name, overflow="fold") for name in header), box=box.SIMPLE)
+    columns = (Column(name, overflow="fold") for name in header)  # wide cells wrap, none is cut
+    grid = Table(*columns, box=box.SIMPLE, collapse_padding=True)
     for row in rows:
         grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(grid)

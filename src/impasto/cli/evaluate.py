@@ -25,9 +25,9 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME[:SETTING=VALUE...],...",
-            help="Methods, learned styles (with their own painting among STYLES), 'photo', 'all'.",
+            help="Methods, learned styles (with their own painting among STYLES), 'all'.",
         ),
-    ] = "photo,gatys",
+    ] = "gatys",
     size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
     json: Annotated[
         Path | None, typer.Option(help="Write the measurements as JSON; - prints them.")
@@ -35,15 +35,22 @@ def evaluate(
     keep: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Save the painted pictures here.")
     ] = None,
+    flicker: Annotated[
+        bool,
+        typer.Option(
+            "--flicker", help="Also paint each photo shifted by a pixel: 3 times the work."
+        ),
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Paint every photo in every style by every method; print style, content, edges and cost.
+    """Paint every photo in every style by every method; print distances, artifacts and cost.
 
-    Style distance: the untouched photo is 1, the painting 0. Edges: the untouched photo is 1.
-    Ctrl-C keeps what is finished.
+    Style, sliced, colour: distance from the painting. Content, layout: distance from the photo.
+    Edges: the untouched photo is 1. The photo and the painting themselves are in the table to
+    compare with. Ctrl-C keeps what is finished.
     """
     from impasto.cli import console
     from impasto.evaluation import candidates
@@ -59,6 +66,7 @@ def evaluate(
             size=size,
             seed=seed,
             folder=keep,
+            flicker=flicker,
             device=device,
             precision=precision,
             callback=job.callback,
@@ -143,7 +151,7 @@ def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the measurements and failures; return where they are, for a message."""
     from impasto.cli import console
     from impasto.cli.parsing import as_options
-    from impasto.evaluation import labels, results
+    from impasto.evaluation import labels
     from impasto.image import files
     from impasto.training.sources import describe_skipped
 
@@ -154,12 +162,13 @@ def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     if json != console.STREAM and not quiet:
         lines = list(found.table())
         short = labels.shorten_labels(line[0] for line in lines)
-        console.table(results.HEADER, [(short[label], *rest) for label, *rest in lines])
+        console.table(found.header, [(short[label], *rest) for label, *rest in lines])
     if found.passed and not quiet:
         print(f"impasto: passed over: {describe_skipped(found.passed)}", file=sys.stderr)
     for one in found.failures:
         why = as_options(one.error)
         print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
-    if not found.rows:
+    failed = {one.method for one in found.failures} - {row.method for row in found.rows}
+    if not found.rows or (failed and all(row.sentinel for row in found.rows)):
         raise ImpastoError("nothing could be measured")
     return "the table" if json in {None, console.STREAM} else str(json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +21,7 @@ from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
 
-PHOTO = "photo"  # the baseline: the photo as it is
+PHOTO, PAINTING = SENTINELS = ("photo", "painting")  # the photo and the style image as they are
 ALL = "all"  # see :func:`all_candidates`
 
 # Root mean square difference of a thumbnail and an image, in [0, 1]: measured 0.03 to 0.06 for the
@@ -32,10 +32,11 @@ _COMPARED_EDGE = 512  # long edge, in pixels, at which images are compared with 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A candidate of a comparison: a method, a learned style, a model, or the unchanged photo.
+    """A candidate of a comparison: a method, a learned style, a model, or a sentinel.
 
     Attributes:
-        name: A method that stylizes, a learned style, a model file, or ``photo``.
+        name: A method that stylizes, a learned style, a model file, ``photo`` or
+            ``painting``.
         settings: Hyperparameters of the method to change, as text, by name.
         title: The label to display; if empty, the name with its settings.
     """
@@ -96,7 +97,12 @@ def split(text: str) -> list[str]:
 
 def _is_known(name: str) -> bool:
     """Check whether a name is that of a method, a learned style or a model file."""
-    names = {PHOTO, ALL, *(m.name for m in list_methods()), *(one.name for one in zoo.shipped())}
+    names = {
+        *SENTINELS,
+        ALL,
+        *(m.name for m in list_methods()),
+        *(one.name for one in zoo.shipped()),
+    }
     return name in names or name.partition("#")[0].endswith((model_file.SUFFIX, onnx_file.SUFFIX))
 
 
@@ -162,7 +168,7 @@ def all_candidates(paintings: Sequence[str]) -> list[Entrant]:
 
 def style_images_of(
     candidates: Sequence[Entrant], paintings: Sequence[str], device_options: Mapping[str, Any]
-) -> Iterator[list[str]]:
+) -> list[list[str]]:
     """Return the style images that each candidate is evaluated on.
 
     Args:
@@ -170,16 +176,19 @@ def style_images_of(
         paintings: Paths of all style images.
         device_options: Device and precision.
 
-    Yields:
-        For a method all paths, for a learned style its own.
+    Returns:
+        For a method all paths, for a learned style its own, for a sentinel those that any of the
+        others has.
 
     Raises:
         InputError: A candidate is unknown, or was trained on none of the style images.
     """
     small = cache(lambda: _load_small(paintings))
+    found: list[list[str]] = []
     for candidate in candidates:
-        learned = None if candidate.name == PHOTO else worker.find_learned(candidate.name)
-        if candidate.settings and (learned or candidate.name == PHOTO):
+        sentinel = candidate.name in SENTINELS
+        learned = None if sentinel else worker.find_learned(candidate.name)
+        if candidate.settings and (learned or sentinel):
             raise InputError(f"{candidate.name} has no settings: those are of methods")
         if learned is not None:
             if not _thumbnail(learned):
@@ -187,13 +196,15 @@ def style_images_of(
             own = _matching_images(learned, small())
             if not own:
                 raise InputError(f"the painting of {learned.name} is not among the styles: add it")
-            yield own
+            found.append(own)
             continue
-        if candidate.name != PHOTO:  # fail before hours of work if the method cannot be built
+        if not sentinel:  # fail before hours of work if the method cannot be built
             get_method(
                 candidate.name, Ability.STYLIZE, settings=candidate.settings, **device_options
             )
-        yield list(paintings)
+        found.append([] if sentinel else list(paintings))
+    used = set().union(*found) or set(paintings)
+    return [own or [one for one in paintings if one in used] for own in found]
 
 
 def _load_small(paintings: Sequence[str]) -> dict[str, Image]:

@@ -17,7 +17,7 @@ from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.evaluation import evaluate, html_report, labels
 from impasto.evaluation.candidates import ALL, Entrant, parse_candidates
-from impasto.evaluation.results import HEADER, Comparison
+from impasto.evaluation.results import Comparison
 from impasto.image import Image, files
 from impasto.image import check_target as check_picture
 from impasto.image.contact_sheet import contact_sheet
@@ -60,7 +60,7 @@ class SideBySide:
         lines = list(self.numbers.table())
         shown = labels.shorten_labels([*(line[0] for line in lines), *(f.method for f in failures)])
         for line in lines:
-            cells = dict(zip(HEADER, line, strict=True))
+            cells = dict(zip(self.numbers.header, line, strict=True))
             if cells["method"] in self.pictures:
                 label = (
                     f"{_wrapped(shown[cells['method']])}\n"

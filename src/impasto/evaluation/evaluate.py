@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from impasto.api.inputs import (
     Places,
@@ -26,14 +27,20 @@ from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
 from impasto.core.schemes import SAMPLE
 from impasto.errors import ImpastoError, InputError, TooSmallError
-from impasto.evaluation import metrics, worker
-from impasto.evaluation.candidates import PHOTO, Entrant, parse_candidates, style_images_of
+from impasto.evaluation import distributions, metrics, worker
+from impasto.evaluation.candidates import (
+    PHOTO,
+    SENTINELS,
+    Entrant,
+    parse_candidates,
+    style_images_of,
+)
 from impasto.evaluation.results import Comparison, Failure, Row
 from impasto.image import Image
 from impasto.nn.vgg import Encoder
 from impasto.training.sources import sum_counts
 
-_CACHE_SIZE = 64  # cached image features; 10 MB each at 384 pixels
+_CACHE_SIZE = 64  # cached image features; 13 MB each at 384 pixels
 
 
 def evaluate(
@@ -44,11 +51,15 @@ def evaluate(
     size: int = 384,
     seed: int = 0,
     folder: str | Path | None = None,
+    flicker: bool = False,
     device: str = "auto",
     precision: str = "auto",
     callback: Callback = silent,
 ) -> Comparison:
     """Stylize every photo in every style by every method, and measure the results.
+
+    The photo and the painting themselves are measured too, as sentinels: a metric that one of them
+    wins says little about methods.
 
     Args:
         contents: A folder, a list file, an image or ``sample:NAME``, or several of these.
@@ -59,6 +70,7 @@ def evaluate(
         size: Long edge to stylize and measure at, in pixels.
         seed: Seed of all random numbers.
         folder: Where the stylized images are stored; None stores none.
+        flicker: Whether each photo is stylized twice more, shifted by a pixel, to measure flicker.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`; metrics are float32 in any case.
         callback: Called after every image stylized and every image measured, and a few times a
@@ -72,9 +84,10 @@ def evaluate(
     """
     check_side("size", size)
     (photos, passed), (paintings, others) = find_all_images(contents), find_all_images(styles)
-    candidates = parse_candidates(methods, paintings)
+    given = parse_candidates(methods, paintings)  # an error if there are none
+    candidates = parse_candidates([*SENTINELS, *given], paintings)
     device_options = {"device": device, "precision": precision}
-    own = list(style_images_of(candidates, paintings, device_options))
+    own = style_images_of(candidates, paintings, device_options)
     counter = _StepCounter(callback, 2 * len(photos) * sum(map(len, own)))
     meter = _ResultMeter(size, device, storing=folder is not None)
     if folder is not None:
@@ -84,18 +97,20 @@ def evaluate(
         names = file_names(one.label for one in candidates)
         for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
+            settings = dict(candidate.settings)
             job = worker.WorkerRequest(
-                candidate.name, dict(candidate.settings), pairs, size, seed, **device_options
+                candidate.name, settings, pairs, size, seed, flicker, **device_options
             )
             outcomes = _run_worker(job, counter)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
-                results.append(meter.result(candidate.label, pair, painted))
+                results.append(meter.result(candidate, pair, painted))
                 counter.step(f"{candidate.label}, measuring")
             if counter.cancelled:
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
     failures = tuple(one for one in results if isinstance(one, Failure))
-    return Comparison(size, seed, rows, failures, sum_counts([passed, others]))
+    passed_over = sum_counts([passed, others])
+    return Comparison(size, seed, rows, failures, passed_over, meter.weights)
 
 
 def _pairs(
@@ -159,7 +174,7 @@ def _run_worker(job: worker.WorkerRequest, counter: _StepCounter) -> list[worker
 
 
 def _start_worker(job: worker.WorkerRequest) -> Generator[worker.PairOutcome | None, None, None]:
-    if job.name == PHOTO:
+    if job.name in SENTINELS:
         yield from [worker.PairOutcome()] * len(job.pairs)
         return
     for folder in {Path(target).parent for _, _, target in job.pairs}:
@@ -184,42 +199,52 @@ class _ResultMeter:
 
     def __init__(self, size: int, device: str, *, storing: bool) -> None:
         self._size, self._storing = size, storing
-        self._encoder = Encoder(depth="relu5_1").to_runtime(choose(device, "float32"))
+        runtime = choose(device, "float32")
+        self._encoder = Encoder(depth="relu5_1").to_runtime(runtime)
+        self.weights, other = distributions.find_encoder()
+        self._other = other and other.to_runtime(runtime)
         self._photo = lru_cache(_CACHE_SIZE)(self._encode_photo)
         self._style = lru_cache(_CACHE_SIZE)(self._encode_style)
 
     def result(
-        self, label: str, pair: tuple[str, str, str], painted: worker.PairOutcome
+        self, candidate: Entrant, pair: tuple[str, str, str], painted: worker.PairOutcome
     ) -> Row | Failure:
         """Return the measurements of a pair, or its failure."""
-        content, style, target = pair
+        label, (content, style, target) = candidate.label, pair
+        sentinel = candidate.name in SENTINELS
         if painted.error:
             return Failure(label, content, style, painted.error)
         try:
             photo, seen = self._photo(content)
-            view = (
-                seen
-                if label == PHOTO
-                else metrics.encode_view(self._encoder, read_image(target).rgb)
-            )
+            if candidate.name == PHOTO:
+                view = seen
+            elif sentinel:
+                view = self._encode(read_image(style).resized(photo.height, photo.width))
+            else:
+                view = self._encode(read_image(target))
             scores = metrics.measure(view, seen, self._style(style, photo.height, photo.width))
         except ImpastoError as error:
             return Failure(label, content, style, str(error))
-        layers = {"style": scores.moments, "gram": scores.gram, "content": scores.content}
+        names = ("gram", "content", "sliced")
+        layers = {"style": scores.moments, **{name: getattr(scores, name) for name in names}}
+        flicker = {} if painted.flicker is None else {"flicker": painted.flicker}
+        numbers = {**scores.means(), **flicker}
         cost = (painted.seconds, painted.memory, painted.device_memory)
-        stored = target if self._storing and label != PHOTO else ""
-        return Row(label, content, style, scores.means(), layers, *cost, stored)
+        stored = target if self._storing and not sentinel else ""
+        return Row(label, content, style, numbers, layers, *cost, stored, sentinel)
+
+    def _encode(self, picture: Image, **options: Any) -> metrics.View:
+        return metrics.encode_view(self._encoder, picture.rgb, other=self._other, **options)
 
     def _encode_photo(self, path: str) -> tuple[Image, metrics.View]:
         whole = read_image(path)
         photo = resize_long_edge(whole, self._size, None)
         try:
-            return photo, metrics.encode_view(self._encoder, photo.rgb)
+            return photo, self._encode(photo)
         except TooSmallError as error:
             raise InputError(f"{error}; {suggest_size(error.least, whole)}") from error
 
     def _encode_style(self, path: str, height: int, width: int) -> metrics.View:
         """Return the features of a style image, resized as in stylizing."""
         blank = Image(self._encoder.mean.new_zeros(1, 3, height, width))
-        painting = resize_to_same_pixels(read_image(path), blank)
-        return metrics.encode_view(self._encoder, painting.rgb, content=())
+        return self._encode(resize_to_same_pixels(read_image(path), blank), content=())

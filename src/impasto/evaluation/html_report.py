@@ -13,7 +13,7 @@ from string import Template
 from impasto._version import __version__
 from impasto.core.schemes import SAMPLE
 from impasto.evaluation import labels
-from impasto.evaluation.results import HEADER, Comparison
+from impasto.evaluation.results import Comparison
 from impasto.image import Image, save
 
 _QUALITY = 90  # of WebP, which supports transparency
@@ -37,7 +37,7 @@ def render(
     """
     short = [Path(name.removeprefix(SAMPLE)).name for name in names]
     template = resources.files("impasto") / "data" / "comparison.html"
-    cells = {line[0]: dict(zip(HEADER, line, strict=True)) for line in numbers.table()}
+    cells = {line[0]: dict(zip(numbers.header, line, strict=True)) for line in numbers.table()}
     shown = labels.shorten_labels([*cells, *(one.method for one in numbers.failures)])
     figures = [
         _figure((label, shown[label]), picture, short[0], cells[label])
@@ -45,8 +45,8 @@ def render(
     ]
     image = f'<img src="{_uri(painting)}" alt="{escape(short[1])}">'
     figures.append(f"<figure>{image}<figcaption>the painting</figcaption></figure>")
-    columns = [0, *range(2, len(HEADER))]  # without "pictures": each method has one here
-    lines = [HEADER, *((shown[label], *rest) for label, *rest in numbers.table())]
+    columns = [0, *range(2, len(numbers.header))]  # without "n": each method has one here
+    lines = [numbers.header, *((shown[label], *rest) for label, *rest in numbers.table())]
     rows = [
         _row([line[i] for i in columns], "td" if n else 'th scope="col"')
         for n, line in enumerate(lines)

@@ -25,6 +25,8 @@ from typing import IO, TYPE_CHECKING, Any
 from impasto.errors import ImpastoError, InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from impasto.models.zoo import Learned
 
 POLL_INTERVAL = 0.25  # seconds
@@ -40,6 +42,7 @@ class WorkerRequest:
         pairs: Paths of photo, style image and result (PNG).
         size: Long edge of the results, in pixels.
         seed: Seed of all random numbers.
+        flicker: Whether to measure flicker, which stylizes each photo twice more.
         device: See :func:`impasto.core.device.choose`.
         precision: See :func:`impasto.core.device.choose`.
     """
@@ -49,6 +52,7 @@ class WorkerRequest:
     pairs: tuple[tuple[str, str, str], ...]
     size: int
     seed: int = 0
+    flicker: bool = False
     device: str = "auto"
     precision: str = "auto"
 
@@ -64,12 +68,14 @@ class PairOutcome:
             report it.
         device_memory: The same of a CUDA device.
         error: Why there is no result; empty if there is one.
+        flicker: See :func:`impasto.evaluation.artifacts.flicker`; None if it was not asked for.
     """
 
     seconds: float | None = None
     memory: int | None = None
     device_memory: int | None = None
     error: str = ""
+    flicker: float | None = None
 
 
 def run(request: WorkerRequest) -> Generator[PairOutcome | None, None, None]:
@@ -167,14 +173,29 @@ def stylize_pairs(request: WorkerRequest, report: Callable[[PairOutcome], None])
     for photo, style, target in request.pairs:
         start = time.perf_counter()
         try:
-            picture = stylize(photo, request.name if known else style, **options)
-            seconds = time.perf_counter() - start
+            used = request.name if known else style
+            picture = stylize(photo, used, **options)
+            cost = (time.perf_counter() - start, peak_memory(), peak_device_memory())
             picture.save(target)
+            flicker = _measure_flicker(photo, used, options) if request.flicker else None
         except Exception as error:  # the other pairs are still tried
             message = str(error) if isinstance(error, ImpastoError) else repr(error)
             report(PairOutcome(error=" ".join(message.split())))
         else:
-            report(PairOutcome(seconds, peak_memory(), peak_device_memory()))
+            report(PairOutcome(*cost, flicker=flicker))
+
+
+def _measure_flicker(photo: str, style: str, options: Mapping[str, Any]) -> float:
+    """Return the flicker of a method on a photo, resized as in stylizing."""
+    from impasto.api.inputs import read_image, resize_long_edge
+    from impasto.api.stylize import stylize
+    from impasto.evaluation.artifacts import flicker
+    from impasto.image import Image
+
+    def paint(rgb: Tensor) -> Tensor:
+        return stylize(Image(rgb), style, **{**options, "size": max(rgb.shape[-2:])}).rgb
+
+    return flicker(paint, resize_long_edge(read_image(photo), options["size"], None).rgb)
 
 
 def find_learned(name: str) -> Learned | None:

@@ -117,13 +117,13 @@ def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
     Returns:
         (1, 3, H, W), clamped to [0, 1].
     """
-    x, y = _oklab(image.double()), _oklab(reference.double())  # (3, N)
+    x, y = oklab(image.double()), oklab(reference.double())  # (3, N)
     matched = torch.cat([x[:1], _transport(x[1:], y[1:])])
     return _from_oklab(matched).to(image.dtype).view_as(image)
 
 
-def _oklab(image: Tensor) -> Tensor:
-    """Convert sRGB (1, 3, H, W) to OKLab (3, H*W)."""
+def oklab(image: Tensor) -> Tensor:
+    """Convert sRGB (1, 3, H, W) in [0, 1] to OKLab (3, H*W): L from 0 to 1, a and b around 0."""
     x = image.flatten(2)[0].clamp(0, 1)
     linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     cones: Tensor = x.new_tensor(_RGB_TO_LMS) @ linear

@@ -15,7 +15,7 @@ from impasto.losses.moments import Moments, moments, moments_distance
 from impasto.losses.objective import Objective
 from impasto.losses.patch_loss import PatchLoss
 from impasto.losses.registry import list_losses, register_loss
-from impasto.losses.self_similarity import self_similarity_loss
+from impasto.losses.self_similarity import self_similarity_divergence, self_similarity_loss
 from impasto.losses.sliced import SlicedLoss, sliced_wasserstein
 from impasto.losses.smoothness import total_variation
 from impasto.losses.style import GramLoss, LinearLoss, MomentsLoss, StyleLoss
@@ -48,6 +48,7 @@ __all__ = [
     "parse",
     "permutation_test",
     "register_loss",
+    "self_similarity_divergence",
     "self_similarity_loss",
     "sliced_wasserstein",
     "total_variation",
