@@ -182,7 +182,7 @@ def test_a_style_is_the_moments_of_its_features():
     expected = [one for name in LAYERS for one in moments(features[name])]
     torch.testing.assert_close(part.tensors["moments"], torch.cat(expected, 1))
     assert part.tensors["moments"].shape == (1, 2 * (64 + 128))
-    assert MetaNetworkConfig().reader.plan_and_crops == 1920
+    assert MetaNetworkConfig().reader.numbers == 1920
 
 
 def test_styles_belong_to_no_training():
@@ -285,7 +285,7 @@ def test_presets():
     assert authors.tv_weight == pytest.approx(0.41342, rel=1e-4)
     assert not authors.hidden_relu
     assert not authors.affine
-    assert authors.reader.plan_and_crops == 1920
+    assert authors.reader.numbers == 1920
 
 
 def test_the_authors_total_variation_is_ten_times_a_mean():

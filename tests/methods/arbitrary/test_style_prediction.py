@@ -46,7 +46,7 @@ def fresh(seed=0, **options):
     method = StylePrediction(dataclasses.replace(SMALL, **options), FLOAT32)
     rows = (
         torch.rand(
-            20, method.config.reader.plan_and_crops, generator=torch.Generator().manual_seed(1)
+            20, method.config.reader.numbers, generator=torch.Generator().manual_seed(1)
         )
         * 100
     )
