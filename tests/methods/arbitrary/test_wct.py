@@ -14,6 +14,7 @@ from impasto.api import train as learning
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.methods.arbitrary import wct as method_module
+from impasto.methods.arbitrary import wct_training
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
 from impasto.methods.registry import get
@@ -91,7 +92,8 @@ def learn(photos, plan=PLAN, **options):
 @pytest.fixture
 def shallow(monkeypatch):
     """Three of the five decoders; below, all five are shown to learn."""
-    monkeypatch.setattr(method_module, "LAYERS", LAYERS[:3])
+    for module in (method_module, wct_training):
+        monkeypatch.setattr(module, "LAYERS", LAYERS[:3])
 
 
 @pytest.mark.usefixtures("shallow")
