@@ -336,7 +336,7 @@ def small_measurements():
     What is kept of other measurements, by other tests, stays out of the way.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((units, "measured"), (statistics, "known")):
+        for module, name in ((units, "measured"), (statistics, "sample_stats")):
             patch.setattr(module, "_MEASURED", 48)
             getattr(module, name).cache_clear()
         yield
