@@ -21,8 +21,10 @@ photo, painting = (resize_long_edge(read_image(path), None, 384) for path in sys
 method = get_method("adain")  # the shipped decoder, with VGG-19 as encoder
 layer = method.config.layer
 
-(content,) = method.features(method.padded(photo.rgb), [layer])  # f(c), (1, 512, h, w)
-(style,) = method.features(method.padded(painting.rgb), [layer])  # f(s)
+content, style = (  # f(c) and f(s), (1, 512, h, w)
+    method.encoder(method.padded(picture.rgb), [layer])[layer].float()
+    for picture in (photo, painting)
+)
 own, wanted = moments(content), moments(style)
 targets = {
     "g(f(c))": content,
@@ -35,6 +37,6 @@ height, width = photo.rgb.shape[-2:]
 tiles = [("photo c", photo), ("painting s", painting)]
 for name, features in targets.items():
     inside = painting.rgb.shape[-2:] if features is style else (height, width)
-    decoded = method.decode(features, layer).float().cpu().clamp(0, 1)
+    decoded = method.module(features, layer).detach().cpu().clamp(0, 1)
     tiles.append((name, Image(decoded[..., : inside[0], : inside[1]])))
 contact_sheet(tiles, columns=4, height=height).save(sys.argv[3], quality=85)

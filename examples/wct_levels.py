@@ -46,8 +46,10 @@ def stretched(picture):
 
 rows = {"decoded": [], "whitened": [], "whitened, coloured": []}
 for layer in LAYERS:
-    (x,) = method.features(method.padded(photo.rgb), [layer])
-    (y,) = method.features(method.padded(painting.rgb), [layer])
+    x, y = (
+        method.encoder(method.padded(picture.rgb), [layer])[layer].float()
+        for picture in (photo, painting)
+    )
     own = gaussian(x)
     colouring = wct(roots(own), roots(gaussian(y)))
     rows["decoded"].append((f"{layer}\ndecoded", decoded(x, layer)))

@@ -14,6 +14,7 @@ from torch import Tensor
 import impasto
 from impasto import image
 from impasto.api import recipes, stylize, train
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.core.device import choose
 from impasto.evaluation import artifacts
 from impasto.image import Image
@@ -82,7 +83,7 @@ def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[P
         return [[("", blank), ("texture", impasto.synthesize(str(path), size=(SIZE, SIZE)))]]
     rows = []
     for photo in photos[: PAINTINGS if kind == "any" else PHOTOS]:
-        small = stylize.fit(stylize.read(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
+        small = resize_long_edge(read_image(photo), SIZE // 4 if kind == "upscale" else SIZE, None)
         row = [(photo.stem[-16:], small)]
         if kind == "upscale":
             row.append(("enlarged", impasto.upscale(small, model=str(path))))
@@ -110,7 +111,7 @@ def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> fl
     def paint(photo: Tensor) -> Tensor:
         return stylize.stylize(Image(photo), **arguments).rgb
 
-    fitted = [stylize.fit(stylize.read(photo), SIZE, None).rgb for photo in photos]
+    fitted = [resize_long_edge(read_image(photo), SIZE, None).rgb for photo in photos]
     return fmean(artifacts.flicker(paint, one) for one in fitted)
 
 
@@ -124,7 +125,7 @@ def held_back_losses(
     method = build.open(made, runtime)
     files = entry.get("styles", ())
     styles = [] if files == "paintings" else [data / "paintings" / file for file in files]
-    task = method.task(method.config, [stylize.read(one).rgb for one in styles], runtime)
+    task = method.task(method.config, [read_image(one).rgb for one in styles], runtime)
     recipe = recipes.load(made.method).change(card_cut(made))
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "held.txt")

@@ -20,6 +20,7 @@ from typing import Any
 import impasto
 from impasto import image
 from impasto.api import stylize, visualize
+from impasto.api.inputs import read_image, resize_long_edge
 from impasto.image.contact_sheet import contact_sheet
 from impasto.models import checkpoint, zoo
 
@@ -55,7 +56,7 @@ def sample(name: str, kind: str, styles: Sequence[str]) -> None:
         image.save(impasto.synthesize(name, size=(768, 384)), target, quality=90)
         return
     if kind == "upscale":
-        small = [stylize.fit(stylize.read(f"sample:{photo}"), 96, None) for photo in PHOTOS]
+        small = [resize_long_edge(read_image(f"sample:{photo}"), 96, None) for photo in PHOTOS]
         large = [impasto.upscale(photo, model=name) for photo in small]
         plain = [
             photo.resized(big.height, big.width) for photo, big in zip(small, large, strict=True)

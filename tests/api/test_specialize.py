@@ -148,7 +148,7 @@ def test_on_the_command_line(impasto, big, pictures):
     line = ["specialize", big, "chelsea.png", "-o", "cat.safetensors", "--precision", "float32"]
     done = impasto(*line)
     assert done.code == 0, done.err
-    assert (done.out, done.err) == (b"", "cat.safetensors  chelsea, 112,843 numbers, 456 kB\n")
+    assert (done.out, done.err) == (b"", "cat.safetensors  chelsea, 112,843 weights, 456 kB\n")
     done = impasto("encode", "chelsea.png", "-o", "cat.style", "-m", big, "--precision", "float32")
     assert done.code == 0, done.err
     painted = ["stylize", "coffee.png", "--precision", "float32", "-o"]

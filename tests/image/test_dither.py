@@ -94,7 +94,7 @@ def test_frames_of_videos_go_without(network):
     """Noise that stands still while a camera pans over a clean sky would be seen."""
     brush = ResolvedStyle(network, network.own_style())
     painter = FrameStylizer([brush], Controls(), [])
-    painter.settle(Image(sky()), even=False)
+    painter.set_size(Image(sky()), even=False)
     assert torch.equal(painter(sky(), sky()), network.stylize(sky(), brush.source).clamp(0, 1))
 
 

@@ -40,7 +40,7 @@ import os, sys
 from pathlib import Path
 import torch
 from impasto.errors import InputError
-from impasto.training.data import Source, find
+from impasto.training.data import Source, image_paths
 from impasto.training.plan import Plan
 from impasto.training.loop import train
 from test_processes import run
@@ -64,7 +64,7 @@ class Twice(toy.Invert):
         return {"total": super().loss(module, batch)["total"] + again}
 
 norm = Twice(module=torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3)))
-sources = {"content": Source(find(photos), crop=8)}
+sources = {"content": Source(image_paths(photos), crop=8)}
 twice = train(norm, Plan(steps=3, workers=0), sources=sources, runtime=toy.RUNTIME)
 try:
     train(toy.Remember([1.0]), Plan(steps=1, batch=3), runtime=toy.RUNTIME)

@@ -54,5 +54,5 @@ def test_a_second_ctrl_c_says_how_to_go_on(clip, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job.image, "save", interrupt)
-    with pytest.raises(CancelledError, match="goes on"):
+    with pytest.raises(CancelledError, match="the same command resumes"):
         run(clip, tmp_path / "out.mp4", "-s", "joyfulness-lite")

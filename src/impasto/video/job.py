@@ -253,7 +253,7 @@ def _paint(
             keep()
             raise CancelledError(
                 f"cancelled; {done} of {total} frames are in {store.folder}, and the same command "
-                f"goes on"
+                f"resumes"
             ) from None
         except ImpastoError:
             if done > existing:

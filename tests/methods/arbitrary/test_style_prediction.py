@@ -45,9 +45,7 @@ def fresh(seed=0, **options):
     torch.manual_seed(seed)
     method = StylePrediction(dataclasses.replace(SMALL, **options), FLOAT32)
     rows = (
-        torch.rand(
-            20, method.config.reader.numbers, generator=torch.Generator().manual_seed(1)
-        )
+        torch.rand(20, method.config.reader.numbers, generator=torch.Generator().manual_seed(1))
         * 100
     )
     method.module.predictor.measure(rows)
