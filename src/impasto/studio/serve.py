@@ -200,18 +200,19 @@ def serve(options: ServerOptions) -> None:
         MissingExtraError: Gradio is not installed.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled as Ctrl-C
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled as Ctrl-C
     try:
         with serving(options) as url:
             print(f"{url}  Ctrl-C ends it", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     from impasto.studio import job_queue
 
-    if job_queue.wait_for_threads(
-        _PATIENCE
-    ):  # a running step cannot be interrupted, and Python would abort
+    # a running step cannot be interrupted, and Python would abort
+    if job_queue.wait_for_threads(_PATIENCE):
         sys.stdout.flush()
         os._exit(0)
 
