@@ -81,13 +81,13 @@ class NNSTConfig(OptimizationConfig):
     content_weight: float = 0.75  # authors' code
     blank_bands: int = 3  # authors' code
     tone_weight: float = 0.3
-    structure_weight: float = 1.0
-    structure_layer: str = "relu4_1"
+    structure_weight: float = 4.0
+    structure_layer: str = "relu3_1"
     lengths: bool = True
     rotations: bool = False
     directions: int = 256
     samples: int = 48
-    chroma: bool = False
+    chroma: bool = True
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
@@ -121,6 +121,7 @@ class NNSTConfig(OptimizationConfig):
             lengths=False,
             directions=0,
             samples=64,
+            chroma=False,
         )
 
     @classmethod
@@ -283,6 +284,7 @@ class NNST(OptimizingMethod):
         return loss
 
     def _finished(self, image: Tensor, full: Level) -> Tensor:
-        if not self.config.chroma or len(full.styles) > 1:
+        styles = [style for style in full.styles if style.weight > 0]
+        if not self.config.chroma or len(styles) > 1:
             return image
-        return match_chroma(image, full.styles[0].image)
+        return match_chroma(image, styles[0].image)
