@@ -1,4 +1,4 @@
-"""What some methods with a trained network can do besides painting."""
+"""Define what some trained methods can do besides stylizing: add styles, write networks."""
 
 from __future__ import annotations
 
