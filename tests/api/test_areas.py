@@ -1,4 +1,4 @@
-"""Where a photo is painted: people, background, faces, regions; what is said if there are none."""
+"""Check masks of people, faces and regions, and the notes if none is found."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def exported(tmp_path_factory):
 
 @pytest.fixture
 def copied(exported, monkeypatch):
-    """What was exported is copied, not made again; the list gets each file that was asked for."""
+    """Copy files that were exported before; list each requested file."""
     asked = []
 
     def copy(model, output):
