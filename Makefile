@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types docs bench gallery clean
+.PHONY: demo test test-slow lint types docs bench gallery clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +18,8 @@ demo: $(READY)  ## stylize a photo and say where the picture lies
 test: $(READY)  ## the tests, doctests included, without those marked slow
 	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
-test-all: $(READY)  ## all tests
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile -m "slow or not slow"
+test-slow: $(READY)  ## the tests marked slow
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .
