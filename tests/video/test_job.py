@@ -74,6 +74,19 @@ def test_frames_of_another_version_are_refused(clip, tmp_path, paint):
         paint(clip, tmp_path / "frames")
 
 
+def test_frames_without_people_stay_as_they_are(clip, tmp_path, paint):
+    report = paint(clip, tmp_path / "frames", only="person", smooth=0)
+    assert "no person found in 8 of 8 frames" in report.notes
+    with Image.open(tmp_path / "frames" / "00000004.png") as image:
+        change = np.abs(np.asarray(image).astype(int) - read(clip).pixels[3])
+    assert change.mean() < 2
+
+
+def test_regions_are_for_photos(clip, tmp_path, paint):
+    with pytest.raises(InputError, match="for photos only"):
+        paint(clip, tmp_path / "frames", regions=2)
+
+
 def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     report = paint(clip, target, callback=stop_after(5), partial=True)

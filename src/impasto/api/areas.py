@@ -77,13 +77,13 @@ def _empty(photo: Image, controls: Controls, *, refuse: bool) -> Area:
 
 
 def divided(
-    photo: Image, brushes: Sequence[ResolvedStyle], count: int, seed: int = 0
+    photo: Image, styles: Sequence[ResolvedStyle], count: int, seed: int = 0
 ) -> tuple[list[ResolvedStyle], tuple[Tensor, ...]]:
     """Divide a photo into regions, and choose the style of each.
 
     Args:
         photo: The photo, at the size of the result.
-        brushes: A style image, which is divided as well; or as many styles as regions. Style images
+        styles: A style image, which is divided as well; or as many styles as regions. Style images
             are matched with the regions; if there are learned or encoded styles, the first style
             is that of the largest region, and so on.
         count: Number of regions.
@@ -95,26 +95,26 @@ def divided(
     Raises:
         InputError: The number of styles is another, or one style alone is no image.
     """
-    if len(brushes) not in {1, count}:
+    if len(styles) not in {1, count}:
         raise InputError(
-            f"{len(brushes)} styles for {count} regions: give one painting, or {count} styles"
+            f"{len(styles)} styles for {count} regions: give one painting, or {count} styles"
         )
-    sources = [brush.source for brush in brushes]
+    sources = [style.source for style in styles]
     paintings = [one for one in sources if isinstance(one, Image)]
-    if len(brushes) == 1 and not paintings:
+    if len(styles) == 1 and not paintings:
         raise InputError(
             f"a learned style has no picture to divide: give a painting, or {count} styles"
         )
     encoder = Encoder(depth="relu4_1")
     parts = clusters.divide(photo, count, encoder, seed)
     regions = clusters.refined(parts.masks, photo)
-    if len(brushes) == 1:
+    if len(styles) == 1:
         painting = paintings[0]
         found = clusters.divide(painting, count, encoder, seed)
         swatches = [clusters.swatch(painting, mask) for mask in found.masks]
         chosen = clusters.match(parts.descriptions, found.descriptions)
-        return [replace(brushes[0], source=swatches[one]) for one in chosen], regions
+        return [replace(styles[0], source=swatches[one]) for one in chosen], regions
     if len(paintings) < count:
-        return list(brushes), regions
+        return list(styles), regions
     looks = torch.stack([clusters.describe(painting, encoder) for painting in paintings])
-    return [brushes[one] for one in clusters.match(parts.descriptions, looks)], regions
+    return [styles[one] for one in clusters.match(parts.descriptions, looks)], regions

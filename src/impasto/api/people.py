@@ -201,7 +201,7 @@ def _distinct(found: Sequence[Face], width: int, height: int) -> list[Face]:
 
 
 def _same(one: Face, other: Face, width: int, height: int) -> bool:
-    """Return whether two detections are of one face: near each other and of about one size."""
+    """Check whether two detections are of one face: near each other and of about one size."""
     return _distance(one, other, width, height) < 0.5 and 0.5 < one.width / other.width < 2
 
 

@@ -138,6 +138,10 @@ def paint(
         resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
     )
     painted_area = area(whole, photo, controls, refuse=refuse)
+    weight = painted_area.weight
+    photo = replace(photo, note="; ".join(filter(None, (photo.note, painted_area.note))))
+    if weight is not None and not weight.any():
+        return photo
     if controls.regions is None:
         regions = regions_from_masks(masks, photo, len(styles))
     elif masks:
@@ -145,7 +149,6 @@ def paint(
     else:
         styles, regions = divided(photo, styles, controls.regions, controls.seed)
         encode = None  # it caches styles by what the user gave
-    weight = painted_area.weight
     job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, weight)
     try:
         painted = job.run(callback)
@@ -158,9 +161,7 @@ def paint(
         least = max(error.least, *(_smallest_side(style.method) for style in styles))
         hint = suggest_size(least, whole, paintings, controls.style_scale)
         raise InputError(f"{error}; {hint}") from error
-    return replace(
-        photo, rgb=painted, note="; ".join(filter(None, (photo.note, painted_area.note)))
-    )
+    return replace(photo, rgb=painted)
 
 
 def _smallest_side(method: Method) -> int:

@@ -93,7 +93,7 @@ class FrameStylizer:
 
     def _encoded(self, resolved: ResolvedStyle, photo: Image) -> Style:
         """Return the encoded style image, cached by its image."""
-        # kept alive by ``self._brushes``, while the resolved styles are copied by the pipeline
+        # kept alive by ``self._resolved``, while the resolved styles are copied by the pipeline
         key = id(resolved.source)
         if key not in self._styles:
             assert isinstance(resolved.source, Image)  # the pipeline encodes images only
