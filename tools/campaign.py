@@ -58,7 +58,8 @@ def main() -> None:
 
 def entries(path: Path, only: str | None = None) -> dict[str, dict[str, Any]]:
     """Return the trainings of a queue by name, in order."""
-    queue = tomllib.loads(path.read_text(encoding="utf-8"))
+    read = tomllib.loads(path.read_text(encoding="utf-8"))
+    queue = {name: {**read.get(entry.get("like"), {}), **entry} for name, entry in read.items()}
     if only is not None and only not in queue:
         sys.exit(f"no training {only!r}: choose {', '.join(queue)}")
     return queue if only is None else {only: queue[only]}
@@ -111,7 +112,7 @@ def command_of(
         command += ["--style", path]
     for style in entry.get("names", ()):
         command += ["--name", style]
-    if "start" in entry:
+    if entry.get("start"):
         earlier = folder / f"{entry['start']}.safetensors"
         shipped = clone / "src" / "impasto" / "models" / f"{entry['start']}.safetensors"
         command += ["--start", str(earlier if earlier.is_file() else shipped)]

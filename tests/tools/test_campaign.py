@@ -31,8 +31,15 @@ def test_every_training_of_the_queue_has_settings_that_its_method_knows(name, tm
     entry = QUEUE[name]
     recipes.load(entry["method"]).change(entry["set"])
     assert not set(campaign.held_out()) & set(entry.get("styles", ()))
-    if "start" in entry:
+    if len(entry.get("names", ())) > 1:
+        assert len(entry["names"]) == len(entry["styles"])
+    if entry.get("start"):
         assert (zoo.folder() / f"{entry['start']}.safetensors").is_file()
+
+
+def test_a_training_takes_over_the_values_of_another():
+    assert QUEUE["cin-narrow"]["styles"] == QUEUE["cin"]["styles"]
+    assert "--start" not in campaign.command_of("a", QUEUE["cin-narrow"], ROOT, ROOT, ROOT)
 
 
 def test_the_command_of_a_training(folder):
