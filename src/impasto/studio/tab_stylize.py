@@ -49,7 +49,7 @@ def tab(
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             photo = widgets.photo("Photo", height=200, elem_id="photo")
-            names, own, weights = _paintings(thumbnails)
+            gallery, names, own, weights = _paintings(thumbnails)
             quality = gr.Radio(
                 [(name.capitalize(), name) for name in QUALITIES],
                 value="fast",
@@ -63,7 +63,15 @@ def tab(
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = _before_and_after(example)
             line = widgets.status_line(HINT, "status")
-            _position(shown)
+            reach = gr.Slider(
+                0,
+                100,
+                50,
+                step=1,
+                label="Position between before and after",
+                buttons=[],
+                elem_id="reach",
+            )
             file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
 
     events = StylizeEvents(studio, go, stop, line, shown, file)
@@ -71,13 +79,17 @@ def tab(
     photo.input(events.load_photo, photo, [photo, editor, line], **looking)
     for what, finder in finders.items():
         finder.click(events.finder(what), photo, [editor, line], **looking)
+    # the handle on the image has no keyboard control; this slider has
+    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **QUICK)
+    gallery.select(_toggle_style, names, names, queue=False, **QUICK)
+    gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **QUICK)
     inputs = [photo, names, own, editor, quality, *controls, *weights]
     events.connect(inputs, [shown, file], js=_SCROLL_TO_RESULT)
 
 
 def _paintings(
     thumbnails: Sequence[tuple[str, str]],
-) -> tuple[gr.Dropdown, gr.File, list[gr.Slider]]:
+) -> tuple[gr.Gallery, gr.Dropdown, gr.File, list[gr.Slider]]:
     """Build the gallery, and the inputs for names of styles, for files, and for their weights."""
     gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
     gallery = gr.Gallery(
@@ -113,9 +125,7 @@ def _paintings(
         gr.Slider(0, 1, 1, step=0.05, label=f"Weight {n + 1}", visible=False)
         for n in range(PAINTINGS)
     ]
-    gallery.select(_toggle_style, names, names, queue=False, **QUICK)
-    gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **QUICK)
-    return names, own, weights
+    return gallery, names, own, weights
 
 
 def _part_to_paint() -> tuple[gr.ImageEditor, dict[str, gr.Button]]:
@@ -157,14 +167,6 @@ def _before_and_after(example: tuple[str, str] | None) -> gr.ImageSlider:
         elem_id="result",
         elem_classes="result-view",
     )
-
-
-def _position(shown: gr.ImageSlider) -> None:
-    """Build the slider that moves the handle on the image, which has no keyboard control."""
-    reach = gr.Slider(
-        0, 100, 50, step=1, label="Position between before and after", buttons=[], elem_id="reach"
-    )
-    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **QUICK)
 
 
 def _controls() -> list[Any]:
