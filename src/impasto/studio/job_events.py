@@ -48,13 +48,7 @@ class JobEvents(ABC):
     def work(self, owner: JobOwner, *args: Any, **kwargs: Any) -> Generator[Updates, None, Updates]:
         """Check the values of the inputs, run the job by :meth:`run`, and return the result.
 
-        Args:
-            owner: The owner of the job.
-            args: The values of the inputs.
-            kwargs: None.
-
-        Raises:
-            Exception: Shown in the status line.
+        What it raises is shown in the status line.
         """
 
     def run(
