@@ -4,12 +4,15 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from PIL import Image
 from skimage import data
 from torch import Tensor
 
 from impasto.core.device import choose
+from impasto.errors import ImpastoError
 from impasto.image import Image as Picture
 from impasto.methods.registry import get
 from impasto.models import checkpoint
@@ -53,6 +56,12 @@ def smooth_picture(height: int = 36, width: int = 52, seed: int = 0) -> Picture:
     return Picture(smooth(height, width, seed))
 
 
+def pixels(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Coarse coloured noise as an image of Pillow's, which is photo enough for a network."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3)).astype(np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
 def is_picture(image: Tensor, height: int, width: int) -> bool:
     """Check that an image is float32 (1, 3, H, W) on the processor, finite and in [0, 1]."""
     return (
@@ -86,3 +95,9 @@ def chunk(name: bytes, content: bytes) -> bytes:
     """A chunk of a PNG file."""
     check = struct.pack(">I", zlib.crc32(name + content))
     return struct.pack(">I", len(content)) + name + content + check
+
+
+def one_line(caught: pytest.ExceptionInfo[ImpastoError]) -> None:
+    """Check that an error is one line, with the exit code of wrong input."""
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2

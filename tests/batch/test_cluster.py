@@ -50,6 +50,15 @@ def test_no_cluster_at_the_address(make, tmp_path, monkeypatch):
         run(make(), tmp_path / "out", engine="ray", address="auto")
 
 
+def test_ray_that_does_not_start_is_one_line(make, tmp_path, monkeypatch):
+    def refuse(**options):
+        raise Exception("The current node timed out during startup.\nSee the log")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ImpastoError, match=r"^Ray cannot start: The current node timed out"):
+        run(make(), tmp_path / "out", engine="ray")
+
+
 def test_a_picture_that_ends_every_actor_is_given_up(make, tmp_path):
     from impasto.batch.plan import plan
 

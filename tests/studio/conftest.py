@@ -12,8 +12,8 @@ LIMITS = Limits(upload=2 << 20, pixels=1_000_000, side=1024, optimized=512)
 
 
 @pytest.fixture(scope="module")
-def studio():
-    """Its address."""
+def studio(pictures):
+    """Its address; a studio limits what Pillow opens, so the pictures are made before."""
     with serve.serving(ServerOptions(port=0, queue=4, client_jobs=20, limits=LIMITS)) as url:
         yield url
 

@@ -90,7 +90,7 @@ def test_regions_are_for_photos(clip, tmp_path, paint):
 def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     report = paint(clip, target, callback=stop_after(5), partial=True)
-    assert (report.frames, report.stopped) == (4, True)
+    assert (report.frames, report.kept, report.stopped) == (4, 0, True)
     before, short = read(clip), read(target)
     assert short.times == before.times[:4]
     assert 0 < len(short.sound) < len(before.sound)

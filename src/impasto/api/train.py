@@ -106,9 +106,7 @@ def train(
     if method.kind == "any":
         paintings, styles = _style_source(loaded.method, styles), []
     pictures = [read_image(one) for one in styles]
-    called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
-    if len(set(called)) != max(1, len(styles)):
-        raise InputError(f"{len(styles)} styles need as many different names, not {called}")
+    called = _names(names, styles, target)
     torch.manual_seed(loaded.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
@@ -143,6 +141,18 @@ def _method(recipe: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
     build = get(recipe.method, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
     return build(recipe.config, runtime)
+
+
+def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tuple[str, ...]:
+    """Return the names of the styles; without styles, one for the model.
+
+    Raises:
+        InputError: There are more or fewer names than styles, or two are equal.
+    """
+    called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
+    if len(set(called)) != max(1, len(styles)):
+        raise InputError(f"{len(styles)} styles need as many different names, not {called}")
+    return called
 
 
 def _style_source(name: str, styles: Sequence[Source]) -> str | Path | None:

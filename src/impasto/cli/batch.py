@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from impasto.api.options import StylizeOptions
 from impasto.cli import app, parsing
 from impasto.cli.options import UNCHANGED, Bits, KeepMetadata, Quiet, with_stylize_options
 from impasto.errors import CancelledError, ImpastoError, PassedOverError
+
+if TYPE_CHECKING:
+    from impasto.batch import Report
 
 _LISTED = 50  # failures to print; the manifest has all
 
@@ -59,7 +62,6 @@ def batch(
     """Paint every picture of a folder in every style. The same command resumes a stopped job."""
     from impasto.cli import console
     from impasto.core.interrupts import signals_as_interrupt
-    from impasto.training.sources import HIDDEN, describe_skipped
 
     try:
         with signals_as_interrupt(), console.progress_bar(quiet=quiet) as callback:
@@ -82,6 +84,18 @@ def batch(
         raise CancelledError(
             f"cancelled; what is finished is in {output}, and the same command resumes"
         ) from None
+    _print_report(report, output, quiet=quiet)
+
+
+def _print_report(report: Report, output: Path, *, quiet: bool) -> None:
+    """Print the outcome of a job.
+
+    Raises:
+        ImpastoError: Pictures failed.
+        PassedOverError: None failed, but files of the folder were passed over.
+    """
+    from impasto.training.sources import HIDDEN, describe_skipped
+
     if not quiet:
         before = f" ({report.kept} more were there)" if report.kept else ""
         pace = report.painted / report.seconds if report.painted else 0

@@ -242,14 +242,19 @@ def _linear_time(x: Tensor, y: Tensor, kernel: Kernel, generator: torch.Generato
     return (xx + yy - xy - yx).mean()
 
 
-def _check_sets(x: Tensor, y: Tensor, estimator: str) -> None:
-    if estimator not in ESTIMATORS:
-        raise InputError(f"unknown estimator {estimator!r}: choose {', '.join(ESTIMATORS)}")
+def check_shapes(x: Tensor, y: Tensor) -> None:
+    """Raise :class:`InputError` unless two sets are (N, C) and (M, C)."""
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise InputError(
             f"two sets of vectors (N, C) and (M, C) are wanted, "
             f"not {tuple(x.shape)} and {tuple(y.shape)}"
         )
+
+
+def _check_sets(x: Tensor, y: Tensor, estimator: str) -> None:
+    if estimator not in ESTIMATORS:
+        raise InputError(f"unknown estimator {estimator!r}: choose {', '.join(ESTIMATORS)}")
+    check_shapes(x, y)
     smallest = 1 if estimator == "biased" else 2
     if min(x.shape[0], y.shape[0]) < smallest:
         raise InputError(f"the {estimator} estimator needs at least {smallest} vectors in each set")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.losses.mmd import Kernel, kernel_function, squared_distances
+from impasto.losses.mmd import Kernel, check_shapes, kernel_function, squared_distances
 
 _BLOCK = 2**22  # kernel values computed at a time: 32 MiB in float64
 _PAIRS = 2**22  # maximum number of distances for the median
@@ -164,10 +164,6 @@ def _factor(x: Tensor) -> Tensor:
 
 
 def _check(x: Tensor, y: Tensor) -> None:
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise InputError(
-            f"two sets of vectors (N, C) and (M, C) are wanted, "
-            f"not {tuple(x.shape)} and {tuple(y.shape)}"
-        )
+    check_shapes(x, y)
     if min(len(x), len(y)) < 2:
         raise InputError(f"sets of {len(x)} and {len(y)}: each needs 2 at least")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.nn.blocks import InstanceNorm, convolution, initialize
-from impasto.nn.johnson import TransformNet, squash
+from impasto.nn.johnson import TransformNet, add_border, squash
 from impasto.nn.upsampling import INTERPOLATIONS, UPSAMPLINGS, check_upsampling, upsample2x
 
 
@@ -148,12 +148,7 @@ class GeneratedNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images (B, 3, H, W) in [0, 1], H and W multiples of 4, to the same shape."""
-        x = image * 2 - 1
-        if self.border:
-            # reflection needs an image larger than the border; the edge is repeated otherwise
-            wide = all(self.border < side for side in x.shape[-2:])
-            mode = "reflect" if wide else "replicate"
-            x = F.pad(x, (self.border,) * 4, mode=mode)
+        x = add_border(image * 2 - 1, self.border)
         x = F.relu_(self.first(x))  # (B, width, H, W)
         layers = self._generated()
         for layer in layers[:2]:

@@ -70,16 +70,19 @@ class TransformNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images (B, 3, H, W) in [0, 1], H and W multiples of 4, to the same shape."""
-        x = image * 2 - 1
-        if self.border:
-            # reflection needs an image larger than the border; the edge is repeated otherwise
-            wide = all(self.border < side for side in x.shape[-2:])
-            mode = "reflect" if wide else "replicate"
-            x = F.pad(x, (self.border,) * 4, mode=mode)  # (B, 3, H + 2*border, W + 2*border)
+        x = add_border(image * 2 - 1, self.border)  # (B, 3, H + 2*border, W + 2*border)
         x = self.encoder(x)  # (B, 4*width, (H + 2*border)/4, ...)
         x = self.residual(x)  # (B, 4*width, H/4, W/4)
         x = self.decoder(x)  # (B, width, H, W)
         return squash(self.last(x).float(), self.output)
+
+
+def add_border(x: Tensor, border: int) -> Tensor:
+    """Add pixels on all sides of (B, C, H, W), reflected or, in a smaller image, repeated."""
+    if not border:
+        return x
+    mode = "reflect" if all(border < side for side in x.shape[-2:]) else "replicate"
+    return F.pad(x, (border,) * 4, mode=mode)
 
 
 def squash(x: Tensor, output: str) -> Tensor:

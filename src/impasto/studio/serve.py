@@ -15,12 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from impasto.errors import InputError, MissingExtraError
 from impasto.studio.disk import DiskQuota, temporary_files
 from impasto.studio.limits import Limits
 from impasto.studio.logins import LoginLimitMiddleware
 from impasto.studio.origins import HostNames, OriginCheckMiddleware, outer_middleware
+
+if TYPE_CHECKING:
+    from impasto.studio.middleware import MessageBlocks
 
 HOST, PORT = "127.0.0.1", 7860
 
@@ -123,73 +127,89 @@ def serving(options: ServerOptions) -> Iterator[str]:
         MissingExtraError: Gradio is not installed.
     """
     port = _port(options.host, options.port)
+    with _folder_of_gradio() as folder:
+        _check_installed()
+        from impasto.studio import app
+        from impasto.studio.job_queue import JobQueue
+        from impasto.studio.widgets import Studio
+
+        limits = options.limits
+        queue = JobQueue(options.jobs, limits.job)
+        disk = DiskQuota(folder, limits.disk, limits.client_disk)
+        page = app.build(
+            Studio(queue, limits, folder, disk, options.jobs), leave=options.auth is not None
+        )
+        page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
+        url = _launch(page, options, port, disk)
+        try:
+            with disk.sweeping(), temporary_files(folder):
+                yield url
+        finally:
+            queue.close()
+            page.close(verbose=False)
+
+
+@contextmanager
+def _folder_of_gradio() -> Iterator[Path]:
+    """Create the folder of all files that are received or made; it is deleted at the end."""
     os.environ.update(_QUIET)
+    before = os.environ.get("GRADIO_TEMP_DIR")
     with tempfile.TemporaryDirectory(prefix="impasto-studio-") as top:
         folder = Path(top).resolve()
-        before = os.environ.get("GRADIO_TEMP_DIR")
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
         try:
-            _check_installed()
-            from starlette.middleware import Middleware
-
-            from impasto.studio import app, theme
-            from impasto.studio.job_queue import JobQueue
-            from impasto.studio.middleware import BodyLimitMiddleware
-            from impasto.studio.widgets import Studio
-
-            queue = JobQueue(options.jobs, options.limits.job)
-            limits = options.limits
-            disk = DiskQuota(folder, limits.disk, limits.client_disk)
-            page = app.build(
-                Studio(queue, limits, folder, disk, options.jobs), leave=options.auth is not None
-            )
-            page.queue(max_size=options.queue, api_open=False, each=options.client_jobs)
-            user, _, password = (options.auth or "").partition(":")
-            try:
-                _, url, _ = page.launch(
-                    server_name=options.host,
-                    server_port=port,
-                    auth=(user, password) if options.auth else None,
-                    share=False,
-                    inbrowser=options.browser,
-                    quiet=True,
-                    prevent_thread_lock=True,
-                    show_error=True,
-                    ssr_mode=False,
-                    pwa=False,
-                    mcp_server=False,
-                    enable_monitoring=False,
-                    run_history=False,
-                    footer_links=[],
-                    max_file_size=limits.upload,
-                    allowed_paths=[],
-                    theme=theme.theme(),
-                    css=theme.CSS,
-                    head=theme.HEAD,
-                    app_kwargs={
-                        "middleware": [
-                            Middleware(BodyLimitMiddleware, upload=limits.upload, disk=disk)
-                        ],
-                        "lifespan": outer_middleware(
-                            lambda app: OriginCheckMiddleware(
-                                LoginLimitMiddleware(app), options.names
-                            )
-                        ),
-                    },
-                )
-            except OSError as error:
-                raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
-            try:
-                with disk.sweeping(), temporary_files(folder):
-                    yield url
-            finally:
-                queue.close()
-                page.close(verbose=False)
+            yield folder
         finally:
             if before is None:
                 os.environ.pop("GRADIO_TEMP_DIR", None)
             else:
                 os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQuota) -> str:
+    """Start the server of a page, and return its address.
+
+    Raises:
+        InputError: The server cannot listen there.
+    """
+    from starlette.middleware import Middleware
+
+    from impasto.studio import theme
+    from impasto.studio.middleware import BodyLimitMiddleware
+
+    upload, names = options.limits.upload, options.names
+    user, _, password = (options.auth or "").partition(":")
+    try:
+        _, url, _ = page.launch(
+            server_name=options.host,
+            server_port=port,
+            auth=(user, password) if options.auth else None,
+            share=False,
+            inbrowser=options.browser,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=True,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            run_history=False,
+            footer_links=[],
+            max_file_size=upload,
+            allowed_paths=[],
+            theme=theme.theme(),
+            css=theme.CSS,
+            head=theme.HEAD,
+            app_kwargs={
+                "middleware": [Middleware(BodyLimitMiddleware, upload=upload, disk=disk)],
+                "lifespan": outer_middleware(
+                    lambda app: OriginCheckMiddleware(LoginLimitMiddleware(app), names)
+                ),
+            },
+        )
+    except OSError as error:
+        raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
+    return str(url)
 
 
 def serve(options: ServerOptions) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from impasto.errors import InputError
 from impasto.image import Image
 from impasto.studio import files as image_files
 from impasto.studio import jobs
+from impasto.studio.job_events import JobEvents, Updates
 from impasto.studio.job_queue import Report
 from impasto.studio.jobs import StylizeRequest
 from impasto.studio.settings import split_settings
-from impasto.studio.widgets import JobOwner, Studio, finished_status, owner_of, show_error, status
+from impasto.studio.widgets import JobOwner, download, finished_status, owner_of, show_error, status
 
 HINT = "Drop a photo, choose a painting, and press Paint."
 
@@ -32,11 +34,16 @@ FINDS = {
 _PREVIEW_EDGE = 768  # long edge of the photo beside previews, in pixels
 
 
-class StylizeEvents:
+@dataclass(frozen=True, eq=False)
+class StylizeEvents(JobEvents):
     """Handle the events of the tab."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    shown: gr.ImageSlider
+    file: gr.DownloadButton
+
+    tab = "stylize"
+    stopping = "stopping after this step"
+    idle = "nothing is being painted"
 
     def load_photo(self, path: str | None, request: gr.Request) -> Iterator[Any]:
         """Load a new photo into the brush editor; report a broken file at once."""
@@ -44,10 +51,10 @@ class StylizeEvents:
             yield gr.skip(), None, status(HINT)
             return
         try:
-            picture = self._studio.limits.picture(path)
-            self._studio.disk.check(owner_of(request, "look").client)
+            picture = self.studio.limits.picture(path)
+            self.studio.disk.check(owner_of(request, "look").client)
             brushed = image_files.resize_for_editor(picture)
-            small = self._studio.save_image(owner_of(request, "look"), brushed, "photo.png")
+            small = self.studio.save_image(owner_of(request, "look"), brushed, "photo.png")
         except Exception as error:
             yield None, None, show_error(error)
             return
@@ -73,24 +80,25 @@ class StylizeEvents:
     def _found(self, what: str, path: str | None, owner: JobOwner) -> tuple[Any, str]:
         if path is None:
             raise InputError("no photo: drop one first")
-        self._studio.disk.check(owner.client)
-        picture = self._studio.limits.picture(path)
+        self.studio.disk.check(owner.client)
+        picture = self.studio.limits.picture(path)
         small = image_files.resize_for_editor(picture)
         found = area(picture, small, FINDS[what])
         if found.weight is None:
             raise InputError(f"{EMPTY}: brush over what is to be painted")
-        shown = self._studio.save_image(owner, small, "photo.png")
-        marks = self._studio.save_image(owner, image_files.as_strokes(found.weight), "found.png")
+        shown = self.studio.save_image(owner, small, "photo.png")
+        marks = self.studio.save_image(owner, image_files.as_strokes(found.weight), "found.png")
         value = {"background": str(shown), "layers": [str(marks)], "composite": None}
         return value, status("found, and marked: mend it with the brush or the eraser")
 
-    def paint(
+    def work(
         self,
+        owner: JobOwner,
         path: str | None,
         chosen: list[str],
         files: list[str] | None,
         edited: dict[str, Any] | None,
-        wanted: str | None,
+        quality: str | None,
         method: str | None,
         settings: str,
         size: str,
@@ -100,71 +108,56 @@ class StylizeEvents:
         seed: float,
         histogram: bool,
         median: bool,
-        request: gr.Request,
-        *shares: float,
-    ) -> Iterator[Any]:
+        *weights: float,
+    ) -> Generator[Updates, None, Updates]:
         """Stylize the photo, and show the progress."""
-        try:
-            wanted_job = make_request(
-                path,
-                chosen,
-                files,
-                shares,
-                mask=_mask(edited),
-                quality=wanted,
-                method=method,
-                settings=settings,
-                size=size,
-                controls=Controls(
-                    strength=strength,
-                    style_scale=scale,
-                    colors=colors,
-                    seed=int(seed),
-                    match_histogram=histogram,
-                    median=median,
-                ),
-            )
-            yield gr.skip(), status("waiting", 0.0), gr.skip(), gr.Button(interactive=True)
-            owner = owner_of(request, "stylize")
-            done = yield from self._studio.work(
-                owner,
-                lambda cache, callback: jobs.stylize(
-                    wanted_job, self._studio.limits, cache, callback
-                ),
-                self._show_reports(wanted_job, owner),
-            )
-            painted = done.result
-            keep = self._studio.save_image
-            full = keep(owner, painted.picture, jobs.result_name(wanted_job))
-            pair = (
-                str(keep(owner, painted.photo, "before.webp", small=True)),
-                str(keep(owner, painted.picture, "after.webp", small=True)),
-            )
-            said = finished_status(done, painted.picture.size, painted.note)
-            button = gr.DownloadButton(value=str(full), interactive=True)
-            yield pair, said, button, gr.Button(interactive=False)
-        except Exception as error:
-            yield gr.skip(), show_error(error), gr.skip(), gr.Button(interactive=False)
+        wanted = make_request(
+            path,
+            chosen,
+            files,
+            weights,
+            mask=_mask(edited),
+            quality=quality,
+            method=method,
+            settings=settings,
+            size=size,
+            controls=Controls(
+                strength=strength,
+                style_scale=scale,
+                colors=colors,
+                seed=int(seed),
+                match_histogram=histogram,
+                median=median,
+            ),
+        )
+        done = yield from self.run(
+            owner,
+            lambda cache, callback: jobs.stylize(wanted, self.studio.limits, cache, callback),
+            self._show_pairs(wanted, owner),
+        )
+        painted, save = done.result, self.studio.save_image
+        return {
+            self.file: download(save(owner, painted.picture, jobs.result_name(wanted))),
+            self.shown: (
+                str(save(owner, painted.photo, "before.webp", small=True)),
+                str(save(owner, painted.picture, "after.webp", small=True)),
+            ),
+            self.line: finished_status(done, painted.picture.size, painted.note),
+        }
 
-    def stop(self, request: gr.Request) -> str:
-        """Stop after the current step."""
-        there = self._studio.queue.stop(owner_of(request, "stylize"))
-        return status("stopping after this step" if there else "nothing is being painted")
-
-    def _show_reports(self, wanted_job: StylizeRequest, owner: JobOwner) -> Any:
+    def _show_pairs(self, wanted: StylizeRequest, owner: JobOwner) -> Callable[[Report], Updates]:
         """Return a function that converts reports to the photo and the preview for the page."""
-        before, keep = "", self._studio.previews("preview.jpg")
+        before, keep = "", self.studio.previews("preview.jpg")
 
-        def show(report: Report) -> Any:
+        def show(report: Report) -> Updates:
             nonlocal before
-            pair: Any = gr.skip()
-            if report.preview is not None:
-                if not before:
-                    photo = self._studio.limits.picture(wanted_job.photo)
-                    small = resize_long_edge(photo, None, _PREVIEW_EDGE)
-                    before = str(self._studio.save_image(owner, small, "before.jpg"))
-                pair = (before, keep(report.preview))
-            return pair, status(report.text, report.fraction), gr.skip(), gr.skip()
+            if report.preview is None:
+                return {}
+            if not before:
+                photo = self.studio.limits.picture(wanted.photo)
+                small = resize_long_edge(photo, None, _PREVIEW_EDGE)
+                before = str(self.studio.save_image(owner, small, "before.jpg"))
+            return {self.shown: (before, keep(report.preview))}
 
         return show
 

@@ -11,11 +11,13 @@ import gradio as gr
 from impasto.api.controls import COLORS
 from impasto.api.presets import QUALITIES
 from impasto.core.schemes import SAMPLE
+from impasto.methods.spec import Ability
 from impasto.studio import jobs, options, strokes, widgets
 from impasto.studio.files import BRUSH
+from impasto.studio.job_events import QUICK, job_buttons
 from impasto.studio.limits import PAINTINGS
 from impasto.studio.stylize_events import FINDS, HINT, StylizeEvents
-from impasto.studio.widgets import IMAGE_SUFFIXES, Studio, status
+from impasto.studio.widgets import IMAGE_SUFFIXES, Studio
 
 _COLORS = {
     "style": "the painting's",
@@ -47,40 +49,7 @@ def tab(
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             photo = widgets.photo("Photo", height=200, elem_id="photo")
-            gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
-            gallery = gr.Gallery(
-                list(thumbnails),
-                label="Paintings: press one to select it, again to deselect it",
-                show_label=False,
-                columns=4,
-                height=230,
-                object_fit="cover",
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                elem_id="styles",
-                elem_classes="gallery-of-styles",
-            )
-            names = gr.Dropdown(
-                [(one.label, one.name) for one in options.styles()],
-                value=[],
-                multiselect=True,
-                max_choices=PAINTINGS,
-                label="Chosen",
-                info="press the pictures above, or search here",
-                elem_id="names",
-            )
-            own = gr.File(
-                label="Your own paintings",
-                file_count="multiple",
-                file_types=IMAGE_SUFFIXES,
-                height=112,
-                elem_id="own",
-            )
-            weights = [
-                gr.Slider(0, 1, 1, step=0.05, label=f"Weight {n + 1}", visible=False)
-                for n in range(PAINTINGS)
-            ]
+            gallery, names, own, weights = _paintings(thumbnails)
             quality = gr.Radio(
                 [(name.capitalize(), name) for name in QUALITIES],
                 value="fast",
@@ -88,45 +57,12 @@ def tab(
                 info=_quality_times(),
                 elem_id="quality",
             )
-            with gr.Row():
-                go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint")
-                stop = gr.Button("Stop and keep the result", interactive=False, elem_id="stop")
-            asked = _controls()
-            with gr.Accordion("Paint only a part", open=False, elem_id="part"):
-                gr.Markdown(
-                    "Brush over the photo where the painting goes; of two paintings, where the "
-                    "first one goes. Or let it be found, and mend it:"
-                )
-                with gr.Row():
-                    finders = {
-                        what: gr.Button(what.capitalize(), size="sm", min_width=80)
-                        for what in FINDS
-                    }
-                editor = gr.ImageEditor(
-                    type="pil",
-                    label="Where to paint",
-                    sources=[],
-                    transforms=[],
-                    layers=False,
-                    buttons=[],
-                    brush=gr.Brush(default_size=40, colors=[BRUSH], color_mode="fixed"),
-                    height=340,
-                    elem_id="mask",
-                )
-                strokes.limit_strokes(editor)
+            go, stop = job_buttons("Paint", "paint", stop_id="stop")
+            controls = _controls()
+            editor, finders = _part_to_paint()
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
-            shown = gr.ImageSlider(
-                example,
-                type="filepath",
-                label="Before and after",
-                show_label=False,
-                interactive=False,
-                max_height=720,
-                buttons=["fullscreen"],
-                elem_id="result",
-                elem_classes="result-view",
-            )
-            line = gr.HTML(status(HINT), elem_id="status", elem_classes="status")
+            shown = _before_and_after(example)
+            line = widgets.status_line(HINT, "status")
             reach = gr.Slider(
                 0,
                 100,
@@ -138,38 +74,99 @@ def tab(
             )
             file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
 
-    does = StylizeEvents(studio)
-    quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    photo.input(
-        does.load_photo,
-        photo,
-        [photo, editor, line],
-        concurrency_id="look",
-        concurrency_limit=1,
-        **quick,
-    )
+    events = StylizeEvents(studio, go, stop, line, shown, file)
+    looking: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 1, **QUICK}
+    photo.input(events.load_photo, photo, [photo, editor, line], **looking)
     for what, finder in finders.items():
-        finder.click(
-            does.finder(what),
-            photo,
-            [editor, line],
-            concurrency_id="look",
-            concurrency_limit=1,
-            **quick,
-        )
+        finder.click(events.finder(what), photo, [editor, line], **looking)
     # the handle on the image has no keyboard control; this slider has
-    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **quick)
-    gallery.select(_toggle_style, names, names, queue=False, **quick)
-    gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **quick)
-    go.click(
-        does.paint,
-        [photo, names, own, editor, quality, *asked, *weights],
-        [shown, line, file, stop],
-        js=_SCROLL_TO_RESULT,
-        api_visibility="private",
-        **studio.job_event_options,
+    reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **QUICK)
+    gallery.select(_toggle_style, names, names, queue=False, **QUICK)
+    gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **QUICK)
+    inputs = [photo, names, own, editor, quality, *controls, *weights]
+    events.connect(inputs, [shown, file], js=_SCROLL_TO_RESULT)
+
+
+def _paintings(
+    thumbnails: Sequence[tuple[str, str]],
+) -> tuple[gr.Gallery, gr.Dropdown, gr.File, list[gr.Slider]]:
+    """Build the gallery, and the inputs for names of styles, for files, and for their weights."""
+    gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
+    gallery = gr.Gallery(
+        list(thumbnails),
+        label="Paintings: press one to select it, again to deselect it",
+        show_label=False,
+        columns=4,
+        height=230,
+        object_fit="cover",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id="styles",
+        elem_classes="gallery-of-styles",
     )
-    stop.click(does.stop, None, line, queue=False, **quick)
+    names = gr.Dropdown(
+        [(one.label, one.name) for one in options.styles()],
+        value=[],
+        multiselect=True,
+        max_choices=PAINTINGS,
+        label="Chosen",
+        info="press the pictures above, or search here",
+        elem_id="names",
+    )
+    own = gr.File(
+        label="Your own paintings",
+        file_count="multiple",
+        file_types=IMAGE_SUFFIXES,
+        height=112,
+        elem_id="own",
+    )
+    weights = [
+        gr.Slider(0, 1, 1, step=0.05, label=f"Weight {n + 1}", visible=False)
+        for n in range(PAINTINGS)
+    ]
+    return gallery, names, own, weights
+
+
+def _part_to_paint() -> tuple[gr.ImageEditor, dict[str, gr.Button]]:
+    """Build the brush editor, and the buttons that find a part of the photo, by its name."""
+    with gr.Accordion("Paint only a part", open=False, elem_id="part"):
+        gr.Markdown(
+            "Brush over the photo where the painting goes; of two paintings, where the first one "
+            "goes. Or let it be found, and mend it:"
+        )
+        with gr.Row():
+            finders = {
+                what: gr.Button(what.capitalize(), size="sm", min_width=80) for what in FINDS
+            }
+        editor = gr.ImageEditor(
+            type="pil",
+            label="Where to paint",
+            sources=[],
+            transforms=[],
+            layers=False,
+            buttons=[],
+            brush=gr.Brush(default_size=40, colors=[BRUSH], color_mode="fixed"),
+            height=340,
+            elem_id="mask",
+        )
+        strokes.limit_strokes(editor)
+    return editor, finders
+
+
+def _before_and_after(example: tuple[str, str] | None) -> gr.ImageSlider:
+    """Build the component that shows the photo and the result."""
+    return gr.ImageSlider(
+        example,
+        type="filepath",
+        label="Before and after",
+        show_label=False,
+        interactive=False,
+        max_height=720,
+        buttons=["fullscreen"],
+        elem_id="result",
+        elem_classes="result-view",
+    )
 
 
 def _controls() -> list[Any]:
@@ -181,14 +178,8 @@ def _controls() -> list[Any]:
             [(_COLORS.get(name, name), name) for name in COLORS], value="style", label="Colours"
         )
         size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge")
-        method = gr.Dropdown(
-            [
-                ("that of the quality", ""),
-                *((e.name, e.name) for e in options.image_style_methods()),
-            ],
-            value="",
-            label="Method",
-            info="for paintings that no network has learned",
+        method = widgets.method_input(
+            "that of the quality", Ability.STYLIZE, "for paintings that no network has learned"
         )
         settings = gr.Textbox(
             label="Hyperparameters of the method",
@@ -197,7 +188,7 @@ def _controls() -> list[Any]:
         )
         histogram = gr.Checkbox(label="Take the painting's histogram at the end")
         median = gr.Checkbox(label="3×3 median at the end, against specks")
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53)
+        seed = widgets.seed_input()
     return [method, settings, size, strength, scale, colors, seed, histogram, median]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from impasto.core.progress import Callback
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import Image
 from impasto.studio import files, options, widgets
-from impasto.studio.job_queue import Report
-from impasto.studio.widgets import Studio, owner_of, show_error, status
+from impasto.studio.job_events import JobEvents, Updates, job_buttons
+from impasto.studio.widgets import JobOwner, Studio, status
 
 _ENDINGS = [".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"]
 
@@ -24,20 +25,8 @@ def tab(studio: Studio) -> None:
     """Build the tab."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            film = gr.File(label="Video", file_types=_ENDINGS, height=112, elem_id="film")
-            name = gr.Dropdown(
-                [("the painting below", ""), *((o.label, o.name) for o in options.styles())],
-                value=options.styles()[0].name,
-                label="Painting",
-            )
-            own = widgets.photo("Or a painting of yours", height=180, elem_id="film-painting")
-            size = gr.Slider(
-                128, 1280, 512, step=32, label="Size: the long edge", elem_id="film-size"
-            )
-            strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video")
-            with gr.Row():
-                go = gr.Button("Paint", variant="primary", size="lg", elem_id="paint-film")
-                stop = gr.Button("Stop", interactive=False)
+            inputs = _inputs()
+            go, stop = job_buttons("Paint", "paint-film", stop="Stop")
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             frame = gr.Image(
                 type="filepath",
@@ -48,73 +37,69 @@ def tab(studio: Studio) -> None:
                 elem_id="frame",
             )
             shown = gr.Video(label="Painted", interactive=False, elem_id="film-result")
-            line = gr.HTML(
-                status("Drop a video, and press Paint."),
-                elem_id="film-status",
-                elem_classes="status",
-            )
+            line = widgets.status_line("Drop a video, and press Paint.", "film-status")
             file = gr.DownloadButton("Download", interactive=False)
+    events = _VideoEvents(studio, go, stop, line, frame, shown, file)
+    events.connect(inputs, [frame, shown, file])
 
-    def watching() -> Any:
-        """Return a function that converts reports to the current frame for the page."""
-        keep = studio.previews("frame.jpg")
 
-        def show(report: Report) -> Any:
-            view = gr.skip() if report.preview is None else keep(report.preview)
-            return view, gr.skip(), status(report.text, report.fraction), gr.skip(), gr.skip()
+def _inputs() -> list[Any]:
+    """Build the inputs, in the order of the job's arguments."""
+    return [
+        gr.File(label="Video", file_types=_ENDINGS, height=112, elem_id="film"),
+        gr.Dropdown(
+            [("the painting below", ""), *((o.label, o.name) for o in options.styles())],
+            value=options.styles()[0].name,
+            label="Painting",
+        ),
+        widgets.photo("Or a painting of yours", height=180, elem_id="film-painting"),
+        gr.Slider(128, 1280, 512, step=32, label="Size: the long edge", elem_id="film-size"),
+        gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video"),
+    ]
 
-        return show
 
-    def paint(
+@dataclass(frozen=True, eq=False)
+class _VideoEvents(JobEvents):
+    """Handle the events of the tab."""
+
+    frame: gr.Image
+    shown: gr.Video
+    file: gr.DownloadButton
+
+    tab = "video"
+    stopping = "stopping after this frame"
+    idle = "nothing is being painted"
+
+    def work(
+        self,
+        owner: JobOwner,
         path: str | None,
         chosen: str | None,
         painting: str | None,
-        side: float,
-        much: float,
-        request: gr.Request,
-    ) -> Iterator[Any]:
+        size: float,
+        strength: float,
+    ) -> Generator[Updates, None, Updates]:
         """Stylize the video frame by frame."""
-        try:
-            if not path:
-                raise InputError("no video: drop one first")
-            source = studio.limits.file(path)
-            style = _style(studio, chosen, painting)
-            target = files.random_folder(studio.folder) / f"{source.stem[:40]}.mp4"
-            controls = Controls(size=int(side), strength=much)
-            begun = gr.Button(interactive=True)
-            yield gr.skip(), gr.skip(), status("waiting", 0.0), gr.skip(), begun
-            owner = owner_of(request, "video")
-            done = yield from studio.work(
-                owner,
-                lambda _, callback: _stylize(
-                    source, target, style, controls, studio.limits.seconds, callback
-                ),
-                watching(),
-            )
-            studio.disk.count(owner.client, target)
-            button = gr.DownloadButton(value=str(target), interactive=True)
-            report = done.result
-            outcome = (
-                f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
-            )
-            said = status(f"{outcome}, {done.seconds:.1f} s")
-            yield gr.skip(), str(target), said, button, gr.Button(interactive=False)
-        except Exception as error:
-            yield gr.skip(), gr.skip(), show_error(error), gr.skip(), gr.Button(interactive=False)
-
-    def halt(request: gr.Request) -> str:
-        """Stop after the current frame."""
-        there = studio.queue.stop(owner_of(request, "video"))
-        return status("stopping after this frame" if there else "nothing is being painted")
-
-    go.click(
-        paint,
-        [film, name, own, size, strength],
-        [frame, shown, line, file, stop],
-        api_visibility="private",
-        **studio.job_event_options,
-    )
-    stop.click(halt, None, line, queue=False, show_progress="hidden", api_visibility="private")
+        if not path:
+            raise InputError("no video: drop one first")
+        limits = self.studio.limits
+        source = limits.file(path)
+        style = _style(self.studio, chosen, painting)
+        target = files.random_folder(self.studio.folder) / f"{source.stem[:40]}.mp4"
+        controls = Controls(size=int(size), strength=strength)
+        done = yield from self.run(
+            owner,
+            lambda _, callback: _stylize(source, target, style, controls, limits.seconds, callback),
+            self.show_previews(self.frame, "frame.jpg"),
+        )
+        self.studio.disk.count(owner.client, target)
+        report = done.result
+        outcome = f"stopped: kept the first {report.frames} frames" if report.stopped else "done"
+        return {
+            self.shown: str(target),
+            self.line: status(f"{outcome}, {done.seconds:.1f} s"),
+            self.file: widgets.download(target),
+        }
 
 
 def _style(studio: Studio, chosen: str | None, painting: str | None) -> str | Image:

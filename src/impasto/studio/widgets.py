@@ -17,7 +17,8 @@ from gradio.data_classes import ImageData
 from impasto.core.progress import Callback
 from impasto.errors import ImpastoError
 from impasto.image import READ_SUFFIXES, Image
-from impasto.studio import files, middleware
+from impasto.methods.spec import Ability
+from impasto.studio import files, middleware, options
 from impasto.studio.asgi import client
 from impasto.studio.disk import DiskQuota
 from impasto.studio.job_queue import Finished, JobQueue, MethodCache, Report
@@ -133,6 +134,46 @@ class Studio:
             return str(made[-1])
 
         return keep
+
+
+def status_line(text: str, elem_id: str) -> gr.HTML:
+    """Create a status line."""
+    return gr.HTML(status(text), elem_id=elem_id, elem_classes="status")
+
+
+def result_image(label: str, elem_id: str) -> gr.Image:
+    """Create the component that shows the result of a job."""
+    return gr.Image(
+        type="filepath",
+        label=label,
+        interactive=False,
+        height=560,
+        buttons=["fullscreen"],
+        elem_id=elem_id,
+        elem_classes="result-view",
+    )
+
+
+def seed_input() -> gr.Number:
+    """Create the input of a seed."""
+    return gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53)
+
+
+def method_input(usual: str, ability: Ability, info: str) -> gr.Dropdown:
+    """Create the input of a method; an empty value leaves it to the job.
+
+    Args:
+        usual: Label of the empty value.
+        ability: What the methods must be able to do.
+        info: Shown below the label.
+    """
+    names = [(one.name, one.name) for one in options.image_style_methods(ability)]
+    return gr.Dropdown([(usual, ""), *names], value="", label="Method", info=info)
+
+
+def download(path: Path) -> gr.DownloadButton:
+    """Return a button that gives a file."""
+    return gr.DownloadButton(value=str(path), interactive=True)
 
 
 def photo(label: str, **options: Any) -> gr.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -11,25 +10,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from impasto import image
 from impasto.api.controls import Controls, merge_controls
 from impasto.api.inputs import Source
 from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, PartProgress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
-from impasto.image import files
 from impasto.methods.base import Method
 from impasto.methods.style import Style
-from impasto.video import writer
-from impasto.video.codec import Coding, plan
+from impasto.video.codec import Coding
 from impasto.video.fingerprint import describe_job
 from impasto.video.frame_stylizer import FrameCancelled, FrameStylizer
 from impasto.video.reader import Clip, open_clip
 from impasto.video.resume import FrameStore
+from impasto.video.target import Target
 from impasto.video.temporal import SMOOTH, TemporalStylizer
-from impasto.video.transparency import transparent
 
 # seconds between saved states; after a power failure, frames since the last one are repeated
 _SAVE_INTERVAL = 20.0
@@ -143,141 +138,149 @@ def stylize_video(
             ``partial`` only if there are none.
     """
     begun = time.perf_counter()
-    coding = Coding(codec, crf, audio)
     controls = merge_controls(controls, options)
     if controls.regions is not None:
         raise InputError("regions would change from frame to frame: they are for photos only")
-    settings = dict(settings or {})
-    clip, out = open_clip(source, fps), Path(target)
-    into_folder = out.is_dir() or not out.suffix or os.fspath(target).endswith(os.sep)
-    if not into_folder:
-        files.check(out)
-        _check_not_source(clip.path, out)
     how: dict[str, Any] = {
+        "method": method,
+        "settings": dict(settings or {}),
         "quality": quality,
         "preset": preset,
         "device": device,
         "precision": precision,
     }
-    make = StyleResolver(method, settings=settings, memory=memory, **how)
-    stylizer = FrameStylizer(make(style, weights), controls, masks)
-    first = next(clip.pictures())
-    alpha = not into_folder and transparent(clip)
-    even = not into_folder and plan(out, coding, alpha=alpha).even
-    size = stylizer.set_size(first, even=even)
-    notes = [] if into_folder else writer.rehearse(out, clip, size, coding, alpha=alpha)
+    clip = open_clip(source, fps)
+    out = Target(target, clip, Coding(codec, crf, audio))
+    stylizer = FrameStylizer(StyleResolver(memory=memory, **how)(style, weights), controls, masks)
+    size = stylizer.set_size(next(clip.pictures()), even=out.even)
+    out.rehearse(size)
     job = describe_job(
         clip,
         style,
-        method=method,
         weights=weights,
         masks=masks,
         controls=controls,
-        settings=settings,
         **how,
         steady=steady,
         smooth=smooth,
         flicker=flicker,
         frame=f"{size[0]}x{size[1]}",
     )
-    folder = out if into_folder else out.with_name(f"{out.name}.frames")
-    if into_folder and out.absolute() == clip.path.absolute():
-        raise InputError(f"{out} holds the frames to paint: choose another folder")
-    store = FrameStore(folder, clip.names, own=not into_folder)
-    temporal = TemporalStylizer(
-        stylizer, steady=steady, smooth=smooth, plain=stylizer.plain if flicker else None
-    )
+    plain = stylizer.plain if flicker else None
+    temporal = TemporalStylizer(stylizer, steady=steady, smooth=smooth, plain=plain)
+    store = FrameStore(out.frames, clip.names, own=not out.is_folder)
+    work = _Work(clip, store, stylizer, temporal)
     with store.locked():
         store.begin(job, resume=resume)
-        stopped = False
-        try:
-            frames, kept = _paint(clip, store, stylizer, temporal, callback)
-        except CancelledError:
-            frames = kept = int(store.state()[1]["frames"])
-            stopped = partial and frames > 0
-            if not stopped:
-                raise
-        if not into_folder:
-            part, fetch = folder / f"film{out.suffix}", functools.partial(_load_frame, store)
-            notes = writer.write(
-                part, clip, size, coding, fetch, frames, short=stopped, alpha=alpha
-            )
-            os.replace(part, out)
-    if not stopped:
+        work.paint(callback, partial=partial)
+        notes = out.write(store, size, work.frames, short=work.stopped)
+    if not work.stopped:
         store.finish()
-    return Report(
-        out,
-        frames,
-        kept,
-        temporal.shots,
-        size,
-        time.perf_counter() - begun,
-        temporal.flicker.value("steady"),
-        temporal.flicker.value("painted"),
-        temporal.flicker.value("plain"),
-        (*clip.notes, *notes, *stylizer.notes(frames - kept)),
-        stopped,
-    )
+    return work.report(out.path, size, time.perf_counter() - begun, notes)
 
 
-def _paint(
-    clip: Clip,
-    store: FrameStore,
-    stylizer: FrameStylizer,
-    temporal: TemporalStylizer,
-    callback: Callback,
-) -> tuple[int, int]:
-    """Stylize the remaining frames; return the number of all frames, and of those that existed."""
-    tensors, metadata = store.state()
-    done = existing = int(metadata["frames"])
-    if done:
-        temporal.restore(tensors, int(metadata["shots"]))
-    saved = time.perf_counter()
-    start = saved
+@dataclass
+class _Work:
+    """Stylize the frames of a clip one after another, and store them.
 
-    def keep() -> None:
-        store.save_state(temporal.state(), {"frames": done, "shots": temporal.shots})
-
-    pictures = clip.pictures(done)
-    while True:
-        total = max(clip.frames, done + 1)
-        rate = (done - existing) / max(1e-9, time.perf_counter() - start)
-        pace = f", {rate:.2f} frames/s" if done > existing else ""
-        watch = PartProgress(callback, done, total, f"frame {done + 1} of {total}{pace}")
-        try:
-            picture = next(pictures, None)
-            if picture is None:
-                break
-            result = stylizer.frame(picture, temporal, watch)
-        except FrameCancelled:
-            keep()
-            raise CancelledError(
-                f"cancelled; {done} of {total} frames are in {store.folder}, and the same command "
-                f"resumes"
-            ) from None
-        except ImpastoError:
-            if done > existing:
-                keep()
-            raise
-        image.save(result, store.frame(done))
-        done += 1
-        if time.perf_counter() - saved > _SAVE_INTERVAL:
-            keep()
-            saved = time.perf_counter()
-    if done > existing:
-        keep()
-    return done, existing
-
-
-def _load_frame(store: FrameStore, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return image.load(store.frame(index)).numpy()
-
-
-def _check_not_source(source: Path, target: Path) -> None:
-    """Check that the target is not the source.
-
-    Raises:
-        InputError: They are the same file.
+    Attributes:
+        clip: The clip.
+        store: The stored frames.
+        stylizer: Stylizes a frame.
+        temporal: Blends it with those before.
+        frames: The number of frames that are finished.
+        kept: The number of frames that existed before.
+        stopped: Whether the job was stopped.
     """
-    if target.exists() and source.exists() and os.path.samefile(source, target):
-        raise InputError(f"{target} is the video to paint: choose another name")
+
+    clip: Clip
+    store: FrameStore
+    stylizer: FrameStylizer
+    temporal: TemporalStylizer
+    frames: int = 0
+    kept: int = 0
+    stopped: bool = False
+
+    def paint(self, callback: Callback, *, partial: bool) -> None:
+        """Stylize the remaining frames.
+
+        Args:
+            callback: Called after every frame or step.
+            partial: If the callback cancels, return if any frames are finished.
+
+        Raises:
+            CancelledError: The callback cancelled.
+        """
+        tensors, metadata = self.store.state()
+        self.frames = self.kept = int(metadata["frames"])
+        if self.frames:
+            self.temporal.restore(tensors, int(metadata["shots"]))
+        try:
+            self._paint_rest(callback)
+        except CancelledError:
+            self.stopped = partial and self.frames > 0
+            if not self.stopped:
+                raise
+
+    def _paint_rest(self, callback: Callback) -> None:
+        start = saved = time.perf_counter()
+        pictures = self.clip.pictures(self.frames)
+        while True:
+            total = max(self.clip.frames, self.frames + 1)
+            made = self.frames - self.kept
+            rate = made / max(1e-9, time.perf_counter() - start)
+            pace = f", {rate:.2f} frames/s" if made else ""
+            about = f"frame {self.frames + 1} of {total}{pace}"
+            watch = PartProgress(callback, self.frames, total, about)
+            try:
+                picture = next(pictures, None)
+                if picture is None:
+                    break
+                result = self.stylizer.frame(picture, self.temporal, watch)
+            except FrameCancelled:
+                self._save_state()
+                raise CancelledError(
+                    f"cancelled; {self.frames} of {total} frames are in {self.store.folder}, and "
+                    f"the same command resumes"
+                ) from None
+            except ImpastoError:
+                if made:
+                    self._save_state()
+                raise
+            image.save(result, self.store.frame(self.frames))
+            self.frames += 1
+            if time.perf_counter() - saved > _SAVE_INTERVAL:
+                self._save_state()
+                saved = time.perf_counter()
+        if made:
+            self._save_state()
+
+    def _save_state(self) -> None:
+        metadata = {"frames": self.frames, "shots": self.temporal.shots}
+        self.store.save_state(self.temporal.state(), metadata)
+
+    def report(
+        self, target: Path, size: tuple[int, int], seconds: float, notes: Sequence[str]
+    ) -> Report:
+        """Return the outcome.
+
+        Args:
+            target: The video, or the folder of frames.
+            size: Width and height of the frames.
+            seconds: Duration of the job.
+            notes: Remarks on the video.
+        """
+        flicker = self.temporal.flicker
+        return Report(
+            target,
+            self.frames,
+            self.kept,
+            self.temporal.shots,
+            size,
+            seconds,
+            flicker.value("steady"),
+            flicker.value("painted"),
+            flicker.value("plain"),
+            (*self.clip.notes, *notes, *self.stylizer.notes(self.frames - self.kept)),
+            self.stopped,
+        )
