@@ -12,8 +12,8 @@ LIMITS = Limits(upload=2 << 20, pixels=1_000_000, side=1024, optimized=512)
 
 
 @pytest.fixture(scope="module")
-def studio():
-    """Its address."""
+def studio(pictures):
+    """Its address; the pictures come first, since the studio limits what Pillow opens."""
     with serve.serving(ServerOptions(port=0, queue=4, client_jobs=20, limits=LIMITS)) as url:
         yield url
 

@@ -132,7 +132,7 @@ def serving(options: ServerOptions) -> Iterator[str]:
             _check_installed()
             from starlette.middleware import Middleware
 
-            from impasto.studio import app, theme
+            from impasto.studio import app, openapi, theme
             from impasto.studio.job_queue import JobQueue
             from impasto.studio.middleware import BodyLimitMiddleware
             from impasto.studio.widgets import Studio
@@ -167,6 +167,8 @@ def serving(options: ServerOptions) -> Iterator[str]:
                     css=theme.CSS,
                     head=theme.HEAD,
                     app_kwargs={
+                        "openapi_url": None,  # FastAPI's document lacks the endpoints
+                        "routes": openapi.routes(limits),
                         "middleware": [
                             Middleware(BodyLimitMiddleware, upload=limits.upload, disk=disk)
                         ],
