@@ -65,10 +65,9 @@ class ImpastoStylize:
         Args:
             photo: The photos.
             style: The name of a learned style, used without a painting.
-            quality: ``fast``, ``good`` or ``best``, for a painting without a method.
-            method: A method for the painting.
-            size: Long edge of the results in pixels; 0 is the photo's own, or less for a method
-                that optimises the image.
+            quality: ``fast``, ``good`` or ``best``, for a painting.
+            method: A method for a painting, instead of the quality.
+            size: Long edge of the results in pixels; 0 is the default of :func:`impasto.stylize`.
             strength: 1 is the full style, 0 the photo.
             style_scale: 2 is strokes twice as large.
             colors: ``style``, ``luminance`` or ``match``.
@@ -77,18 +76,14 @@ class ImpastoStylize:
         """
         options: dict[str, Any] = {"size": size or None, "strength": strength, "colors": colors}
         options |= {"style_scale": style_scale, "seed": seed}
-        if painting is not None and method == _BY_QUALITY:
-            options["quality"] = quality
-        elif painting is not None:
-            options["method"] = method
+        if painting is not None:
+            options |= {"quality": quality} if method == _BY_QUALITY else {"method": method}
         made = []
         # gradients, which ComfyUI turns off, are what a method that optimises is made of
         with torch.inference_mode(False), torch.enable_grad():
             for index, content in enumerate(photo):
                 report = _reporter(index, len(photo))
-                source = (
-                    style if painting is None else _image(painting[min(index, len(painting) - 1)])
-                )
+                source = style if painting is None else _image(painting[: index + 1][-1])
                 result = impasto.stylize(_image(content), source, callback=report, **options)
                 made.append(result.rgb.movedim(1, -1))
         return (torch.cat(made).contiguous(),)
