@@ -120,7 +120,7 @@ def document(limits: Limits, address: str, cookie: str | None = None) -> Schema:
 
 def _start(name: str, about: str, body: Schema) -> Schema:
     """Describe the request that starts a job."""
-    event = {"type": "object", "required": ["event_id"]}
+    event: Schema = {"type": "object", "required": ["event_id"]}
     event["properties"] = {"event_id": {"type": "string"}}
     return {
         "operationId": name,
@@ -192,7 +192,7 @@ def _download() -> Schema:
 
 def _login() -> Schema:
     text = {"type": "string"}
-    form = {"type": "object", "required": ["username", "password"]}
+    form: Schema = {"type": "object", "required": ["username", "password"]}
     form["properties"] = {"username": text, "password": text}
     return {
         "operationId": "login",
