@@ -58,7 +58,7 @@ def test_the_client_stylizes_through_a_studio(krita, studio, png):
     assert "starry-night" in server.styles()
     made = server.stylize(png, "starry-night", "72", lambda text: reports.append(text) or True)
     assert Image.open(io.BytesIO(made)).size == (72, 48)
-    assert any("pass" in text for text in reports)
+    assert reports  # at least the result, before it is confirmed
 
 
 def test_the_client_says_what_is_wrong(krita, studio, png):
