@@ -16,7 +16,11 @@ collect_ignore = ["plugin"]  # a package that tests install
 
 
 def pytest_configure(config):
-    """One thread for each of several processes: more of them only wait for each other."""
+    """One thread for each of several processes: more of them only wait for each other.
+
+    The models that the user has pulled are not there for tests.
+    """
+    os.environ["IMPASTO_MODELS"] = str(config.rootpath / "no-such-folder")
     if hasattr(config, "workerinput"):
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start

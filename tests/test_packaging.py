@@ -12,7 +12,7 @@ from setuptools import Distribution
 from impasto._version import __version__
 
 ROOT = Path(__file__).parents[1]
-NEEDED = ("tests", "docs", "tools", "examples", "benchmarks")
+NEEDED = ("tests", "docs", "tools", "examples", "benchmarks", "integrations")
 TOP = {
     *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile"),
     *("README.md", "SECURITY.md", "constraints.txt", "mkdocs.yml", "pyproject.toml"),
@@ -44,7 +44,7 @@ def test_a_wheel_holds_every_file_of_the_package(release):
     command.ensure_finalized()
     command.build_lib = ""
     outputs = {Path("src", path).as_posix() for path in command.get_outputs(include_bytecode=False)}
-    assert outputs >= files("src/impasto")
+    assert outputs == files("src/impasto")
 
 
 def test_an_sdist_holds_what_its_tests_need(release, tmp_path):

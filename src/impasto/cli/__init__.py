@@ -55,3 +55,4 @@ for _module in (
 ):
     importlib.import_module(f"impasto.cli.{_module}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")
+app.add_typer(importlib.import_module("impasto.cli.models").app, name="models")

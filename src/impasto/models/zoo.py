@@ -11,7 +11,7 @@ from typing import Any
 
 from impasto.core.schemes import FILE, MODEL, without_scheme
 from impasto.errors import InputError
-from impasto.models import checkpoint, onnx_file
+from impasto.models import checkpoint, onnx_file, pulled
 
 LICENCE = "MIT, as the package"  # of the shipped models
 
@@ -74,8 +74,9 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
 
     Args:
         source: ``wave``, ``mine.safetensors``, ``mine.onnx`` or, of a model with several styles,
-            ``mine.safetensors#name``. ``model:wave`` is the package's own even if a file is called
-            ``wave``; ``file:wave`` is the file, and gives None unless it is a model.
+            ``mine.safetensors#name``; ``owner/name`` or ``owner/name#style`` of a pulled model.
+            ``model:wave`` is a model even if a file is called ``wave``; ``file:wave`` is the file,
+            and gives None unless it is a model.
         kind: The ``kind`` that is required, see :class:`Learned`; None accepts any.
 
     Raises:
@@ -88,6 +89,8 @@ def find(source: object, kind: str | None = "style") -> Learned | None:
     file = isinstance(text, str) and text.startswith(FILE)
     text = without_scheme(text) if meant or file else text
     path, _, wanted = text.partition("#")
+    if isinstance(path, str) and not file and (meant or not Path(path).exists()):
+        path = str(pulled.find(path) or path)
     if isinstance(path, str) and path.endswith((checkpoint.SUFFIX, onnx_file.SUFFIX)):
         known = learned_in(Path(path))
         named = [one for one in known if one.name == wanted] if wanted else list(known[:1])
@@ -126,12 +129,17 @@ def find_arbitrary(method: str) -> Learned | None:
 def model_of(source: str | os.PathLike[str]) -> Path:
     """Return the path of a model given its path, its name or the name of a style it has learned.
 
+    The name of a pulled model is that of its repository.
+
     Raises:
         InputError: There is no model of that name.
     """
     text = without_scheme(os.fspath(source))
     if text.endswith(checkpoint.SUFFIX):
         return Path(text)
+    found = pulled.find(text)
+    if found is not None:
+        return found
     for one in shipped():
         if text in {one.name, one.path.stem}:
             return one.path

@@ -174,7 +174,7 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
     """
     from starlette.middleware import Middleware
 
-    from impasto.studio import theme
+    from impasto.studio import openapi, theme
     from impasto.studio.middleware import BodyLimitMiddleware
 
     upload, names = options.limits.upload, options.names
@@ -201,6 +201,8 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
             css=theme.CSS,
             head=theme.HEAD,
             app_kwargs={
+                "openapi_url": None,  # FastAPI's document lacks the endpoints
+                "routes": openapi.routes(options.limits),
                 "middleware": [Middleware(BodyLimitMiddleware, upload=upload, disk=disk)],
                 "lifespan": outer_middleware(
                     lambda app: OriginCheckMiddleware(LoginLimitMiddleware(app), names)
