@@ -12,7 +12,7 @@ from setuptools import Distribution
 from impasto._version import __version__
 
 ROOT = Path(__file__).parents[1]
-NEEDED = ("tests", "docs", "tools", "examples", "benchmarks", "integrations")
+NEEDED = ("tests", "docs", "tools", "examples", "benchmarks", "integrations", "light")
 TOP = {
     *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile"),
     *("README.md", "SECURITY.md", "constraints.txt", "mkdocs.yml", "pyproject.toml"),

@@ -17,10 +17,13 @@ from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
+from impasto.onnx import choice
+from impasto.onnx.engines import ENGINES
 from impasto.onnx.exporter import cached_export
 from impasto.onnx.runtime import Exported
 
-RUNTIMES = ("torch", "onnx")
+RUNTIMES = ("torch", *ENGINES, "auto")
+_SYNONYMS = {"onnx": "onnxruntime"}
 
 
 def list_models(kind: str | None = None) -> tuple[zoo.Learned, ...]:
@@ -88,8 +91,10 @@ def get_method(
             changed after training.
         settings: Hyperparameters to change, by name; for a model only those that can be changed
             after training.
-        runtime: ``torch``, or ``onnx``, which runs a network in ONNX Runtime and exports it first,
-            unless the export is cached.
+        runtime: ``torch``; ``onnxruntime`` (or ``onnx``) or ``openvino``, which run a network in
+            ONNX Runtime or OpenVINO and export it first, unless the export is cached; or ``auto``,
+            the fastest of them for that network on this machine, see
+            :func:`impasto.onnx.choice.fastest`.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
@@ -109,8 +114,8 @@ def get_method(
     entry = get(name, ability or Ability(0))
     if issubclass(entry.build, NetworkMethod):
         raise InputError(_no_model_message(entry.build))
-    if _check_runtime(runtime) == "onnx":
-        raise InputError(f"{name} is no network: only networks run in ONNX Runtime")
+    if _check_runtime(runtime) in ENGINES:
+        raise InputError(f"{name} is no network: only networks run in {_check_runtime(runtime)}")
     config = method_config.change(method_config.preset(entry.build.Config, preset), settings or {})
     where = choose(**place)
     keep_large_blocks()
@@ -125,7 +130,7 @@ def load_learned(
     runtime: str = "torch",
     **place: Unpack[Place],
 ) -> Method:
-    """Load the method of a trained model, or one that runs its export in ONNX Runtime.
+    """Load the method of a trained model, or one that runs its export in another runtime.
 
     Args:
         found: The model.
@@ -141,7 +146,12 @@ def load_learned(
     """
     path = found.path
     exported = path.suffix == onnx_file.SUFFIX
-    if not exported and _check_runtime(runtime) == "torch":
+    engine = _check_runtime(runtime)
+    if exported and engine not in ENGINES:
+        engine = "onnxruntime"
+    elif engine == "auto":
+        engine = _fastest(found, preset=preset, settings=settings, **place)
+    if engine == "torch":
         return open_model(found, preset=preset, settings=settings, **place)
     if preset != "default":
         raise InputError(f"{path.name} is an export, whose hyperparameters are fixed: no preset")
@@ -151,6 +161,33 @@ def load_learned(
         settings=settings,
         device=place.get("device", "auto"),
         precision=place.get("precision", "auto"),
+        engine=engine,
+    )
+
+
+def _fastest(
+    found: zoo.Learned,
+    *,
+    preset: str,
+    settings: Mapping[str, Any] | None,
+    **place: Unpack[Place],
+) -> str:
+    """Return the fastest runtime for a model, or ``torch`` where an export could do less than it.
+
+    An export has fixed hyperparameters, does not paint in strips, and of a model for any style it
+    reads no encoded styles.
+    """
+    where = choose(**place)
+    changed = bool(settings) or preset != "default" or where.memory is not None
+    if changed or found.kind == "any" or where.device.type != "cpu":
+        return "torch"
+    if Ability.EXPORT not in get(found.method).abilities:
+        return "torch"
+    return choice.fastest(
+        found.path,
+        found.kind,
+        lambda runtime: load_learned(found, runtime=runtime, **place),
+        key=str(where.dtype),
     )
 
 
@@ -186,9 +223,10 @@ def open_model(
 
 
 def _check_runtime(runtime: str) -> str:
-    if runtime not in RUNTIMES:
+    known = _SYNONYMS.get(runtime, runtime)
+    if known not in RUNTIMES:
         raise InputError(f"unknown runtime {runtime!r}: choose {', '.join(RUNTIMES)}")
-    return runtime
+    return known
 
 
 def _no_model_message(network: type[NetworkMethod]) -> str:

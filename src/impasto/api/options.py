@@ -162,7 +162,8 @@ class StylizeOptions:
         show_default="half of what is free",
     )
     runtime: str = described(
-        "torch", "torch; or onnx, which runs a trained network in ONNX Runtime."
+        "torch",
+        "Of a trained network: torch, onnxruntime, openvino; or auto, the fastest of them here.",
     )
 
     def arguments(self, *without: str) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def stylize(
         precision: See :func:`impasto.core.device.choose`.
         memory: Memory budget in bytes, above which a network paints in strips, see
             :class:`impasto.core.device.Runtime`.
-        runtime: ``torch``, or ``onnx`` for networks, see :func:`impasto.get_method`.
+        runtime: ``torch``; for networks also ``onnxruntime``, ``openvino`` or ``auto``, see
+            :func:`impasto.get_method`.
         options: Fields of :class:`Controls`.
 
     Returns:

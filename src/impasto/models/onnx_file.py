@@ -19,10 +19,10 @@ _TEXT_KEYS = ("method", "kind", "licence", "version", "predictor", "paints_with"
 
 
 def library(name: str) -> ModuleType:
-    """Import one of the ONNX libraries, which are an optional dependency.
+    """Import one of the libraries for ONNX files, which are optional dependencies.
 
     Args:
-        name: ``onnx``, ``onnxruntime`` or ``onnxscript``.
+        name: ``onnx``, ``onnxruntime``, ``onnxscript`` or ``openvino``.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -30,6 +30,8 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        if name == "openvino":
+            raise MissingExtraError("the runtime openvino", "openvino") from error
         raise MissingExtraError("an ONNX file", "onnx") from error
 
 
@@ -91,12 +93,13 @@ def read_header(path: Path) -> Model:
     return Model(metadata["method"], {}, {}, tuple(metadata["styles"]), metadata["card"])
 
 
-def session(source: Path | bytes, device: str = "auto") -> Any:
+def session(source: Path | bytes, device: str = "auto", threads: int = 0) -> Any:
     """Open a graph for inference as an ``onnxruntime.InferenceSession``.
 
     Args:
         source: A file, or its content.
         device: ``auto`` and ``cpu`` run on the CPU; ``cuda`` needs an ONNX Runtime with CUDA.
+        threads: Number of threads on the CPU; 0 is one for each core.
 
     Raises:
         InputError: The device is not available.
@@ -112,6 +115,7 @@ def session(source: Path | bytes, device: str = "auto") -> Any:
         raise InputError(f"this ONNX Runtime has no {name}: install onnxruntime-gpu, or take cpu")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors only
+    options.intra_op_num_threads = threads
     content = source if isinstance(source, bytes) else str(source)
     named = "the graph" if isinstance(source, bytes) else source
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
-from impasto.nn import vgg_weights
+from impasto.onnx.engines import cache_folder
 from impasto.onnx.graph import TOLERANCE, compare, traced
 
 
@@ -114,9 +113,7 @@ def cached_export(source: str | os.PathLike[str]) -> Path:
         InputError: The folder of the cache cannot be made.
     """
     path = zoo.model_of(source)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    folder = vgg_weights.cache_dir() / "onnx" / f"{digest}-{__version__}"
+    folder = cache_folder(path)
     target = folder / f"{path.stem}{onnx_file.SUFFIX}"
     if not target.is_file():  # the graph that paints is written last
         try:

@@ -1,4 +1,4 @@
-"""A method that runs an exported network in ONNX Runtime instead of PyTorch."""
+"""A method that runs an exported network in ONNX Runtime or OpenVINO instead of PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.core.device import PRECISIONS, Runtime
+from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError, WeightsError
 from impasto.image import Image
@@ -25,6 +25,7 @@ from impasto.models import onnx_file
 from impasto.nn.sizes import pad_to
 from impasto.nn.texture_net import draw_noise
 from impasto.nn.tiled_upscaling import in_tiles
+from impasto.onnx.engines import Engine, open_engine
 
 _VERBS = {"texture": Ability.SYNTHESIZE, "upscale": Ability.UPSCALE}
 
@@ -52,8 +53,10 @@ class Exported(Method):
     Args:
         path: File of the graph that paints.
         settings: Hyperparameters to change, by name.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``auto`` or ``float32``.
+        device: ``auto`` or ``cpu``; or ``cuda`` for ONNX Runtime.
+        precision: ``auto``, ``float32`` or ``bfloat16``, as for
+            :func:`impasto.core.device.choose`; ONNX Runtime always computes in float32.
+        engine: One of :data:`impasto.onnx.engines.ENGINES`.
 
     Raises:
         InputError: A setting, the device or the precision is not available.
@@ -73,9 +76,9 @@ class Exported(Method):
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         precision: str = "auto",
+        engine: str = "onnxruntime",
     ) -> None:
-        if precision not in PRECISIONS[:2]:
-            raise InputError(f"{path.name} runs in float32: leave `precision` out")
+        reduced = choose("cpu", precision).dtype is torch.bfloat16
         self.facts = onnx_file.read_metadata(path)
         if settings and ("alpha" not in self.facts or set(settings) - {"alpha"}):
             free = "alpha" if "alpha" in self.facts else "none of its hyperparameters"
@@ -85,15 +88,19 @@ class Exported(Method):
         super().__init__(method_config.change(own, settings or {}), cpu)
         self.name = path.name
         self.default_size = self.facts.get("default_size")
-        self._path, self._device = path, device
-        self._graph = onnx_file.session(path, device)
-        self._inputs = [one.name for one in self._graph.get_inputs()]
+        how: dict[str, Any] = {
+            "device": device,
+            "bfloat16": reduced and (engine != "onnxruntime" or precision != "auto"),
+            "threads": torch.get_num_threads(),
+        }
+        self._graph = open_engine(engine, path, **how)
+        self._inputs = self._graph.inputs
         self.abilities = _VERBS.get(self.facts["kind"], Ability.STYLIZE)
         if "weights" in self._inputs or "embedding" in self._inputs:
             self.abilities |= Ability.BLEND
-        self._encoder: Any = None
+        self._encoder: Engine | None = None
         if "predictor" in self.facts:
-            self._encoder = onnx_file.session(path.with_name(self.facts["predictor"]), device)
+            self._encoder = open_engine(engine, path.with_name(self.facts["predictor"]), **how)
 
     def own_style(self, index: int = 0) -> Style:
         """Return the learned style of this index."""
@@ -199,8 +206,8 @@ class Exported(Method):
         return feeds
 
 
-def _run(graph: Any, feeds: Mapping[str, Tensor]) -> Tensor:
+def _run(graph: Engine, feeds: Mapping[str, Tensor]) -> Tensor:
     """Run a graph and return its only output."""
     arrays = {name: np.ascontiguousarray(one.numpy()) for name, one in feeds.items()}
-    (found,) = graph.run(None, arrays)
+    (found,) = graph.run(arrays)
     return torch.from_numpy(found)

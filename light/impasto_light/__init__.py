@@ -1,0 +1,1 @@
+"""The learned styles of Impasto, in ONNX Runtime or OpenVINO, without PyTorch."""
