@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -212,10 +213,12 @@ def _errors(repository: str) -> Iterator[None]:
 
 
 def _transport_error() -> type[Exception]:
-    """Return the error of the HTTP library that the client of the hub uses."""
-    import httpx
+    """Return the error of the HTTP library that the client of the hub uses: httpx or httpx2."""
+    from huggingface_hub import get_session
 
-    return httpx.TransportError
+    library = importlib.import_module(type(get_session()).__module__.partition(".")[0])
+    error: type[Exception] = library.TransportError
+    return error
 
 
 def _hash(facts: bytes, repository: str) -> str:
