@@ -43,3 +43,24 @@ def test_a_blurred_edge_moves_to_the_edge_of_the_image(factor):
     blurred = ((torch.arange(40.0) - 14) / 12).clamp(0, 1).expand(1, 1, 40, 40)
     made = filters.guided(blurred, guide, 8)[0, 0, 20 * factor]
     assert float(made[20 * factor] - made[20 * factor - 1]) > 0.4  # the blurred one climbs 1/12
+
+
+def test_edges_of_both_images_become_sharp_and_others_stay_out():
+    """The left half of the image has the content image's stripes, the right half is plain."""
+    content = torch.zeros(1, 3, 96, 192)
+    content[..., 24:48] = content[..., 72:90] = content[..., 120:150] = 1
+    small = F.interpolate(content, scale_factor=1 / 3, mode="bicubic", antialias=True)
+    image = 0.25 + 0.5 * small
+    image[..., 32:] = 0.25
+    large = filters.enlarge_like(image, content)
+    expected = 0.25 + 0.5 * content
+    blurred = F.interpolate(image, (96, 192), mode="bicubic")
+    left, right = slice(12, 84), slice(112, 180)
+    error, before = ((x - expected)[..., left].abs().mean() for x in (large, blurred))
+    assert error < before / 2
+    assert torch.allclose(large[..., right], blurred[..., right], atol=0.02)
+
+
+def test_an_image_of_equal_size_is_returned_as_it_is():
+    image = torch.rand(1, 3, 8, 8)
+    assert filters.enlarge_like(image, 1 - image) is image

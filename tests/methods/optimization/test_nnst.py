@@ -17,7 +17,7 @@ from impasto.methods.optimization.laplacian import join_bands, split_bands
 from impasto.methods.optimization.nnst import NNST, NNSTConfig
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.optimization.pool import Matching, Pool
-from impasto.methods.optimization.pool_losses import MatchedLoss
+from impasto.methods.optimization.pool_losses import MatchedLoss, structure_loss
 from impasto.nn.norm_statistics import StatisticsStore
 
 FLOAT32 = choose("cpu", "float32")
@@ -115,6 +115,26 @@ def test_nnst_lowers_both_losses():
     assert all(one[-1] < 0.8 * one[0] for one in losses.values())
 
 
+def test_a_large_image_is_optimised_at_half_its_size_and_enlarged():
+    seen = []
+    nnst = method(steps=1, split_steps=1)
+    image = nnst.stylize(photo(40, 600), nnst.encode(painting()), callback=seen.append)
+    assert image.shape == (1, 3, 40, 600)
+    assert {one.stage for one in seen} == {"scale 1 of 1, 300x20", "layers apart, 300x20"}
+    seen.clear()
+    nnst = method(steps=1, split_steps=1, reduction=1, largest_level=40)
+    nnst.stylize(photo(), nnst.encode(painting()), callback=seen.append)
+    assert seen[0].stage.endswith("40x30")
+
+
+def test_the_memory_budget_bounds_the_size_that_is_optimised():
+    seen = []
+    granted = dataclasses.replace(FLOAT32, memory=800 * 4 * 24 * 32 * 3 // 2)
+    nnst = NNST(dataclasses.replace(SHORT, steps=1), granted)
+    nnst.stylize(photo(), nnst.encode(painting()), callback=seen.append)
+    assert seen[0].stage.endswith("32x24")
+
+
 def test_phases_go_from_small_to_large():
     seen = []
     nnst = method(levels=4, coarse_steps=2, steps=1, split_steps=2)
@@ -187,13 +207,13 @@ def test_regions_take_their_own_paintings():
 
 
 def test_the_content_loss_compares_self_similarity():
-    nnst = method(structure_weight=1.0)
-    guard = nnst._guard(photo())
+    nnst = method()
+    guard = structure_loss(nnst.encoder, photo(), "relu3_1", 1.0)
     with torch.no_grad():
         assert float(guard(nnst.encoder(photo(), LAYERS))["content"]) < 1e-4
         other = nnst.encoder(painting(), LAYERS)
         assert 0.05 < float(guard(other)["content"]) <= 2
-    assert method(structure_weight=0.0)._guard(photo())({}) == {}
+    assert structure_loss(nnst.encoder, photo(), "relu3_1", 0.0)({}) == {}
 
 
 def test_more_structure_weight_stays_nearer_to_the_photo():
@@ -237,6 +257,8 @@ def test_the_chroma_step_matches_the_colours():
         {"bands": 0},
         {"final_rate": 2.0},
         {"averaging": 1.0},
+        {"reduction": 0.5},
+        {"largest_level": -1},
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(wrong):

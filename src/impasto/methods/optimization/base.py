@@ -104,6 +104,14 @@ class Level:
     regions: tuple[Tensor, ...] = ()
     tile: int | None = None
 
+    def scaled(self, factor: float) -> Level:
+        """Return the level with all images and sizes multiplied by a factor."""
+        shrink = scaler(factor)
+        styles = tuple(replace(style, image=shrink(style.image)) for style in self.styles)
+        content = None if self.content is None else shrink(self.content)
+        height, width = (max(1, round(side * factor)) for side in (self.height, self.width))
+        return Level(height, width, content, styles, tuple(map(shrink, self.regions)))
+
 
 class OptimizingMethod(Method):
     """Base class of methods that optimise an image; subclasses define the objective."""
@@ -222,11 +230,7 @@ class OptimizingMethod(Method):
         while count > 1 and (long >> count - 1 < least or short >> count - 1 < _NARROWEST):
             count -= 1
         for depth in range(count - 1, 0, -1):
-            shrink = scaler(0.5**depth)
-            styles = tuple(StyleImage(shrink(s.image), s.weight, s.region) for s in full.styles)
-            content = None if full.content is None else shrink(full.content)
-            height, width = (max(1, round(side * 0.5**depth)) for side in (full.height, full.width))
-            yield Level(height, width, content, styles, tuple(map(shrink, full.regions)))
+            yield full.scaled(0.5**depth)
         yield full
 
     def _next(self, image: Tensor, before: Level, level: Level) -> Tensor:

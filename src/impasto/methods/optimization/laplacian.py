@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -48,3 +49,10 @@ def join_bands(bands: Sequence[Tensor]) -> Tensor:
     for band in reversed(bands[:-1]):
         image = band + F.interpolate(image, band.shape[2:], mode="bilinear")
     return image
+
+
+def without_fine_bands(image: Tensor, bands: int, blank: int) -> Tensor:
+    """Return an image (B, C, H, W) without its ``blank`` finest bands; the coarsest one stays."""
+    found = split_bands(image, bands)
+    blank = min(blank, len(found) - 1)
+    return join_bands([torch.zeros_like(band) for band in found[:blank]] + found[blank:])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,19 +17,20 @@ from impasto.core.memory import spare_memory
 from impasto.core.progress import Callback, Progress
 from impasto.errors import InputError
 from impasto.image.color_transfer import match_chroma
-from impasto.losses.neighbors import rows_of, sample_positions, tones
-from impasto.losses.self_similarity import self_similarity_loss
+from impasto.image.filters import enlarge_like
+from impasto.losses.neighbors import tones
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
-from impasto.methods.optimization.laplacian import join_bands, split_bands
+from impasto.methods.optimization.laplacian import join_bands, split_bands, without_fine_bands
 from impasto.methods.optimization.optimizer import minimize
 from impasto.methods.optimization.pool import Matching, Pool, grid_of
-from impasto.methods.optimization.pool_losses import MatchedLoss, SplitLoss
+from impasto.methods.optimization.pool_losses import MatchedLoss, SplitLoss, structure_loss
 from impasto.methods.optimization.sizes import resize, seeded
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.vgg import Features
 
-_STRUCTURE_SAMPLES = 32  # most rows and columns of positions whose self-similarity is compared
+_LEAST_REDUCED = 256  # long side in pixels that images are not reduced below
+_CHANNELS = 800  # numbers per pixel of the image in memory, and half as many per pixel of a style
 
 RELU1_1_TO_4_3 = (
     *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
@@ -42,6 +43,10 @@ class NNSTConfig(OptimizationConfig):
     """Hyperparameters of the method.
 
     Attributes:
+        reduction: The image is optimised at its size divided by this, at 256 pixels or more, and
+            enlarged by :func:`impasto.image.filters.enlarge_like`.
+        largest_level: Most pixels along the long side of the image that is optimised; 0 is any
+            number. If the memory budget requires it, the image is smaller.
         split_steps: Steps of the last phase, in which each layer is matched on its own; None is as
             many as ``steps``, the number of steps at full size before it.
         layers: Layers whose features are matched.
@@ -68,20 +73,22 @@ class NNSTConfig(OptimizationConfig):
     """
 
     optimizer: str = "adam"  # authors' code
-    learning_rate: float = 1e-2  # authors' code: 2e-3, which takes four times the steps
+    learning_rate: float = 4e-3  # authors' code: 2e-3; 1e-2 leaves a weave in flat areas
     final_rate: float = 0.1
-    averaging: float = 0.85
+    averaging: float = 0.9
+    reduction: float = 2.0
+    largest_level: int = 1024
     bands: int = 8  # authors' code
     levels: int = 4  # authors' code: 64, 128, 256 and 512 pixels
     smallest_level: int = 48
-    steps: int = 15
+    steps: int = 25
     coarse_steps: int = 40
     split_steps: int | None = None
     layers: tuple[str, ...] = RELU1_1_TO_4_3  # section 3.1
     content_weight: float = 0.75  # authors' code
     blank_bands: int = 3  # authors' code
     tone_weight: float = 0.3
-    structure_weight: float = 4.0
+    structure_weight: float = 7.0
     structure_layer: str = "relu3_1"
     lengths: bool = True
     rotations: bool = False
@@ -97,6 +104,8 @@ class NNSTConfig(OptimizationConfig):
         for name in ("tone_weight", "structure_weight", "directions", "blank_bands"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+        if not self.reduction >= 1 or self.largest_level < 0:
+            raise InputError("reduction must be at least 1, and largest_level not negative")
         if not 0 <= self.content_weight <= 1:
             raise InputError(f"content_weight is {self.content_weight}: it must be 0 to 1")
         if self.samples < 2 or not self.layers:
@@ -111,6 +120,8 @@ class NNSTConfig(OptimizationConfig):
     def paper(cls) -> NNSTConfig:
         """Return the config of section 3: 200 steps at each scale; with VGG-19 for their VGG-16."""
         return cls(
+            reduction=1.0,
+            largest_level=0,
             learning_rate=2e-3,
             final_rate=1.0,
             averaging=0.0,
@@ -182,15 +193,32 @@ class NNST(OptimizingMethod):
     config: NNSTConfig
 
     def descend(self, full: Level, *, seed: int, callback: Callback, bounds: Any = None) -> Tensor:
-        """Run all phases from the smallest scale to the full size: (1, 3, H, W) in [0, 1]."""
+        """Run all phases, and enlarge the image to the full size: (1, 3, H, W) in [0, 1]."""
+        content, largest = full.content, self._largest(full)
+        assert content is not None  # this method only stylizes
+        image = resize(self._optimize(largest, seed, callback), largest.height, largest.width)
+        return self._finished(enlarge_like(image, content).clamp(0, 1), full)
+
+    def _largest(self, full: Level) -> Level:
+        """Return the level of the size at which the image is optimised."""
+        config, long = self.config, max(full.height, full.width)
+        side = max(long / config.reduction, min(long, _LEAST_REDUCED))
+        side = min(side, config.largest_level or side)
+        pixels = full.height * full.width + sum(s.image[0, 0].numel() for s in full.styles) / 2
+        needed = pixels * _CHANNELS * self.encoder.dtype.itemsize
+        side = min(side, long * (self.runtime.memory_budget() / needed) ** 0.5)
+        return full if side >= long else full.scaled(side / long)
+
+    def _optimize(self, full: Level, seed: int, callback: Callback) -> Tensor:
+        """Run all phases from the smallest scale to the largest: (1, 3, h, w), not clamped."""
         phases = list(self._phases(full))
         total, done = sum(phase.steps for phase in phases), 0
         image: Tensor | None = None
         with seeded(seed, self.runtime.device):
             for number, phase in enumerate(phases, start=1):
                 level = phase.level
-                start = self._first(level) if image is None else image
-                start = resize(start, level.height, level.width)
+                size = level.height, level.width
+                start = self._first(level) if image is None else resize(image, *size)
                 with spare_memory():  # frees the memory of the match before the optimisation
                     if not phase.split:
                         scale = self._scale(level)
@@ -206,29 +234,25 @@ class NNST(OptimizingMethod):
                 image, done = result.image, done + phase.steps
                 if result.cancelled:
                     break
-        assert image is not None
-        return self._finished(resize(image, full.height, full.width).clamp(0, 1), full)
+        return cast("Tensor", image)  # there is at least one phase
 
     def _phases(self, full: Level) -> Iterator[Phase]:
         config, levels = self.config, list(self._pyramid(full))
         for level in levels[:-1]:
             yield Phase(level, config.coarse_steps, split=False)
         yield Phase(levels[-1], config.steps, split=False)
-        steps = config.steps if config.split_steps is None else config.split_steps
-        yield Phase(levels[-1], steps, split=True)
+        yield Phase(levels[-1], config.split_steps or config.steps, split=True)
 
     def _first(self, level: Level) -> Tensor:
         """Return the initial image; of a content image the coarse bands only."""
         start = self._start(level)
         if start is not level.content:
             return start
-        bands = split_bands(start, self.config.bands)
-        blank = min(self.config.blank_bands, len(bands) - 1)
-        return join_bands([torch.zeros_like(band) for band in bands[:blank]] + bands[blank:])
+        return without_fine_bands(start, self.config.bands, self.config.blank_bands)
 
     def _pool(self, level: Level) -> Pool:
         config = self.config
-        turns = range(4) if config.rotations else range(1)
+        turns = range(4 if config.rotations else 1)
         # a style of weight 0 is left out of a blend; with regions, indices of styles must stay
         styles = [style for style in level.styles if level.regions or style.weight > 0]
         views = [[torch.rot90(style.image, turn, (2, 3)) for turn in turns] for style in styles]
@@ -248,12 +272,12 @@ class NNST(OptimizingMethod):
         content = level.content
         assert content is not None  # this method only stylizes
         grid = grid_of(level.height, level.width)
-        owners = None
+        owners, own = None, self.config
         if level.regions:
             masks = torch.cat([F.interpolate(r, grid, mode="area") for r in level.regions], dim=1)
             owners = masks.to(content.device).argmax(1, keepdim=True)
-        light = tones(content, *grid)
-        return Scale(content, self._pool(level), light, owners, self._guard(content))
+        guard = structure_loss(self.encoder, content, own.structure_layer, own.structure_weight)
+        return Scale(content, self._pool(level), tones(content, *grid), owners, guard)
 
     def _objective(
         self, phase: Phase, scale: Scale, start: Tensor, *, fresh: bool
@@ -269,22 +293,7 @@ class NNST(OptimizingMethod):
             indices = pool.match(self.encoder(query, config.layers), light, owners)
         return MatchedLoss(pool, indices, guard)
 
-    @torch.no_grad()
-    def _guard(self, content: Tensor) -> Callable[[Features], Mapping[str, Tensor]]:
-        """Return the content loss of ``structure_weight``; it has no terms if that is 0."""
-        layer, weight = self.config.structure_layer, self.config.structure_weight
-        if not weight:
-            return lambda _: {}
-        target = self.encoder(content, [layer])[layer]
-
-        def loss(features: Features) -> Mapping[str, Tensor]:
-            image, original = sample_positions(features[layer], _STRUCTURE_SAMPLES, target)
-            return {"content": weight * self_similarity_loss(rows_of(image), rows_of(original))}
-
-        return loss
-
     def _finished(self, image: Tensor, full: Level) -> Tensor:
         styles = [style for style in full.styles if style.weight > 0]
-        if not self.config.chroma or len(styles) > 1:
-            return image
-        return match_chroma(image, styles[0].image)
+        moved = self.config.chroma and len(styles) == 1
+        return match_chroma(image, styles[0].image) if moved else image

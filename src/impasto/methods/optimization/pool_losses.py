@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.losses.neighbors import pairs_loss, rows_of, sample_positions
+from impasto.losses.self_similarity import self_similarity_loss
 from impasto.methods.optimization.pool import GRID_BLOCK, Pool
-from impasto.nn.vgg import Features, block_of
+from impasto.nn.vgg import Encoder, Features, block_of
 
 _LONGEST_STEP = 2  # between compared vectors; 4 leaves a grain, since Adam moves pixels too rarely
+_STRUCTURE_SAMPLES = 32  # most rows and columns of positions whose self-similarity is compared
 
 
 class MatchedLoss:
@@ -139,6 +141,29 @@ class SplitLoss:
             )
             targets = torch.cat([rows_of(key) for key in keys])[found]
         return pairs_loss(rows_of(rows), targets, lengths=pool.matching.lengths)
+
+
+@torch.no_grad()
+def structure_loss(
+    encoder: Encoder, content: Tensor, layer: str, weight: float
+) -> Callable[[Features], Mapping[str, Tensor]]:
+    """Return the content loss of an image's features, the weighted difference of self-similarity.
+
+    Args:
+        encoder: Of the features.
+        content: Content image (1, 3, H, W).
+        layer: Name of the layer.
+        weight: 0 is no loss.
+    """
+    if not weight:
+        return lambda _: {}
+    target = encoder(content, [layer])[layer]
+
+    def loss(features: Features) -> Mapping[str, Tensor]:
+        image, original = sample_positions(features[layer], _STRUCTURE_SAMPLES, target)
+        return {"content": weight * self_similarity_loss(rows_of(image), rows_of(original))}
+
+    return loss
 
 
 def total(style: Tensor, extra: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
