@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -87,7 +87,8 @@ def _small_flow(one: Tensor, other: Tensor) -> Tensor:
         import cv2
     except ImportError:
         return _tvl1(one, other)
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    dis: Any = cv2.DISOpticalFlow.create(preset)  # its type forbids to leave out `flow`
     dis.setFinestScale(0)  # 0 is the size of the planes; 1, the default, half of it
     dis.setVariationalRefinementIterations(_ITERATIONS)
     dis.setVariationalRefinementAlpha(_SMOOTHNESS)
