@@ -95,6 +95,9 @@ def texture(
     sample_size: Annotated[
         int | None, typer.Option(help="Long edge to resize the sample to first.")
     ] = None,
+    seamless: Annotated[
+        bool, typer.Option("--seamless", help="Make a texture that tiles without a seam.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -114,6 +117,7 @@ def texture(
                 size=parsing.parse_size(size),
                 method=method,
                 sample_size=sample_size,
+                seamless=seamless,
                 preset=preset,
                 settings=settings_of(settings, steps),
                 seed=seed,
