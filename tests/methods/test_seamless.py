@@ -116,7 +116,8 @@ def test_textures_that_would_not_tile_are_refused(options, said):
         impasto.synthesize(style, seamless=True, **options)
 
 
-def test_other_methods_say_that_they_do_not_tile():
-    wct = get("wct").build
-    with pytest.raises(InputError, match="wct makes no pictures that tile"):
-        wct.seamless(wct, 64, 64)
+@pytest.mark.parametrize("name", ["wct", "nnst"])
+def test_other_methods_say_that_they_do_not_tile(name):
+    method = get(name).build
+    with pytest.raises(InputError, match=f"{name} makes no pictures that tile"):
+        method.seamless(method, 64, 64)
