@@ -53,7 +53,8 @@ def command(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "lacking"), [("stylize", set()), ("batch", set()), ("video", {"runtime", "regions"})]
+    ("name", "lacking"),
+    [("stylize", set()), ("batch", set()), ("video", {"runtime", "regions", "seamless"})],
 )
 def test_every_field_is_an_option_with_its_help_and_default(name, lacking):
     there = command(name)
@@ -83,5 +84,5 @@ def test_a_job_of_before_is_read_and_written_alike():
     job = Job.parse(json.dumps(OLD))
     assert job.styles == (JobStyle("sample:wave", "wave"),)
     assert job.controls == Controls(size=64, strength=0.5, median=True, seed=7)
-    new = {"strokes": "relative", "only": None, "keep": None, "regions": None}
+    new = {"strokes": "relative", "only": None, "keep": None, "regions": None, "seamless": False}
     assert json.loads(job.json()) == {**OLD, "controls": {**OLD["controls"], **new}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -183,6 +184,17 @@ def test_save_every(impasto, shelf, tmp_path):
     assert done.code == 0
     assert sorted(os.listdir(tmp_path)) == ["out-00002.png", "out-00004.png", "out.png"]
     assert {Image.open(tmp_path / name).size for name in os.listdir(tmp_path)} == {(64, 48)}
+
+
+def test_a_dry_run_paints_nothing(impasto, shelf, tmp_path):
+    how = ("stylize", shelf / "photo.png", "-s", shelf / "painting.png", "--dry-run")
+    done = impasto(*how, "-m", "gatys", "--size", "64", "--steps", "2")
+    assert done.code == 0
+    assert re.match(r"gatys  64x48  \S+ \S+  about [\d.]+ s, about \d+ MiB", done.out.decode())
+    found = json.loads(impasto(*how, "-m", "gatys", "--json").out)
+    assert found["method"] == "gatys"
+    assert min(found["seconds"], found["memory"]) > 0
+    assert os.listdir(tmp_path) == []
 
 
 def test_texture(impasto, shelf, tmp_path):

@@ -81,6 +81,8 @@ BAD = [
     "texture tiny.png -m resample --set window=25",
     "texture painting.png -m resample --steps 3",
     "texture painting.png --set histogram=maybe",
+    "texture painting.png --seamless -m resample",
+    "texture painting.png --seamless --size 72x64",
     # controls
     f"{STYLIZE} --size 0",
     f"{STYLIZE} --size 1000000",

@@ -87,6 +87,11 @@ def test_regions_are_for_photos(clip, tmp_path, paint):
         paint(clip, tmp_path / "frames", regions=2)
 
 
+def test_tiling_is_for_photos(clip, tmp_path, paint):
+    with pytest.raises(InputError, match="for photos only"):
+        paint(clip, tmp_path / "frames", seamless=True)
+
+
 def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     report = paint(clip, target, callback=stop_after(5), partial=True)

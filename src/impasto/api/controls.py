@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.api import strokes
+from impasto.api import strokes, tiling
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
 from impasto.core.progress import Callback, PartProgress, Progress
@@ -171,9 +173,18 @@ class StylizeJob:
             masks = [strokes.resized(region, size) for region in regions]
             return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
 
-        levels = strokes.sizes(*self._strokes(method))
-        with method.within(self.frame):
-            return strokes.paint(stylize, content, levels, callback)
+        levels, size = strokes.sizes(*self._strokes(method)), (self.photo.height, self.photo.width)
+        border = 0
+        if self.controls.seamless and method.stroke_size is not None:
+            border = tiling.border_of(size, levels)
+            levels = tiling.wrapped_sizes(size, levels, border)
+            content, *regions = (tiling.wrapped(image, border) for image in (content, *regions))
+            crop = partial(tiling.unwrapped_preview, size=size, border=border)
+            callback = _map_previews(callback, crop)
+        tiles = self.controls.seamless and not border
+        with method.within(self.frame), method.seamless(*size) if tiles else nullcontext():
+            painted = strokes.paint(stylize, content, levels, callback)
+        return tiling.unwrapped(painted, border) if border else painted
 
     def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""

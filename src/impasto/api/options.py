@@ -70,6 +70,8 @@ class Controls:
             :func:`impasto.api.areas.divided`; None is no division.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
+        seamless: Let the result tile, for a content image that tiles, see
+            :mod:`impasto.api.tiling`.
         seed: Of all random numbers, also of the noise that networks get
             (:mod:`impasto.image.dither`).
     """
@@ -99,6 +101,9 @@ class Controls:
         False, "Take the style's histogram at the end.", "--match-histogram"
     )
     median: bool = described(False, "3x3 median at the end, against specks.", "--median")
+    seamless: bool = described(
+        False, "For a photo that tiles: let the result tile, too.", "--seamless"
+    )
     seed: int = described(0, "Seed of everything random.", min=0, max=2**63 - 1)
 
     def __post_init__(self) -> None:

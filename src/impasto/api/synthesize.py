@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Unpack
 
 from impasto.api.controls import ResolvedStyle, blend_styles
@@ -25,6 +26,7 @@ def synthesize(
     sample_size: int | None = None,
     weights: Sequence[float] | None = None,
     seed: int = 0,
+    seamless: bool = False,
     callback: Callback = silent,
     preset: str = "default",
     settings: Mapping[str, Any] | None = None,
@@ -43,6 +45,9 @@ def synthesize(
             the method's default size, or to half of it for the methods that copy pixels.
         weights: One for each sample; equal if None.
         seed: Of all random numbers.
+        seamless: Make a texture that tiles: its opposite edges continue each other. The methods
+            ``texture``, ``cnnmrf`` and ``texture-net`` do so for sides that are multiples of 16
+            pixels, ``resample`` with ``algorithm=wei-levoy`` for all; others raise an error.
         callback: Called after every step; if it cancels, the image so far is returned.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the method to change, by name.
@@ -81,6 +86,7 @@ def synthesize(
         return method.encode(resize_long_edge(style.source, sample_size, limit, "sample size").rgb)
 
     mixed = blend_styles(method, [style.weight for style in resolved], map(encoded, resolved))
-    painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
+    with method.seamless(height, width) if seamless else nullcontext():
+        painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
     first = resolved[0].source
     return Image(painted.cpu(), note=first.note if isinstance(first, Image) else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,10 @@ def stylize(
     bits: Bits = 8,
     keep_metadata: KeepMetadata = False,
     save_every: SaveEvery = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print about how long it takes, and how much memory; stop."),
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -56,6 +61,13 @@ def stylize(
     paths, weights = parsing.split_weights(style)
     sources = (photo, *paths, *(mask or ()))
     target = console.output_path(output, *sources, overwrite=overwrite, depth=bits)
+    if dry_run:
+        from impasto.api.estimate import estimate
+
+        how = options.arguments()
+        found = estimate(photo, paths, weights=weights, masks=mask or (), **how)
+        typer.echo(dumps(found.as_dict()) if json else found)
+        return
     with console.run_image_job(target, quiet=quiet, json=json, save_every=save_every) as job:
         job.finish(
             impasto.stylize(
@@ -95,6 +107,9 @@ def texture(
     sample_size: Annotated[
         int | None, typer.Option(help="Long edge to resize the sample to first.")
     ] = None,
+    seamless: Annotated[
+        bool, typer.Option("--seamless", help="Make a texture that tiles without a seam.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -114,6 +129,7 @@ def texture(
                 size=parsing.parse_size(size),
                 method=method,
                 sample_size=sample_size,
+                seamless=seamless,
                 preset=preset,
                 settings=settings_of(settings, steps),
                 seed=seed,

@@ -15,7 +15,7 @@ from impasto.cli.options import UNCHANGED, Quiet, Styles, with_stylize_options
 
 
 @app.command()
-@with_stylize_options("runtime", "regions")
+@with_stylize_options("runtime", "regions", "seamless")
 def video(
     source: Annotated[
         str,

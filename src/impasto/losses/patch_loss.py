@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import InputError
@@ -17,13 +18,18 @@ from impasto.nn.features import at_least_float32
 
 @dataclass(frozen=True)
 class PatchLoss:
-    """Distance of patches to their nearest style patches, see :mod:`impasto.losses.patches`."""
+    """Distance of patches to their nearest style patches, see :mod:`impasto.losses.patches`.
+
+    With ``circular``, patches of the image also wrap around its right and its lower edge. Every
+    value is then covered by (size / stride)² patches on average, border or not.
+    """
 
     size: int = 3
     stride: int = 1
     style_stride: int = 1
     average_overlaps: bool = False
     reduction: patches.Reduction = "mean"
+    circular: bool = False
 
     def target(self, features: Tensor | Sequence[Tensor]) -> list[patches.PatchTarget]:
         """Return the patches of each style image, or of several views of one."""
@@ -45,7 +51,12 @@ class PatchLoss:
         measure = partial(
             patches.patch_loss,
             stride=self.stride,
-            average_overlaps=self.average_overlaps,
+            average_overlaps=self.average_overlaps and not self.circular,
             reduction=self.reduction,
         )
-        return torch.stack([measure(x, y) for x, y in pairs(found.split(1), target)])
+        covering = 1.0
+        if self.circular:
+            found = F.pad(found, (0, self.size - 1, 0, self.size - 1), mode="circular")
+            if self.average_overlaps and self.reduction == "sum":
+                covering = (self.size / self.stride) ** 2
+        return torch.stack([measure(x, y) for x, y in pairs(found.split(1), target)]) / covering

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -71,6 +71,23 @@ class Method(ABC):
             yield
         finally:
             self.frame = None
+
+    def seamless(self, height: int, width: int) -> AbstractContextManager[None]:
+        """Return a context in which images of a size tile: opposite edges continue each other.
+
+        Like :meth:`within`, it makes a method object unfit for several threads at once.
+
+        Args:
+            height: Of the images, in pixels.
+            width: Of the images, in pixels.
+
+        Raises:
+            InputError: The method makes no images that tile, or not at this size.
+        """
+        raise InputError(
+            f"{self.name} makes no pictures that tile: leave `seamless` out, or choose another "
+            "method, such as texture"
+        )
 
     @property
     def statistics(self) -> StatisticsStore | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.errors import InputError
 from impasto.image import Image
 
 SMALLEST = 16  # pixels; on smaller images reflected borders do not fit
@@ -38,3 +39,23 @@ def with_short_side(picture: Tensor, side: int) -> Tensor:
     height, width = picture.shape[-2:]
     factor = side / min(height, width)
     return Image(picture).resized(round(height * factor), round(width * factor)).rgb
+
+
+def check_multiples(height: int, width: int, multiple: int, name: str) -> None:
+    """Check that an image that shall tile has sides that its method computes without cropping.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        multiple: Of which both must be multiples.
+        name: Of the method, for the message.
+
+    Raises:
+        InputError: They are not.
+    """
+    if height % multiple or width % multiple:
+        fits = "x".join(str(max(1, round(side / multiple)) * multiple) for side in (width, height))
+        raise InputError(
+            f"{width}x{height} pixels do not tile: with {name}, sides must be multiples of "
+            f"{multiple}, such as {fits}"
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from impasto.methods.network import NetworkMethod
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import onnx_file
-from impasto.nn.sizes import pad_to
+from impasto.nn.sizes import check_multiples, pad_to
 from impasto.nn.texture_net import draw_noise
 from impasto.nn.tiled_upscaling import in_tiles
 from impasto.onnx.engines import Engine, open_engine
@@ -133,6 +134,16 @@ class Exported(Method):
         """Paint a content image by one run of the graph."""
         inputs = self._kept(style.expect(self.name), content)
         return NetworkMethod.report_done(self._paint(content, inputs, seed), callback)
+
+    @contextmanager
+    def seamless(self, height: int, width: int) -> Iterator[None]:
+        """Check that textures of a size tile, as those of the exported network do.
+
+        Raises:
+            InputError: A side is not a multiple of the network's.
+        """
+        check_multiples(height, width, self.facts["multiple"], self.name)
+        yield
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent

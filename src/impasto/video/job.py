@@ -141,6 +141,8 @@ def stylize_video(
     controls = merge_controls(controls, options)
     if controls.regions is not None:
         raise InputError("regions would change from frame to frame: they are for photos only")
+    if controls.seamless:
+        raise InputError("seamless is for photos only: leave it out for a video")
     how: dict[str, Any] = {
         "method": method,
         "settings": dict(settings or {}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from impasto.methods.optimization.memory import plan_memory
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.optimization.sizes import resize, scaler, seeded
 from impasto.methods.style import Style
+from impasto.nn.sizes import check_multiples
 from impasto.nn.vgg import Encoder
 
 STARTS = ("content", "noise")
@@ -27,6 +28,7 @@ STARTS = ("content", "noise")
 # standard deviation of the initial noise: white noise of full contrast takes a hundred steps to
 # remove, and the authors of all these methods start near grey
 _NOISE = 0.05
+_POOLED = 16  # pixels at a position after four poolings, which cut off a remainder
 _NARROWEST = 32  # least short side of a level in pixels: 2 positions at relu5_1
 
 
@@ -130,6 +132,26 @@ class OptimizingMethod(Method):
             weights=config.weights,
         )
         return encoder.to_runtime(self.runtime)
+
+    @contextmanager
+    def seamless(self, height: int, width: int) -> Iterator[None]:
+        """Let the encoder wrap around at the edges of images inside the context.
+
+        The whole image is encoded at once, never in tiles.
+
+        Raises:
+            InputError: A side is not a multiple of 16 pixels.
+        """
+        check_multiples(height, width, _POOLED, self.name)
+        config, encoder = self.config, self.__dict__.pop("encoder", None)
+        self.config = replace(config, padding="circular")
+        try:
+            yield
+        finally:
+            self.config = config
+            self.__dict__.pop("encoder", None)
+            if encoder is not None:
+                self.__dict__["encoder"] = encoder
 
     def objective(self, level: Level) -> Objective:
         """Return the objective to minimise at one level."""
@@ -235,9 +257,10 @@ class OptimizingMethod(Method):
 
     def _next(self, image: Tensor, before: Level, level: Level) -> Tensor:
         """Return the start of a level, or the final image, from the result of the level before."""
+        circular = self.config.padding == "circular"
         if self.config.keep_detail and self.config.start == "content":
-            return carry(image, before, level)
-        return resize(image, level.height, level.width)
+            return carry(image, before, level, circular=circular)
+        return resize(image, level.height, level.width, circular=circular)
 
     @property
     def _before(self) -> Tensor | None:
@@ -254,7 +277,7 @@ class OptimizingMethod(Method):
         return (0.5 + _NOISE * noise).clamp(0, 1)
 
 
-def carry(image: Tensor, before: Level, level: Level) -> Tensor:
+def carry(image: Tensor, before: Level, level: Level, *, circular: bool = False) -> Tensor:
     """Return the start of a level from the result of the level before.
 
     If there is a content image, the difference between the result and the content image is
@@ -265,10 +288,12 @@ def carry(image: Tensor, before: Level, level: Level) -> Tensor:
         image: Result of ``before``, (1, 3, h, w).
         before: The finished level.
         level: The level to start.
+        circular: See :func:`~impasto.methods.optimization.sizes.resize`.
 
     Returns:
         (1, 3, H, W), not clamped.
     """
     if level.content is None or before.content is None:
-        return resize(image, level.height, level.width)
-    return level.content + resize(image - before.content, level.height, level.width)
+        return resize(image, level.height, level.width, circular=circular)
+    change = image - before.content
+    return level.content + resize(change, level.height, level.width, circular=circular)

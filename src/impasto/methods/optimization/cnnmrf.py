@@ -151,6 +151,7 @@ class CNNMRF(OptimizingMethod):
             config.style_stride,
             average_overlaps=config.average_overlaps,
             reduction=cast("Reduction", config.style_reduction),  # checked by the config
+            circular=config.padding == "circular",
         )
         layers = dict.fromkeys(config.style_layers, config.style_weight)
         for style in level.styles:

@@ -19,6 +19,7 @@ from impasto.errors import InputError
 from impasto.image.color_transfer import match_chroma
 from impasto.image.filters import enlarge_like
 from impasto.losses.neighbors import tones
+from impasto.methods.base import Method
 from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.laplacian import join_bands, split_bands, without_fine_bands
 from impasto.methods.optimization.optimizer import minimize
@@ -190,6 +191,7 @@ class NNST(OptimizingMethod):
 
     Config = NNSTConfig
     config: NNSTConfig
+    seamless = Method.seamless  # type: ignore[assignment]  # even a circular encoder leaves a seam
 
     def descend(self, full: Level, *, seed: int, callback: Callback, bounds: Any = None) -> Tensor:
         """Run all phases, and enlarge the image to the full size: (1, 3, H, W) in [0, 1]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -70,6 +72,21 @@ class Resample(Method):
     Config = ResampleConfig
     config: ResampleConfig
     default_size = 128
+
+    @contextmanager
+    def seamless(self, height: int, width: int) -> Iterator[None]:
+        """Check that the algorithm makes textures that tile, which it does at any size.
+
+        Raises:
+            InputError: It is ``efros-leung``, or ``wei-levoy`` with a single pass.
+        """
+        if self.config.algorithm != "wei-levoy":
+            raise InputError(
+                f"{self.config.algorithm} makes no textures that tile: set algorithm=wei-levoy"
+            )
+        if self.config.passes < 2:
+            raise InputError("wei-levoy leaves a seam in its first pass: set passes=2")
+        yield
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent

@@ -10,10 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size."""
+def resize(image: Tensor, height: int, width: int, *, circular: bool = False) -> Tensor:
+    """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size.
+
+    With ``circular`` the filter reads across an edge on the opposite side.
+    """
     if image.shape[-2:] == (height, width):
         return image
+    if circular:
+        large = resize(image.repeat(1, 1, 3, 3), 3 * height, 3 * width)
+        return large[..., height : 2 * height, width : 2 * width]
     return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
 
 

@@ -6,7 +6,8 @@ Images", ICML 2016; version 2 is Ulyanov et al., "Improved Texture Networks", CV
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 from impasto.methods.style_size import StyleSizeConfig
 from impasto.nn.norm_statistics import sharing
-from impasto.nn.sizes import pad_to
+from impasto.nn.sizes import check_multiples, pad_to
 from impasto.nn.texture_net import CHANNELS, Noise, PyramidNet, draw_noise, multiple_of
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
@@ -228,6 +229,12 @@ class TextureNet(NetworkMethod):
         if len(styles) != 1:
             raise InputError(f"texture-net learns one style, not {len(styles)}: give one `style`")
         return TextureNetTask(config, styles[0], runtime)
+
+    @contextmanager
+    def seamless(self, height: int, width: int) -> Iterator[None]:
+        """Check that textures of a size tile; they do, unless they are cropped."""
+        check_multiples(height, width, self.multiple, self.name)
+        yield
 
     def synthesize(
         self, style: Style, height: int, width: int, *, seed: int = 0, callback: Callback = silent
