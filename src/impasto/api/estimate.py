@@ -54,6 +54,7 @@ COSTS = {
     "wct": Cost(67, 1000),  # the memory is assumed
     "gatys": Cost(47, 2600),
     "mmd": Cost(70, 2800),
+    "nnst": Cost(56, 4800),  # the mean of 12 pairs at 384x256; a step is one of both last phases
     "cnnmrf": Cost(41, 3200),  # larger images take more, since all positions are compared
 }
 
