@@ -1,10 +1,7 @@
 """Motion between frames: found, carried along, and not believed where it is wrong."""
 
-import sys
-
 import pytest
 import torch
-import torch.nn.functional as F
 
 from impasto.image import Image
 from impasto.video.flicker import Flicker, difference
@@ -49,54 +46,9 @@ def test_warping_by_whole_pixels_moves_them():
     torch.testing.assert_close(moved[..., 2:7, 2:7], image[..., 1:6, 4:9], rtol=1e-4, atol=1e-5)
 
 
-@pytest.fixture(params=["OpenCV", "scikit-image"])
-def library(request, monkeypatch):
-    """The library that computes the flow: without OpenCV it is scikit-image."""
-    if request.param == "OpenCV":
-        pytest.importorskip("cv2")
-    else:
-        monkeypatch.setitem(sys.modules, "cv2", None)  # importing it raises ImportError
-    return request.param
-
-
-@pytest.mark.parametrize(("shift", "zoom"), [((5.0, -3.0), 1.0), ((0.0, 0.0), 1.03)])
-def test_a_known_motion_is_found(library, shift, zoom):
-    """Each pixel comes from ``zoom`` times its distance from the middle, plus ``shift``.
-
-    The shift is 5.8 pixels long, and the zoom moves pixels by 3.9 on average and 7.9 at most. The
-    flow is computed at half the size: the error allowed is an eighth of a pixel there.
-    """
-    height, width = 160, 512
-    chance = torch.Generator().manual_seed(0)
-    coarse = torch.rand(1, 3, 20, 64, generator=chance)
-    before = F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-    y, x = torch.meshgrid(torch.arange(height) - 79.5, torch.arange(width) - 255.5, indexing="ij")
-    true = torch.stack([(zoom - 1) * x + shift[0], (zoom - 1) * y + shift[1]])[None]
-    way = estimate_motion(warp(before, true).clamp(0, 1), before)
-    error = (way.flow - true).square().sum(1).sqrt()[..., 16:-16, 16:-16]
-    assert float(error.mean()) < 0.25
-    assert float(way.confidence[..., 16:-16, 16:-16].mean()) > 0.9
-
-
-def test_opencv_computes_the_flow_where_it_is_installed(frames, monkeypatch):
-    pytest.importorskip("cv2")
-    monkeypatch.setitem(sys.modules, "skimage.registration", None)
-    assert float(estimate_motion(frames[1], frames[0]).flow[0, 0].median()) > 1.5
-
-
-@pytest.mark.parametrize("size", [(4, 5), (7, 300), (11, 11), (1, 1)])
-def test_a_picture_too_small_for_flow_stands_still(library, size):
-    way = estimate_motion(torch.rand(1, 3, *size), torch.rand(1, 3, *size))
+def test_a_picture_too_small_for_flow_stands_still():
+    way = estimate_motion(torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5))
     assert float(way.flow.abs().max()) == 0
-
-
-@pytest.mark.parametrize("size", [(8, 12), (12, 8), (8, 256), (300, 11)])
-def test_the_smallest_pictures_with_flow_have_finite_flow(library, size):
-    one, other = torch.rand(2, 1, 3, *size, generator=torch.Generator().manual_seed(0))
-    way = estimate_motion(one, other)
-    assert way.flow.shape == (1, 2, *size)
-    assert bool(way.flow.isfinite().all())
-    assert bool(way.confidence.isfinite().all())
 
 
 def test_flicker_is_the_mean_difference_where_motion_is_trusted():
