@@ -184,6 +184,7 @@ def test_a_name_that_the_text_of_losses_cannot_hold(name):
         package.register_loss(name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
 def test_the_example_of_contributing_passes_its_checks(anew, impasto, tmp_path):
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

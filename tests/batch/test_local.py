@@ -37,6 +37,8 @@ LISTENING = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from impasto.__main__ import main
+
+pytestmark = pytest.mark.slow  # processes are started and killed
 main()
 """
 

@@ -14,6 +14,8 @@ from impasto import image
 from impasto.errors import ImpastoError
 from impasto.image import files
 
+pytestmark = pytest.mark.slow  # many whole commands
+
 resource = pytest.importorskip("resource")  # of POSIX, as are the signals
 
 SECONDS = 20  # for one input; they take hundredths

@@ -71,6 +71,7 @@ def test_the_picture_is_kept(command, tmp_path):
         assert picture.size == (64, 48)
 
 
+@pytest.mark.slow
 def test_the_picture_is_kept_where_the_terminal_closes(command, tmp_path):
     ours, its = os.openpty()
     with subprocess.Popen(

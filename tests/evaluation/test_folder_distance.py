@@ -161,6 +161,7 @@ def test_bad_places_and_options_are_errors_in_words(shelf, tmp_path):
         gap(tmp_path / "one", tmp_path / "other", **QUICK)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(impasto, shelf, tmp_path):
     options = ("--layers", "relu1_1, relu2_1", "--size", 32, "--permutations", 99)
     done = impasto("gap", shelf / "a", shelf / "b", *options, "--json", "gap.json")

@@ -9,6 +9,8 @@ from impasto.losses.tiled import TiledObjective
 from impasto.nn.tiling import reach
 from impasto.nn.vgg import Encoder
 
+pytestmark = pytest.mark.slow  # large images are encoded
+
 LAYERS = {"relu1_1": 1.0, "pool1": 0.5, "relu2_1": 0.25, "conv3_1": 0.1}
 
 

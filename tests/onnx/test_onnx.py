@@ -495,6 +495,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_only.py"
 ALONE = """
 import runpy, sys
 
+pytestmark = pytest.mark.slow  # ten networks are exported
+
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"torch", "impasto", "onnx", "scipy", "skimage"}:

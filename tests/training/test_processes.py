@@ -46,6 +46,8 @@ from impasto.training.loop import train
 from test_processes import run
 import toy
 
+pytestmark = pytest.mark.slow  # processes train
+
 photos, out = map(Path, sys.argv[1:])
 rank = int(os.environ["RANK"])
 heard = []

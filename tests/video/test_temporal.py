@@ -18,6 +18,7 @@ def pictures(*arguments, **options):
     return [Image.from_numpy(one).rgb for one in drawn(*arguments, **options)]
 
 
+@pytest.mark.slow
 def test_flicker_is_halved_at_equal_style_distance():
     painting = inputs.read_image("sample:swirls").rgb
     brushes = StyleResolver("adain", precision="float32")("sample:swirls")

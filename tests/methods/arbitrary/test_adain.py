@@ -78,6 +78,7 @@ def learn(sources, plan=PLAN, **options):
     return train(task, plan, sources=sources, runtime=FLOAT32)
 
 
+@pytest.mark.slow
 def test_the_losses_fall(sources):
     """First pictures are given back, then they are painted."""
     result = learn(sources, dataclasses.replace(PLAN, steps=60, report_every=12), layer="relu2_1")
@@ -89,6 +90,7 @@ def test_the_losses_fall(sources):
     assert losses["style"][-1] < 0.7 * losses["style"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("losses", ["moments", "gram"])
 def test_painting_alone_can_be_learned(sources, losses):
     plan = dataclasses.replace(PLAN, learning_rate=3e-4)  # faster, Gram matrices leap about
@@ -98,6 +100,7 @@ def test_painting_alone_can_be_learned(sources, losses):
     assert result.losses["total"][-1] < 0.7 * result.losses["total"][0]
 
 
+@pytest.mark.slow
 def test_giving_back_alone_leads_to_the_photo(sources):
     result = learn(sources, dataclasses.replace(PLAN, steps=40), reconstruct=1.0, layer="relu2_1")
     assert set(result.losses) == {"total", "pixel", "features"}

@@ -90,6 +90,7 @@ def result(sources):
     return learn(sources)
 
 
+@pytest.mark.slow
 def test_the_loss_falls(result):
     assert result.finished
     assert set(result.losses) == {"total", "content", "style", "palette"}
@@ -112,6 +113,7 @@ def test_each_painting_gets_its_own_style(result):
     assert off[1, 1] < off[1, 0]
 
 
+@pytest.mark.slow
 def test_moments_can_be_the_loss(sources):
     plan = dataclasses.replace(PLAN, steps=24, report_every=6)
     options = {"losses": "moments", "tv_weight": 1e-3, "hidden_relu": True, "affine": False}

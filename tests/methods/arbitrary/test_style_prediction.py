@@ -90,6 +90,7 @@ def result(sources):
     return learn(sources)
 
 
+@pytest.mark.slow
 def test_the_losses_fall(result):
     assert result.finished
     assert set(result.losses) == {"total", "content", "style", "palette", "identity"}
@@ -495,6 +496,7 @@ def test_it_is_in_the_table():
 # Predictors that see the style image
 
 
+@pytest.mark.slow
 def test_a_cnn_learns_to_predict(sources):
     """The losses fall, its own weights move, and the paintings get styles of their own."""
     plan = dataclasses.replace(PLAN, learning_rate=3e-3)

@@ -12,6 +12,8 @@ from impasto.methods.arbitrary.tiled_encoding import feature_tiles, tiled_moment
 from impasto.methods.arbitrary.wct import LAYERS, Wct
 from impasto.nn.vgg import Encoder
 
+pytestmark = pytest.mark.slow  # large images are encoded
+
 WHOLE = Runtime(torch.device("cpu"), torch.float32, memory=1 << 33)
 SHORT = replace(WHOLE, memory=1)  # the least tiles there are
 

@@ -96,6 +96,7 @@ def shallow(monkeypatch):
         monkeypatch.setattr(module, "LAYERS", LAYERS[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shallow")
 def test_the_losses_fall(photos):
     result = learn(photos, levels=LAYERS[:3])
@@ -105,6 +106,7 @@ def test_the_losses_fall(photos):
         assert result.losses[layer][-1] < 0.8 * result.losses[layer][0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shallow")
 def test_the_same_seed_gives_the_same_network(photos):
     short = dataclasses.replace(PLAN, steps=2)
@@ -359,6 +361,7 @@ def test_a_model_paints_the_identical_picture_from_its_file(unlearned, tmp_path)
     assert (more.height, more.width) == (40, 40)
 
 
+@pytest.mark.slow
 def test_training_by_name(photos, tmp_path):
     settings = {"steps": "2", "batch": "2", "crop": "32", "workers": "0"}
     path = tmp_path / "w.safetensors"

@@ -8,6 +8,8 @@ from impasto.methods.optimization import memory as room
 from impasto.methods.spec import Ability
 from impasto.nn import lazy_map, tiled_inference, tiling
 
+pytestmark = pytest.mark.slow  # large images are painted twice
+
 SIZE = 96
 
 
