@@ -277,6 +277,7 @@ def test_on_the_command_line(impasto, shelf, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["compare", "evaluate"])
 def test_control_c_writes_what_is_finished(impasto, shelf, tmp_path, monkeypatch, command):
     """The second method would take an hour; the first is in the file."""
