@@ -1,4 +1,4 @@
-"""What painting would take, before it begins."""
+"""Estimates of time and memory before painting begins."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
+from impasto.methods.optimization.nnst import NNST, NNSTConfig
 from stub_method import noise
 
 FLOAT32 = choose("cpu", "float32")
+PLAIN = Controls()
 PHOTO = Image(noise(256, 256))
 
 
@@ -41,6 +43,14 @@ def test_steps_take_time_in_proportion():
     assert estimates.seconds_of(two, size, Controls()) == pytest.approx(2 * once)
     more = gatys(steps=50, levels=2, coarse_steps=40, smallest_level=128)
     assert estimates.seconds_of(more, size, Controls()) == pytest.approx(once * 60 / 50)
+
+
+def test_both_last_phases_of_nnst_are_counted():
+    times = [
+        estimates.seconds_of(NNST(NNSTConfig(steps=8, levels=1, **extra), FLOAT32), (64, 64), PLAIN)
+        for extra in ({}, {"split_steps": 8}, {"split_steps": 24})
+    ]
+    assert times[0] == times[1] == pytest.approx(times[2] / 2)
 
 
 def test_controls_that_paint_more_take_longer():

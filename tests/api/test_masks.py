@@ -15,7 +15,7 @@ from stub_method import ALL, flat, mask, noise, run
 
 
 def by_style(seen):
-    """Where each region is, the first pixel of its style."""
+    """Return the regions by the first pixel of their style."""
     values = [picture[..., :1, :1] for picture in seen.pictures]
     if not seen.regions:
         return values[0].expand_as(seen.content).contiguous()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import impasto
+from helpers import seam
 from impasto.api import tiling
 from impasto.errors import InputError
 from impasto.image import Image, samples
@@ -20,15 +21,6 @@ def waves(height, width):
     x = torch.arange(width) * (2 * math.pi / width)
     channels = (torch.sin(3 * x + y), torch.cos(2 * y - x), torch.sin(2 * x + 2 * y))
     return 0.5 + 0.4 * torch.stack(channels)[None]
-
-
-def seam(picture):
-    """Mean step across a seam over the largest mean step between rows or columns inside."""
-    found = []
-    for axis in (2, 3):
-        steps = (picture - picture.roll(-1, axis)).abs().mean((0, 1, 5 - axis))
-        found.append(float(steps[-1] / steps[:-1].max()))
-    return max(found)
 
 
 def slope(seen):

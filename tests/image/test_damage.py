@@ -1,4 +1,4 @@
-"""What cannot be read: no image, too many pixels, damage."""
+"""Files that cannot be read: no image, too many pixels, damage."""
 
 from __future__ import annotations
 

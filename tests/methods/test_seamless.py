@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import impasto
+from helpers import seam
 from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Image, samples
@@ -23,15 +24,6 @@ SHORT = {"steps": 6, "levels": 2, "coarse_steps": 12, "smallest_level": 32}
 
 def sample(side=64):
     return samples.painting("fjord", 256).resized(side, side).rgb
-
-
-def seam(picture):
-    """Mean step across a seam over the largest mean step between rows or columns inside."""
-    found = []
-    for axis in (2, 3):
-        steps = (picture - picture.roll(-1, axis)).abs().mean((0, 1, 5 - axis))
-        found.append(float(steps[-1] / steps[:-1].max()))
-    return max(found)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ MODEL = zoo.model_of("starry-night")
 
 @pytest.fixture
 def repositories(tmp_path, monkeypatch):
-    """What a hub holds, which is served; pulled models go to an empty folder."""
+    """Serve a hub, and yield its repositories; pulled models go to an empty folder."""
     held = {}
     monkeypatch.setenv("IMPASTO_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HF_TOKEN", "hf_ada")

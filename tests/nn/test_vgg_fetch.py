@@ -119,7 +119,7 @@ def test_an_address_without_a_file(remote):
 
 
 class Answer(io.BytesIO):
-    """What a server says: no length, and at the end perhaps a failure."""
+    """Imitate a response without a length, which may fail at its end."""
 
     headers: dict = {}  # noqa: RUF012
 

@@ -20,17 +20,18 @@ from impasto.api.resolve import StyleResolver
 from impasto.core.device import Runtime
 from impasto.methods.base import Method
 from impasto.methods.executor import Executor
+from impasto.methods.optimization.base import OptimizationConfig
+from impasto.methods.optimization.sizes import level_count
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
 _SPEED = 52.0  # GFLOP/s of the matrix products at which COSTS were measured
 _PRODUCT = 512  # side of the matrices
-_SHORTEST = 32  # pixels; least short side of a level of a pyramid
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method takes.
+    """Hold the measured cost of a method.
 
     Attributes:
         seconds: For each megapixel and step, at 52 GFLOP/s.
@@ -54,14 +55,14 @@ COSTS = {
     "wct": Cost(67, 1000),  # the memory is assumed
     "gatys": Cost(47, 2600),
     "mmd": Cost(70, 2800),
-    "nnst": Cost(56, 4800),  # the mean of 12 pairs at 384x256; a step is one of both last phases
+    "nnst": Cost(34, 4800),  # the mean of 12 pairs at 384x256, without `reduction`
     "cnnmrf": Cost(41, 3200),  # larger images take more, since all positions are compared
 }
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What would be painted, and about how long it takes and how much memory.
+    """Describe a picture before it is painted, with its estimated time and memory.
 
     Attributes:
         method: Name of the method, or of several.
@@ -134,13 +135,12 @@ def estimate(
 def seconds_of(method: Method, size: strokes.Size, controls: Controls) -> float:
     """Return how long a method takes for an image of height and width, at 52 GFLOP/s."""
     pixels = [height * width for height, width in _levels(method, size, controls)]
-    config = method.config
-    steps: float = getattr(config, "steps", 1) + (getattr(config, "split_steps", None) or 0)
-    long, short = max(size), min(size)
-    for depth in range(1, getattr(config, "levels", 1)):
-        if long >> depth < config.smallest_level or short >> depth < _SHORTEST:
-            break
-        steps += config.coarse_steps / 4**depth
+    steps = 1.0
+    if isinstance(config := method.config, OptimizationConfig):
+        split = getattr(config, "split_steps", 0)  # None is as many as the others
+        steps = config.steps + (config.steps if split is None else split)
+        levels = level_count(*size, config.levels, config.smallest_level)
+        steps += sum(config.coarse_steps / 4**depth for depth in range(1, levels))
     return cost_of(method).seconds * steps * sum(pixels) / 1e6
 
 

@@ -18,7 +18,7 @@ from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
 from impasto.methods.optimization.memory import plan_memory
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
-from impasto.methods.optimization.sizes import resize, scaler, seeded
+from impasto.methods.optimization.sizes import level_count, resize, scaler, seeded
 from impasto.methods.style import Style
 from impasto.nn.sizes import check_multiples
 from impasto.nn.vgg import Encoder
@@ -29,7 +29,6 @@ STARTS = ("content", "noise")
 # remove, and the authors of all these methods start near grey
 _NOISE = 0.05
 _POOLED = 16  # pixels at a position after four poolings, which cut off a remainder
-_NARROWEST = 32  # least short side of a level in pixels: 2 positions at relu5_1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,11 +245,8 @@ class OptimizingMethod(Method):
         A video frame that starts from the frame before it has the full size only, since its coarse
         structure is already painted.
         """
-        count = self.config.levels if self._before is None else 1
-        long, short = max(full.height, full.width), min(full.height, full.width)
-        least = self.config.smallest_level
-        while count > 1 and (long >> count - 1 < least or short >> count - 1 < _NARROWEST):
-            count -= 1
+        most = self.config.levels if self._before is None else 1
+        count = level_count(full.height, full.width, most, self.config.smallest_level)
         for depth in range(count - 1, 0, -1):
             yield full.scaled(0.5**depth)
         yield full

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_NARROWEST = 32  # least short side of a level in pixels
+
 
 def resize(image: Tensor, height: int, width: int, *, circular: bool = False) -> Tensor:
     """Resize (B, C, H, W) with an antialiased bicubic filter; return it as it is at equal size.
@@ -21,6 +23,22 @@ def resize(image: Tensor, height: int, width: int, *, circular: bool = False) ->
         large = resize(image.repeat(1, 1, 3, 3), 3 * height, 3 * width)
         return large[..., height : 2 * height, width : 2 * width]
     return F.interpolate(image, (height, width), mode="bicubic", antialias=True)
+
+
+def level_count(height: int, width: int, levels: int, smallest: int) -> int:
+    """Return how many sizes a pyramid has, each half the next, at most ``levels``.
+
+    The smallest has a long side of at least ``smallest`` pixels and a short side of at least 32,
+    which are two positions at relu5_1.
+
+    Example:
+        >>> level_count(256, 512, levels=4, smallest=128)
+        3
+    """
+    long, short = max(height, width), min(height, width)
+    while levels > 1 and (long >> levels - 1 < smallest or short >> levels - 1 < _NARROWEST):
+        levels -= 1
+    return levels
 
 
 def scaler(factor: float) -> Callable[[Tensor], Tensor]:
