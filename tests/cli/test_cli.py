@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -21,7 +20,6 @@ from PIL import ExifTags, Image
 from helpers import pixels
 from impasto._version import __version__
 from impasto.losses.objective import Objective
-from impasto.methods.optimization.gatys import Gatys, GatysConfig
 
 SHALLOW = (  # two blocks of the network see enough for a test
     *("--set", "content_layers=relu2_1", "--set", "style_layers=relu1_1,relu2_1"),
@@ -221,13 +219,7 @@ def test_ladder(impasto, shelf, tmp_path):
     assert Image.open(tmp_path / "photo-ladder.png").size[0] > 3 * 64
 
 
-def test_demo(impasto, tmp_path, monkeypatch):
-    @dataclass(frozen=True, kw_only=True)
-    class Quick(GatysConfig):
-        steps: int = 2
-        coarse_steps: int = 2
-
-    monkeypatch.setattr(Gatys, "Config", Quick)
+def test_demo(impasto, tmp_path):
     done = impasto("demo", "--size", "64")
     assert done.code == 0
     assert done.err.startswith("impasto-demo.png  64x64")

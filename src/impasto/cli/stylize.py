@@ -234,7 +234,7 @@ def demo(
             impasto.stylize(
                 "sample:astronaut",
                 "sample:swirls",
-                method="gatys",
+                quality="good",  # a newcomer waits for it
                 size=size,
                 callback=job.callback,
             )
