@@ -14,6 +14,8 @@ from impasto.batch.plan import Item
 from impasto.errors import ImpastoError
 from impasto.image import load
 
+pytestmark = pytest.mark.slow  # processes are started and killed
+
 TALKS = """
 import json, os, signal, sys, time
 told = json.loads(sys.stdin.readline())
@@ -37,8 +39,6 @@ LISTENING = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from impasto.__main__ import main
-
-pytestmark = pytest.mark.slow  # processes are started and killed
 main()
 """
 

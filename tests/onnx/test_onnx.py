@@ -38,6 +38,8 @@ from impasto.onnx import exporter as export
 from impasto.onnx import graph as tracing
 from impasto.onnx.runtime import Exported
 
+pytestmark = pytest.mark.slow  # ten networks are exported
+
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -494,8 +496,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_only.py"
 # runs the example where neither this package nor any of its libraries can be imported
 ALONE = """
 import runpy, sys
-
-pytestmark = pytest.mark.slow  # ten networks are exported
 
 class Forbidden:
     def find_spec(self, name, path=None, target=None):

@@ -18,6 +18,8 @@ from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.processes import Processes, Reduced, local
 
+pytestmark = pytest.mark.slow  # processes train
+
 NUMBERS = {"steps": 12, "batch": 8, "learning_rate": 0.02, "report_every": 3, "ema": 0.9}
 
 # of this file, of what it imports, and wherever the package was found
@@ -45,8 +47,6 @@ from impasto.training.plan import Plan
 from impasto.training.loop import train
 from test_processes import run
 import toy
-
-pytestmark = pytest.mark.slow  # processes train
 
 photos, out = map(Path, sys.argv[1:])
 rank = int(os.environ["RANK"])
