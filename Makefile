@@ -16,10 +16,10 @@ demo: $(READY)  ## stylize a photo and say where the picture lies
 	$(BIN)/impasto demo --output out/demo.png
 
 test: $(READY)  ## the tests, doctests included, without those marked slow
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --max-worker-restart 0
 
 test-slow: $(READY)  ## the tests marked slow
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile -m slow
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --max-worker-restart 0 -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -74,6 +75,28 @@ def test_threads_share_an_engine(graph, name):
             pool.map(lambda c: run(engine, c), contents), alone, strict=True
         ):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+SIGNALLED = """
+import gc, signal, sys
+from pathlib import Path
+from impasto.onnx.engines import open_engine
+
+opened = [open_engine("openvino", Path(sys.argv[1]), threads=1) for _ in range(3)]
+while opened:  # freed in the order of their creation
+    opened.pop(0)
+    gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@OPENVINO
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_a_signal_is_handled_after_engines_were_freed(graph):
+    line = [sys.executable, "-c", SIGNALLED, str(graph)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 @OPENVINO

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,7 +87,8 @@ class OpenVino:
         if device not in {"auto", "cpu"}:
             raise InputError(f"device {device!r}: OpenVINO runs on cpu here, leave `device` out")
         library = onnx_file.library("openvino")
-        core = library.Core()
+        with _CORE_LOCK:
+            core = _core(library.Core)
         if bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InputError("this processor has no bfloat16 for OpenVINO: leave `precision` out")
         options = {
@@ -107,6 +110,20 @@ class OpenVino:
         """Compute the outputs, see :class:`Engine`."""
         request = self._graph.create_infer_request()  # one for each call: it holds the results
         return tuple(request.infer(dict(arrays), share_inputs=True).values())
+
+
+_CORE_LOCK = Lock()
+
+
+@cache
+def _core(create: Callable[[], Any]) -> Any:
+    """Return the one Core of this process, which lives as long as the process.
+
+    Each Core gives its thread an alternate stack for signal handlers, and restores the previous one
+    when it is freed. If Cores are freed in the order of their creation, that is the freed stack of
+    an earlier Core, and the next signal, such as Ctrl-C, is a segmentation fault.
+    """
+    return create()
 
 
 _ENGINES: dict[str, Callable[..., Engine]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
