@@ -128,6 +128,7 @@ METHOD = ("-m", "poster")
 LOSS = ("-m", "mmd", "--set", "losses=means-of-channels@relu1_1", "--set", "levels=1", "--steps", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["local", RAY])
 @pytest.mark.parametrize("chosen", [METHOD, LOSS], ids=["method", "loss"])
 @pytest.mark.usefixtures("posters", "pictures")

@@ -206,6 +206,7 @@ def test_sky_is_painted_like_the_sky(scene):
     assert float(bottom[1] - bottom[2]) > 0.1  # green
 
 
+@pytest.mark.slow
 def test_as_many_styles_as_regions_are_matched(scene):
     sky, grass = (
         Image(scene.rgb[..., :96, :].contiguous()),

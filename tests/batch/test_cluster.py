@@ -12,6 +12,7 @@ ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
 
 
+@pytest.mark.slow
 def test_an_actor_that_is_killed_loses_nothing(make, folder, tmp_path):
     for number in range(24):
         draw(folder / "many" / f"{number}.png", seed=number)

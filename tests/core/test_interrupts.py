@@ -53,6 +53,7 @@ def command(tmp_path):
     return [*words, "-o", str(tmp_path / "out.png")]
 
 
+@pytest.mark.slow
 def test_the_picture_is_kept(command, tmp_path):
     """At SIGTERM by a process of its own; SIGHUP below, and Ctrl-C among the command line's."""
     with subprocess.Popen(

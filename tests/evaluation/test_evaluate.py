@@ -123,6 +123,7 @@ def test_files_of_labels_stay_apart():
     assert len({name.lower() for name in names}) == len(labels)
 
 
+@pytest.mark.slow
 def test_a_comparison(folders, network, tmp_path, encoder):
     seen = []
     found = evaluate.evaluate(
@@ -437,6 +438,7 @@ def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
     assert len(list(tmp_path.glob("kept/*/*.png"))) == 2
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_json_and_errors(impasto, folders):
     done = impasto("evaluate", *folders, "--methods", "photo", "--size", SIZE, "--json", "-")
     assert done.code == 0, done.err

@@ -187,6 +187,7 @@ def test_a_body_without_end_is_refused(studio):
     assert "larger than 8 MB" in text
 
 
+@pytest.mark.slow
 def test_a_full_queue_refuses_in_words_and_loses_nothing(studio, pictures):
     """One job runs, four wait; what comes then is refused at once."""
     slow = {

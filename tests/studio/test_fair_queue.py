@@ -79,6 +79,7 @@ def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkey
         assert "nobody fetched the progress" in news.read().decode()
 
 
+@pytest.mark.slow
 def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
     monkeypatch.setattr(fair_queue, "FETCH_TIMEOUT", 1.0)
     job = listening(studio, GREEDY).submit(

@@ -93,6 +93,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(
     ("end", "during"),

@@ -72,6 +72,7 @@ run(Path(sys.argv[1]), Path(sys.argv[2]), kill, workers=1)
 """
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_equals_unbroken(tmp_path, folder):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
@@ -100,6 +101,7 @@ def test_a_longer_plan_goes_on(tmp_path, folder):
     assert torch.equal(longer.module.weight, whole.module.weight)
 
 
+@pytest.mark.slow
 def test_anew_where_that_is_asked_for(tmp_path, folder):
     whole = run(folder, tmp_path / "run")
     anew = train(

@@ -106,6 +106,7 @@ def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
         paint(clip, tmp_path / "none.mp4", callback=stop_after(1), partial=True)
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     paint(clip, tmp_path / "whole")
     folder = tmp_path / "killed"

@@ -75,6 +75,7 @@ def noise(x, y):
     return (h ^ h >> np.uint32(15)) / 2**32 - 0.5
 
 
+@pytest.mark.slow
 def test_a_photo_is_painted_as_onnx_runtime_paints_it(opened, network, photo, tmp_path):
     opened.set_input_files("#file", photo)
     opened.get_by_role("radio", name="A green <picture>").check()
@@ -143,6 +144,7 @@ IN_TILES = """async ({ pixels, width, height, limits }) => {
 }"""
 
 
+@pytest.mark.slow
 def test_tiles_of_a_large_photo_have_no_seams(opened):
     """The tiles differ from the whole by the same slight change of colours everywhere."""
     width, height = 800, 48  # the first tile ends at 768

@@ -45,6 +45,7 @@ def test_every_module_that_is_named_is_there(page):
             assert [name for name in named if not (page.path / name).is_file()] == []
 
 
+@pytest.mark.slow
 def test_the_service_worker_keeps_the_page_and_notices_changes(page, network, package, tmp_path):
     def listed(path):
         return json.loads(re.search(r"{.*}", (path / "files.js").read_text(), re.S)[0])
@@ -100,6 +101,7 @@ def test_tiles_with_the_statistics_of_the_whole_are_the_whole(page):
     np.testing.assert_allclose(both, statistics, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "channels"), [("instance", 4 + 8 + 16 + 2 * 16 + 8 + 4), ("batch", 0)]
 )

@@ -98,6 +98,7 @@ def test_the_loss_falls(result):
     assert result.losses["style"][-1] < 0.6 * result.losses["style"][0]
 
 
+@pytest.mark.slow
 def test_each_painting_gets_its_own_style(result):
     """A photo with either painting is nearer to that painting than with the other."""
     method = fresh()

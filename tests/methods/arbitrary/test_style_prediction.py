@@ -98,6 +98,7 @@ def test_the_losses_fall(result):
         assert result.losses[name][-1] < 0.6 * result.losses[name][0]
 
 
+@pytest.mark.slow
 def test_each_painting_gets_its_own_style(result):
     """A photo in either style is nearer to its painting than the same photo in the other."""
     method = StylePrediction(SMALL, FLOAT32)
@@ -471,6 +472,7 @@ def test_the_verbs_on_the_command_line(saved, impasto, tmp_path):
         assert image.load("out.png").size == (30, 40)
 
 
+@pytest.mark.slow
 def test_training_by_name(places, tmp_path):
     target = tmp_path / "any.safetensors"
     settings = {"steps": "3", "batch": "2", "crop": "32", "workers": "0", "width": "4"}

@@ -352,6 +352,7 @@ def test_a_style_that_is_added_learns_alone(paintings):
         fresh(seed=1).with_added_style(task.module)
 
 
+@pytest.mark.slow
 def test_the_bank_of_a_style_that_is_added_learns(result, photos):
     method = StyleBank(dataclasses.replace(SMALL, styles=2), FLOAT32)
     method.module.load_state_dict(result.module.network.state_dict())

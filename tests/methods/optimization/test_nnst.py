@@ -216,6 +216,7 @@ def test_the_content_loss_compares_self_similarity():
     assert structure_loss(nnst.encoder, photo(), "relu3_1", 0.0)({}) == {}
 
 
+@pytest.mark.slow
 def test_more_structure_weight_stays_nearer_to_the_photo():
     def apart(weight):
         nnst = method(structure_weight=weight, steps=8)

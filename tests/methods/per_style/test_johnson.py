@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_network(painting, photos):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 def test_content_alone_leads_back_to_the_photo(painting, photos):
     """Compared on pixels with no style, the network learns to give the photo back."""
     plan = dataclasses.replace(PLAN, steps=45)

@@ -224,6 +224,7 @@ def test_learns_with_batch_norm(gravel):
     assert result.module.branches[0][1].running_mean.abs().max() > 0
 
 
+@pytest.mark.slow
 def test_diversity_moves_samples_apart(gravel, result):
     spread, apart = [], dataclasses.replace(SMALL, diversity=5.0)
     for config, made in ((SMALL, result), (apart, trained(gravel, apart))):
