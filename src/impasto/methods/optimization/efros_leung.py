@@ -19,8 +19,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from impasto.core.progress import Callback
@@ -152,6 +150,8 @@ def independent_batches(
     waiting = np.arange(len(points))
     pairs = np.empty((0, 2), dtype=np.intp)  # (earlier, later)
     if batch > 1:
+        from scipy.spatial import cKDTree
+
         tree = cKDTree(points)
         pairs = np.sort(tree.query_pairs(reach + 0.5, p=np.inf, output_type="ndarray"), axis=1)
     while waiting.size:
@@ -237,6 +237,8 @@ class _Growth:
 
     def _frontier(self) -> NDArray[np.intp]:
         """Return the unknown pixels next to known ones, (n, 2), in the paper's order."""
+        from scipy.ndimage import binary_dilation
+
         border = binary_dilation(self.known, np.ones((3, 3))) & ~self.known
         y, x = np.nonzero(border)
         known = self.source[self._place(y, x)[:, None] + self.shifts] >= 0  # (n, window^2)
