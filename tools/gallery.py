@@ -1,7 +1,7 @@
-"""Make every image of docs/gallery from the package's own samples: `make gallery`.
+"""Make every image of docs/gallery from the package's samples and docs/gallery/sources.
 
-With names, only those entries: `python tools/gallery.py texture-ihc`. All entries call public
-functions only, so that each shows how its image is made.
+`make gallery` makes all; with names, `python tools/gallery.py texture-ihc` makes only those
+entries. All entries call public functions only, so that each shows how its image is made.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from PIL import Image as Pixels
 
 import impasto
 from impasto.core.progress import Progress
@@ -18,7 +20,9 @@ from impasto.image import samples
 from impasto.image.contact_sheet import contact_sheet
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+SOURCES = GALLERY / "sources"
 SIDE = 320
+STRIP_WIDTH, STRIP_GAP, STRIP_SIDE = 1500, 6, 480
 
 
 class Falls:
@@ -55,6 +59,49 @@ def ladder(photo: str, kind: str) -> Callable[..., impasto.Image]:
     return lambda callback: impasto.ladder(
         f"sample:{photo}", kind=kind, size=160, settings={"steps": 80}, callback=callback
     )
+
+
+def source(name: str) -> impasto.Image:
+    """Load a picture of docs/gallery/sources, or else the sample of this name."""
+    path = SOURCES / f"{name}.jpg"
+    return impasto.load(path if path.exists() else f"sample:{name}")
+
+
+def strip(
+    photo: str, painting: str, *, style: str = "", entry: str = ""
+) -> Callable[..., impasto.Image]:
+    """Return a function that puts a photo, a painting and the stylized photo in a row.
+
+    Args:
+        photo: As for :func:`source`.
+        painting: As for :func:`source`.
+        style: Name of a shipped style that was learned from the painting and paints the result; or
+        entry: Key of an entry before, whose file is the result.
+    """
+
+    def make(callback: Callable[[Progress], None]) -> impasto.Image:
+        content = source(photo)
+        result = (
+            impasto.load(GALLERY / f"{entry}.jpg")
+            if entry
+            else impasto.stylize(content, style, size=STRIP_SIDE, callback=callback)
+        )
+        return in_a_row([content, source(painting), result])
+
+    return make
+
+
+def in_a_row(images: Sequence[impasto.Image], width: int = STRIP_WIDTH) -> impasto.Image:
+    """Arrange images of equal height from left to right, `width` pixels in all, on white."""
+    room = width - STRIP_GAP * (len(images) - 1)
+    height = round(room / sum(image.width / image.height for image in images))
+    sheet, x = Pixels.new("RGB", (width, height), "white"), 0
+    for index, image in enumerate(images):
+        last = index == len(images) - 1  # takes the pixels that rounding has left
+        wide = width - x if last else round(height * image.width / image.height)
+        sheet.paste(Pixels.fromarray(image.resized(height, wide).numpy()[..., :3]), (x, 0))
+        x += wide + STRIP_GAP
+    return impasto.Image.from_pil(sheet)
 
 
 ENTRIES: dict[str, Callable[..., impasto.Image]] = {
