@@ -1,7 +1,7 @@
-"""Make every image of docs/gallery from the package's own samples: `make gallery`.
+"""Make every image of docs/gallery from the package's samples and docs/gallery/sources.
 
-With names, only those entries: `python tools/gallery.py texture-ihc`. All entries call public
-functions only, so that each shows how its image is made.
+`make gallery` makes all; with names, `python tools/gallery.py texture-ihc` makes only those
+entries. All entries call public functions only, so that each shows how its image is made.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from PIL import Image as Pixels
 
 import impasto
 from impasto.core.progress import Progress
@@ -18,7 +20,10 @@ from impasto.image import samples
 from impasto.image.contact_sheet import contact_sheet
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+SOURCES = GALLERY / "sources"
 SIDE = 320
+STRIP_WIDTH, STRIP_GAP, STRIP_SIDE = 1500, 6, 480
+STRIP_QUALITY = 66  # below 150 kB each
 
 
 class Falls:
@@ -57,6 +62,49 @@ def ladder(photo: str, kind: str) -> Callable[..., impasto.Image]:
     )
 
 
+def source(name: str) -> impasto.Image:
+    """Load a picture of docs/gallery/sources, or else the sample of this name."""
+    path = SOURCES / f"{name}.jpg"
+    return impasto.load(path) if path.exists() else samples.load(name)
+
+
+def strip(
+    photo: str, painting: str, *, style: str = "", entry: str = ""
+) -> Callable[..., impasto.Image]:
+    """Return a function that puts a photo, a painting and the stylized photo in a row.
+
+    Args:
+        photo: As for :func:`source`.
+        painting: As for :func:`source`.
+        style: Name of a shipped style that was learned from the painting and paints the result; or
+        entry: Key of an entry before, whose file is the result.
+    """
+
+    def make(callback: Callable[[Progress], None]) -> impasto.Image:
+        content = source(photo)
+        result = (
+            impasto.load(GALLERY / f"{entry}.jpg")
+            if entry
+            else impasto.stylize(content, style, size=STRIP_SIDE, callback=callback)
+        )
+        return in_a_row([content, source(painting), result])
+
+    return make
+
+
+def in_a_row(images: Sequence[impasto.Image], width: int = STRIP_WIDTH) -> impasto.Image:
+    """Arrange images of equal height from left to right, `width` pixels in all, on white."""
+    room = width - STRIP_GAP * (len(images) - 1)
+    height = round(room / sum(image.width / image.height for image in images))
+    sheet, x = Pixels.new("RGB", (width, height), "white"), 0
+    for index, image in enumerate(images):
+        last = index == len(images) - 1  # takes the pixels that rounding has left
+        wide = width - x if last else round(height * image.width / image.height)
+        sheet.paste(Pixels.fromarray(image.resized(height, wide).numpy()[..., :3]), (x, 0))
+        x += wide + STRIP_GAP
+    return impasto.Image.from_pil(sheet)
+
+
 ENTRIES: dict[str, Callable[..., impasto.Image]] = {
     "gatys-astronaut-swirls": stylized("astronaut", "swirls"),
     "gatys-chelsea-fjord": stylized("chelsea", "fjord"),
@@ -83,22 +131,34 @@ ENTRIES: dict[str, Callable[..., impasto.Image]] = {
     ),
     "invert-content": ladder("coffee", "content"),
     "invert-style": ladder("coffee", "style"),
+    "strip-astronaut-udnie": strip("astronaut", "udnie", style="udnie"),
+    "strip-coffee-mosaic": strip("coffee", "mosaic", entry="gatys-coffee-mosaic"),
+    "strip-chelsea-fjord": strip("chelsea", "fjord", entry="gatys-chelsea-fjord"),
+    "strip-rocket-wave": strip("rocket", "wave", entry="gatys-rocket-wave"),
+    "strip-colosseum-cezanne": strip(
+        "colosseum", "mont-sainte-victoire", style="mont-sainte-victoire"
+    ),
+    "strip-lake-shower": strip("lake", "sudden-shower", style="sudden-shower"),
 }
 
 
 def main() -> None:
     """Make the images, the sheet of samples, and the table of how far each objective fell."""
     GALLERY.mkdir(parents=True, exist_ok=True)
-    paintings = [(name, samples.painting(name, 384)) for name in samples.PAINTINGS]
-    contact_sheet(paintings, columns=4, height=256).save(GALLERY / "paintings.jpg", quality=88)
+    if not sys.argv[1:]:
+        paintings = [(name, samples.painting(name, 384)) for name in samples.PAINTINGS]
+        contact_sheet(paintings, columns=4, height=256).save(GALLERY / "paintings.jpg", quality=88)
     record = GALLERY / "falls.json"
     table = json.loads(record.read_text()) if record.exists() else {}
     for name, make in ENTRIES.items():
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         falls, start = Falls(), time.perf_counter()
-        make(falls).save(GALLERY / f"{name}.jpg", quality=90)
+        quality = STRIP_QUALITY if name.startswith("strip-") else 90
+        make(falls).save(GALLERY / f"{name}.jpg", quality=quality)
         seconds = round(time.perf_counter() - start, 1)
+        if name.startswith("strip-"):  # no objective of its own
+            continue
         table[name] = {"seconds": seconds, "objective fell by": falls.factor}
         print(name, table[name], flush=True)
         record.write_text(json.dumps(table, indent=2) + "\n")
