@@ -79,7 +79,7 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
     title, rest = text.lstrip().split("\n", 1)
     link = f"[Download the notebook]({path.name}) to run it."
     pictures = {name.removeprefix("./"): data for name, data in found["outputs"].items()}
-    return f"{title}\n\n{link}\n{rest.replace('](./', '](')}", pictures
+    return f"{title}\n\n{link}\n{rest.replace('![jpeg](./', '![Output of the cell](')}", pictures
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
