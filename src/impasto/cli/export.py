@@ -1,4 +1,4 @@
-"""``impasto export``: export a trained model to ONNX."""
+"""``impasto export``: export a trained model to ONNX or LiteRT."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ from impasto.errors import CancelledError
 @app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A model file, or a name of 'impasto styles'.")],
-    output: Annotated[Path, typer.Argument(metavar="X.onnx", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="X.onnx", help="The file to write; X.tflite is for LiteRT.")
+    ],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Size of the images of a LiteRT file. [256x256]"),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write MODEL as an ONNX graph, for runtimes without PyTorch."""
+    """Write MODEL as an ONNX graph or LiteRT file, for runtimes without PyTorch."""
     from impasto.cli import console
+    from impasto.cli.parsing import parse_size
 
     try:
         with console.progress_bar(quiet=quiet) as callback:
-            written = impasto.export(model, output, callback=callback)
+            written = impasto.export(model, output, size=parse_size(size), callback=callback)
     except KeyboardInterrupt:
         raise CancelledError("cancelled, nothing written") from None
     for one in () if quiet else written:

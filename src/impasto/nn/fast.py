@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from impasto.nn.exporting import is_exporting
 from impasto.nn.norm_statistics import Settle
 
 _FEW = 8  # channels
@@ -41,7 +42,7 @@ def instance_norm(
     if x.shape[-1] * x.shape[-2] == 1:  # a single position has variance 0
         # a sum, not a view: a ReLU in place would change the bias
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
-    exported = torch.onnx.is_in_onnx_export()
+    exported = is_exporting()
     if settle is not None and not exported:
         return _settled_norm(x, weight, bias, eps, settle)
     if x.shape[1] <= _FEW and not exported and not x.is_contiguous():
@@ -53,7 +54,8 @@ def instance_norm(
         return F.instance_norm(x, weight=weight.to(x.dtype), bias=bias.to(x.dtype), eps=eps)
     # For a single image batch norm equals instance norm, and on CPUs with channels_last its kernel
     # is several times faster than torch's instance norm, forward and backward.
-    rows = zip(x.split(1), _rows(weight, x), _rows(bias, x), strict=True)
+    images = [x] if x.shape[0] == 1 else x.split(1)  # litert-torch knows no split into one part
+    rows = zip(images, _rows(weight, x), _rows(bias, x), strict=True)
     norm = F.instance_norm if exported else F.batch_norm
     return torch.cat([norm(p, None, None, w, b, True, eps=eps) for p, w, b in rows])
 
@@ -73,7 +75,7 @@ class OfColours(nn.Conv2d):
     """A convolution from or to three channels, computed by :func:`valid_convolution`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.onnx.is_in_onnx_export():  # the optimisation is for torch's kernels
+        if is_exporting():  # the optimisation is for torch's kernels
             return super()._conv_forward(input, weight, bias)
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         padded = F.pad(input, self._reversed_padding_repeated_twice, mode=mode)

@@ -17,6 +17,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from impasto.errors import InputError
 from impasto.nn.blocks import convolution, norm_layer
+from impasto.nn.exporting import is_exporting
 
 BOTH = "nearest-bilinear"
 INTERPOLATIONS = ("nearest", "bilinear", BOTH)
@@ -63,7 +64,7 @@ def upsample2x(x: Tensor, upsampling: str, *, training: bool = False) -> Tensor:
     if upsampling == "bilinear":
         return smooth
     near = F.interpolate(x, scale_factor=2.0, mode="nearest")
-    if torch.onnx.is_in_onnx_export():  # torch.onnx writes a lerp as six operations
+    if is_exporting():  # torch.onnx writes a lerp as six operations
         return (smooth + near) * 0.5
     return smooth.lerp_(near, 0.5)
 

@@ -1,4 +1,4 @@
-"""Export a trained model as ONNX graphs, which run without PyTorch and this package."""
+"""Export a trained model as ONNX graphs or as LiteRT, to run without PyTorch and this package."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
+from impasto.onnx import litert
 from impasto.onnx.engines import cache_folder
 from impasto.onnx.graph import TOLERANCE, compare, traced
 
 
 @dataclass(frozen=True)
 class Written:
-    """A written ONNX file.
+    """A written ONNX or LiteRT file.
 
     Attributes:
         path: Path of the file.
         names: Names of the styles of the model, or the name of the file if there are none.
         size: Size of the file in bytes.
-        difference: Largest absolute difference between the outputs of PyTorch and ONNX Runtime:
-            of colours in [0, 1], or, of other outputs, relative to their largest absolute value.
+        difference: Largest absolute difference between the outputs of PyTorch and of the other
+            runtime: of colours in [0, 1], or, of other outputs, relative to their largest absolute
+            value.
         shapes: Shapes of the widest input in the runs that were compared.
     """
 
@@ -50,15 +52,19 @@ def export(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
+    size: int | tuple[int, int] | None = None,
     callback: Callback = silent,
 ) -> tuple[Written, ...]:
-    """Export a trained model to ONNX, after comparing the outputs of ONNX Runtime and PyTorch.
+    """Export a trained model to ONNX or LiteRT, after comparing its outputs with PyTorch's.
 
     Args:
         model: The path of a model, or a name of ``impasto styles``, whose model is exported with
             all its styles.
-        output: Path of the graph that paints, which ends in ``.onnx``. Another graph of the method
-            is written to the same folder, such as ``x-predictor.onnx`` for ``x.onnx``.
+        output: Path of the graph that paints, which ends in ``.onnx``, or in ``.tflite`` for
+            LiteRT. Another graph of the method is written to the same folder, such as
+            ``x-predictor.onnx`` for ``x.onnx``.
+        size: Width and height, or the side of a square, in pixels, of the images of a LiteRT file;
+            256 where it is left out. An ONNX file takes all sizes.
         callback: Called after every step; nothing is written if it cancels.
 
     Returns:
@@ -68,11 +74,17 @@ def export(
         CancelledError: The callback cancelled.
         ImpastoError: The outputs differ from those of PyTorch, or the graph could not be built.
         InputError: The model cannot be exported, or the file cannot be written.
-        MissingExtraError: The libraries of the extra ``onnx`` are not installed.
+        MissingExtraError: The libraries of the extra ``onnx`` or ``litert`` are not installed.
     """
     target = Path(output)
+    if target.suffix == litert.SUFFIX:
+        return (_export_litert(zoo.model_of(model), target, size, callback),)
     if target.suffix != onnx_file.SUFFIX:
-        raise InputError(f"{target}: the name of an export ends in {onnx_file.SUFFIX}")
+        raise InputError(
+            f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
+        )
+    if size is not None:
+        raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
     files.check(target)
     for library in ("onnx", "onnxruntime", "onnxscript"):
         onnx_file.library(library)
@@ -128,6 +140,18 @@ def cached_export(source: str | os.PathLike[str]) -> Path:
                 folder.rmdir()
             raise
     return target
+
+
+def _export_litert(
+    model: Path, target: Path, size: int | tuple[int, int] | None, callback: Callback
+) -> Written:
+    """Write the LiteRT file of a model."""
+    files.check(target)
+    chosen = (size, size) if isinstance(size, int) else size or litert.SIZE
+    content, difference, shape = litert.build(model, chosen, callback)
+    files.write(content, target)
+    names = model_file.load(model, weights=False).styles or (target.stem,)
+    return Written(target, names, len(content), difference, (shape,))
 
 
 def _build_file(

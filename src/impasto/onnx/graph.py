@@ -38,7 +38,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
         ImpastoError: The network cannot be converted.
     """
     inputs = _example(graph.inputs, _TRACED)
-    whole = _Clamped(graph).eval().requires_grad_(False)
+    whole = Clamped(graph).eval().requires_grad_(False)
     sides: dict[str, Any] = {}
     shapes = tuple(_dynamic(one, sides) for one in graph.inputs)
     circular = any(getattr(p, "padding_mode", "") == "circular" for p in whole.modules())
@@ -47,7 +47,7 @@ def traced(graph: Graph, told: Mapping[str, Any], name: str) -> bytes:
     # so that an operation valid only for the traced size is an error here, not a wrong image
     # later. The tracer's graphs also have six times as many nodes, most of which compute sizes.
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 whole,
                 inputs,
@@ -135,7 +135,7 @@ def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...],
     for size in _CHECKED:
         given = _example(graph.inputs, size)
         with torch.inference_mode():
-            expected = _Clamped(graph)(*given)
+            expected = Clamped(graph)(*given)
         feeds = {one.name: value.numpy() for one, value in zip(graph.inputs, given, strict=True)}
         found = torch.from_numpy(session.run(None, feeds)[0])
         if found.shape != expected.shape:
@@ -148,7 +148,7 @@ def compare(graph: Graph, content: bytes) -> tuple[float, tuple[tuple[int, ...],
     return furthest, tuple(shapes)
 
 
-class _Clamped(nn.Module):
+class Clamped(nn.Module):
     """A graph with float32 output, which is clamped to [0, 1] if it is an image."""
 
     def __init__(self, graph: Graph) -> None:
@@ -156,6 +156,7 @@ class _Clamped(nn.Module):
         self.module, self.graph = graph.module, graph
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute the output of the graph."""
         found: Tensor = (self.graph.function or self.module)(*inputs)
         return found.float().clamp(0, 1) if self.graph.output == PAINTED else found.float()
 
@@ -165,7 +166,7 @@ def _width(shape: tuple[int, ...]) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Suppress the log messages and warnings of the exporter within the context."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

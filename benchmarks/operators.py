@@ -1,0 +1,122 @@
+"""Measure where the time of methods goes: the share of each kind of operator.
+
+    python -m benchmarks.operators [SIDE]
+
+The times are of the processor, in one thread, as torch's profiler counts them for each operator
+without the operators that it calls. The matrix product at the top is measured in the same run: the
+rate of the convolutions is to be read against it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from impasto.api import load
+from impasto.core.device import choose
+from impasto.image import samples
+from impasto.methods.optimization.gatys import Gatys, GatysConfig
+
+# The first kind of which a part is in an operator's name, which torch chooses.
+KINDS = {
+    "convolutions": ("conv", "mkldnn_reorder"),
+    "matrix products": ("mm", "addmm", "bmm", "matmul", "linear"),
+    "norms and statistics": ("norm", "mean", "var", "sum", "std"),
+    "padding and upsampling": ("pad", "upsample", "interpolate"),
+    "pooling": ("pool",),
+    "decompositions": ("linalg", "eigh", "svd", "sort"),
+    "copies, casts and layouts": (
+        "copy",
+        "clone",
+        "contiguous",
+        "_to_copy",
+        "cat",
+        "empty",
+        "fill",
+    ),
+    "elementwise": (
+        "relu",
+        "threshold",
+        "add",
+        "mul",
+        "sub",
+        "div",
+        "clamp",
+        "lerp",
+        "sqrt",
+        "pow",
+    ),
+}
+MATRIX = 1024  # side of the matrices of the product
+
+
+def main(side: int) -> None:
+    """Print the table of shares."""
+    torch.set_num_threads(1)
+    print(f"matrix product, one thread: {_matrix_rate():.1f} GFLOP/s\n")
+    columns = {name: _shares(run) for name, run in _runs(side).items()}
+    print(f"| {side}x{side}, one thread | {' | '.join(columns)} |")
+    print(f"|---|{'---|' * len(columns)}")
+    print(f"| seconds | {' | '.join(f'{sum(c.values()):.2f}' for c in columns.values())} |")
+    for kind in (*KINDS, "other"):
+        cells = (f"{100 * c[kind] / sum(c.values()):.0f} %" for c in columns.values())
+        print(f"| {kind} | {' | '.join(cells)} |")
+
+
+def _runs(side: int) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by name; everything that is done once has been done."""
+    photo = samples.load("astronaut").resized(side, side).rgb
+    painting = samples.load("wave").resized(side, side).rgb
+    runs: dict[str, Callable[[], object]] = {}
+    for name in ("starry-night", "wheat-field-lite"):
+        runs[name] = _network(name, photo)
+    for name in ("adain", "wct"):
+        runs[name] = _any_style(name, photo, painting)
+    gatys = Gatys(GatysConfig(levels=1, steps=3), choose("cpu", "auto"))
+    style = gatys.encode(painting)
+    runs["gatys, 3 steps"] = lambda: gatys.stylize(photo, style)
+    return runs
+
+
+def _network(name: str, photo: Tensor) -> Callable[[], object]:
+    method = load.load_model(name)
+    return lambda: method.stylize(photo, method.own_style())
+
+
+def _any_style(name: str, photo: Tensor, painting: Tensor) -> Callable[[], object]:
+    method = load.get_method(name)
+    style = method.encode(painting)
+    return lambda: method.stylize(photo, style)
+
+
+def _shares(run: Callable[[], object]) -> Counter[str]:
+    """Return the seconds of each kind of operator, after one run that is not measured."""
+    run()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        run()
+    seconds: Counter[str] = Counter()
+    for event in recorded.key_averages():
+        name = event.key.removeprefix("aten::").lower()
+        kind = next((k for k, parts in KINDS.items() if any(p in name for p in parts)), "other")
+        seconds[kind] += event.self_cpu_time_total / 1e6
+    return seconds
+
+
+def _matrix_rate() -> float:
+    """Return the rate of a float32 matrix product in GFLOP/s."""
+    a, b = torch.randn(2, MATRIX, MATRIX)
+    a @ b
+    start = time.process_time()
+    for _ in range(5):
+        a @ b
+    return 5 * 2 * MATRIX**3 / (time.process_time() - start) / 1e9
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 512)

@@ -1,0 +1,136 @@
+"""Export a trained model as a LiteRT file (.tflite), for phones: one graph of one size."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from impasto.core.device import Runtime
+from impasto.core.progress import Callback, Progress
+from impasto.errors import CancelledError, ImpastoError, InputError, MissingExtraError
+from impasto.methods.graphs import Graph, Side
+from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import get
+from impasto.methods.spec import Ability
+from impasto.models import checkpoint
+from impasto.nn.exporting import exporting
+from impasto.onnx.graph import TOLERANCE, Clamped, quiet
+
+SUFFIX = ".tflite"
+SIZE = (256, 256)  # width, height
+
+
+def build(
+    model: Path, size: tuple[int, int], callback: Callback
+) -> tuple[bytes, float, tuple[int, ...]]:
+    """Convert the graph that paints, and compare its output with PyTorch's.
+
+    LiteRT has fixed sizes. The inputs are those of the ONNX export in their order: the content
+    image (1, 3, H, W), then, of a model of several styles, their weights (1, N).
+
+    Args:
+        model: Path of a model file.
+        size: Width and height of the images, in pixels.
+        callback: Called after every step; nothing is made if it cancels.
+
+    Returns:
+        The content of the file, the largest difference between the outputs, and the shape of the
+        content image.
+
+    Raises:
+        CancelledError: The callback cancelled.
+        ImpastoError: The network cannot be converted, or the outputs differ.
+        InputError: The network needs other inputs, or does not take this size.
+        MissingExtraError: The library ``litert-torch`` is not installed.
+    """
+    try:
+        library = importlib.import_module("litert_torch")
+    except ImportError as error:
+        raise MissingExtraError("a LiteRT file", "litert") from error
+    graph = _painting_graph(model)
+    width, height = size
+    inputs = _inputs(graph, height, width)
+    whole = Clamped(graph).eval().requires_grad_(False)
+    _copy_weights(whole)
+    _report(callback, 0, "converting")
+    with exporting(), torch.inference_mode():
+        expected = whole(*inputs)
+    try:
+        with exporting(), quiet():
+            program = library.convert(whole, inputs)
+    except Exception as error:  # any part of the converter may fail; its messages fill pages
+        reason = f"({type(error).__name__})"
+        raise ImpastoError(f"litert-torch knows no graph for this network {reason}") from error
+    _report(callback, 1, "checking")
+    found = torch.from_numpy(np.asarray(program(*inputs)))
+    difference = float((found - expected).abs().max())
+    if not difference < TOLERANCE:
+        raise ImpastoError(
+            f"the LiteRT file would paint otherwise than PyTorch does: they differ by "
+            f"{difference:.1e}, and {TOLERANCE:.0e} is the most; nothing was written"
+        )
+    _report(callback, 2, "checked")
+    return _content(program), difference, tuple(inputs[0].shape)
+
+
+def _painting_graph(model: Path) -> Graph:
+    known = checkpoint.load(model)
+    kind = get(known.method, Ability.EXPORT).build
+    assert issubclass(kind, NetworkMethod)  # true of all methods with Ability.EXPORT
+    method = kind.open(known, Runtime(torch.device("cpu"), torch.float32))
+    graphs = method.graphs()
+    graph = graphs[-1]
+    if len(graphs) > 1 or {one.name for one in graph.inputs} - {"content", "weights"}:
+        raise InputError(
+            f"{model.stem}: a LiteRT file holds a network that has learned its styles; "
+            "export this one to ONNX"
+        )
+    return graph
+
+
+def _inputs(graph: Graph, height: int, width: int) -> tuple[Tensor, ...]:
+    """Draw inputs of a size; the weights are of the first style."""
+    random = torch.Generator().manual_seed(0)
+    drawn = []
+    for one in graph.inputs:
+        if one.name == "weights":
+            drawn.append(nn.functional.one_hot(torch.tensor([0]), int(one.shape[1])).float())  # type: ignore[arg-type]
+            continue
+        for axis, side in zip((height, width), one.shape[-2:], strict=True):
+            if isinstance(side, Side) and (axis % side.unit or axis < side.unit * side.least):
+                least = side.unit * side.least
+                raise InputError(
+                    f"size {width}x{height}: this network takes multiples of {side.unit} pixels "
+                    f"from {least} on"
+                )
+        drawn.append(one.draw((1, 3, height, width), random).contiguous())
+    return tuple(drawn)
+
+
+def _copy_weights(module: nn.Module) -> None:
+    """Make each weight a contiguous tensor of its own.
+
+    The converter takes weights of the same memory for equal, whatever their layout.
+    """
+    for weight in (*module.parameters(), *module.buffers()):
+        weight.data = weight.data.contiguous().clone()
+
+
+def _content(program: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"graph{SUFFIX}"
+        program.export(str(path))
+        return path.read_bytes()
+
+
+def _report(callback: Callback, step: int, stage: str) -> None:
+    progress = Progress(step, 2, stage=stage)
+    callback(progress)
+    if progress.cancelled:
+        raise CancelledError("cancelled, nothing written")
