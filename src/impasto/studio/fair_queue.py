@@ -50,7 +50,7 @@ class FairQueue(Queue):
                 message = f"{self._each} jobs of yours wait or run here, the most at a time"
                 return False, f"{message}: wait until one of them is done", "queue_full"
             if self.max_size is not None and len(self) >= self.max_size:
-                message = f"{len(self)} jobs wait here already, the most at a time"
+                message = f"the queue is full, {len(self)} jobs wait"
                 return False, f"{message}: try again in a few minutes", "queue_full"
             return await super().push(body, request, username)
 
