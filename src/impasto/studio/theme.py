@@ -77,7 +77,7 @@ CSS = """
   background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
 .past button:hover { border-color: #b4470f; }
 .past img { width: 100%; height: 6rem; object-fit: contain; margin: 0 0 .25rem; }
-.past span, .past small { display: block; }
+.past span, .past small { display: block; font-weight: 400; }
 .past small, .past-empty { color: var(--body-text-color-subdued); }
 .heading h2 { font-size: .95rem; font-weight: 600; margin: 0; }
 .gallery-of-styles .grid-container {
@@ -103,6 +103,8 @@ input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:foc
 
 # style of the elements around the page's components, which Gradio's CSS option cannot reach
 _STYLE = """<style>
+/* not hidden, in which nothing can be sticky */
+.gradio-container.gradio-container { overflow: clip !important; }
 @media (max-width: 700px) {
   .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }
   .gradio-container .main.fillable.app { padding: .25rem 0 !important; }
