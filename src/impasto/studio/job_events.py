@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 Updates = dict[Any, Any]  # new values of components; the others stay as they are
 
+# the browser gets no reason: Gradio's client has one text of its own for a full queue
+_REFUSED = (
+    "if the studio is busy, the queue is full, or too many of your jobs are in it: try again in a "
+    "few minutes. Otherwise the reason is on top of the page"
+)
 _TICK = 1.0  # seconds between two questions for the place in the queue
 
 # options of events that take a moment
@@ -119,7 +124,7 @@ class JobEvents(ABC):
             api_visibility="private",
             **self.studio.job_event_options,
         )
-        refused = status("not started: the reason is on top of the page", wrong=True)
+        refused = status(f"not started: {_REFUSED}", wrong=True)
         started.failure(None, None, self.line, js=f"() => {json.dumps(refused)}", **QUICK)
         idle = [_update(interactive=False), _update(active=False)]
         started.then(None, None, [self.stop, clock], js=f"() => {json.dumps(idle)}", **QUICK)
