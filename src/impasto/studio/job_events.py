@@ -124,10 +124,11 @@ class JobEvents(ABC):
             api_visibility="private",
             **self.studio.job_event_options,
         )
-        refused = status(f"not started: {_REFUSED}", wrong=True)
-        started.failure(None, None, self.line, js=f"() => {json.dumps(refused)}", **QUICK)
         idle = [_update(interactive=False), _update(active=False)]
-        started.then(None, None, [self.stop, clock], js=f"() => {json.dumps(idle)}", **QUICK)
+        ends = [self.stop, clock]
+        started.then(None, None, ends, js=f"() => {json.dumps(idle)}", **QUICK)
+        refused = [*idle, status(f"not started: {_REFUSED}", wrong=True)]
+        started.failure(None, None, [*ends, self.line], js=f"() => {json.dumps(refused)}", **QUICK)
         place = _Place(started)
         clock.tick(place.status, None, self.line, queue=False, **QUICK)
         self.stop.click(self._stopper(place), None, self.line, queue=False, **QUICK)

@@ -50,8 +50,8 @@ class StylizeEvents(JobEvents):
 
     def load_photo(self, path: str | None, request: gr.Request) -> Iterator[Any]:
         """Load a new photo into the brush editor; report a broken file at once."""
-        if path is None:  # it was refused just now, or see clear_photo
-            yield gr.skip(), None, gr.skip()
+        if path is None:
+            yield gr.skip(), None, status(f"{HINT}{self.studio.limits.describe()}")
             return
         try:
             picture = self.studio.limits.picture(path)
@@ -64,10 +64,6 @@ class StylizeEvents(JobEvents):
         text = f"{picture.width} × {picture.height} pixels"
         said = status(f"{text}. {picture.note}" if picture.note else text)
         yield gr.skip(), {"background": str(small), "layers": [], "composite": None}, said
-
-    def clear_photo(self) -> tuple[None, str]:
-        """Empty the brush editor."""
-        return None, status(f"{HINT}{self.studio.limits.describe()}")
 
     def finder(self, what: str) -> Callable[[str | None, gr.Request], tuple[Any, str]]:
         """Return a function that finds what is to be painted, and marks it as by the brush.

@@ -67,25 +67,15 @@ def tab(
             controls = [method, settings, size, *controls]
             editor, finders = _part_to_paint()
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
-            shown = _before_and_after(example)
+            shown, reach = _before_and_after(example), _position()
             line = widgets.status_line(f"{HINT}{studio.limits.describe()}", "status")
-            reach = gr.Slider(
-                0,
-                100,
-                50,
-                step=1,
-                label="Position between before and after",
-                buttons=[],
-                elem_id="reach",
-            )
+            reach.render()
             file = gr.DownloadButton("Download", interactive=False, elem_id="download")
             past = History.build(studio)
 
     events = StylizeEvents(studio, go, stop, line, shown, file, past.latest)
     looking: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 1, **QUICK}
-    # a pasted photo is a change, not an input
-    photo.change(events.load_photo, photo, [photo, editor, line], **looking)
-    photo.clear(events.clear_photo, None, [editor, line], queue=False, **QUICK)
+    photo.input(events.load_photo, photo, [photo, editor, line], **looking)
     for what, finder in finders.items():
         finder.click(events.finder(what), photo, [editor, line], **looking)
     # the handle on the image has no keyboard control; this slider has
@@ -178,6 +168,18 @@ def _before_and_after(example: tuple[str, str] | None) -> gr.ImageSlider:
         buttons=["fullscreen"],
         elem_id="result",
         elem_classes="result-view",
+    )
+
+
+def _position() -> gr.Slider:
+    """Build the slider that moves the handle of the result, which is not placed yet."""
+    return gr.Slider(
+        *(0, 100, 50),
+        step=1,
+        label="Position between before and after",
+        buttons=[],
+        elem_id="reach",
+        render=False,
     )
 
 
