@@ -32,3 +32,29 @@ def pictures(tmp_path_factory):
     (folder / "broken.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:700])
     Image.new("RGB", (1200, 1000)).save(folder / "huge.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from . import chromium
+
+    with chromium.launched() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser, studio):
+    """The studio's page, which must ask nobody else for anything."""
+    from . import chromium
+
+    with chromium.opened(browser, studio) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def used(browser, studio):
+    """The same, with what other tests have left on it."""
+    from . import chromium
+
+    with chromium.opened(browser, studio) as page:
+        yield page

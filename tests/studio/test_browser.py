@@ -1,13 +1,10 @@
 """The page in a real Chromium, as people use it: with a mouse, a keyboard, a telephone."""
 
 import re
-import shutil
 import threading
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,76 +14,19 @@ from skimage import data
 from impasto.studio import serve
 from impasto.studio.serve import ServerOptions
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.slow,
-]
+from .chromium import (
+    WAIT,
+    drop,
+    expect,
+    fill_settings,
+    needs_chromium,
+    opened,
+    painted,
+    says,
+    take,
+)
 
-WAIT = 60_000  # milliseconds; on a machine with other work
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@contextmanager
-def opened(browser, studio):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page.set_default_timeout(WAIT)
-    asked, failures = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    # what the page's own policy forbids is said there
-    page.on("console", lambda said: failures.append(said.text) if "Policy" in said.text else None)
-    page.goto(studio)
-    page.wait_for_selector("#paint")
-    yield page
-    page.close()
-    hosts = {urlsplit(url.removeprefix("blob:")).hostname for url in asked if url[:5] != "data:"}
-    assert hosts == {"127.0.0.1"}
-    assert not failures
-
-
-@pytest.fixture
-def page(browser, studio):
-    """The studio's page, which must ask nobody else for anything."""
-    with opened(browser, studio) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def used(browser, studio):
-    """The same, with what other tests have left on it."""
-    with opened(browser, studio) as page:
-        yield page
-
-
-def drop(page, path, where="#photo"):
-    page.set_input_files(f"{where} input[type=file]", path)
-
-
-def take(page, style):
-    page.locator("#styles button", has_text=style).click()
-
-
-def says(page, words):
-    expect(page.locator("#status")).to_contain_text(re.compile(words), timeout=WAIT)
-
-
-def painted(page):
-    return page.locator("#result img").nth(1).get_attribute("src")
-
-
-def fill_settings(page, numbers):
-    page.get_by_role("button", name="Strength, colours").click()
-    page.get_by_label("Hyperparameters of the method").fill(numbers)
+pytestmark = needs_chromium
 
 
 def test_a_photo_is_painted_and_fetched_in_full_size(page, pictures, tmp_path):

@@ -4,6 +4,8 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections import OrderedDict
+from types import SimpleNamespace
 
 import pytest
 from gradio_client import Client, handle_file
@@ -97,3 +99,13 @@ def test_a_job_with_a_listener_goes_on(studio, pictures, monkeypatch):
     time.sleep(3)
     assert not job.done()
     job.cancel()
+
+
+def test_the_order_of_those_who_wait():
+    queue = object.__new__(fair_queue.FairQueue)
+    queue._last_turn = OrderedDict({GREEDY: 5.0})
+    jobs = [
+        SimpleNamespace(request=SimpleNamespace(client=SimpleNamespace(host=host)), n=n)
+        for n, host in enumerate([GREEDY, GREEDY, OTHER, OTHER])
+    ]
+    assert [job.n for job in queue._in_turn(jobs)] == [2, 0, 3, 1]

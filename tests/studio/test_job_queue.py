@@ -51,6 +51,12 @@ def test_a_job_reports_and_returns():
     assert previews[0].size == (7, 768)
 
 
+def test_the_time_left_is_said():
+    reports, _ = finish(JobQueue().run("ada", counting(200)))
+    assert any("about a moment left" in report.plain for report in reports)
+    assert not any("left" in report.text for report in reports)  # programs have read this line
+
+
 def test_a_silent_job_is_heard_of(monkeypatch):
     monkeypatch.setattr(desk_module, "REPORT_INTERVAL", 0.05)
     reports, done = finish(JobQueue().run("ada", lambda *_: time.sleep(0.4)))

@@ -63,6 +63,36 @@ def test_an_optimisation_is_smaller_unless_asked(pictures, bench, tmp_path):
     assert jobs.stylize(order, LIMITS, bench, lambda _: None).picture.size == (256, 85)
 
 
+def test_a_slow_method_begins_with_a_preview_by_a_network(pictures, bench):
+    shown = []
+
+    def watch(progress):
+        if progress.preview is not None:
+            shown.append((progress.step, progress.total, progress.preview()))
+
+    order = {"names": ["wave"], "method": "gatys", "settings": "steps=20;levels=1", "size": "64"}
+    paint(pictures, bench, watch, **order)
+    (step, total, quick), *later = shown
+    assert (step, total) == (0, 1)
+    photo = Picture.from_pil(Image.open(pictures / "photo.jpg").resize((64, 43))).rgb
+    assert (quick - photo).abs().mean() > 0.05  # it is painted, as the network does it
+    # the first steps' are left out, in which the image is almost the photo
+    assert [one[0] for one in later] == list(range(2, 21))
+
+
+def test_a_photo_that_is_made_smaller_says_so(pictures, bench, monkeypatch):
+    monkeypatch.setitem(jobs._AUTO_LIMITS, False, 100)
+    assert "the photo has 144 × 96" in paint(pictures, bench, names=["adele"]).note
+    assert not paint(pictures, bench, names=["adele"], size="100").note
+
+
+def test_a_large_photo_says_how_long_it_takes(pictures, bench, monkeypatch):
+    monkeypatch.setattr(jobs, "_LARGE", 1000)
+    stages = []
+    paint(pictures, bench, lambda progress: stages.append(progress.stage), names=["adele"])
+    assert stages[0].startswith("painting, about ")
+
+
 def test_cancelling_keeps_the_picture(pictures, bench):
     def stop(progress):
         if progress.step >= 2:
@@ -154,6 +184,21 @@ def test_no_path_and_no_traceback_is_told():
     assert error_text(secret) == "something went wrong: RuntimeError. The server's log says more"
     assert error_text(ImpastoError("a\nb")) == "a b"
     assert "smaller" in error_text(MemoryError())
+
+
+def test_a_small_video_is_not_enlarged(tmp_path):
+    pytest.importorskip("av")
+    from impasto import video
+    from impasto.studio import tab_video
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(2):
+        Image.fromarray(np.full((48, 64, 3), 90 * index, np.uint8)).save(frames / f"{index}.png")
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    video.stylize_video(frames, clip, "starry-night", controls=Controls(size=64), fps=5)
+    tab_video._stylize(clip, target, "starry-night", Controls(size=128), 60.0, lambda _: None)
+    assert next(iter(video.open_clip(target).pictures())).size == (64, 48)
 
 
 def test_a_video_that_is_stopped_is_a_shorter_video(tmp_path):

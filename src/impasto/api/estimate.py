@@ -121,15 +121,29 @@ def estimate(
     photo = resize_long_edge(whole, controls.size, default)
     painted = _passes(styles, bool(masks), controls)
     size = (photo.height, photo.width)
-    speed = _SPEED / gigaflops(styles[0].method.runtime)
     return Estimate(
         method=", ".join(dict.fromkeys(method.name for method in painted)),
         width=photo.width,
         height=photo.height,
         runtime=styles[0].method.runtime.describe(),
-        seconds=speed * sum(seconds_of(method, size, controls) for method in painted),
+        seconds=painting_seconds(styles, size, bool(masks), controls),
         memory=max(memory_of(method, size, controls) for method in painted),
     )
+
+
+def painting_seconds(
+    styles: Sequence[ResolvedStyle], size: strokes.Size, masked: bool, controls: Controls
+) -> float:
+    """Return about how many seconds painting takes on this machine.
+
+    Args:
+        styles: Resolved styles.
+        size: Height and width of the result in pixels.
+        masked: Whether there are masks.
+        controls: As for :func:`estimate`.
+    """
+    speed = _SPEED / gigaflops(styles[0].method.runtime)
+    return speed * sum(seconds_of(one, size, controls) for one in _passes(styles, masked, controls))
 
 
 def seconds_of(method: Method, size: strokes.Size, controls: Controls) -> float:

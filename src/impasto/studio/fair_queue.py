@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -48,6 +49,9 @@ class FairQueue(Queue):
             if fn is not None and self._jobs(_host(request), fn.concurrency_id) >= self._each:
                 message = f"{self._each} jobs of yours wait or run here, the most at a time"
                 return False, f"{message}: wait until one of them is done", "queue_full"
+            if self.max_size is not None and len(self) >= self.max_size:
+                message = f"the queue is full, {len(self)} jobs wait"
+                return False, f"{message}: try again in a few minutes", "queue_full"
             return await super().push(body, request, username)
 
     def get_events(self) -> Any:
@@ -67,6 +71,52 @@ class FairQueue(Queue):
             while len(self._last_turn) > _CLIENTS:
                 self._last_turn.popitem(last=False)
         return chosen
+
+    def jobs_before(self, session: str | None, fn_index: int) -> int | None:
+        """Return how many jobs run or come before a job that waits; None if it does not wait.
+
+        Args:
+            session: The session of a page in a browser.
+            fn_index: Of the function that carries out the job.
+        """
+        event = self._waiting(session, fn_index)
+        if event is None:
+            return None
+        waiting = self.event_queue_per_concurrency_id[event.concurrency_id]
+        return waiting.current_concurrency + self._in_turn(waiting.queue).index(event)
+
+    def withdraw(self, session: str | None, fn_index: int) -> bool:
+        """End a job that waits; return False if it does not wait. Its page stays as it is."""
+        event = self._waiting(session, fn_index)
+        if event is None:
+            return False
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        self.event_ids_to_events.pop(event._id, None)
+        unchanged = [{"__type__": "update"} for _ in event.fn.outputs]
+        last = ProcessCompletedMessage(output={"data": unchanged}, success=True)
+        super().send_message(event, last)
+        event.alive = False
+        return True
+
+    def _waiting(self, session: str | None, fn_index: int) -> Event | None:
+        for waiting in self.event_queue_per_concurrency_id.values():
+            for event in waiting.queue:
+                if event.session_hash == session and event.fn._id == fn_index:
+                    return event
+        return None
+
+    def _in_turn(self, events: Sequence[Event]) -> list[Event]:
+        """Return waiting events in the order in which they will run."""
+        turns = {_host(event.request): 0.0 for event in events}
+        turns |= {host: self._last_turn[host] for host in turns if host in self._last_turn}
+        left, result, now = list(events), [], time.monotonic()
+        while left:
+            event = min(left, key=lambda one: turns[_host(one.request)])
+            left.remove(event)
+            result.append(event)
+            now += 1
+            turns[_host(event.request)] = now
+        return result
 
     def send_message(self, event: Event, event_message: Any) -> None:
         """Send a message of a job; a job whose messages are not fetched ends."""

@@ -19,6 +19,7 @@ from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, Progress
 from impasto.errors import CancelledError
 from impasto.image import Image
+from impasto.studio.time_left import TimeLeft, progress_text
 
 T = TypeVar("T")
 
@@ -74,11 +75,13 @@ class Report:
         text: A line of text.
         fraction: The finished fraction, 0 to 1.
         preview: The image so far, scaled down; None if there is no new one.
+        plain: The same line in plain text, with the time that is left.
     """
 
     text: str
     fraction: float = 0.0
     preview: Image | None = None
+    plain: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +109,14 @@ class _Job:
     started: float = field(default_factory=time.monotonic)
     seen: float = field(default_factory=time.monotonic)
     report: Report = field(default_factory=lambda: Report("loading"))
+    progress: Progress = field(default_factory=lambda: Progress(0, 1, stage="loading"))
+    ends: float | None = None  # estimated
     finished: bool = False
     result: Any = None
     error: BaseException | None = None
     _shown: float = 0.0
     _pause: float = _PREVIEW_INTERVAL
+    _time: TimeLeft = field(default_factory=TimeLeft)
 
     def __call__(self, progress: Progress) -> None:
         """Receive progress from the job, as its callback."""
@@ -120,6 +126,8 @@ class _Job:
         if self.stopped.is_set() or now - self.seen > WATCHER_TIMEOUT:
             progress.cancel()
             return
+        left = self._time.update(now, progress.step, progress.total, progress.stage)
+        self.progress, self.ends = progress, None if left is None else now + left
         preview = None
         if progress.preview is not None and now - self._shown > self._pause:
             preview = _shrunk(Image(progress.preview().detach().cpu().clamp(0, 1)))
@@ -136,9 +144,12 @@ class _Job:
         self.seen = time.monotonic()
         fresh = self.updated.is_set()
         self.updated.clear()
-        now = self.report
-        text = f"{now.text}, {time.monotonic() - self.started:.0f} s"
-        return Report(text, now.fraction, now.preview if fresh else None)
+        now, at = self.report, self.progress
+        passed = self.seen - self.started
+        left = None if self.ends is None else max(0.0, self.ends - self.seen)
+        plain = progress_text(at.step, at.total, at.stage, left, passed)
+        preview = now.preview if fresh else None
+        return Report(f"{now.text}, {passed:.0f} s", now.fraction, preview, plain)
 
 
 class JobQueue:
@@ -225,7 +236,7 @@ class JobQueue:
             try:
                 cache = self._caches.get(timeout=REPORT_INTERVAL)
             except Empty:
-                yield Report("waiting for another job to finish")
+                yield Report(text := "waiting for another job to finish", plain=text)
             else:
                 job.started = time.monotonic()
                 return cache

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from impasto.api.controls import Controls, ResolvedStyle
+from impasto.api.estimate import painting_seconds
 from impasto.api.inputs import check_weights, read_image, resize_long_edge
 from impasto.api.options import StylizeOptions
 from impasto.api.presets import choose as choose_quality
 from impasto.api.resolve import StyleResolver
 from impasto.api.stylize import paint
 from impasto.api.synthesize import synthesize
-from impasto.core.progress import Callback
+from impasto.core.progress import Callback, Progress
 from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError, InterruptedRun
 from impasto.evaluation import compare
@@ -21,9 +24,12 @@ from impasto.methods.spec import Ability
 from impasto.studio import options
 from impasto.studio.job_queue import MethodCache
 from impasto.studio.limits import PAINTINGS, Limits, optimizes
+from impasto.studio.quick_preview import quick_preview
 from impasto.studio.settings import parse_permitted
+from impasto.studio.time_left import duration
 
 AUTO, FULL = "auto", "full"  # sizes that are not numbers
+_LARGE = 500_000  # pixels from which the duration is estimated, which takes a fifth of a second
 _TEXTURE = "texture"  # default method of texture synthesis
 
 # largest size at AUTO in pixels, for networks and for methods that optimise
@@ -78,17 +84,7 @@ def stylize(
     Raises:
         InputError: The request cannot be carried out.
     """
-    names = options.check_styles(request.names, options.styles())
-    if not names and not request.paintings:
-        raise InputError("no painting: choose a style, or add a picture of your own")
-    if len(names) + len(request.paintings) > PAINTINGS:
-        raise InputError(f"more than {PAINTINGS} paintings: leave some out")
-    count = len(names) + len(request.paintings)
-    check_weights(request.weights, count)
-    if request.mask is not None and count > 2:
-        raise InputError("a mask takes two paintings, one inside it and one outside")
-    if request.mask is None:
-        _check_blend(names, bool(request.paintings))
+    names = _names(request)
     # settings are checked before any file is read
     method, brushes = _resolver(request, names, bool(request.paintings), cache)
     photo = limits.picture(request.photo)
@@ -97,12 +93,17 @@ def stylize(
     size = limits.size(_size(request.size), photo, optimizing)
     if request.size == AUTO:
         size = min(size, _AUTO_LIMITS[optimizing is not None])
-    before = resize_long_edge(photo, size, None)
+    before, whole = resize_long_edge(photo, size, None), photo.size
     del photo
     controls = replace(request.controls, size=size)
     made = brushes([*names, *paintings], request.weights)
     masks = () if request.mask is None else (request.mask,)
     note = ""
+    if optimizing is None:
+        _report_duration(before, made, masks, controls, callback)
+    else:
+        quick = partial(cache.resolver(None, "fast", {}), [*names, *paintings], request.weights)
+        callback = quick_preview(before, quick, masks, controls, callback)
     try:
         picture = paint(before, made, masks=masks, controls=controls, callback=callback)
     except InterruptedRun as error:
@@ -112,6 +113,9 @@ def stylize(
             Image(error.picture.cpu(), before.alpha),
             f"{error}: this is the image so far",
         )
+    if request.size == AUTO and max(before.size) < max(whole):
+        smaller = f"the photo has {whole[0]} × {whole[1]}: choose a larger size for more"
+        note = "; ".join(filter(None, (note or picture.note, smaller)))
     return StylizeResult(picture, before, note or picture.note)
 
 
@@ -221,6 +225,22 @@ def result_name(request: StylizeRequest) -> str:
     return "-".join("".join(c if c.isalnum() else "-" for c in w)[:40] for w in parts) + ".png"
 
 
+def _names(request: StylizeRequest) -> list[str]:
+    """Check the styles, weights and mask of a request, and return the full names of its styles."""
+    names = options.check_styles(request.names, options.styles())
+    if not names and not request.paintings:
+        raise InputError("no painting: choose a style, or add a picture of your own")
+    if len(names) + len(request.paintings) > PAINTINGS:
+        raise InputError(f"more than {PAINTINGS} paintings: leave some out")
+    count = len(names) + len(request.paintings)
+    check_weights(request.weights, count)
+    if request.mask is not None and count > 2:
+        raise InputError("a mask takes two paintings, one inside it and one outside")
+    if request.mask is None:
+        _check_blend(names, bool(request.paintings))
+    return names
+
+
 def _check_blend(names: Sequence[str], paintings: bool) -> None:
     """Check that styles can be blended without a mask."""
     networks = {one.name: one.network for one in options.styles()}
@@ -235,6 +255,20 @@ def _check_blend(names: Sequence[str], paintings: bool) -> None:
             f"{one} and {other} do not blend, since no network knows both: take one of them, or "
             f"brush where the first one goes"
         )
+
+
+def _report_duration(
+    photo: Image,
+    styles: Sequence[ResolvedStyle],
+    masks: Sequence[Image],
+    controls: Controls,
+    callback: Callback,
+) -> None:
+    """Report how long a network will take, which reports no steps; small photos take a moment."""
+    if photo.height * photo.width < _LARGE:
+        return
+    seconds = painting_seconds(styles, (photo.height, photo.width), bool(masks), controls)
+    callback(Progress(0, 1, stage=f"painting, about {duration(seconds)} in all"))
 
 
 def _size(text: str) -> int | None:

@@ -48,6 +48,12 @@ class Limits:
         if not self.job > 0:
             raise InputError(f"max-minutes is {self.job / 60:g}: it must be above 0")
 
+    def describe(self) -> str:
+        """Return the limits of an image as a sentence."""
+        return (
+            f" A picture has at most {self.upload >> 20} MB and {self.pixels / 1e6:g} megapixels."
+        )
+
     def picture(self, path: str | os.PathLike[str]) -> Image:
         """Load an uploaded image.
 

@@ -12,13 +12,15 @@ import gradio as gr
 from impasto.api.areas import EMPTY, area
 from impasto.api.controls import Controls
 from impasto.api.inputs import resize_long_edge
+from impasto.core.schemes import SAMPLE
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.studio import files as image_files
-from impasto.studio import jobs
+from impasto.studio import history, jobs
+from impasto.studio.history_events import FORM
 from impasto.studio.job_events import JobEvents, Updates
-from impasto.studio.job_queue import Report
-from impasto.studio.jobs import StylizeRequest
+from impasto.studio.job_queue import Finished, Report
+from impasto.studio.jobs import StylizeRequest, StylizeResult
 from impasto.studio.settings import split_settings
 from impasto.studio.widgets import JobOwner, download, finished_status, owner_of, show_error, status
 
@@ -40,6 +42,7 @@ class StylizeEvents(JobEvents):
 
     shown: gr.ImageSlider
     file: gr.DownloadButton
+    latest: gr.State  # the entry of a result for the list of results
 
     tab = "stylize"
     stopping = "stopping after this step"
@@ -48,7 +51,7 @@ class StylizeEvents(JobEvents):
     def load_photo(self, path: str | None, request: gr.Request) -> Iterator[Any]:
         """Load a new photo into the brush editor; report a broken file at once."""
         if path is None:
-            yield gr.skip(), None, status(HINT)
+            yield gr.skip(), None, status(f"{HINT}{self.studio.limits.describe()}")
             return
         try:
             picture = self.studio.limits.picture(path)
@@ -111,6 +114,7 @@ class StylizeEvents(JobEvents):
         *weights: float,
     ) -> Generator[Updates, None, Updates]:
         """Stylize the photo, and show the progress."""
+        yield {self.latest: None}
         wanted = make_request(
             path,
             chosen,
@@ -135,14 +139,34 @@ class StylizeEvents(JobEvents):
             lambda cache, callback: jobs.stylize(wanted, self.studio.limits, cache, callback),
             self._show_pairs(wanted, owner),
         )
+        values = (chosen, quality, method, settings, size, strength, scale, colors, seed)
+        form = dict(zip(FORM, (*values, histogram, median), strict=True))
+        return self._result(wanted, done, owner, {**form, "weights": list(weights)})
+
+    def _result(
+        self,
+        wanted: StylizeRequest,
+        done: Finished[StylizeResult],
+        owner: JobOwner,
+        form: dict[str, Any],
+    ) -> Updates:
+        """Store the result, and return what the page shows."""
         painted, save = done.result, self.studio.save_image
+        paths = [
+            save(owner, painted.photo, "before.webp", small=True),
+            save(owner, painted.picture, "after.webp", small=True),
+            save(owner, painted.picture, jobs.result_name(wanted)),
+        ]
+        styles = [str(name).removeprefix(SAMPLE) for name in wanted.names]
+        own = [path.name for path in wanted.paintings]
+        how = wanted.method or wanted.quality or ""
+        size = f"{painted.picture.width} × {painted.picture.height} pixels"
+        text = ", ".join([" + ".join(styles + own), how, size])
         return {
-            self.file: download(save(owner, painted.picture, jobs.result_name(wanted))),
-            self.shown: (
-                str(save(owner, painted.photo, "before.webp", small=True)),
-                str(save(owner, painted.picture, "after.webp", small=True)),
-            ),
+            self.file: download(paths[2], painted.picture.size),
+            self.shown: (str(paths[0]), str(paths[1])),
             self.line: finished_status(done, painted.picture.size, painted.note),
+            self.latest: history.entry(painted.picture, text, wanted.photo.name, own, form, paths),
         }
 
     def _show_pairs(self, wanted: StylizeRequest, owner: JobOwner) -> Callable[[Report], Updates]:

@@ -110,6 +110,6 @@ class _CompareEvents(JobEvents):
         return {
             self.sheet: str(full),
             self.line: finished_status(done, sheet.size, failed and f"Failed: {failed}"),
-            self.picture: widgets.download(full),
-            self.page: widgets.download(html),
+            self.picture: gr.DownloadButton(value=str(full), interactive=True),
+            self.page: gr.DownloadButton(value=str(html), interactive=True),
         }

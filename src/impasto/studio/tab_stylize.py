@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from impasto.core.schemes import SAMPLE
 from impasto.methods.spec import Ability
 from impasto.studio import jobs, options, strokes, widgets
 from impasto.studio.files import BRUSH
+from impasto.studio.history_events import History
 from impasto.studio.job_events import QUICK, job_buttons
 from impasto.studio.limits import PAINTINGS
 from impasto.studio.stylize_events import FINDS, HINT, StylizeEvents
@@ -49,7 +51,7 @@ def tab(
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             photo = widgets.photo("Photo", height=200, elem_id="photo")
-            gallery, names, own, weights = _paintings(thumbnails)
+            gallery, names, own, blend, weights = _paintings(thumbnails)
             quality = gr.Radio(
                 [(name.capitalize(), name) for name in QUALITIES],
                 value="fast",
@@ -57,24 +59,21 @@ def tab(
                 info=_quality_times(),
                 elem_id="quality",
             )
+            size = gr.Dropdown(
+                list(_SIZES), value=jobs.AUTO, label="Size: the long edge", elem_id="size"
+            )
             go, stop = job_buttons("Paint", "paint", stop_id="stop")
-            controls = _controls()
+            method, settings, *controls = _controls()
+            controls = [method, settings, size, *controls]
             editor, finders = _part_to_paint()
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
-            shown = _before_and_after(example)
-            line = widgets.status_line(HINT, "status")
-            reach = gr.Slider(
-                0,
-                100,
-                50,
-                step=1,
-                label="Position between before and after",
-                buttons=[],
-                elem_id="reach",
-            )
-            file = gr.DownloadButton("Download in full size", interactive=False, elem_id="download")
+            shown, reach = _before_and_after(example), _position()
+            line = widgets.status_line(f"{HINT}{studio.limits.describe()}", "status")
+            reach.render()
+            file = gr.DownloadButton("Download", interactive=False, elem_id="download")
+            past = History.build(studio)
 
-    events = StylizeEvents(studio, go, stop, line, shown, file)
+    events = StylizeEvents(studio, go, stop, line, shown, file, past.latest)
     looking: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 1, **QUICK}
     photo.input(events.load_photo, photo, [photo, editor, line], **looking)
     for what, finder in finders.items():
@@ -83,14 +82,16 @@ def tab(
     reach.input(lambda at: gr.ImageSlider(slider_position=at), reach, shown, queue=False, **QUICK)
     gallery.select(_toggle_style, names, names, queue=False, **QUICK)
     gr.on([names.change, own.change], _weight_sliders, [names, own], weights, queue=False, **QUICK)
+    names.change(_blending, names, blend, queue=False, **QUICK)
     inputs = [photo, names, own, editor, quality, *controls, *weights]
-    events.connect(inputs, [shown, file], js=_SCROLL_TO_RESULT)
+    started = events.connect(inputs, [shown, file, past.latest], js=_SCROLL_TO_RESULT)
+    past.connect(started, [shown, file, line], [names, quality, *controls, *weights])
 
 
 def _paintings(
     thumbnails: Sequence[tuple[str, str]],
-) -> tuple[gr.Gallery, gr.Dropdown, gr.File, list[gr.Slider]]:
-    """Build the gallery, and the inputs for names of styles, for files, and for their weights."""
+) -> tuple[gr.Gallery, gr.Dropdown, gr.File, gr.HTML, list[gr.Slider]]:
+    """Build the gallery, and the inputs for styles: names, files, a remark on both, weights."""
     gr.HTML("<h2>Paintings</h2>", elem_classes="heading")
     gallery = gr.Gallery(
         list(thumbnails),
@@ -114,6 +115,7 @@ def _paintings(
         info="press the pictures above, or search here",
         elem_id="names",
     )
+    blend = gr.HTML("", elem_id="blend")
     own = gr.File(
         label="Your own paintings",
         file_count="multiple",
@@ -125,7 +127,7 @@ def _paintings(
         gr.Slider(0, 1, 1, step=0.05, label=f"Weight {n + 1}", visible=False)
         for n in range(PAINTINGS)
     ]
-    return gallery, names, own, weights
+    return gallery, names, own, blend, weights
 
 
 def _part_to_paint() -> tuple[gr.ImageEditor, dict[str, gr.Button]]:
@@ -169,15 +171,26 @@ def _before_and_after(example: tuple[str, str] | None) -> gr.ImageSlider:
     )
 
 
+def _position() -> gr.Slider:
+    """Build the slider that moves the handle of the result, which is not placed yet."""
+    return gr.Slider(
+        *(0, 100, 50),
+        step=1,
+        label="Position between before and after",
+        buttons=[],
+        elem_id="reach",
+        render=False,
+    )
+
+
 def _controls() -> list[Any]:
-    """Build the controls that are seldom changed, in the order of the fields of StylizeRequest."""
-    with gr.Accordion("Strength, colours, size, method", open=False, elem_id="more"):
+    """Build the controls that are seldom changed, in the order of the arguments of the job."""
+    with gr.Accordion("Strength, colours, method", open=False, elem_id="more"):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photo")
         scale = gr.Slider(0.25, 4, 1, step=0.05, label="Style scale", info="2 is larger strokes")
         colors = gr.Radio(
             [(_COLORS.get(name, name), name) for name in COLORS], value="style", label="Colours"
         )
-        size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge")
         method = widgets.method_input(
             "that of the quality", Ability.STYLIZE, "for paintings that no network has learned"
         )
@@ -189,7 +202,7 @@ def _controls() -> list[Any]:
         histogram = gr.Checkbox(label="Take the painting's histogram at the end")
         median = gr.Checkbox(label="3×3 median at the end, against specks")
         seed = widgets.seed_input()
-    return [method, settings, size, strength, scale, colors, seed, histogram, median]
+    return [method, settings, strength, scale, colors, seed, histogram, median]
 
 
 def _quality_times() -> str:
@@ -208,6 +221,22 @@ def _toggle_style(names: list[str], event: gr.SelectData) -> list[str]:
     if name in names:
         return [one for one in names if one != name]
     return [*names, name][-PAINTINGS:]
+
+
+def _blending(names: list[str] | None) -> str:
+    """Return HTML that greys the pictures of styles that do not blend with the chosen ones."""
+    networks = {one.name: one.network for one in options.styles()}
+    known = [name for name in names or () if name in networks]
+    if not known or len({networks[name] for name in known}) > 1:
+        return ""
+    network = networks[known[0]]
+    others = [n for n, one in enumerate(options.gallery(), start=1) if one.network != network]
+    grey = ", ".join(f"#styles .grid-container > :nth-child({n})" for n in others)
+    rule = f"<style>{grey} {{ opacity: .35; }}</style>" if others else ""
+    return (
+        f"{rule}<p>The grey ones do not blend with {escape(known[0].removeprefix(SAMPLE))}: such a "
+        "pair takes a brushed part, see <em>Paint only a part</em>.</p>"
+    )
 
 
 def _weight_sliders(names: list[str] | None, files: list[str] | None) -> list[Any]:

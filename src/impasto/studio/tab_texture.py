@@ -24,7 +24,7 @@ def tab(studio: Studio) -> None:
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown = widgets.result_image("Texture", "texture-result")
             line = widgets.status_line("Choose a texture, and press Grow.", "texture-status")
-            file = gr.DownloadButton("Download in full size", interactive=False)
+            file = gr.DownloadButton("Download", interactive=False)
     events = _TextureEvents(studio, go, stop, line, shown, file)
     events.connect(inputs, [shown, file])
 
@@ -100,5 +100,5 @@ class _TextureEvents(JobEvents):
         return {
             self.shown: str(small),
             self.line: finished_status(done, made.size, made.note),
-            self.file: widgets.download(full),
+            self.file: widgets.download(full, made.size),
         }

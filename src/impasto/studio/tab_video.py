@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,15 @@ def _inputs() -> list[Any]:
             label="Painting",
         ),
         widgets.photo("Or a painting of yours", height=180, elem_id="film-painting"),
-        gr.Slider(128, 1280, 512, step=32, label="Size: the long edge", elem_id="film-size"),
+        gr.Slider(
+            128,
+            1280,
+            512,
+            step=32,
+            label="Size: the long edge",
+            info="not above the video's own",
+            elem_id="film-size",
+        ),
         gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the video"),
     ]
 
@@ -124,6 +132,8 @@ def _stylize(
         seconds = clip.frames / float(clip.rate)
         if seconds > most:
             raise InputError(f"{source.name} lasts {seconds:.0f} s, {most:.0f} s are painted here")
+        edge = max(next(iter(clip.pictures())).size)
+        controls = replace(controls, size=min(controls.size or edge, edge))
         return video.stylize_video(
             source, target, style, controls=controls, callback=callback, partial=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
 import gradio as gr
@@ -31,6 +32,10 @@ def theme() -> Any:
         block_label_border_width="0px",
         block_label_text_color="*neutral_600",
         block_label_text_color_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
         block_title_text_weight="600",
         block_shadow="none",
         button_primary_background_fill="#b4470f",
@@ -60,6 +65,20 @@ CSS = """
 .status .bar i { display: block; height: 100%; background: var(--button-primary-background-fill);
   transition: width .4s linear; }
 .status .wrong { color: var(--error-text-color, #b91c1c); font-weight: 600; }
+.job-buttons { position: sticky; bottom: 0; z-index: 20; padding: .5rem 0;
+  background: var(--body-background-fill); }
+#blend p { margin: 0; font-size: .85rem; color: var(--body-text-color-subdued); }
+#texture-result img { width: 100%; height: 100%; object-fit: contain; }
+.past { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .5rem;
+  list-style: none; margin: 0; padding: 3px; max-height: 24rem; overflow-y: auto; }
+.past li { margin: 0; }
+.past button { display: block; width: 100%; height: 100%; padding: .3rem; text-align: left;
+  font-size: .75rem; line-height: 1.3; border-radius: 8px; overflow-wrap: anywhere;
+  background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
+.past button:hover { border-color: #b4470f; }
+.past img { width: 100%; height: 6rem; object-fit: contain; margin: 0 0 .25rem; }
+.past span, .past small { display: block; font-weight: 400; }
+.past small, .past-empty { color: var(--body-text-color-subdued); }
 .heading h2 { font-size: .95rem; font-weight: 600; margin: 0; }
 .gallery-of-styles .grid-container {
   grid-template-columns: repeat(4, minmax(0, 1fr)) !important; gap: 6px; }
@@ -83,9 +102,14 @@ input[type=file]:focus-visible + *, button:focus-within:has(input[type=file]:foc
 """
 
 # style of the elements around the page's components, which Gradio's CSS option cannot reach
-HEAD = """<style>
+_STYLE = """<style>
+/* not hidden, in which nothing can be sticky */
+.gradio-container.gradio-container { overflow: clip !important; }
 @media (max-width: 700px) {
   .gradio-container.gradio-container { padding: 0 .75rem 1.5rem !important; }
   .gradio-container .main.fillable.app { padding: .25rem 0 !important; }
 }
 </style>"""
+
+_SCRIPT = resources.files("impasto.studio").joinpath("page.js").read_text(encoding="utf-8")
+HEAD = f"{_STYLE}<script>{_SCRIPT}</script>"

@@ -171,9 +171,10 @@ def method_input(usual: str, ability: Ability, info: str) -> gr.Dropdown:
     return gr.Dropdown([(usual, ""), *names], value="", label="Method", info=info)
 
 
-def download(path: Path) -> gr.DownloadButton:
-    """Return a button that gives a file."""
-    return gr.DownloadButton(value=str(path), interactive=True)
+def download(path: Path, size: tuple[int, int] | None = None) -> gr.DownloadButton:
+    """Return a button that gives a file, with the size of an image in pixels on it."""
+    label = f"Download, {size[0]} × {size[1]} pixels" if size else "Download"
+    return gr.DownloadButton(label, value=str(path), interactive=True)
 
 
 def photo(label: str, **options: Any) -> gr.Image:
