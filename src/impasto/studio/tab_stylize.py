@@ -69,7 +69,7 @@ def tab(
         with gr.Column(scale=3, min_width=300, elem_classes="result"):
             shown, reach = _before_and_after(example), _position()
             line = widgets.status_line(f"{HINT}{studio.limits.describe()}", "status")
-            reach.render()
+            reach.render()  # type: ignore[no-untyped-call]
             file = gr.DownloadButton("Download", interactive=False, elem_id="download")
             past = History.build(studio)
 
