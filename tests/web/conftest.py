@@ -61,7 +61,9 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def page(network, package, tmp_path_factory):
+def page(network, package, exports, tmp_path_factory):
     """A folder of the page for that network."""
     target = tmp_path_factory.mktemp("web") / "out"
-    return folder.build(target, [str(network)], onnxruntime_web=package)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(exports))
+        return folder.build(target, [str(network)], onnxruntime_web=package)
