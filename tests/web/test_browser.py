@@ -126,6 +126,28 @@ def check_that_it_works_offline(page, photo):
     page.context.set_offline(False)
 
 
+GIVEN = """async ({ kind, name, bytes }) => {
+  const files = new DataTransfer();
+  files.items.add(new File([Uint8Array.from(bytes)], name, { type: "image/png" }));
+  const event = kind === "drop"
+    ? new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true })
+    : new ClipboardEvent("paste", { clipboardData: files, bubbles: true });
+  document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.slow
+def test_a_photo_is_dropped_or_pasted_anywhere(opened, tmp_path):
+    for kind, size in (("drop", (80, 48)), ("paste", (64, 72))):
+        path = tmp_path / f"{kind}.png"
+        Image.fromarray(data.chelsea()).resize(size).save(path)
+        opened.evaluate(GIVEN, {"kind": kind, "name": path.name, "bytes": list(path.read_bytes())})
+        says(opened, f"{size[0]} × {size[1]} in")
+        with opened.expect_download() as fetched:
+            opened.click("#download")
+        assert fetched.value.suggested_filename == f"{kind}-red.png"
+
+
 IN_TILES = """async ({ pixels, width, height, limits }) => {
   const { Engine } = await import("./engine.js");
   const engine = new Engine("wasm");
