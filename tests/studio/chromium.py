@@ -63,3 +63,13 @@ def painted(page):
 def fill_settings(page, numbers):
     page.get_by_role("button", name="Strength, colours").click()
     page.get_by_label("Hyperparameters of the method").fill(numbers)
+
+
+def start_slowly(page, pictures):
+    """Start a job that takes minutes."""
+    drop(page, pictures / "photo.jpg")
+    says(page, "144 × 96")
+    take(page, "gold")
+    page.get_by_label("Good").check()
+    fill_settings(page, "steps=1000")
+    page.click("#paint")

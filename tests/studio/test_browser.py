@@ -23,6 +23,7 @@ from .chromium import (
     opened,
     painted,
     says,
+    start_slowly,
     take,
 )
 
@@ -69,12 +70,7 @@ def test_the_picture_comes_into_being_and_is_kept_when_stopped(page, pictures, t
 
 def test_closing_the_page_frees_the_place(browser, studio, pictures):
     with opened(browser, studio) as page:
-        drop(page, pictures / "photo.jpg")
-        says(page, "144 × 96")
-        take(page, "gold")
-        page.get_by_label("Good").check()
-        fill_settings(page, "steps=1000")
-        page.click("#paint")
+        start_slowly(page, pictures)
         says(page, r"tep \d+ of \d+")
     with opened(browser, studio) as page:
         drop(page, pictures / "photo.jpg")

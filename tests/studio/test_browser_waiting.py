@@ -1,4 +1,4 @@
-"""What the page says and shows while a job waits and runs, in Chromium."""
+"""Watch the page in Chromium while a job waits and runs."""
 
 import re
 
@@ -6,24 +6,15 @@ from .chromium import (
     WAIT,
     drop,
     expect,
-    fill_settings,
     needs_chromium,
     opened,
     painted,
     says,
+    start_slowly,
     take,
 )
 
 pytestmark = needs_chromium
-
-
-def start_slowly(page, pictures):
-    drop(page, pictures / "photo.jpg")
-    says(page, "144 × 96")
-    take(page, "gold")
-    page.get_by_label("Good").check()
-    fill_settings(page, "steps=1000")
-    page.click("#paint")
 
 
 def test_a_slow_method_is_previewed_and_says_how_long_it_takes(page, pictures):

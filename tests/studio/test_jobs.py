@@ -186,32 +186,33 @@ def test_no_path_and_no_traceback_is_told():
     assert "smaller" in error_text(MemoryError())
 
 
-def test_a_small_video_is_not_enlarged(tmp_path):
+def small_clip(folder, count):
+    """Make a video of 64x48 pixels; skip the test without PyAV."""
     pytest.importorskip("av")
+    from impasto import video
+
+    (folder / "frames").mkdir()
+    for index in range(count):
+        frame = Image.fromarray(np.full((48, 64, 3), 40 * index, np.uint8))
+        frame.save(folder / "frames" / f"{index}.png")
+    clip = folder / "clip.mp4"
+    video.stylize_video(folder / "frames", clip, "starry-night", controls=Controls(size=64), fps=5)
+    return clip
+
+
+def test_a_small_video_is_not_enlarged(tmp_path):
+    clip, target = small_clip(tmp_path, 2), tmp_path / "out.mp4"
     from impasto import video
     from impasto.studio import tab_video
 
-    frames = tmp_path / "frames"
-    frames.mkdir()
-    for index in range(2):
-        Image.fromarray(np.full((48, 64, 3), 90 * index, np.uint8)).save(frames / f"{index}.png")
-    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
-    video.stylize_video(frames, clip, "starry-night", controls=Controls(size=64), fps=5)
     tab_video._stylize(clip, target, "starry-night", Controls(size=128), 60.0, lambda _: None)
     assert next(iter(video.open_clip(target).pictures())).size == (64, 48)
 
 
 def test_a_video_that_is_stopped_is_a_shorter_video(tmp_path):
-    pytest.importorskip("av")
+    clip, target, small = small_clip(tmp_path, 5), tmp_path / "out.mp4", Controls(size=64)
     from impasto import video
     from impasto.studio import tab_video
-
-    frames = tmp_path / "frames"
-    frames.mkdir()
-    for index in range(5):
-        Image.fromarray(np.full((48, 64, 3), 40 * index, np.uint8)).save(frames / f"{index}.png")
-    clip, target, small = tmp_path / "clip.mp4", tmp_path / "out.mp4", Controls(size=64)
-    video.stylize_video(frames, clip, "starry-night", controls=small, fps=5)
 
     def stop(progress):
         if progress.step >= 3:

@@ -1,4 +1,4 @@
-"""How long a job takes yet, and how that is said."""
+"""Estimate the time that is left of a job, and say it."""
 
 import pytest
 

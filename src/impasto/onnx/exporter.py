@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,23 +77,27 @@ def export(
         MissingExtraError: The libraries of the extra ``onnx`` or ``litert`` are not installed.
     """
     target = Path(output)
-    if target.suffix == litert.SUFFIX:
-        return (_export_litert(zoo.model_of(model), target, size, callback),)
-    if target.suffix != onnx_file.SUFFIX:
+    if target.suffix not in (onnx_file.SUFFIX, litert.SUFFIX):
         raise InputError(
             f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
         )
-    if size is not None:
+    if size is not None and target.suffix == onnx_file.SUFFIX:
         raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
     files.check(target)
-    for library in ("onnx", "onnxruntime", "onnxscript"):
-        onnx_file.library(library)
+    if target.suffix == litert.SUFFIX:
+        litert.library()
+    else:
+        for library in ("onnx", "onnxruntime", "onnxscript"):
+            onnx_file.library(library)
     path = zoo.model_of(model)
     known = model_file.load(path)
     build = get(known.method, Ability.EXPORT).build
     assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
     method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
     graphs = method.graphs()
+    names = known.styles or (target.stem,)
+    if target.suffix == litert.SUFFIX:
+        return (_write_litert(graphs, path.stem, target, names, size, callback),)
     metadata = _model_metadata(known, method, path)
     metadata |= {graph.role: _output_path(target, graph).name for graph in graphs if graph.role}
     sides = {key: side for graph in graphs for key, side in _side_limits(graph).items()}
@@ -102,7 +106,6 @@ def export(
     for index, graph in enumerate(graphs):
         part = {"paints_with": target.name} if graph.role else {}
         watch = PartProgress(callback, index, len(graphs))
-        names = known.styles or (target.stem,)
         made.append(
             _build_file(graph, {**metadata, **part}, _output_path(target, graph), names, watch)
         )
@@ -142,15 +145,20 @@ def cached_export(source: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _export_litert(
-    model: Path, target: Path, size: int | tuple[int, int] | None, callback: Callback
+def _write_litert(
+    graphs: Sequence[Graph],
+    name: str,
+    target: Path,
+    names: tuple[str, ...],
+    size: int | tuple[int, int] | None,
+    callback: Callback,
 ) -> Written:
-    """Write the LiteRT file of a model."""
-    files.check(target)
+    watch = PartProgress(callback, 0, 1)
+    _report(watch, 0, f"converting {target.name}")
     chosen = (size, size) if isinstance(size, int) else size or litert.SIZE
-    content, difference, shape = litert.build(model, chosen, callback)
+    content, difference, shape = litert.build(graphs, name, chosen)
+    _report(watch, 2, f"checked {target.name}")
     files.write(content, target)
-    names = model_file.load(model, weights=False).styles or (target.stem,)
     return Written(target, names, len(content), difference, (shape,))
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import importlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto.core.device import Runtime
-from impasto.core.progress import Callback, Progress
-from impasto.errors import CancelledError, ImpastoError, InputError, MissingExtraError
+from impasto.errors import ImpastoError, InputError, MissingExtraError
 from impasto.methods.graphs import Graph, Side
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
-from impasto.models import checkpoint
 from impasto.nn.exporting import exporting
 from impasto.onnx.graph import TOLERANCE, Clamped, quiet
 
@@ -26,8 +22,20 @@ SUFFIX = ".tflite"
 SIZE = (256, 256)  # width, height
 
 
+def library() -> ModuleType:
+    """Import the converter, which is an optional dependency.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        return importlib.import_module("litert_torch")
+    except ImportError as error:
+        raise MissingExtraError("a LiteRT file", "litert") from error
+
+
 def build(
-    model: Path, size: tuple[int, int], callback: Callback
+    graphs: Sequence[Graph], name: str, size: tuple[int, int]
 ) -> tuple[bytes, float, tuple[int, ...]]:
     """Convert the graph that paints, and compare its output with PyTorch's.
 
@@ -35,39 +43,37 @@ def build(
     image (1, 3, H, W), then, of a model of several styles, their weights (1, N).
 
     Args:
-        model: Path of a model file.
+        graphs: The graphs of a method.
+        name: Name of the model, for messages.
         size: Width and height of the images, in pixels.
-        callback: Called after every step; nothing is made if it cancels.
 
     Returns:
         The content of the file, the largest difference between the outputs, and the shape of the
         content image.
 
     Raises:
-        CancelledError: The callback cancelled.
         ImpastoError: The network cannot be converted, or the outputs differ.
         InputError: The network needs other inputs, or does not take this size.
         MissingExtraError: The library ``litert-torch`` is not installed.
     """
-    try:
-        library = importlib.import_module("litert_torch")
-    except ImportError as error:
-        raise MissingExtraError("a LiteRT file", "litert") from error
-    graph = _painting_graph(model)
+    graph = graphs[-1]
+    if len(graphs) > 1 or {one.name for one in graph.inputs} - {"content", "weights"}:
+        raise InputError(
+            f"{name}: a LiteRT file holds a network that has learned its styles; "
+            "export this one to ONNX"
+        )
     width, height = size
     inputs = _inputs(graph, height, width)
     whole = Clamped(graph).eval().requires_grad_(False)
     _copy_weights(whole)
-    _report(callback, 0, "converting")
     with exporting(), torch.inference_mode():
         expected = whole(*inputs)
     try:
         with exporting(), quiet():
-            program = library.convert(whole, inputs)
+            program = library().convert(whole, inputs)
     except Exception as error:  # any part of the converter may fail; its messages fill pages
         reason = f"({type(error).__name__})"
         raise ImpastoError(f"litert-torch knows no graph for this network {reason}") from error
-    _report(callback, 1, "checking")
     found = torch.from_numpy(np.asarray(program(*inputs)))
     difference = float((found - expected).abs().max())
     if not difference < TOLERANCE:
@@ -75,23 +81,7 @@ def build(
             f"the LiteRT file would paint otherwise than PyTorch does: they differ by "
             f"{difference:.1e}, and {TOLERANCE:.0e} is the most; nothing was written"
         )
-    _report(callback, 2, "checked")
     return _content(program), difference, tuple(inputs[0].shape)
-
-
-def _painting_graph(model: Path) -> Graph:
-    known = checkpoint.load(model)
-    kind = get(known.method, Ability.EXPORT).build
-    assert issubclass(kind, NetworkMethod)  # true of all methods with Ability.EXPORT
-    method = kind.open(known, Runtime(torch.device("cpu"), torch.float32))
-    graphs = method.graphs()
-    graph = graphs[-1]
-    if len(graphs) > 1 or {one.name for one in graph.inputs} - {"content", "weights"}:
-        raise InputError(
-            f"{model.stem}: a LiteRT file holds a network that has learned its styles; "
-            "export this one to ONNX"
-        )
-    return graph
 
 
 def _inputs(graph: Graph, height: int, width: int) -> tuple[Tensor, ...]:
@@ -127,10 +117,3 @@ def _content(program: Any) -> bytes:
         path = Path(folder) / f"graph{SUFFIX}"
         program.export(str(path))
         return path.read_bytes()
-
-
-def _report(callback: Callback, step: int, stage: str) -> None:
-    progress = Progress(step, 2, stage=stage)
-    callback(progress)
-    if progress.cancelled:
-        raise CancelledError("cancelled, nothing written")

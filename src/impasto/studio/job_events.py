@@ -152,7 +152,7 @@ class JobEvents(ABC):
 
 
 class _Place:
-    """Where the jobs of a tab wait.
+    """The place of a tab's jobs in the queue.
 
     Args:
         started: The event that starts them.
