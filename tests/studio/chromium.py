@@ -65,11 +65,11 @@ def fill_settings(page, numbers):
     page.get_by_label("Hyperparameters of the method").fill(numbers)
 
 
-def start_slowly(page, pictures):
-    """Start a job that takes minutes."""
+def start_slowly(page, pictures, steps=1000):
+    """Start a job of many steps."""
     drop(page, pictures / "photo.jpg")
     says(page, "144 × 96")
     take(page, "gold")
     page.get_by_label("Good").check()
-    fill_settings(page, "steps=1000")
+    fill_settings(page, f"steps={steps}")
     page.click("#paint")

@@ -18,7 +18,7 @@ pytestmark = needs_chromium
 
 
 def test_a_slow_method_is_previewed_and_says_how_long_it_takes(page, pictures):
-    start_slowly(page, pictures)
+    start_slowly(page, pictures, steps=300)  # the network's preview stays for a tenth of them
     page.wait_for_function("document.querySelectorAll('#result img')[1].src.includes('preview')")
     first = painted(page)
     says(page, r"Step \d+ of \d+, about .* left")
