@@ -125,12 +125,23 @@ def test_paint_is_always_in_sight_and_the_slider_follows_the_handle(page):
     for height in (900, 700):
         page.set_viewport_size({"width": 1280, "height": height})
         expect(page.locator("#paint")).to_be_in_viewport(ratio=1, timeout=WAIT)
-    handle = page.locator("#result .outer").bounding_box()
+    page.wait_for_function(
+        "[...document.querySelectorAll('#result img')].every(one => one.complete && one.naturalWidth)"
+    )
+    handle = settled(page.locator("#result .outer"))
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     page.mouse.down()
     page.mouse.move(handle["x"] + 120, handle["y"] + handle["height"] / 2, steps=5)
     page.mouse.up()
     page.wait_for_function("Number(document.querySelector('#reach input[type=range]').value) > 55")
+
+
+def settled(element):
+    """Return the bounding box of an element once it has stayed the same for half a second."""
+    box = None
+    while box != (box := element.bounding_box()):
+        element.page.wait_for_timeout(500)
+    return box
 
 
 def test_help_can_be_read(page):

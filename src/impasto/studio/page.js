@@ -96,6 +96,8 @@
     });
   }
   addEventListener("pointermove", (event) => event.buttons && requestAnimationFrame(follow));
+  // a slow page may move the handle only after the frame of the last pointer event
+  addEventListener("pointerup", () => [50, 500, 2000].forEach((wait) => setTimeout(follow, wait)));
 
   // what a visitor has painted is not for the next one at this computer
   addEventListener("click", (event) => {
