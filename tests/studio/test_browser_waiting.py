@@ -126,7 +126,8 @@ def test_paint_is_always_in_sight_and_the_slider_follows_the_handle(page):
         page.set_viewport_size({"width": 1280, "height": height})
         expect(page.locator("#paint")).to_be_in_viewport(ratio=1, timeout=WAIT)
     page.wait_for_function(
-        "[...document.querySelectorAll('#result img')].every(one => one.complete && one.naturalWidth)"
+        "[...document.querySelectorAll('#result img')]"
+        ".every(one => one.complete && one.naturalWidth)"
     )
     handle = settled(page.locator("#result .outer"))
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)

@@ -15,7 +15,7 @@ from torch import Tensor
 from impasto.api import strokes, tiling
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
-from impasto.core.progress import Callback, PartProgress, Progress
+from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
@@ -23,6 +23,8 @@ from impasto.methods.base import Frame, Method
 from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
+
+LATTICE = 4  # period in pixels of the lattice that two upsamplings by 2 leave in pictures
 
 __all__ = [
     "COLORS",
@@ -66,11 +68,14 @@ class ResolvedStyle:
         method: The method.
         source: The style image, or a style that was learned or encoded before.
         weight: Its weight in a blend.
+        network: Method whose picture the optimisation of ``method`` starts from; None is another
+            start.
     """
 
     method: Method
     source: Image | Style
     weight: float = 1.0
+    network: Method | None = None
 
 
 Encode = Callable[[ResolvedStyle, Image], Style]
@@ -126,7 +131,10 @@ class StylizeJob:
         Raises:
             InputError: The methods cannot paint with these styles or controls.
         """
-        callback = _map_previews(callback, self.preview)
+        return self.finish(self._painted(_map_previews(callback, self.preview)))
+
+    def _painted(self, callback: Callback) -> Tensor:
+        """Paint the content image by the methods of all styles, at its own size."""
         method = self.styles[0].method
         # a method needs one part for each region; a blend that was encoded before has several
         alone = all(
@@ -135,8 +143,8 @@ class StylizeJob:
             for style in self.styles
         )
         if not self.regions or (alone and Ability.MASKS in method.abilities):
-            return self.finish(self._paint(self.styles, self.regions, callback))
-        return self.finish(self._blend_layers(callback))
+            return self._paint(self.styles, self.regions, callback)
+        return self._blend_layers(callback)
 
     def _blend_layers(self, callback: Callback) -> Tensor:
         """Paint the whole image in each style, and blend the results by their regions.
@@ -164,6 +172,7 @@ class StylizeJob:
     ) -> Tensor:
         """Paint the content image by one method, at the size of the content image."""
         method, content = styles[0].method, self._content()
+        base = self._base(styles, regions, callback)
         style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
         seed = self.controls.seed
 
@@ -182,9 +191,30 @@ class StylizeJob:
             crop = partial(tiling.unwrapped_preview, size=size, border=border)
             callback = _map_previews(callback, crop)
         tiles = self.controls.seamless and not border
-        with method.within(self.frame), method.seamless(*size) if tiles else nullcontext():
+        with method.within(self.frame, base), method.seamless(*size) if tiles else nullcontext():
             painted = strokes.paint(stylize, content, levels, callback)
         return tiling.unwrapped(painted, border) if border else painted
+
+    def _base(
+        self, styles: Sequence[ResolvedStyle], regions: Sequence[Tensor], callback: Callback
+    ) -> Tensor | None:
+        """Return the network's picture that the optimisation of these styles starts from, or None.
+
+        Its lattice is removed, since an optimisation would keep it.
+        """
+        network = styles[0].network
+        if network is None or (self.frame is not None and self.frame.start is not None):
+            return None
+        sources = [
+            ResolvedStyle(network, source, weight * one.weight)
+            for one in styles
+            for source, weight in _style_images(one.source)
+        ]
+        job = replace(self, styles=sources, regions=tuple(regions), encode=None, frame=None)
+        painted = job._painted(silent).cpu().clamp(0, 1)
+        painted = filters.remove_lattice(painted, LATTICE).clamp(0, 1)
+        callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
+        return painted
 
     def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""
@@ -244,6 +274,13 @@ class StylizeJob:
 
     def _resized(self, raw: Tensor) -> Tensor:
         return Image(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
+
+
+def _style_images(source: Image | Style) -> list[tuple[Image, float]]:
+    """Return the images of a style of an optimising method, with their weights."""
+    if isinstance(source, Image):
+        return [(source, 1.0)]
+    return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]
 
 
 def _map_previews(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:

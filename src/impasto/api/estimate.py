@@ -122,7 +122,7 @@ def estimate(
     painted = _passes(styles, bool(masks), controls)
     size = (photo.height, photo.width)
     return Estimate(
-        method=", ".join(dict.fromkeys(method.name for method in painted)),
+        method=", ".join(dict.fromkeys(style.method.name for style in styles)),
         width=photo.width,
         height=photo.height,
         runtime=styles[0].method.runtime.describe(),
@@ -195,11 +195,21 @@ def _levels(method: Method, size: strokes.Size, controls: Controls) -> list[stro
 
 
 def _passes(styles: Sequence[ResolvedStyle], masked: bool, controls: Controls) -> list[Method]:
-    """Return the method of each pass: one for all styles, or one for each region."""
-    methods = [style.method for style in styles]
+    """Return the method of each pass: one for all styles, or one for each region.
+
+    The networks whose pictures the methods start from are the last passes.
+    """
+    networks = [style.network for style in styles if style.network is not None]
+    return [
+        *_method_passes([style.method for style in styles], masked, controls),
+        *_method_passes(networks, masked, controls),
+    ]
+
+
+def _method_passes(methods: list[Method], masked: bool, controls: Controls) -> list[Method]:
     if controls.regions is not None:
         methods = methods if len(methods) > 1 else methods * controls.regions
     elif not masked:
         return methods[:1]
-    alone = all(method is methods[0] for method in methods)
+    alone = len(set(methods)) == 1
     return methods[:1] if alone and Ability.MASKS in methods[0].abilities else methods

@@ -96,7 +96,8 @@ class StyleResolver:
     ) -> ResolvedStyle:
         if learned is None:
             source = style if isinstance(style, Style) else read_image(style)
-            return ResolvedStyle(self._method_for(source, default), source, weight)
+            method = self._method_for(source, default)
+            return ResolvedStyle(method, source, weight, self._network_for(method))
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
@@ -119,6 +120,15 @@ class StyleResolver:
                 raise InputError(f"this style was encoded by {source.method}: leave `method` out")
             default = source.method
         return method if isinstance(method, Method) else self._get_method(method or default)
+
+    def _network_for(self, method: Method) -> Method | None:
+        """Return the network whose picture the optimisation starts from, or None."""
+        if getattr(method.config, "start", None) != "network":
+            return None
+        if "network" not in self._opened:
+            name = qualities.QUALITIES["fast"].method
+            self._opened["network"] = get_method(name, **self._place)
+        return self._opened["network"]
 
     def _get_method(self, name: str) -> Method:
         if name not in self._built:

@@ -189,7 +189,8 @@ def _with_quality_settings(
     given: Sequence[str | Entrant], paintings: Sequence[str], quality: str, steps: int | None
 ) -> list[Entrant]:
     """Return candidates, those that optimise with the hyperparameters of a quality preset."""
-    changed = dict(qualities.choose(quality).settings)
+    preset = qualities.choose(quality)
+    changed = {name: value for name, value in preset.settings.items() if name.endswith("steps")}
     if steps is not None:
         changed["steps"] = steps
     table = list_methods(Ability.STYLIZE)
@@ -200,10 +201,8 @@ def _with_quality_settings(
         if candidate.name not in optimizing:
             found.append(candidate)
         elif quality != "fast" or candidate.name in asked:
-            settings = {
-                **{name: str(value) for name, value in changed.items()},
-                **candidate.settings,
-            }
+            own = {**preset.settings, **changed} if candidate.name == preset.method else changed
+            settings = {name: str(value) for name, value in own.items()} | candidate.settings
             found.append(Entrant(candidate.name, settings, candidate.label))
     return found
 

@@ -49,6 +49,9 @@ class Method(ABC):
             :mod:`impasto.image.dither`.
         frame: While a frame of a video is stylized, its input from the frames before it. It makes
             a method object unfit for several threads at once.
+        base: While a photo is stylized, a first picture (1, 3, H, W) that an optimisation starts
+            from at every size, in place of the content image; None is the content image. Like
+            ``frame``, it makes a method object unfit for several threads at once.
     """
 
     name: str
@@ -58,19 +61,25 @@ class Method(ABC):
     stroke_size: int | None = None
     dithers: bool = False
     frame: Frame | None = None
+    base: Tensor | None = None
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         self.config = self.Config() if config is None else config
         self.runtime = runtime or choose()
 
     @contextmanager
-    def within(self, frame: Frame | None) -> Iterator[None]:
-        """Stylize a frame of a video inside the context; None is a single image."""
-        self.frame = frame
+    def within(self, frame: Frame | None, base: Tensor | None = None) -> Iterator[None]:
+        """Stylize a frame of a video, or from a first picture, inside the context.
+
+        Args:
+            frame: None is a single image.
+            base: See :attr:`base`.
+        """
+        self.frame, self.base = frame, base
         try:
             yield
         finally:
-            self.frame = None
+            self.frame = self.base = None
 
     def seamless(self, height: int, width: int) -> AbstractContextManager[None]:
         """Return a context in which images of a size tile: opposite edges continue each other.

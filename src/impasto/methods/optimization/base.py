@@ -23,7 +23,7 @@ from impasto.methods.style import Style
 from impasto.nn.sizes import check_multiples
 from impasto.nn.vgg import Encoder
 
-STARTS = ("content", "noise")
+STARTS = ("content", "noise", "network")
 
 # standard deviation of the initial noise: white noise of full contrast takes a hundred steps to
 # remove, and the authors of all these methods start near grey
@@ -44,9 +44,10 @@ class OptimizationConfig(SolverConfig):
         levels: Number of sizes of the pyramid, each half the next; 1 is the full size only.
         smallest_level: Least long side of a level, in pixels; smaller levels are left out.
         coarse_steps: Steps at each level but the last, which takes ``steps``.
-        start: Initial image: ``content`` or ``noise``.
-        keep_detail: Whether a level starts from its content image plus the enlarged change that
-            the level before has made. Otherwise, and always where ``start`` is ``noise``, it
+        start: Initial image: ``content``, ``noise``, or ``network``, the content image painted by
+            the default network for style images.
+        keep_detail: Whether a level starts from its own initial image plus the enlarged change
+            that the level before has made. Otherwise, and always where ``start`` is ``noise``, it
             starts from the enlarged result of the level before.
     """
 
@@ -93,6 +94,7 @@ class Level:
         height: In pixels.
         width: In pixels.
         content: Content image (1, 3, height, width), or None.
+        base: Image (1, 3, height, width) to start from in place of the content image, or None.
         styles: Style images at the same scale.
         regions: Masks (1, 1, height, width).
         tile: Side in pixels of the tiles that are encoded one by one; None is the whole image.
@@ -104,14 +106,23 @@ class Level:
     styles: tuple[StyleImage, ...]
     regions: tuple[Tensor, ...] = ()
     tile: int | None = None
+    base: Tensor | None = None
+
+    @property
+    def initial(self) -> Tensor | None:
+        """Return the image to start from, (1, 3, height, width), or None if there is none."""
+        return self.content if self.base is None else self.base
 
     def scaled(self, factor: float) -> Level:
         """Return the level with all images and sizes multiplied by a factor."""
         shrink = scaler(factor)
         styles = tuple(replace(style, image=shrink(style.image)) for style in self.styles)
-        content = None if self.content is None else shrink(self.content)
+        content, base = (
+            None if image is None else shrink(image) for image in (self.content, self.base)
+        )
         height, width = (max(1, round(side * factor)) for side in (self.height, self.width))
-        return Level(height, width, content, styles, tuple(map(shrink, self.regions)))
+        regions = tuple(map(shrink, self.regions))
+        return Level(height, width, content, styles, regions, base=base)
 
 
 class OptimizingMethod(Method):
@@ -174,7 +185,9 @@ class OptimizingMethod(Method):
         """Optimise an image for the content of one image and the style of others."""
         styles = self._styles(style, bool(regions))
         height, width = content.shape[-2:]
-        full = Level(height, width, content.to(self.runtime.device), styles, tuple(regions))
+        device = self.runtime.device
+        base = None if self.base is None else self.base.to(device)
+        full = Level(height, width, content.to(device), styles, tuple(regions), base=base)
         return self.descend(full, seed=seed, callback=callback)
 
     def descend(
@@ -254,7 +267,7 @@ class OptimizingMethod(Method):
     def _next(self, image: Tensor, before: Level, level: Level) -> Tensor:
         """Return the start of a level, or the final image, from the result of the level before."""
         circular = self.config.padding == "circular"
-        if self.config.keep_detail and self.config.start == "content":
+        if self.config.keep_detail and self.config.start != "noise":
             return carry(image, before, level, circular=circular)
         return resize(image, level.height, level.width, circular=circular)
 
@@ -267,8 +280,10 @@ class OptimizingMethod(Method):
         before = self._before
         if before is not None:
             return resize(before.to(self.runtime.device), level.height, level.width)
-        if self.config.start == "content" and level.content is not None:
-            return level.content
+        if self.config.start == "network" and level.content is not None and level.base is None:
+            raise InputError("start=network needs the network's picture: use impasto.stylize")
+        if self.config.start != "noise" and level.initial is not None:
+            return level.initial
         noise = torch.randn(1, 3, level.height, level.width).to(self.runtime.device)
         return (0.5 + _NOISE * noise).clamp(0, 1)
 
@@ -276,9 +291,9 @@ class OptimizingMethod(Method):
 def carry(image: Tensor, before: Level, level: Level, *, circular: bool = False) -> Tensor:
     """Return the start of a level from the result of the level before.
 
-    If there is a content image, the difference between the result and the content image is
-    enlarged and added to the content image of the next level. Its initial loss is half of that of
-    an enlarged result, and the final image is sharper.
+    The difference between the result and the initial image of its level is enlarged and added to
+    the initial image of the next level. With the content image as initial image, its initial loss
+    is half of that of an enlarged result, and the final image is sharper.
 
     Args:
         image: Result of ``before``, (1, 3, h, w).
@@ -289,7 +304,7 @@ def carry(image: Tensor, before: Level, level: Level, *, circular: bool = False)
     Returns:
         (1, 3, H, W), not clamped.
     """
-    if level.content is None or before.content is None:
+    if level.initial is None or before.initial is None:
         return resize(image, level.height, level.width, circular=circular)
-    change = image - before.content
-    return level.content + resize(change, level.height, level.width, circular=circular)
+    change = image - before.initial
+    return level.initial + resize(change, level.height, level.width, circular=circular)
