@@ -33,8 +33,8 @@ QUALITIES: Mapping[str, Quality] = {
     "fast": Quality("style-prediction", "one network for every painting, in one pass: seconds"),
     "good": Quality(
         "gatys",
-        "a short optimisation from small to large: about half a minute",
-        {"steps": 20, "coarse_steps": 60},
+        "a short optimisation of the network's picture: about half a minute",
+        {"steps": 20, "coarse_steps": 60, "start": "network"},
     ),
     "best": Quality("gatys", "a long optimisation: minutes", {"steps": 200, "coarse_steps": 150}),
 }
