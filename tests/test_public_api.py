@@ -112,6 +112,7 @@ def test_unknown_name():
         _ = impasto.paint
 
 
+@pytest.mark.slow
 def test_importing_is_cheap_until_a_name_is_used():
     code = (
         "import sys, impasto; heavy = {'torch', 'numpy', 'PIL', 'scipy', 'typer', 'rich'};"

@@ -68,6 +68,7 @@ def test_nothing_that_was_there_changes(base, photos, tmp_path, bits, precision)
     assert [one.index for one in zoo.learned_in(larger)] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_new_rows_learn(base, photos, tmp_path):
     settings = {"steps": "20", "learning_rate": "0.05", "report_every": "5"}
     trained = add(base, photos, tmp_path / "three.safetensors", settings=settings)
@@ -105,6 +106,7 @@ def test_a_run_that_stopped_goes_on(base, photos, tmp_path):
         assert torch.equal(value, rest.model.state[name]), name
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_model_is_not_joined(base, photos, tmp_path):
     add(base, photos, tmp_path / "a.safetensors")
     known = checkpoint.load(base)

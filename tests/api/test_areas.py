@@ -197,6 +197,7 @@ def test_a_swatch_has_the_region_only_at_the_size_of_the_painting():
     assert float(made.rgb.min()) >= 0.5
 
 
+@pytest.mark.slow
 def test_sky_is_painted_like_the_sky(scene):
     painted = impasto.stylize(scene, scene, regions=2, method="wct")
     top, bottom = (

@@ -64,6 +64,7 @@ def test_stylize(entry, preset):
     assert {shape for *_, shape in seen} == {(1, 3, 48, 64)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entry", "preset"), cases(Ability.SYNTHESIZE))
 def test_synthesize(entry, preset):
     seen = []
@@ -81,6 +82,7 @@ def test_synthesize(entry, preset):
     assert seen == sorted(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "entry",
     [entry for entry in list_methods(Ability.STYLIZE) if Ability.TRAIN not in entry.abilities],

@@ -39,6 +39,7 @@ def test_without_a_loss_the_picture_of_the_network_stays(photo, options):
     torch.testing.assert_close(painted.rgb, wanted, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_styles_are_blended_and_confined_by_the_network_too(photo):
     both = ["sample:swirls", "sample:wave"]
     painted = impasto.stylize(photo, both, weights=[3, 1], method="gatys", settings=NONE_LEFT)
@@ -60,6 +61,7 @@ def test_an_encoded_style_can_be_used(photo):
     )
 
 
+@pytest.mark.slow
 def test_coarse_levels_start_from_it_and_its_detail_is_carried_on(photo):
     changed = {**NONE_LEFT, "levels": 2, "smallest_level": 16, "coarse_steps": 1}
     painted = impasto.stylize(photo, "sample:swirls", method="gatys", settings=changed)
@@ -67,6 +69,7 @@ def test_coarse_levels_start_from_it_and_its_detail_is_carried_on(photo):
     torch.testing.assert_close(painted.rgb, wanted, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_is_the_first_preview(photo):
     seen = []
     impasto.stylize(

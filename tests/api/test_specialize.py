@@ -39,6 +39,7 @@ def pictures(tmp_path):
     return [tmp_path / f"{name}.png" for name in ("coffee", "chelsea", "rocket")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_the_small_network_paints_the_same_picture(big, pictures, tmp_path, precision):
     photo, painting, _ = pictures
@@ -88,6 +89,7 @@ def test_it_is_in_the_catalog_as_a_style(big, pictures, tmp_path):
         stylize.stylize(pictures[0], pictures[1], method=str(small))
 
 
+@pytest.mark.slow
 def test_blends_and_style_files(big, pictures, tmp_path):
     photo, *paintings = pictures
     paintings = [str(one) for one in paintings]
@@ -144,6 +146,7 @@ def test_bad_input(big, pictures, tmp_path, source, target, said):
     assert big.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_on_the_command_line(impasto, big, pictures):
     line = ["specialize", big, "chelsea.png", "-o", "cat.safetensors", "--precision", "float32"]
     done = impasto(*line)

@@ -67,6 +67,7 @@ def test_a_style_more_changes_nothing_that_was_there(base, photos, tmp_path, pre
     assert not torch.allclose(new, painted[0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_sheet_of_elements(base):
     steps = []
     sheet = visualize.inspect(base, "gold", columns=4, callback=steps.append)

@@ -60,6 +60,7 @@ def test_version(impasto):
     assert impasto("--version").out.decode() == f"impasto {__version__}\n"
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy():
     code = """
 import sys
@@ -195,6 +196,7 @@ def test_a_dry_run_paints_nothing(impasto, shelf, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_texture(impasto, shelf, tmp_path):
     done = impasto("texture", shelf / "painting.png", "--size", "48x40", "--steps", "2")
     assert done.code == 0
@@ -280,6 +282,7 @@ def runaway(monkeypatch):
     return break_after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 160])  # 160 px has a coarser level, where it breaks
 def test_runaway_keeps_the_last_good_picture(size, impasto, shelf, tmp_path, runaway):
     runaway(3)
@@ -364,6 +367,7 @@ def test_second_control_c_writes_nothing(impasto, shelf, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_a_file_that_is_read_is_replaced_only_if_told(impasto, shelf, tmp_path):
     photo, painting = tmp_path / "photo.png", tmp_path / "painting.png"
     for path in (photo, painting):

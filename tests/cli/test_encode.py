@@ -116,6 +116,7 @@ def test_large_paintings_are_shrunk_and_small_ones_left():
     assert shapes == [(512, 256), (20, 30)]
 
 
+@pytest.mark.slow
 def test_a_style_paints_as_its_painting_at_that_size_does(pictures, tmp_path):
     photo, painting = (
         resize_long_edge(read_image(pictures[0]), 48, None),
@@ -197,6 +198,7 @@ def test_a_learned_style_stays_in_its_model():
         encode.encode([Style("gatys", (Part({}),)), Style("mmd", (Part({}),))])
 
 
+@pytest.mark.slow
 def test_the_transport_is_an_option_of_its_own(impasto, pictures, tmp_path):
     """It means wct where no method is named, and says so where another cannot have it."""
     made = {}

@@ -49,6 +49,7 @@ def test_train_and_paint(impasto, photos, tmp_path):
         assert picture.size == (60, 50)
 
 
+@pytest.mark.slow
 def test_max_time_stops_and_goes_on(impasto, photos):
     line = ["train", "johnson", "-s", "sample:wave", "--content", photos, "-o", "w.safetensors"]
     first = impasto(*line, "--steps", 3, "--max-time", "0.001s", *settings())

@@ -192,6 +192,7 @@ def _check_painted(row, folders, tmp_path, encoder):
     assert row.memory is None or 1e8 < row.memory < 1e10
 
 
+@pytest.mark.slow
 def test_sentinels_lose(folders):
     """The photo in all that is measured against the painting, the painting against the photo."""
     photo = f"{folders[0]}/astronaut.png"
@@ -420,6 +421,7 @@ def test_the_table_fits_into_a_hundred_columns(capsys):
     ]
 
 
+@pytest.mark.slow
 def test_on_the_command_line(impasto, folders, tmp_path, monkeypatch):
     def inline(job):
         outcomes = []

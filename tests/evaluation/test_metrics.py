@@ -99,6 +99,7 @@ def test_layout_has_a_bounded_number_of_positions(encoder, photo):
     assert metrics.encode_view(encoder, photo(144, 160), ()).layout.shape == (32 * 32, 256)
 
 
+@pytest.mark.slow
 def test_lattice_is_measured_where_the_picture_is_large_enough(encoder, photo, views):
     large = photo(208, 208)
     view = metrics.encode_view(encoder, large)

@@ -188,6 +188,7 @@ def test_damaged_files_load_or_are_refused_in_one_line(number, data, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_loads_in_threads():
     data = [d for d in specimens() for _ in range(3)]
     with ThreadPoolExecutor(4) as pool:

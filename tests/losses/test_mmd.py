@@ -261,6 +261,7 @@ def test_the_expectation_is_exact(kernel, estimator):
     assert bias > truth + 0.1 * abs(truth)  # so that the line above can fail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "estimator"),
     [(Polynomial(3, 1.0), "unbiased"), (Gaussian(bandwidth=0.3), "linear")],

@@ -143,6 +143,7 @@ def test_gradcheck(average):
     assert torch.autograd.gradcheck(loss, x.requires_grad_())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 8_000, 60_000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_blocks_match_as_the_whole(limit, dtype):
@@ -206,6 +207,7 @@ def test_zeros_give_no_nan():
     assert (found % 6 >= 3).float().mean() > 0.5
 
 
+@pytest.mark.slow
 def test_descent_reaches_the_style():
     x, ys = make((4, 12, 12), [(14, 14)])
     target = patch_target(ys)

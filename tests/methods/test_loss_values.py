@@ -372,8 +372,14 @@ def losses_of(pictures, name, preset, changes, step, styles, pairs=False):
 
 @pytest.mark.parametrize(
     ("name", "preset", "changes", "step", "styles", "pairs", "expected"),
-    VALUES,
-    ids=[f"{row[0]}-{row[1]}-{index}" for index, row in enumerate(VALUES)],
+    [
+        pytest.param(
+            *row,
+            id=f"{row[0]}-{row[1]}-{index}",
+            marks=[pytest.mark.slow] if row[0] in {"wct", "meta-network"} else [],
+        )
+        for index, row in enumerate(VALUES)
+    ],
 )
 def test_the_losses_have_these_values(
     pictures, name, preset, changes, step, styles, pairs, expected

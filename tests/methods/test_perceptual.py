@@ -51,6 +51,7 @@ def losses_of(name, text):
     return {part: value.item() for part, value in losses.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_loss_trains_any_network(name):
     """A sum of two is the sum of both, and losses on sets of vectors have finite gradients."""

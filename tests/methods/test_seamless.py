@@ -56,6 +56,7 @@ def test_the_objective_is_the_same_wherever_the_torus_is_cut(method, config):
     assert second != pytest.approx(first, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "config"),
     [(Texture, TextureConfig(**SHORT, histogram=False)), (CNNMRF, CNNMRFConfig(steps=6, levels=1))],

@@ -146,6 +146,7 @@ def test_strips_have_the_statistics_of_the_shot_as_the_whole_has():
     torch.testing.assert_close(painted[0], painted[1], rtol=0, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_an_optimisation_begins_where_the_frame_before_ended():
     settings = {"style_layers": "relu1_1", "style_weights": "1e3", "levels": 2, "steps": 8}
     settings |= {"coarse_steps": 8}

@@ -35,6 +35,7 @@ def refused(client, **arguments):
     return words
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs(studio, pictures, tmp_path):
     out = tmp_path / "out.png"
     styles = [pictures / "painting.png"]
@@ -56,6 +57,7 @@ def test_what_there_is_can_be_asked_for(client):
     assert {"gatys", "wct"} <= set(told["methods"])
 
 
+@pytest.mark.slow
 def test_two_styles_blend_with_weights_and_a_mask(client, pictures, tmp_path):
     mask = Image.new("L", (144, 96))
     mask.paste(255, (0, 0, 72, 96))
@@ -218,6 +220,7 @@ def test_a_full_queue_refuses_in_words_and_loses_nothing(studio, pictures):
     assert full
 
 
+@pytest.mark.slow
 def test_a_job_that_nobody_waits_for_stops(studio, pictures):
     """Else the next user would wait for all its steps."""
     gone = Client(studio, verbose=False)
@@ -239,6 +242,7 @@ def test_a_job_that_nobody_waits_for_stops(studio, pictures):
     assert words.startswith("done")
 
 
+@pytest.mark.slow
 def test_a_studio_with_a_password_asks_for_it(pictures):
     with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         for path in ("config", "gradio_api/info"):

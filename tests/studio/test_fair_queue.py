@@ -40,6 +40,7 @@ def listening(url, who):
     return Client(url, verbose=False, headers={"X-Forwarded-For": who})
 
 
+@pytest.mark.slow
 def test_21_jobs_that_nobody_listens_to_lock_nobody_out(studio, pictures, monkeypatch):
     body = b"\r\n".join(
         [

@@ -1,5 +1,6 @@
 """The list of results that a browser keeps, and what a browser may send instead."""
 
+import pytest
 import torch
 
 from impasto.image import Image
@@ -16,6 +17,7 @@ def result(folder, text="adele, good", edge=600):
     return history.entry(picture, text, "photo.jpg", ["own.png"], FORM, paths)
 
 
+@pytest.mark.slow
 def test_the_newest_is_first_and_the_list_is_bounded(tmp_path):
     entries = []
     for number in range(25):

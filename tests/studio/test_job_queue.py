@@ -51,6 +51,7 @@ def test_a_job_reports_and_returns():
     assert previews[0].size == (7, 768)
 
 
+@pytest.mark.slow
 def test_the_time_left_is_said():
     reports, _ = finish(JobQueue().run("ada", counting(200)))
     assert any("about a moment left" in report.plain for report in reports)

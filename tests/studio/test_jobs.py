@@ -55,6 +55,7 @@ def test_sizes(pictures, bench, size, method, side):
     assert max(paint(pictures, bench, size=size, **style).picture.size) == side
 
 
+@pytest.mark.slow
 def test_an_optimisation_is_smaller_unless_asked(pictures, bench, tmp_path):
     Image.fromarray(np.full((300, 900, 3), 120, np.uint8)).save(tmp_path / "wide.png")
     order = StylizeRequest(
@@ -63,6 +64,7 @@ def test_an_optimisation_is_smaller_unless_asked(pictures, bench, tmp_path):
     assert jobs.stylize(order, LIMITS, bench, lambda _: None).picture.size == (256, 85)
 
 
+@pytest.mark.slow
 def test_a_slow_method_begins_with_a_preview_by_a_network(pictures, bench):
     shown = []
 

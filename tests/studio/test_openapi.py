@@ -182,6 +182,7 @@ def test_bounds_are_those_of_the_server():
     assert str(LIMITS.optimized) in width["description"]
 
 
+@pytest.mark.slow
 def test_a_studio_with_a_password_shows_it_after_the_login():
     with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         for path in ("openapi.json", "gradio_api/openapi.json"):

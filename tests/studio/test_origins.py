@@ -105,6 +105,7 @@ def test_every_answer_says_how_it_may_be_used(studio):
         assert not [name for name, _ in heard if name.startswith("access-control")]
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_that_speaks_https():
     """The set-up that the documentation recommends; the proxy passes Host on, or does not."""
     options = ServerOptions(port=0, auth="ada:secret", allow_host=("studio.example.org",))
@@ -136,6 +137,7 @@ def test_behind_a_proxy_that_speaks_https():
         assert ask(url, Host="other.example.org")[0] == 403
 
 
+@pytest.mark.slow
 def test_cookies_over_http_are_lax_too():
     with serve.serving(ServerOptions(port=0, auth="ada:secret")) as url:
         form = {"Content_Type": "application/x-www-form-urlencoded"}

@@ -90,6 +90,7 @@ def test_what_a_batch_is(source):
     assert not torch.equal(batch["content"], batch["style"])  # of one folder, but other draws
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(source):
     alone = batches({"content": source}, workers=0)
     assert same(alone, batches({"content": source}, workers=1))
@@ -155,6 +156,7 @@ def test_only_broken_files(tmp_path, workers):
     assert "Traceback" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_every_odd_picture_trains_through(tmp_path, paint):
     paint(tmp_path / "tiny.png", 1, 1)
     paint(tmp_path / "grey.png", mode="L")

@@ -43,6 +43,7 @@ def learn(source):
     return run
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_module_has_learned(learn):
     result = learn(steps=300, learning_rate=0.05, report_every=100)
     assert result.losses["total"][-1] < 0.01 * result.losses["total"][0]
@@ -118,6 +119,7 @@ def test_frozen_weights_stay(learn):
 # Formats
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_and_leaves_a_float32_module(learn):
     formats = set()
 
@@ -136,6 +138,7 @@ def test_bfloat16_learns_and_leaves_a_float32_module(learn):
     assert set(result.module.state_dict()) == {"weight", "bias"}
 
 
+@pytest.mark.slow
 def test_trainings_of_other_formats_in_one_process(learn):
     first, reduced, again = (learn(runtime=r) for r in (toy.RUNTIME, BFLOAT16, toy.RUNTIME))
     assert torch.equal(first.module.weight, again.module.weight)

@@ -47,6 +47,7 @@ def assert_same(whole, broken):
     assert (whole.steps, whole.pictures) == (broken.steps, broken.pictures)
 
 
+@pytest.mark.slow
 def test_cancelled_and_gone_on_equals_unbroken(tmp_path, folder):
     whole = run(folder, tmp_path / "whole")
     for step in (3, 12, 29):
@@ -94,6 +95,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, folder):
     assert again.finished
 
 
+@pytest.mark.slow
 def test_a_longer_plan_goes_on(tmp_path, folder):
     run(folder, tmp_path / "run", steps=10)
     longer = run(folder, tmp_path / "run")

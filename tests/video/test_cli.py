@@ -28,6 +28,7 @@ def test_quiet_is_quiet(clip, tmp_path):
     assert (result.exit_code, result.output) == (0, "")
 
 
+@pytest.mark.slow
 def test_notes_are_told(clip, tmp_path):
     result = run(clip, tmp_path / "out.gif", "-s", "joyfulness-lite", "--smooth", 0)
     assert "holds no sound" in result.stderr

@@ -43,6 +43,7 @@ def test_a_video_is_painted_and_nothing_else_is_left(clip, tmp_path, paint):
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_cancelled(clip, tmp_path, paint):
     paint(clip, tmp_path / "whole")
     target = tmp_path / "out.mp4"
@@ -74,6 +75,7 @@ def test_frames_of_another_version_are_refused(clip, tmp_path, paint):
         paint(clip, tmp_path / "frames")
 
 
+@pytest.mark.slow
 def test_frames_without_people_stay_as_they_are(clip, tmp_path, paint):
     report = paint(clip, tmp_path / "frames", only="person", smooth=0)
     assert "no person found in 8 of 8 frames" in report.notes
@@ -92,6 +94,7 @@ def test_tiling_is_for_photos(clip, tmp_path, paint):
         paint(clip, tmp_path / "frames", seamless=True)
 
 
+@pytest.mark.slow
 def test_a_shorter_video_of_what_is_finished(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     report = paint(clip, target, callback=stop_after(5), partial=True)
@@ -126,6 +129,7 @@ def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     assert frames_in(folder) == frames_in(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_lost_state_means_all_over(clip, tmp_path, paint):
     folder = tmp_path / "frames"
     with pytest.raises(CancelledError):
@@ -134,6 +138,7 @@ def test_a_lost_state_means_all_over(clip, tmp_path, paint):
     assert paint(clip, folder).kept == 0
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_until_told(clip, tmp_path, paint):
     target = tmp_path / "out.mp4"
     with pytest.raises(CancelledError):
@@ -151,6 +156,7 @@ def test_other_settings_are_refused_until_told(clip, tmp_path, paint):
     assert paint(clip, target, smooth=0.5, resume=False).kept == 0
 
 
+@pytest.mark.slow
 def test_pictures_of_others_are_not_painted_over(clip, tmp_path, paint):
     folder = tmp_path / "album"
     folder.mkdir()
@@ -162,6 +168,7 @@ def test_pictures_of_others_are_not_painted_over(clip, tmp_path, paint):
     assert (folder / "mine.png").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_done_stays_as_it_is(clip, tmp_path, paint):
     paint(clip, tmp_path / "frames")
     before = frames_in(tmp_path / "frames")
@@ -177,6 +184,7 @@ def test_two_do_not_paint_in_one_place(clip, tmp_path, paint):
         paint(clip, folder)
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames(tmp_path, paint):
     source = tmp_path / "in"
     source.mkdir()
@@ -202,6 +210,7 @@ def test_a_damaged_frame_is_refused_and_those_before_it_are_kept(tmp_path, paint
     assert sorted(frames_in(out)) == ["1.png", "2.png"]
 
 
+@pytest.mark.slow
 def test_sides_become_even_where_they_have_to(tmp_path, paint):
     write(tmp_path / "odd.webm", drawn(2, 65, 49), codec="libvpx-vp9", sound=None)
     assert paint(tmp_path / "odd.webm", tmp_path / "a.mp4").size == (64, 48)
@@ -210,6 +219,7 @@ def test_sides_become_even_where_they_have_to(tmp_path, paint):
     assert read(tmp_path / "c.mp4").size == (32, 24)
 
 
+@pytest.mark.slow
 def test_controls_and_masks_count(clip, tmp_path, paint):
     mask = np.zeros((48, 64), np.uint8)
     mask[:, 32:] = 255
@@ -220,6 +230,7 @@ def test_controls_and_masks_count(clip, tmp_path, paint):
     assert np.abs(painted - photo)[:, 34:].mean() > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colors", ["match", "luminance"])
 def test_colours_of_the_shot_stay(clip, tmp_path, colors):
     report = video.stylize_video(
@@ -228,6 +239,7 @@ def test_colours_of_the_shot_stay(clip, tmp_path, colors):
     assert report.flicker < 0.6 * report.flicker_painted
 
 
+@pytest.mark.slow
 def test_an_optimisation_starts_from_the_frame_before(tmp_path):
     write(tmp_path / "in.mp4", drawn(3), sound=None)
     video.stylize_video(
@@ -240,6 +252,7 @@ def test_an_optimisation_starts_from_the_frame_before(tmp_path):
     assert len(frames_in(tmp_path / "out")) == 3
 
 
+@pytest.mark.slow
 def test_a_job_says_in_its_file_what_it_is(clip, tmp_path, paint):
     paint(clip, tmp_path / "frames", strength=0.5)
     told = json.loads((tmp_path / "frames" / "video.json").read_text())
@@ -254,6 +267,7 @@ def test_a_target_that_is_the_source_or_nowhere(clip, tmp_path, paint):
         paint(clip, tmp_path / "nowhere" / "out.mp4")
 
 
+@pytest.mark.slow
 def test_flicker_with_and_without(clip, tmp_path, paint):
     report = paint(clip, tmp_path / "frames", flicker=True)
     # half is for larger frames (test_temporal): of these, rims are a large part

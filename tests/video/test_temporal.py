@@ -95,6 +95,7 @@ def test_a_cut_begins_another_shot():
     assert torch.equal(seen[3], seen[2])
 
 
+@pytest.mark.slow
 def test_a_moving_camera_is_one_shot():
     hand = TemporalStylizer(lambda photo, tones, frame: photo)
     for photo in pictures(6, 96, 64, speed=3.0):
@@ -102,6 +103,7 @@ def test_a_moving_camera_is_one_shot():
     assert hand.shots == 1
 
 
+@pytest.mark.slow
 def test_a_state_goes_on_with_the_same_numbers():
     photos = pictures(5)
     chance = torch.Generator().manual_seed(0)

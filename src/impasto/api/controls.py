@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +18,6 @@ from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
 from impasto.methods.base import Frame, Method
-from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
@@ -33,31 +30,7 @@ __all__ = [
     "ResolvedStyle",
     "StylizeJob",
     "blend_styles",
-    "merge_controls",
 ]
-
-
-def merge_controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
-    """Return the controls, or the default ones, with some of their fields changed.
-
-    Args:
-        controls: None is the default.
-        options: New values by the names of the fields.
-
-    Raises:
-        InputError: An option is no field of :class:`Controls`; the message says if it is a setting
-            of a method.
-    """
-    known = Controls.__dataclass_fields__
-    for name, value in options.items():
-        if name in known:
-            continue
-        if any(name in entry.build.Config.__dataclass_fields__ for entry in list_methods()):
-            raise InputError(
-                f"{name} is a setting of a method: give settings={{{json.dumps(name)}: {value!r}}}"
-            )
-        raise InputError(f"unknown option {name}: there are {', '.join(known)}")
-    return replace(controls or Controls(), **options)
 
 
 @dataclass(frozen=True, eq=False)

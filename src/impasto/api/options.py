@@ -5,11 +5,13 @@ The options of the command line, of batch jobs and of the studio are derived fro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from impasto.errors import InputError
+from impasto.methods.registry import list_methods
 
 COLORS = ("style", "luminance", "match")
 STROKES = ("relative", "absolute")
@@ -127,6 +129,29 @@ class Controls:
         found = getattr(self, name)
         if found not in known:
             raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
+
+
+def merge_controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:
+    """Return the controls, or the default ones, with some of their fields changed.
+
+    Args:
+        controls: None is the default.
+        options: New values by the names of the fields.
+
+    Raises:
+        InputError: An option is no field of :class:`Controls`; the message says if it is a setting
+            of a method.
+    """
+    known = Controls.__dataclass_fields__
+    for name, value in options.items():
+        if name in known:
+            continue
+        if any(name in entry.build.Config.__dataclass_fields__ for entry in list_methods()):
+            raise InputError(
+                f"{name} is a setting of a method: give settings={{{json.dumps(name)}: {value!r}}}"
+            )
+        raise InputError(f"unknown option {name}: there are {', '.join(known)}")
+    return replace(controls or Controls(), **options)
 
 
 @dataclass(frozen=True, kw_only=True)

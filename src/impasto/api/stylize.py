@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from impasto.api.areas import area, divided
-from impasto.api.controls import Controls, Encode, ResolvedStyle, StylizeJob, merge_controls
+from impasto.api.controls import Controls, Encode, ResolvedStyle, StylizeJob
 from impasto.api.inputs import (
     Source,
     read_image,
@@ -18,6 +18,7 @@ from impasto.api.inputs import (
     with_resize_note,
 )
 from impasto.api.load import get_method, open_model
+from impasto.api.options import merge_controls
 from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError

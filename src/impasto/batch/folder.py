@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from impasto.api.controls import Controls, merge_controls
+from impasto.api.options import Controls, merge_controls
 from impasto.batch.job import Job, styles
 from impasto.batch.runner import Report, run
 from impasto.core.progress import Callback, silent

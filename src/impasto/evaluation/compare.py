@@ -202,7 +202,7 @@ def _with_quality_settings(
             found.append(candidate)
         elif quality != "fast" or candidate.name in asked:
             own = {**preset.settings, **changed} if candidate.name == preset.method else changed
-            settings = {name: str(value) for name, value in own.items()} | candidate.settings
+            settings = {name: str(value) for name, value in own.items()} | {**candidate.settings}
             found.append(Entrant(candidate.name, settings, candidate.label))
     return found
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto import image
-from impasto.api.controls import Controls, merge_controls
 from impasto.api.inputs import Source
+from impasto.api.options import Controls, merge_controls
 from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, PartProgress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError

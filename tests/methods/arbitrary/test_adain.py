@@ -112,6 +112,7 @@ def test_giving_back_alone_leads_to_the_photo(sources):
     assert torch.corrcoef(torch.stack([back.flatten(), x.flatten()]))[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(sources):
     short = dataclasses.replace(PLAN, steps=3)
     first, again = (learn(sources, short).module.state_dict() for _ in range(2))
@@ -190,6 +191,7 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
     torch.testing.assert_close(part.tensors["std"], expected.std * unit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(size):
     method = fresh(layer="relu4_1")
@@ -415,6 +417,7 @@ def test_a_style_in_a_file_wants_a_model_of_the_method(saved, tmp_path):
 TINY = {"steps": "3", "batch": "2", "crop": "32", "workers": "0", "layer": "relu2_1"}
 
 
+@pytest.mark.slow
 def test_training_by_name(photos, paintings, tmp_path):
     target = tmp_path / "any.safetensors"
     options = {"content": photos, "style": str(paintings), "precision": "float32"}

@@ -123,6 +123,7 @@ def test_moments_can_be_the_loss(sources):
     assert result.losses["total"][-1] < 0.8 * result.losses["total"][0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(sources):
     short = dataclasses.replace(PLAN, steps=2)
     first, again = (learn(sources, short).module.state_dict() for _ in range(2))
@@ -291,6 +292,7 @@ def test_presets():
     assert authors.reader.numbers == 1920
 
 
+@pytest.mark.slow
 def test_the_authors_total_variation_is_ten_times_a_mean():
     """Their layer: squared differences of values of 0 to 255, over the number of values."""
     authors = MetaNetworkConfig.authors()
@@ -405,6 +407,7 @@ def test_a_shipped_model_goes_by_the_name_of_its_method(tmp_path, monkeypatch):
     assert stylize.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
 
 
+@pytest.mark.slow
 def test_training_by_name(places, tmp_path):
     tiny = {"steps": "2", "batch": "2", "crop": "32", "workers": "0", "slice_width": "4"}
     tiny |= {"width": "4", "blocks": "0", "style_layers": "relu1_1", "content_layer": "relu2_1"}

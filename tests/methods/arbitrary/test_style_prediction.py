@@ -115,6 +115,7 @@ def test_each_painting_gets_its_own_style(result):
     assert off[1][1] < off[0][1]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(sources):
     short = dataclasses.replace(PLAN, steps=3)
     first, again = (learn(sources, short).module.state_dict() for _ in range(2))

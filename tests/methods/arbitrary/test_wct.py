@@ -114,6 +114,7 @@ def test_the_same_seed_gives_the_same_network(photos):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("squares", ["mean", "sum"])
 def test_the_loss_is_the_papers(squares):
     """Equation 1, by hand."""
@@ -179,6 +180,7 @@ def test_the_decoders_get_the_style_statistics(wct, decoded, transport):
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_monge_moves_features_less(wct, decoded):
     x, y, moved = smooth(64, 64), smooth(64, 64, 1), {}
     for transport in ("wct", "monge"):
@@ -190,6 +192,7 @@ def test_monge_moves_features_less(wct, decoded):
     assert moved["monge"] < moved["wct"]
 
 
+@pytest.mark.slow
 def test_levels_run_in_their_order_each_from_the_picture_before(wct, decoded):
     method, reports = wct(levels=tuple(reversed(LAYERS))), []
     seen = decoded(method)
@@ -220,6 +223,7 @@ def test_cancelling_keeps_what_the_last_level_made(wct):
 CHANNELS = 256  # of relu3_1, and so the products in a value that a transport makes
 
 
+@pytest.mark.slow
 def test_alpha_goes_from_the_photo_to_the_style(wct, decoded):
     x, seen = smooth(48, 48), []
     for alpha in (0.0, 0.5, 1.0):
@@ -257,6 +261,7 @@ def test_masks_put_each_style_in_its_place(wct, decoded):
     torch.testing.assert_close(both[..., 8:], other[..., 8:], **near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statistics", "transport"), [("whole", "wct"), ("region", "monge")])
 def test_masks_of_one_pixel_and_of_nothing(wct, statistics, transport):
     options = {"levels": ("relu4_1", "relu1_1"), "statistics": statistics}
@@ -267,6 +272,7 @@ def test_masks_of_one_pixel_and_of_nothing(wct, statistics, transport):
         assert method.stylize(smooth(33, 47), style, regions=regions).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["wct", "monge"])
 def test_plain_and_grey_pictures_are_no_trouble(wct, transport):
     method = wct(transport=transport, levels=("relu4_1", "relu1_1"))
@@ -275,6 +281,7 @@ def test_plain_and_grey_pictures_are_no_trouble(wct, transport):
         assert method.stylize(content, method.encode(style)).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
 def test_pictures_of_any_size_keep_it(wct, size):
     method = wct()
@@ -284,6 +291,7 @@ def test_pictures_of_any_size_keep_it(wct, size):
     assert 0 <= found.min() <= found.max() <= 1
 
 
+@pytest.mark.slow
 def test_it_is_deterministic_and_changes_nothing(wct):
     method, x = wct(), smooth(30, 41)
     style, kept = method.encode(smooth(40, 40, 1)), x.clone()
@@ -291,6 +299,7 @@ def test_it_is_deterministic_and_changes_nothing(wct):
     assert torch.equal(x, kept)
 
 
+@pytest.mark.slow
 def test_textures_come_from_noise(wct, decoded):
     levels = ("relu3_1", "relu1_1")
     method, reports = wct(levels=levels, rounds=2, alpha=0.3), []
@@ -345,6 +354,7 @@ def test_presets():
     assert paper.levels == ("relu5_1", "relu4_1", "relu3_1", "relu2_1", "relu1_1")
 
 
+@pytest.mark.slow
 def test_a_model_paints_the_identical_picture_from_its_file(unlearned, tmp_path):
     path = tmp_path / "mine.safetensors"
     made = unlearned.model(unlearned.module, ["mine"], {"kind": unlearned.kind})

@@ -94,6 +94,7 @@ def test_each_style_learned_its_own_painting(result, paintings):
     assert off[1, 1] < off[1, 0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_styles(paintings, photos):
     states = []
     for _ in range(2):

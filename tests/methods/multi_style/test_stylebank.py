@@ -182,6 +182,7 @@ def test_looking_on_does_not_disturb_the_balance(paintings):
     assert before > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_was_broken_off_goes_on_to_the_bit(paintings, photos, tmp_path):
     """Also between a painting step and the step that is measured against it."""
     plan = dataclasses.replace(PLAN, steps=7, ema=0.9, clip=1.0)

@@ -57,12 +57,14 @@ def falls(method, picture, style=None):
     return losses[0] / losses[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("losses", ["polynomial", "0.5 linear + 0.5 moments", "sliced"])
 def test_mmd_lowers_its_objective(losses):
     config = MMDConfig(losses=losses, steps=10, levels=1)
     assert falls(MMD(config, FLOAT32), photo(), painting()) > 3
 
 
+@pytest.mark.slow
 def test_gaussian_mmd_lowers_its_objective():
     config = MMDConfig(
         losses="gaussian(subsample=512)",
@@ -91,6 +93,7 @@ def test_exact_losses_draw_nothing():
         assert not method.objective(level(photo(), painting())).stochastic
 
 
+@pytest.mark.slow
 def test_the_authors_gaussian_mmd_falls_with_lbfgs():
     """The whole MMD² of the result, not that of the few vectors that a step drew."""
     numbers = dataclasses.replace(
@@ -115,6 +118,7 @@ def test_the_authors_gaussian_mmd_falls_with_lbfgs():
         assert after < 0.6 * before
 
 
+@pytest.mark.slow
 def test_gatys_lowers_its_objective():
     assert falls(Gatys(GatysConfig(steps=10, levels=1), FLOAT32), photo(), painting()) > 10
 
@@ -124,6 +128,7 @@ def test_cnnmrf_lowers_its_objective():
     assert falls(CNNMRF(config, FLOAT32), photo(), painting()) > 1.2
 
 
+@pytest.mark.slow
 def test_texture_lowers_its_objective():
     config = TextureConfig(steps=14, levels=1)
     assert falls(Texture(config, FLOAT32), None, painting()) > 3
@@ -146,6 +151,7 @@ def test_cnnmrf_with_style_equal_to_content_has_no_style_loss():
     assert float(near) < 1e-6 * float(far)
 
 
+@pytest.mark.slow
 def test_cnnmrf_changes_the_border_as_much_as_the_middle():
     generator = torch.Generator().manual_seed(0)  # blots, which are alike everywhere
     blots = resize(torch.rand(1, 3, 16, 16, generator=generator), SIDE, SIDE).clamp(0, 1)
@@ -246,6 +252,7 @@ def test_the_papers_style_loss_is_equation_4():
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_texture_stays_within_the_colours_of_the_sample():
     style = painting() * 0.4 + 0.3
     config = TextureConfig(steps=5, levels=1, histogram=False)
@@ -256,6 +263,7 @@ def test_texture_stays_within_the_colours_of_the_sample():
     assert bool((image.amax((2, 3)) <= style.amax((2, 3)) + 1e-6).all())
 
 
+@pytest.mark.slow
 def test_texture_by_sorted_projections():
     """Fresh directions at every step want Adam, which needs no line search."""
     config = TextureConfig(
@@ -271,6 +279,7 @@ def test_texture_by_sorted_projections():
         TextureConfig(losses="nonsense")
 
 
+@pytest.mark.slow
 def test_texture_takes_the_histogram_of_the_sample():
     method = Texture(TextureConfig(steps=3, levels=1), FLOAT32)
     image = method.synthesize(method.encode(painting()), SIDE, SIDE)
@@ -374,6 +383,7 @@ def test_cnnmrfs_reductions(name):
         CNNMRFConfig(**{name: "half"})
 
 
+@pytest.mark.slow
 def test_two_styles_of_one_picture_are_that_picture():
     method = Gatys(GatysConfig(steps=3, levels=1), FLOAT32)
     style = method.encode(painting())

@@ -103,6 +103,7 @@ def test_scattered_takes_the_same_places_of_all_maps():
     assert torch.equal(coarse[..., 0], features[..., 0].div(4, rounding_mode="floor"))
 
 
+@pytest.mark.slow
 def test_nnst_lowers_both_losses():
     losses = {}
 
@@ -115,6 +116,7 @@ def test_nnst_lowers_both_losses():
     assert all(one[-1] < 0.8 * one[0] for one in losses.values())
 
 
+@pytest.mark.slow
 def test_an_image_is_optimised_at_a_smaller_size_and_enlarged():
     seen = []
     nnst = method(steps=1, split_steps=1, reduction=2)
@@ -135,6 +137,7 @@ def test_the_memory_budget_bounds_the_size_that_is_optimised():
     assert seen[0].stage.endswith("32x24")
 
 
+@pytest.mark.slow
 def test_phases_go_from_small_to_large():
     seen = []
     nnst = method(levels=4, coarse_steps=2, steps=1, split_steps=2)
@@ -182,6 +185,7 @@ def test_the_start_has_no_fine_detail():
     assert torch.equal(method(blank_bands=0)._first(level), join_bands(bands))
 
 
+@pytest.mark.slow
 def test_a_painting_without_a_share_leaves_no_trace():
     nnst = method()
     one, two = nnst.encode(painting()), nnst.encode(painting(name="swirls"))
@@ -238,6 +242,7 @@ def test_turned_copies_are_matched_too():
     assert float((found >= last).float().mean()) > 0.95
 
 
+@pytest.mark.slow
 def test_the_chroma_step_matches_the_colours():
     nnst = method(chroma=True)
     plain = method(chroma=False)

@@ -281,6 +281,7 @@ def efros_leung_plainly(sample, height, width, config, seed):
     return torch.tensor(image).permute(2, 0, 1)[None].float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 7, 1024])
 @pytest.mark.parametrize("max_error", [0.3, 0.002])
 def test_efros_leung_is_the_authors_pseudo_code(batch, max_error):
@@ -290,6 +291,7 @@ def test_efros_leung_is_the_authors_pseudo_code(batch, max_error):
     assert torch.equal(picture, efros_leung_plainly(sample, 9, 8, config, seed=2))
 
 
+@pytest.mark.slow
 def test_batches_do_not_change_the_picture():
     sample = rough(24, 24)
     strict = dataclasses.replace(EL, window=9, batch=1)
@@ -479,6 +481,7 @@ def test_a_periodic_torus_is_a_fixed_point_of_the_scan(is_first):
     assert torch.equal(level.picture(), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", [(1, 4), (4, 1), (2, 2), (4, 4)])
 def test_wei_levoy_continues_a_periodic_sample_and_tiles(period):
     # From noise, parts of the picture settle on different phases: most windows are the sample's,

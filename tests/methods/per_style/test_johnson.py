@@ -51,6 +51,7 @@ def learn(painting, photos, plan=PLAN, **options):
     return train(task, plan, sources={"content": photos}, runtime=FLOAT32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "norm"), list(zip(LOSSES, ("instance", "batch"), strict=True)))
 def test_the_loss_falls(painting, photos, norm, loss):
     result = learn(painting, photos, norm=norm, loss=loss)

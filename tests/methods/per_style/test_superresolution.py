@@ -60,6 +60,7 @@ def lively(numbers=SMALL, **options):
     return method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "residual"), list(zip(LOSSES, (True, False), strict=True)))
 def test_the_loss_falls(photos, held_out, loss, residual):
     features = {"layers": ("relu2_2",), "pooling": "max"}  # the falls below were measured on these

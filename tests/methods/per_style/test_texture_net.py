@@ -217,6 +217,7 @@ def test_learns_a_texture(result):
     assert totals[-1] < 0.3 * totals[0]
 
 
+@pytest.mark.slow
 def test_learns_with_batch_norm(gravel):
     v1 = dataclasses.replace(SMALL, norm="batch", leak=0.01)
     result = trained(gravel, v1)
@@ -297,6 +298,7 @@ def test_stylization_task_pads_its_photos(gravel, photo):
         assert task.sample(task.module).shape == (1, 3, 52, 104)
 
 
+@pytest.mark.slow
 def test_learns_to_stylize(gravel, photo):
     torch.manual_seed(0)
     task = TextureNet.task(PAINTER, [gravel], CPU)
