@@ -188,11 +188,11 @@ def compare(
 def _with_quality_settings(
     given: Sequence[str | Entrant], paintings: Sequence[str], quality: str, steps: int | None
 ) -> list[Entrant]:
-    """Return candidates, those that optimise with the hyperparameters of a quality preset."""
-    preset = qualities.choose(quality)
-    changed = {name: value for name, value in preset.settings.items() if name.endswith("steps")}
+    """Return candidates, those that optimise with the numbers of steps of a quality preset."""
+    settings = qualities.choose(quality).settings
+    changed = {name: str(value) for name, value in settings.items() if name.endswith("steps")}
     if steps is not None:
-        changed["steps"] = steps
+        changed["steps"] = str(steps)
     table = list_methods(Ability.STYLIZE)
     optimizing = {one.name for one in table if not issubclass(one.build, NetworkMethod)}
     asked = {one.name if isinstance(one, Entrant) else Entrant.parse(one).name for one in given}
@@ -201,9 +201,8 @@ def _with_quality_settings(
         if candidate.name not in optimizing:
             found.append(candidate)
         elif quality != "fast" or candidate.name in asked:
-            own = {**preset.settings, **changed} if candidate.name == preset.method else changed
-            settings = {name: str(value) for name, value in own.items()} | {**candidate.settings}
-            found.append(Entrant(candidate.name, settings, candidate.label))
+            own = {**changed, **candidate.settings}
+            found.append(Entrant(candidate.name, own, candidate.label))
     return found
 
 
