@@ -4,9 +4,11 @@ import io
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 import torch
+import typer.main
 from skimage import data
 
 from impasto.__main__ import main
@@ -46,6 +48,10 @@ def photo():
     return crop
 
 
+# building the commands takes longer than parsing; Click keeps nothing in them between runs
+command_line = cache(typer.main.get_command)
+
+
 @dataclass(frozen=True)
 class Outcome:
     code: int
@@ -57,6 +63,7 @@ class Outcome:
 def impasto(monkeypatch, capfdbinary, tmp_path):
     """impasto("stylize", ...) runs in an empty folder and returns exit code and output."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(typer.main, "get_command", command_line)
 
     def run(*arguments, stdin=b""):
         monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])

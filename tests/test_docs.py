@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,12 @@ def named(pages, find):
     ]
 
 
+command_line = cache(typer.main.get_command)
+
+
 def parse(arguments):
     """The context of a command as the real command line makes it; nothing runs."""
-    command, context, rest = typer.main.get_command(app), None, list(arguments)
+    command, context, rest = command_line(app), None, list(arguments)
     while True:
         context = command.make_context("impasto", rest, parent=context)
         if not hasattr(command, "resolve_command"):
@@ -89,7 +93,7 @@ def test_commands_parse(arguments):
 
 @pytest.mark.parametrize("arguments", named(PAGES, mentioned))
 def test_mentioned_commands_are_there(arguments):
-    group, words = typer.main.get_command(app), list(arguments)
+    group, words = command_line(app), list(arguments)
     while words and not words[0].startswith("-") and hasattr(group, "commands"):
         assert words[0] in group.commands
         group = group.commands[words.pop(0)]
@@ -119,7 +123,7 @@ QUICK = (
     "impasto stylize photo.jpg -s sample:swirls -o out.png",
     "impasto upscale small.jpg -o large.png",
     "impasto encode painting.jpg -m gatys -o x.style",
-    "impasto gap photos/ paintings/",
+    pytest.param("impasto gap photos/ paintings/", marks=pytest.mark.slow),
 )
 
 
@@ -174,7 +178,11 @@ def deep(code):
 
 
 PACKAGES = {name: importlib.import_module(f"impasto.{name}") for name in ("losses", "models")}
-EXAMPLES = [pytest.param(page, id=page.name) for page in PAGES if blocks(page)]
+EXAMPLES = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name == "batch.md" else [])
+    for page in PAGES
+    if blocks(page)
+]
 
 
 @pytest.mark.parametrize("page", EXAMPLES)

@@ -53,6 +53,7 @@ def test_styles_are_blended_and_confined_by_the_network_too(photo):
     torch.testing.assert_close(painted.rgb, wanted, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_encoded_style_can_be_used(photo):
     style = Gatys().encode(read_image("sample:swirls").rgb)
     painted = impasto.stylize(photo, style, settings=NONE_LEFT)

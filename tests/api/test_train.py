@@ -64,6 +64,7 @@ def test_the_model_paints(photos, tmp_path):
     assert (picture.height, picture.width) == (21, 34)
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_goes_on(photos, tmp_path):
     whole = train(photos, tmp_path / "whole.safetensors")
 

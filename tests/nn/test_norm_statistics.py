@@ -107,7 +107,7 @@ def test_a_drift_is_a_share(drift):
         ("starry-night", None),
         ("olive-trees", None),
         ("sample:swirls", "adain"),
-        ("sample:swirls", "wct"),
+        pytest.param("sample:swirls", "wct", marks=pytest.mark.slow),
         ("sample:swirls", "style-prediction"),
         ("sample:swirls", "meta-network"),
     ],

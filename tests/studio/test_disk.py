@@ -75,6 +75,7 @@ def left(folder):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_one_client_fills_its_own_share_only(studio):
     url, folder = studio
     megabyte = os.urandom(900_000)
@@ -92,6 +93,7 @@ def test_one_client_fills_its_own_share_only(studio):
     assert not list(folder.glob("tmp*"))
 
 
+@pytest.mark.slow
 def test_many_small_files_count(studio):
     url, _ = studio
     statuses = [send(url, multipart(*[b"%d" % n] * 100))[0] for n in range(4)]
@@ -136,6 +138,7 @@ def test_uploads_that_break_off_leave_nothing_and_do_not_count(studio):
     assert send(url, multipart(os.urandom(900_000)))[0] == 200
 
 
+@pytest.mark.slow
 def test_what_the_brush_sends_leaves_nothing_either(studio, tmp_path, monkeypatch):
     url, folder = studio
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

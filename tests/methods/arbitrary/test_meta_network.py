@@ -130,6 +130,7 @@ def test_the_same_seed_gives_the_same_network(sources):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 def test_every_photo_is_held_against_the_painting_it_was_painted_with():
     task = MetaNetwork.task(dataclasses.replace(SMALL, content_weight=0.0), [], FLOAT32)
     photos = torch.cat([smooth(32, 32, seed) for seed in range(5)])

@@ -122,6 +122,7 @@ def test_the_same_seed_gives_the_same_network(sources):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 def test_every_photo_is_held_against_the_painting_that_was_read():
     task = StylePrediction.task(dataclasses.replace(SMALL, identity=0), [], FLOAT32)
     photos, paintings = torch.rand(3, 3, 32, 32), torch.cat([smooth(32, 32, i) for i in range(3)])

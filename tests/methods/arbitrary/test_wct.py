@@ -131,6 +131,7 @@ def test_the_loss_is_the_papers(squares):
     torch.testing.assert_close(losses["total"], sum(losses[layer] for layer in LAYERS))
 
 
+@pytest.mark.slow
 def test_all_decoders_learn_and_nothing_else():
     task = Wct.task(WctConfig(), [], FLOAT32)
     task.loss(task.module, Batch(0, 1, {"content": smooth(32, 32)}))["total"].backward()

@@ -495,6 +495,7 @@ def test_wei_levoy_continues_a_periodic_sample_and_tiles(period):
     assert share > 0.75
 
 
+@pytest.mark.slow
 def test_whole_window_pass_heals_the_scar_of_the_torus():
     sample = periodic(32, 32, 4, 4)
     here = set(windows(sample))
