@@ -265,11 +265,22 @@ class OptimizingMethod(Method):
         yield full
 
     def _next(self, image: Tensor, before: Level, level: Level) -> Tensor:
-        """Return the start of a level, or the final image, from the result of the level before."""
-        circular = self.config.padding == "circular"
-        if self.config.keep_detail and self.config.start != "noise":
-            return carry(image, before, level, circular=circular)
-        return resize(image, level.height, level.width, circular=circular)
+        """Return the start of a level, or the final image, from the result of the level before.
+
+        With ``keep_detail`` the difference between the result and the initial image of its level
+        is enlarged and added to the initial image of the next level. With the content image as
+        initial image, its initial loss is half of that of an enlarged result, and the final image
+        is sharper.
+        """
+
+        def enlarged(result: Tensor) -> Tensor:
+            circular = self.config.padding == "circular"
+            return resize(result, level.height, level.width, circular=circular)
+
+        kept = self.config.keep_detail and self.config.start != "noise"
+        if not kept or level.initial is None or before.initial is None:
+            return enlarged(image)
+        return level.initial + enlarged(image - before.initial)
 
     @property
     def _before(self) -> Tensor | None:
@@ -286,25 +297,3 @@ class OptimizingMethod(Method):
             return level.initial
         noise = torch.randn(1, 3, level.height, level.width).to(self.runtime.device)
         return (0.5 + _NOISE * noise).clamp(0, 1)
-
-
-def carry(image: Tensor, before: Level, level: Level, *, circular: bool = False) -> Tensor:
-    """Return the start of a level from the result of the level before.
-
-    The difference between the result and the initial image of its level is enlarged and added to
-    the initial image of the next level. With the content image as initial image, its initial loss
-    is half of that of an enlarged result, and the final image is sharper.
-
-    Args:
-        image: Result of ``before``, (1, 3, h, w).
-        before: The finished level.
-        level: The level to start.
-        circular: See :func:`~impasto.methods.optimization.sizes.resize`.
-
-    Returns:
-        (1, 3, H, W), not clamped.
-    """
-    if level.initial is None or before.initial is None:
-        return resize(image, level.height, level.width, circular=circular)
-    change = image - before.initial
-    return level.initial + resize(change, level.height, level.width, circular=circular)
