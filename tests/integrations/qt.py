@@ -53,15 +53,17 @@ class QImage:
 
     def convertToFormat(self, kind):  # noqa: N802
         assert kind == self.Format_ARGB32
+        self.pil = self.pil.convert("RGBA")
         return self
 
     def scaled(self, width, height, transformMode):
         assert transformMode == 1
         made = QImage.__new__(QImage)
-        made.pil = self.pil.resize((width, height))
+        made.pil = self.pil.convert("RGBa").resize((width, height))  # colours times alpha, as in Qt
         return made
 
     def constBits(self):  # noqa: N802
+        assert self.pil.mode == "RGBA"
         return Bits(self.pil.tobytes("raw", "BGRA"))
 
     def save(self, buffer, kind):

@@ -57,6 +57,27 @@ def test_cancelling_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("apart", "stored"), [(0.0, b"half"), (1.0, b"full")])
+def test_weights_are_in_float16_unless_the_picture_would_change(
+    tmp_path, monkeypatch, apart, stored
+):
+    class Converter:
+        def convert(self, module, inputs):
+            self.expected = module(*inputs)
+
+    converter = Converter()
+    monkeypatch.setitem(sys.modules, "litert_torch", converter)
+    monkeypatch.setattr(litert, "_content", lambda program: b"full")
+    monkeypatch.setattr(litert, "_halved", lambda content: b"half")
+    monkeypatch.setattr(
+        litert,
+        "_painted",
+        lambda content, inputs: converter.expected + apart * (content == b"half"),
+    )
+    (written,) = impasto.export("starry-night", tmp_path / "x.tflite", size=32)
+    assert (written.path.read_bytes(), written.difference) == (stored, 0)
+
+
 def test_an_onnx_file_has_no_size(tmp_path):
     with pytest.raises(InputError, match="takes all sizes"):
         impasto.export("starry-night", tmp_path / "x.onnx", size=64)
@@ -93,7 +114,10 @@ def test_the_file_paints_what_the_model_paints(tmp_path, styles, size):
     width, height = (size, size) if isinstance(size, int) else size
     assert written.difference < litert.TOLERANCE
     assert written.size == written.path.stat().st_size
-    runner = Interpreter(str(written.path)).get_signature_runner()
+    interpreter = Interpreter(str(written.path))
+    dtypes = [one["dtype"] for one in interpreter.get_tensor_details() if len(one["shape"]) == 4]
+    assert np.float16 in dtypes
+    runner = interpreter.get_signature_runner()
     shapes = [tuple(one["shape"]) for one in runner.get_input_details().values()]
     assert (1, 3, height, width) in shapes
     assert len(shapes) == len(styles)

@@ -162,28 +162,6 @@ def test_a_photo_without_people_says_so(page, pictures):
     says(page, "[Nn]o person found: brush over")
 
 
-def test_a_keyboard_is_enough(page, pictures):
-    drop(page, pictures / "photo.jpg")  # the dialog for files is the system's
-    says(page, "144 × 96 pixels")
-    page.locator("#styles button").first.focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#names")).to_contain_text("adele")
-    reached = set()
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.type"))
-        if page.evaluate("document.activeElement.id") == "paint":
-            break
-    assert {"paint", "radio"} <= reached
-    page.keyboard.press("Enter")
-    says(page, "Done")
-    handle = page.locator("#result .outer")
-    at = handle.get_attribute("style")
-    page.locator("#reach input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    expect(handle).not_to_have_attribute("style", at)
-
-
 def test_every_control_has_a_name(used):
     unnamed = used.evaluate(
         """() => [...document.querySelectorAll('button, input:not([type=file]), textarea')]

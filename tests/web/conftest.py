@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from impasto.errors import InputError
 from impasto.methods.multi_style.cin import Cin, CinConfig
 from impasto.models import checkpoint
 from impasto.web import folder, runtime_files
@@ -67,3 +68,13 @@ def page(network, package, exports, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(exports))
         return folder.build(target, [str(network)], onnxruntime_web=package)
+
+
+@pytest.fixture(scope="module")
+def built(network, tmp_path_factory):
+    """The folder of the page for that network, with the real onnxruntime-web."""
+    try:
+        runtime_files.find()
+    except InputError:
+        pytest.skip("no onnxruntime-web: impasto web OUT --npm lets npm download it")
+    return folder.build(tmp_path_factory.mktemp("web") / "out", [str(network)]).path

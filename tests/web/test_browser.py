@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from impasto.errors import InputError
 from impasto.onnx import exporter
-from impasto.web import folder, runtime_files
+from impasto.web import runtime_files
 from impasto.web.serve import serving
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -23,15 +22,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get i
 
 WAIT = 60_000  # milliseconds; on a machine with other work
 SIZE = (96, 64)
-
-
-@pytest.fixture(scope="module")
-def built(network, tmp_path_factory):
-    try:
-        runtime_files.find()
-    except InputError:
-        pytest.skip("no onnxruntime-web: impasto web OUT --npm lets npm download it")
-    return folder.build(tmp_path_factory.mktemp("web") / "out", [str(network)]).path
 
 
 @pytest.fixture(scope="module")

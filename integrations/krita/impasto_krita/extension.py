@@ -53,6 +53,7 @@ def ask(krita: Any) -> tuple[Studio, str, str, str] | None:
     if not ok:
         return None
     studio, dialog = Studio(address), Qt.QDialog()
+    dialog.setWindowTitle(_TITLE)
     krita.writeSetting(_TITLE, "address", address)
     source, style, size = Qt.QComboBox(), Qt.QComboBox(), Qt.QSpinBox()
     source.addItems([_IMAGE, _LAYER])
@@ -99,6 +100,8 @@ def read_png(document: Any, layer_only: bool) -> bytes:
     box = 0, 0, document.width(), document.height()
     if layer_only:
         layer = document.activeNode()
+        if layer is None:
+            raise StudioError("choose a layer first")
         if (layer.colorModel(), layer.colorDepth()) != ("RGBA", "U8"):
             raise StudioError("the layer is not RGB with 8 bits: paint the whole image instead")
         pixels = bytes(layer.projectionPixelData(*box))  # BGRA
@@ -114,12 +117,13 @@ def read_png(document: Any, layer_only: bool) -> bytes:
 
 def add_layer(document: Any, data: bytes, name: str) -> None:
     """Add an image file as a new layer on top, as large as the document."""
-    image = QImage.fromData(data).convertToFormat(QImage.Format_ARGB32)
+    image = QImage.fromData(data)
     width, height = document.width(), document.height()
     if image.isNull():
         raise StudioError("the studio has sent no image")
     if (image.width(), image.height()) != (width, height):
         image = image.scaled(width, height, transformMode=1)  # Qt.SmoothTransformation
+    image = image.convertToFormat(QImage.Format_ARGB32)  # scaling multiplies colours by alpha
     pixels = image.constBits()
     pixels.setsize(4 * width * height)
     layer = document.createNode(name, "paintlayer")

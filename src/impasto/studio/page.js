@@ -1,5 +1,6 @@
 // What Gradio's components lack: pasting and dropping a photo anywhere, texts for screen readers,
-// one tab stop for all thumbnails, and a slider that follows the handle of the result.
+// one tab stop for all thumbnails, a focus that stays, and a slider that follows the handle of the
+// result.
 (() => {
   const PHOTOS = ["#photo", "#compare-photo", "#texture-own", "#film-painting"];
   const ALTERNATIVES = [
@@ -81,6 +82,15 @@
     label();
     all[stop].focus();
   });
+
+  // a button that removes itself would leave the focus nowhere: the input of its list gets it
+  addEventListener("keydown", (event) => {
+    const list = event.target.closest?.(".token-remove")?.closest(".wrap-inner");
+    if (!list || event.key !== "Enter") return;
+    setTimeout(() => {
+      if (document.activeElement === document.body) list.querySelector("input")?.focus();
+    }, 50);
+  }, true);
 
   // the slider follows the handle; setting a value sends no event
   function follow() {
