@@ -14,7 +14,7 @@ from skimage import data
 from impasto.__main__ import main
 from impasto.nn.vgg import Encoder
 
-collect_ignore = ["plugin"]  # a package that tests install
+collect_ignore = ["plugin", "integrations/in_krita.py"]  # a package that tests install, Krita's script
 
 
 def pytest_configure(config):
