@@ -14,7 +14,8 @@ from skimage import data
 from impasto.__main__ import main
 from impasto.nn.vgg import Encoder
 
-collect_ignore = ["plugin", "integrations/in_krita.py"]  # a package that tests install, Krita's script
+# a package that tests install, a script that Krita runs
+collect_ignore = ["plugin", "integrations/in_krita.py"]
 
 
 def pytest_configure(config):
