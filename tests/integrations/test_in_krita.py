@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What `in_krita.py` prints."""
+    """Run `in_krita.py` in Krita and return what it prints."""
     home = tmp_path_factory.mktemp("home")
     paths = HERE, HERE.parents[1] / "integrations" / "krita"
     own = {

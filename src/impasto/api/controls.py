@@ -21,8 +21,6 @@ from impasto.methods.base import Frame, Method
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
-LATTICE = 4  # period in pixels of the lattice that two upsamplings by 2 leave in pictures
-
 __all__ = [
     "COLORS",
     "Controls",
@@ -31,6 +29,8 @@ __all__ = [
     "StylizeJob",
     "blend_styles",
 ]
+
+_LATTICE = 4  # period in pixels of the pattern that two upsamplings by 2 leave in images
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,7 @@ class StylizeJob:
         ]
         job = replace(self, styles=sources, regions=tuple(regions), encode=None, frame=None)
         painted = job._painted(silent).cpu().clamp(0, 1)
-        painted = filters.remove_lattice(painted, LATTICE).clamp(0, 1)
+        painted = filters.remove_lattice(painted, _LATTICE).clamp(0, 1)
         callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
         return painted
 
