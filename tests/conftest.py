@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 import torch
 import typer.main
+from PIL import Image
 from skimage import data
 
 from impasto.__main__ import main
@@ -27,6 +28,14 @@ def pytest_configure(config):
     if hasattr(config, "workerinput"):
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pixel_limit():
+    """Pillow's limit, which a studio lowers for its process, is restored after each file."""
+    limit = Image.MAX_IMAGE_PIXELS
+    yield
+    Image.MAX_IMAGE_PIXELS = limit
 
 
 @pytest.fixture(scope="session")
