@@ -213,7 +213,8 @@ def test_a_model_in_openvino_on_the_command_line(impasto, graph, monkeypatch):
         assert done.code == 0, done.err
     first, same, other = (load(f"{name}.png").rgb for name in ("onnx", "onnxruntime", "openvino"))
     assert torch.equal(first, same)
-    assert (first - other).abs().max() < 1.01 / 255
+    # OpenVINO computes in bfloat16 where the processor does
+    assert (first - other).abs().mean() < 1 / 255
 
 
 @OPENVINO

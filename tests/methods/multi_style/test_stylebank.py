@@ -39,7 +39,7 @@ SMALL = StyleBankConfig(
     style_layers=("relu1_1", "relu2_1", "relu3_1"),
     style_size=64,
 )
-PLAN = Plan(steps=45, batch=2, learning_rate=1e-2, report_every=9, workers=0)
+PLAN = Plan(steps=45, batch=2, learning_rate=3e-3, report_every=9, workers=0)
 NAMES = ("one", "two", "three")
 
 
