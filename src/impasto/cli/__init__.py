@@ -52,6 +52,7 @@ for _module in (
     "tables",
     "studio",
     "web",
+    "webcam",
 ):
     importlib.import_module(f"impasto.cli.{_module}")
 app.add_typer(importlib.import_module("impasto.cli.weights").app, name="weights")

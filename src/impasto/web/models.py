@@ -78,11 +78,16 @@ def _named(text: str) -> Sequence[zoo.Learned]:
 
 
 def _choice(one: zoo.Learned) -> Choice:
+    title = one.title.removesuffix(_WHERE) or one.name
+    return Choice(one.name, title, one.index, thumbnail(one))
+
+
+def thumbnail(one: zoo.Learned) -> bytes:
+    """Return a small JPEG of the style image of a learned style; empty if its model has none."""
     card = checkpoint.load(one.path, weights=False).card
     thumbnails: dict[str, Any] = card.get("thumbnails", {})
     entry = thumbnails.get(one.name) or thumbnails.get(one.name.removesuffix(_NARROW), {})
-    title = one.title.removesuffix(_WHERE) or one.name
-    return Choice(one.name, title, one.index, base64.b64decode(entry.get("jpeg", "")))
+    return base64.b64decode(entry.get("jpeg", ""))
 
 
 def exported(path: Path) -> tuple[dict[str, Any], graphs.Graphs]:

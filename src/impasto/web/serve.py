@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -34,7 +34,7 @@ _TYPES = {
 }
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
     """Serves files with the types that browsers require.
 
     Args:
@@ -69,7 +69,21 @@ def serving(folder: Path, port: int = PORT, *, isolated: bool = True) -> Iterato
     Raises:
         InputError: The port cannot be used.
     """
-    handler = partial(_Handler, directory=str(folder), isolated=isolated)
+    with serve(partial(Handler, directory=str(folder), isolated=isolated), port) as url:
+        yield url
+
+
+@contextmanager
+def serve(handler: Callable[..., Handler], port: int) -> Iterator[str]:
+    """Answer requests on this machine while the context is open; yields the address.
+
+    Args:
+        handler: Answers a request.
+        port: Port to listen on; 0 is any free one.
+
+    Raises:
+        InputError: The port cannot be used.
+    """
     try:
         server = ThreadingHTTPServer((HOST, port), handler)
     except (OSError, OverflowError) as error:

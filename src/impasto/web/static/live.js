@@ -1,6 +1,5 @@
 // Paint what the camera sees, frame by frame.
 
-const EDGE = 320; // pixels; long edge of a frame
 const OVER = 10; // frames that the rate is a mean of
 const EVERY = 1000; // milliseconds between two reports
 
@@ -9,9 +8,11 @@ export class Live {
    * @param canvas where the painted frames go
    * @param paint async (pixels) => {data, width, height}
    * @param told (frames a second, width, height) => void
+   * @param edge long edge of a frame in pixels
+   * @param failed (error) => void, when a frame cannot be painted
    */
-  constructor(canvas, paint, told) {
-    Object.assign(this, { canvas, paint, told, running: false });
+  constructor(canvas, paint, told, edge = 320, failed = console.error) {
+    Object.assign(this, { canvas, paint, told, edge, failed, running: false });
     this.video = Object.assign(document.createElement("video"), {
       muted: true, playsInline: true,
     });
@@ -19,17 +20,17 @@ export class Live {
 
   /** Ask for the camera and begin; ends when `stop` is called. */
   async start() {
-    const ideal = { width: { ideal: 640 }, facingMode: "user" };
+    const ideal = { width: { ideal: 2 * this.edge }, facingMode: "user" };
     this.stream = await navigator.mediaDevices.getUserMedia({ video: ideal, audio: false });
     this.video.srcObject = this.stream;
     await this.video.play();
     this.running = true;
-    this.loop();
+    this.loop().catch(this.failed);
   }
 
   async loop() {
     const { videoWidth, videoHeight } = this.video;
-    const factor = EDGE / Math.max(videoWidth, videoHeight);
+    const factor = this.edge / Math.max(videoWidth, videoHeight);
     const [width, height] = [videoWidth, videoHeight].map((side) => Math.round(side * factor));
     const small = new OffscreenCanvas(width, height);
     const context = small.getContext("2d", { willReadFrequently: true });
