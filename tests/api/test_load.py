@@ -43,13 +43,15 @@ def test_every_network_does_what_its_model_is_for(entry, preset, tmp_path):
     path, kind = fresh(tmp_path / "m.safetensors", entry.name, preset, **here)
     seen = []
     if kind == "style":
-        result = stylize.stylize(smooth(), path, callback=seen.append)
+        result = stylize.stylize(smooth(), path, shifts=1, callback=seen.append)
         assert is_picture(result.rgb, 36, 52)
     elif kind == "texture":
         result = impasto.synthesize(path, size=(40, 36), callback=seen.append)
         assert is_picture(result.rgb, 36, 40)
     elif kind == "any":
-        result = stylize.stylize(smooth(), smooth(seed=1), method=path, callback=seen.append)
+        result = stylize.stylize(
+            smooth(), smooth(seed=1), method=path, shifts=1, callback=seen.append
+        )
         assert is_picture(result.rgb, 36, 52)
     else:
         result = impasto.upscale(smooth(9, 13), model=path, callback=seen.append)
@@ -93,7 +95,7 @@ def test_style_scale_scales_the_photo_around_the_strokes(two, monkeypatch):
     johnson = get("johnson").build
     run = johnson.run
     monkeypatch.setattr(johnson, "run", lambda self, x: (seen.append(x.shape), run(self, x))[1])
-    result = stylize.stylize(smooth(), two[0], style_scale=2.0)
+    result = stylize.stylize(smooth(), two[0], style_scale=2.0, shifts=1)
     assert seen == [(1, 3, 18, 26), (1, 3, 36, 52)]  # the strokes, then the finest detail
     assert (result.height, result.width) == (36, 52)
 
@@ -152,6 +154,7 @@ def test_numbers_beside_a_painting_are_those_of_its_method(tmp_path):
         [path, "sample:wave"],
         masks=[Image(half), Image(1 - half)],
         settings={"steps": 2, "levels": 1},
+        shifts=1,
         callback=lambda p: steps.append(p.step),
     )
     assert len(steps) == 3  # one of the network, two of gatys

@@ -31,7 +31,9 @@ def network():
 
 
 def paint(network, photo, **options):
-    return stylize.stylize(Image(photo), network.own_style(), method=network, **options).rgb
+    return stylize.stylize(
+        Image(photo), network.own_style(), method=network, shifts=1, **options
+    ).rgb
 
 
 def test_noise_is_of_half_a_level_each_way():

@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from impasto.api import strokes, tiling
+from impasto.api import cycle_spinning, strokes, tiling
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
-from impasto.core.progress import Callback, PartProgress, Progress, silent
+from impasto.core.progress import Callback, PartProgress, Progress, map_previews, silent
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer, filters
 from impasto.image.dither import dithered
@@ -104,7 +104,7 @@ class StylizeJob:
         Raises:
             InputError: The methods cannot paint with these styles or controls.
         """
-        return self.finish(self._painted(_map_previews(callback, self.preview)))
+        return self.finish(self._painted(map_previews(callback, self.preview)))
 
     def _painted(self, callback: Callback) -> Tensor:
         """Paint the content image by the methods of all styles, at its own size."""
@@ -134,7 +134,7 @@ class StylizeJob:
             ) -> Tensor:
                 return below + (self._resized(layer) - content) * weight
 
-            watch = PartProgress(_map_previews(callback, put), index, len(self.styles))
+            watch = PartProgress(map_previews(callback, put), index, len(self.styles))
             painted = put(self._paint([replace(style, weight=1.0)], (), watch))
             if watch.cancelled:
                 break
@@ -148,12 +148,16 @@ class StylizeJob:
         base = self._base(styles, regions, callback)
         style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
         seed = self.controls.seed
+        shifts = shift_count(method, self.controls)
+
+        def stylize_once(photo: Tensor, masks: Sequence[Tensor], watch: Callback) -> Tensor:
+            return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
 
         def stylize(photo: Tensor, watch: Callback) -> Tensor:
             size = photo.shape[-2], photo.shape[-1]
             photo = dithered(photo, seed) if self.dither and method.dithers else photo
             masks = [strokes.resized(region, size) for region in regions]
-            return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
+            return cycle_spinning.average(stylize_once, photo, masks, shifts, watch)
 
         levels, size = strokes.sizes(*self._strokes(method)), (self.photo.height, self.photo.width)
         border = 0
@@ -162,7 +166,7 @@ class StylizeJob:
             levels = tiling.wrapped_sizes(size, levels, border)
             content, *regions = (tiling.wrapped(image, border) for image in (content, *regions))
             crop = partial(tiling.unwrapped_preview, size=size, border=border)
-            callback = _map_previews(callback, crop)
+            callback = map_previews(callback, crop)
         tiles = self.controls.seamless and not border
         with method.within(self.frame, base), method.seamless(*size) if tiles else nullcontext():
             painted = strokes.paint(stylize, content, levels, callback)
@@ -256,16 +260,10 @@ def _style_images(source: Image | Style) -> list[tuple[Image, float]]:
     return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]
 
 
-def _map_previews(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
-    """Return a callback that applies a function to each preview first."""
-
-    def call(progress: Progress) -> None:
-        raw = progress.preview
-        if raw is not None:
-            progress.preview = lambda: through(raw())
-        callback(progress)
-
-    return call
+def shift_count(method: Method, controls: Controls) -> int:
+    """Return how many results for shifted content images are averaged."""
+    own = method.shifts
+    return own if controls.shifts is None or own == 1 else controls.shifts
 
 
 def blend_styles(method: Method, weights: Sequence[float], styles: Iterable[Style]) -> Style:

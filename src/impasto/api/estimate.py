@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from impasto.api import strokes, tiling
-from impasto.api.controls import Controls, ResolvedStyle
+from impasto.api.controls import Controls, ResolvedStyle, shift_count
 from impasto.api.inputs import Source, read_image, resize_long_edge
 from impasto.api.resolve import StyleResolver
 from impasto.core.device import Runtime
@@ -155,6 +155,7 @@ def seconds_of(method: Method, size: strokes.Size, controls: Controls) -> float:
         steps = config.steps + (config.steps if split is None else split)
         levels = level_count(*size, config.levels, config.smallest_level)
         steps += sum(config.coarse_steps / 4**depth for depth in range(1, levels))
+    steps *= shift_count(method, controls)
     return cost_of(method).seconds * steps * sum(pixels) / 1e6
 
 

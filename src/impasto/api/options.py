@@ -18,6 +18,7 @@ STROKES = ("relative", "absolute")
 PARTS = ("person", "background")
 KEPT = ("face",)
 REGIONS = 8  # at most
+SHIFTS = (1, 4, 8, 16)  # see impasto.api.cycle_spinning
 LARGEST = 16384  # pixels; the methods need too much memory for larger images
 
 
@@ -72,6 +73,9 @@ class Controls:
             :func:`impasto.api.areas.divided`; None is no division.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
+        shifts: Number of shifted content images whose results by a network are averaged, which
+            removes the network's lattice: 1, 4, 8 or 16, see :mod:`impasto.api.cycle_spinning`.
+            None is the method's, and 1 for frames of a video.
         seamless: Let the result tile, for a content image that tiles, see
             :mod:`impasto.api.tiling`.
         seed: Of all random numbers, also of the noise that networks get
@@ -103,6 +107,12 @@ class Controls:
         False, "Take the style's histogram at the end.", "--match-histogram"
     )
     median: bool = described(False, "3x3 median at the end, against specks.", "--median")
+    shifts: int | None = described(
+        None,
+        "Shifts of the photo over which a network's results are averaged, against its lattice: "
+        "1, 4, 8, 16.",
+        show_default="8; 4 for adain and wct; 1 for videos",
+    )
     seamless: bool = described(
         False, "For a photo that tiles: let the result tile, too.", "--seamless"
     )
@@ -118,6 +128,8 @@ class Controls:
             raise InputError(f"strength is {self.strength}: it must be 0 to 1")
         if self.regions is not None and not 2 <= self.regions <= REGIONS:
             raise InputError(f"regions is {self.regions}: it must be 2 to {REGIONS}")
+        if self.shifts not in (None, *SHIFTS):
+            raise InputError(f"shifts is {self.shifts}: choose {', '.join(map(str, SHIFTS))}")
         self._check("colors", COLORS)
         self._check("strokes", STROKES)
         if self.only is not None:

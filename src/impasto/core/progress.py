@@ -81,6 +81,18 @@ class PartProgress:
         progress.cancelled = self.cancelled = whole.cancelled
 
 
+def map_previews(callback: Callback, through: Callable[[Tensor], Tensor]) -> Callback:
+    """Return a callback that applies a function to each preview first."""
+
+    def call(progress: Progress) -> None:
+        raw = progress.preview
+        if raw is not None:
+            progress.preview = lambda: through(raw())
+        callback(progress)
+
+    return call
+
+
 def chain(*callbacks: Callback | None) -> Callback:
     """Join several callbacks into one; those that are None are left out.
 

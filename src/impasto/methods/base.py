@@ -45,6 +45,8 @@ class Method(ABC):
             None is no limit.
         stroke_size: Long edge, in pixels, of an image in which strokes have the size that the
             network learned; None for methods that take the stroke size from the style image.
+        shifts: Number of shifted content images whose results are averaged against a lattice, see
+            :mod:`impasto.api.cycle_spinning`; 1 where there is no lattice.
         dithers: Whether noise of one 8-bit level is added to the content image first, see
             :mod:`impasto.image.dither`.
         frame: While a frame of a video is stylized, its input from the frames before it. It makes
@@ -59,6 +61,7 @@ class Method(ABC):
     Config: ClassVar[type[Any]]
     default_size: int | None = None
     stroke_size: int | None = None
+    shifts: int = 1
     dithers: bool = False
     frame: Frame | None = None
     base: Tensor | None = None

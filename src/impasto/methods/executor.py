@@ -35,6 +35,7 @@ class Executor(Method):
     multiple: int = 4
     least: int = SMALLEST
     dithers = True
+    shifts = 8
     stroke_size: int = 512
 
     @torch.inference_mode()

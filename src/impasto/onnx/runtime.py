@@ -68,6 +68,7 @@ class Exported(Method):
     Config = ExportedConfig
     config: ExportedConfig
     dithers = True
+    shifts = 8
     stroke_size = 512
 
     def __init__(

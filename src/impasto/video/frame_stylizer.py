@@ -29,7 +29,8 @@ class FrameStylizer:
     def __init__(
         self, styles: Sequence[ResolvedStyle], controls: Controls, masks: Sequence[Source]
     ) -> None:
-        self._resolved, self._controls = styles, controls
+        self._resolved = styles
+        self._controls = replace(controls, shifts=controls.shifts or 1)
         self._masks = [mask if mask == "alpha" else inputs.read_image(mask) for mask in masks]
         self._styles: dict[int, Style] = {}
         self._alpha: Tensor | None = None

@@ -419,7 +419,7 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     method, path = saved
     x, y = Image(smooth(40, 40)), Image(smooth(40, 40, 1))
     options = {"precision": "float32", "device": "cpu"}
-    found = stylize.stylize(x, y, method=str(path), **options).rgb
+    found = stylize.stylize(x, y, method=str(path), shifts=1, **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
     torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
@@ -446,7 +446,7 @@ def test_masks_through_the_pipeline(saved, monkeypatch):
     left[..., :24] = 1
     styles = [Image(smooth(40, 40, seed)) for seed in (1, 2)]
     photo = Image(smooth(24, 48))
-    found = stylize.stylize(photo, styles, masks=[Image(left)], method=str(path))
+    found = stylize.stylize(photo, styles, masks=[Image(left)], method=str(path), shifts=1)
     assert found.rgb.shape == (1, 3, 24, 48)
     assert len(passes) == 1
 
@@ -458,7 +458,7 @@ def test_a_style_in_a_file(saved, tmp_path):
     kept.save(tmp_path / "y.style")
     loaded = style_file.load(tmp_path / "y.style")
     assert torch.equal(method.stylize(x.rgb, loaded), method.stylize(x.rgb, kept))
-    found = stylize.stylize(x, loaded, method=str(path), precision="float32").rgb
+    found = stylize.stylize(x, loaded, method=str(path), precision="float32", shifts=1).rgb
     torch.testing.assert_close(found, method.stylize(dithered(x.rgb, 0), kept))
 
 

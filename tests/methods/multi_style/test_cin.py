@@ -214,9 +214,9 @@ def test_styles_that_are_not_its_own():
 def test_through_the_pipeline_by_name(path):
     photo, method = smooth(), fresh()
     for index, name in enumerate(NAMES):
-        found = stylize.stylize(photo, f"{path}#{name}", precision="float32").rgb
+        found = stylize.stylize(photo, f"{path}#{name}", precision="float32", shifts=1).rgb
         assert torch.equal(found, method.stylize(dithered(photo.rgb, 0), method.own_style(index)))
-    unnamed = stylize.stylize(photo, path, precision="float32").rgb
+    unnamed = stylize.stylize(photo, path, precision="float32", shifts=1).rgb
     assert torch.equal(unnamed, method.stylize(dithered(photo.rgb, 0), method.own_style(0)))
 
 
@@ -225,7 +225,7 @@ def test_names_of_one_model_blend_in_one_pass(path, monkeypatch):
     run = Cin.run
     monkeypatch.setattr(Cin, "run", lambda *all, **more: (passes.append(all), run(*all, **more))[1])
     styles = [f"{path}#three", f"{path}#one"]
-    found = stylize.stylize(photo, styles, weights=[0.6, 0.2], precision="float32").rgb
+    found = stylize.stylize(photo, styles, weights=[0.6, 0.2], precision="float32", shifts=1).rgb
     assert len(passes) == 1
     blend = 0.75 * method.own_style(2) + 0.25 * method.own_style(0)
     expected = method.stylize(dithered(photo.rgb, 0), blend)
@@ -241,12 +241,12 @@ def test_regions_through_the_pipeline(path, monkeypatch):
     left = torch.zeros(1, 3, 24, 256)
     left[..., :128] = 1
     styles = [f"{path}#one", f"{path}#two"]
-    found = stylize.stylize(photo, styles, masks=[Image(left)], precision="float32").rgb
+    found = stylize.stylize(photo, styles, masks=[Image(left)], precision="float32", shifts=1).rgb
     assert len(passes) == 1
-    alone = [stylize.stylize(photo, style, precision="float32").rgb for style in styles]
+    alone = [stylize.stylize(photo, style, precision="float32", shifts=1).rgb for style in styles]
     torch.testing.assert_close(found[..., :64], alone[0][..., :64], rtol=0, atol=1e-4)
     torch.testing.assert_close(found[..., 192:], alone[1][..., 192:], rtol=0, atol=1e-4)
-    kept = stylize.stylize(photo, styles[0], masks=[Image(left)], precision="float32").rgb
+    kept = stylize.stylize(photo, styles[0], masks=[Image(left)], precision="float32", shifts=1).rgb
     assert torch.equal(kept[..., 128:], photo.rgb[..., 128:])
 
 

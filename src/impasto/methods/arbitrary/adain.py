@@ -240,6 +240,7 @@ class AdaIn(AnyStyleMethod):
     Config = AdaInConfig
     config: AdaInConfig
     multiple = 8  # three poolings before relu4_1
+    shifts = 4
     adjustable = ("alpha", "statistics")
 
     @classmethod

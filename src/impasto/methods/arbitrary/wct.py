@@ -123,6 +123,7 @@ class Wct(AnyStyleMethod):
     config: WctConfig
     multiple = 16  # four poolings before relu5_1
     least = 32
+    shifts = 4
     adjustable = ("alpha", "levels", "transport", "floor", "statistics", "rounds")
 
     @classmethod

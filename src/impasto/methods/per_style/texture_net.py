@@ -204,6 +204,7 @@ class TextureNet(NetworkMethod):
     Config = TextureNetConfig
     config: TextureNetConfig
     module: PyramidNet
+    shifts = 1  # the noise would be averaged, too
 
     def __init__(self, config: Any = None, runtime: Runtime | None = None) -> None:
         super().__init__(config, runtime)
@@ -250,8 +251,7 @@ class TextureNet(NetworkMethod):
         style.expect(self.name)
         if self.config.kind != "texture":
             raise InputError("this texture-net stylizes photos: train one with kind=texture")
-        unit = self.multiple
-        size = (-(-height // unit) * unit, -(-width // unit) * unit)
+        size = [-(-side // self.multiple) * self.multiple for side in (height, width)]
         return self.report_done(self._paint(size, seed)[..., :height, :width], callback)
 
     def stylize(
