@@ -30,8 +30,6 @@ __all__ = [
     "blend_styles",
 ]
 
-_LATTICE = 4  # period in pixels of the pattern that two upsamplings by 2 leave in images
-
 
 @dataclass(frozen=True, eq=False)
 class ResolvedStyle:
@@ -177,7 +175,7 @@ class StylizeJob:
     ) -> Tensor | None:
         """Return the network's picture that the optimisation of these styles starts from, or None.
 
-        Its lattice is removed, since an optimisation would keep it.
+        It is averaged over shifts, since an optimisation would keep a lattice.
         """
         network = styles[0].network
         if network is None or (self.frame is not None and self.frame.start is not None):
@@ -187,9 +185,11 @@ class StylizeJob:
             for one in styles
             for source, weight in _style_images(one.source)
         ]
-        job = replace(self, styles=sources, regions=tuple(regions), encode=None, frame=None)
+        controls = replace(self.controls, shifts=None)
+        job = replace(
+            self, styles=sources, regions=tuple(regions), controls=controls, encode=None, frame=None
+        )
         painted = job._painted(silent).cpu().clamp(0, 1)
-        painted = filters.remove_lattice(painted, _LATTICE).clamp(0, 1)
         callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
         return painted
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from impasto.image.color_transfer import luminance
 
 _DETAIL_RADIUS = 4  # of the windows of `enlarge_like`, in pixels of the small image
-_FINE, _AROUND = 3.0, 8.0  # standard deviations in pixels of the means of `remove_lattice`
 _NOISE = 1e-3  # variances of luminance in [0, 1] below this carry little detail
 
 
@@ -71,45 +70,6 @@ def guided(mask: Tensor, guide: Tensor, radius: int, eps: float = 1e-4) -> Tenso
         coefficients = F.interpolate(coefficients, guide.shape[-2:], mode="bilinear")
     aligned = (coefficients[:, :3] * guide).sum(1, keepdim=True) + coefficients[:, 3:]
     return aligned.clamp(0, 1)
-
-
-def remove_lattice(image: Tensor, period: int) -> Tensor:
-    """Remove a pattern that repeats every few pixels, such as upsampling leaves in an image.
-
-    The pattern at a pixel is the weighted mean of the detail at all pixels around it with the same
-    coordinates modulo the period, less the mean of the detail at all pixels around it. The weights
-    are a Gaussian of 8 pixels standard deviation, so that only what repeats is removed.
-
-    Args:
-        image: (1, C, H, W).
-        period: Of the pattern, in pixels.
-
-    Returns:
-        (1, C, H, W), not clamped.
-
-    Example:
-        >>> stripes = torch.zeros(1, 1, 32, 32)
-        >>> stripes[..., ::4] = 0.2
-        >>> clean = remove_lattice(stripes, 4)
-        >>> bool(clean.std() < 0.1 * stripes.std())
-        True
-    """
-    detail = image - _gaussian_mean(image, _FINE)
-    pattern = _gaussian_mean(detail, _AROUND, period) - _gaussian_mean(detail, _AROUND)
-    return image - pattern
-
-
-def _gaussian_mean(image: Tensor, sigma: float, step: int = 1) -> Tensor:
-    """Return Gaussian means over every pixel, or every ``step``-th, inside the image."""
-    radius = int(3 * sigma / step)
-    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) * step / sigma) ** 2)
-    means = torch.cat([image, torch.ones_like(image[:, :1])], 1)
-    for kernel, pad in ((weights[:, None], (radius * step, 0)), (weights, (0, radius * step))):
-        shape = (means.shape[1], 1, *torch.atleast_2d(kernel).shape)
-        means = F.conv2d(
-            means, kernel.expand(shape), padding=pad, dilation=step, groups=means.shape[1]
-        )
-    return means[:, :-1] / means[:, -1:]
 
 
 def enlarge_like(image: Tensor, content: Tensor) -> Tensor:
