@@ -187,7 +187,7 @@ class StylizeOptions:
     )
     quality: str | None = described(
         None,
-        "fast (one pass), good or best (minutes), for a painting and no --method.",
+        "fast (seconds), good or best (minutes), for a painting and no --method.",
         show_default="fast; best with --steps or --set",
     )
     preset: str = described("default", "Hyperparameters to start from: default, paper or authors.")

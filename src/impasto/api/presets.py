@@ -30,7 +30,7 @@ class Quality:
 
 
 QUALITIES: Mapping[str, Quality] = {
-    "fast": Quality("style-prediction", "one network for every painting, in one pass: seconds"),
+    "fast": Quality("style-prediction", "one network for every painting: seconds"),
     "good": Quality(
         "gatys",
         "a short optimisation of the network's picture: about half a minute",
