@@ -1,18 +1,23 @@
 """Apply adaptive batch normalisation to digits in another light.
 
     python examples/adabn_digits.py adabn.jpg
+    python examples/adabn_digits.py adabn.jpg mine.safetensors
 
 Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016. A small network
-learns the digits of scikit-learn. The same digits with low contrast on a bright background are
-another domain, on which it fails. With the batch-norm statistics of that domain, and without
-changing weights or using labels, it classifies them. Needs scikit-learn and matplotlib; seconds.
+with two batch norms, `adabn_digits.safetensors`, has learned the digits of scikit-learn. The same
+digits with low contrast on a bright background are another domain, on which it fails. With the
+batch-norm statistics of that domain, and without changing weights or using labels, it classifies
+them. With a second file a new network is trained and written to it. Needs scikit-learn and
+matplotlib; seconds.
 """
 
 import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -39,12 +44,23 @@ network = nn.Sequential(
     nn.Flatten(),
     nn.Linear(32 * 4 * 4, 10),
 )
-adam = torch.optim.Adam(network.parameters(), 3e-3)
-for _ in range(8):  # epochs over the first 900 digits
-    for batch in torch.randperm(900).split(60):
-        adam.zero_grad()
-        F.cross_entropy(network(pictures[batch]), labels[batch]).backward()
-        adam.step()
+
+
+def train():
+    """Train the network on the first 900 digits, for eight epochs."""
+    adam = torch.optim.Adam(network.parameters(), 3e-3)
+    for _ in range(8):
+        for batch in torch.randperm(900).split(60):
+            adam.zero_grad()
+            F.cross_entropy(network(pictures[batch]), labels[batch]).backward()
+            adam.step()
+
+
+if sys.argv[2:]:
+    train()
+    save_file(network.state_dict(), sys.argv[2])
+else:
+    network.load_state_dict(load_file(Path(__file__).with_suffix(".safetensors")))
 network.eval()
 adapted = adapt(network, other[:900].split(100))  # adapted on other images than those tested below
 

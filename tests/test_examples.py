@@ -29,9 +29,10 @@ def run(tmp_path, monkeypatch):
     return of
 
 
-@pytest.mark.slow
-def test_digits_are_read_again_after_adabn(run, capsys):
-    run("adabn_digits.py", "out.jpg")
+@pytest.mark.parametrize("new", [(), pytest.param(("new.safetensors",), marks=pytest.mark.slow)])
+def test_digits_are_read_again_after_adabn(run, capsys, new):
+    run("adabn_digits.py", "out.jpg", *new)
+    assert all(Path(one).exists() for one in new)
     shares = [float(line.split()[-2][:-1]) for line in capsys.readouterr().out.splitlines()]
     learned, before, after = shares
     assert learned > 93

@@ -1,7 +1,8 @@
 """Make every image of docs/gallery from the package's samples and docs/gallery/sources.
 
-`make gallery` makes all; with names, `python tools/gallery.py texture-ihc` makes only those
-entries. All entries call public functions only, so that each shows how its image is made.
+`make gallery` makes all, with those of `tools/statements.py`; with names,
+`python tools/gallery.py texture-ihc` makes only those entries. All entries call public functions
+only, so that each shows how its image is made.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from PIL import Image as Pixels
 
 import impasto
+import statements
 from impasto.core.progress import Progress
 from impasto.image import samples
 from impasto.image.contact_sheet import contact_sheet
@@ -182,6 +184,10 @@ def main() -> None:
         table[name] = {"seconds": seconds, "objective fell by": falls.factor}
         print(name, table[name], flush=True)
         record.write_text(json.dumps(table, indent=2) + "\n")
+    for name, draw in statements.STATEMENTS.items():
+        if not sys.argv[1:] or name in sys.argv[1:]:
+            statements.save(draw(), GALLERY / f"{name}.jpg")
+            print(name, flush=True)
 
 
 if __name__ == "__main__":
