@@ -134,8 +134,8 @@ class Method(ABC):
             return
 
         def least(factor: float) -> int:
-            size = (round(side * factor) for side in (height, width))
-            return self.least_memory(*size, style_pixels * factor**2)
+            sides = round(height * factor), round(width * factor)
+            return self.least_memory(sides[0], sides[1], style_pixels * factor**2)
 
         check_memory(self.name, height, width, self.runtime.memory, least)
 
