@@ -157,6 +157,28 @@ def test_chroma_gets_the_mean_and_covariance_of_a_reference():
     assert np.allclose(np.cov(found[1:], ddof=0), np.cov(wanted[1:], ddof=0), atol=1e-6)
 
 
+@pytest.mark.parametrize("pixels", [1, 7 * 20, 20 * 20])
+def test_chroma_in_blocks_of_rows_is_that_of_the_whole(monkeypatch, pixels):
+    """The last block may be shorter; only the order of the sums differs, in float64."""
+    image, reference = noise(20, 20), noise(15, 30, seed=1)
+    whole = color_transfer.match_chroma(image, reference)
+    monkeypatch.setattr(color_transfer, "_BLOCK", pixels)
+    parts = color_transfer.match_chroma(image, reference)
+    assert torch.allclose(parts, whole, rtol=0, atol=2**-23)  # of float32 at 1: one rounding
+
+
+def test_chroma_of_a_large_image_takes_a_few_copies_of_it():
+    """One for the result; a conversion as a whole took more than ten, in float64."""
+    image = noise(1024, 1024)
+    with torch.profiler.profile(profile_memory=True) as record:
+        color_transfer.match_chroma(image, noise(8, 8, seed=1))
+    used = most = 0
+    for event in sorted(record.events(), key=lambda event: event.time_range.end):
+        used += event.self_cpu_memory_usage
+        most = max(most, used)
+    assert most < 6 * image.nbytes
+
+
 def test_oklab_of_white_and_red():
     """White is L = 1 without colour; red is 0.628, 0.225, 0.126 (CSS Color 4, example)."""
     pixels = torch.tensor([[1.0, 1, 1], [1, 0, 0]]).T.reshape(1, 3, 1, 2)

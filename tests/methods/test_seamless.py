@@ -10,9 +10,9 @@ from helpers import seam
 from impasto.core.device import choose
 from impasto.errors import InputError
 from impasto.image import Image, samples
-from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
+from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.optimization.sizes import resize
 from impasto.methods.optimization.texture import Texture, TextureConfig
 from impasto.methods.registry import get

@@ -1,6 +1,7 @@
 """Folders are searched by what files hold, not by what they are called."""
 
 import importlib.util
+import random
 from io import BytesIO
 from pathlib import Path
 
@@ -89,7 +90,15 @@ def test_heic_without_its_library_is_passed_over(
         (b"<html></html>", "web page"),
         (b"<svg></svg>", "SVG drawing"),
         (b"\0\0\0\x18ftypisom\0\0\0\0mp42", "video"),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", "video"),
+        (b"\x1a\x45\xdf\xa3\xa3B\x86", "video"),
+        (b"RIFF\0\0\0\0AVI LIST", "video"),
+        (b"\0\0\x01\xbaD\0", "video"),
+        (b"OggS\0\x02", "sound or a video"),
         (b"PK\x03\x04", "archive"),
+        (b"G" * 5000, "text file"),
+        (b"GATTACA" * 700, "text file"),
+        (b"G\0\xff" * 1500, "other file"),
         (bytes(range(256)), "other file"),
     ],
 )
@@ -98,6 +107,27 @@ def test_kinds_of_what_is_no_picture(tmp_path: Path, data: bytes, kind: str) -> 
     assert explain_unreadable(tmp_path / "a") == kind
     (tmp_path / "claims.png").write_bytes(data)  # whoever reads it shall say what is wrong
     assert image_paths(tmp_path) == (str(tmp_path / "claims.png"),)
+
+
+@pytest.mark.parametrize("length", [188, 192, 204])
+@pytest.mark.parametrize("damage", ["none", "bytes", "start", "cut"])
+def test_a_damaged_transport_stream_is_a_video(tmp_path: Path, length: int, damage: str) -> None:
+    """Damaged in half of its packets' first bytes; in its first 300 bytes; cut within a packet."""
+    chance = random.Random(length)
+    data = bytearray()
+    for packet in range(40):
+        data += bytes([0x00 if damage == "bytes" and packet % 2 else 0x47])
+        data += chance.randbytes(length - 1)
+    if damage == "start":
+        data[:300] = chance.randbytes(300)
+    (tmp_path / "a.ts").write_bytes(data[100:] if damage == "cut" else data)
+    assert search(tmp_path).passed == {"video": 1}
+
+
+def test_noise_is_no_transport_stream(tmp_path: Path) -> None:
+    for seed in range(50):
+        (tmp_path / f"{seed}.ts").write_bytes(b"\xff\xff" + random.Random(seed).randbytes(4096))
+    assert search(tmp_path).passed == {"other file": 50}
 
 
 def test_linked_folders_are_entered_once_and_the_rest_is_counted(tmp_path: Path) -> None:

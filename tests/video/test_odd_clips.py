@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from impasto.errors import InputError
+from impasto.training.sources import search
 from impasto.video import open_clip, writer
 from impasto.video.codec import Coding
 from impasto.video.decoder import Video
@@ -24,6 +25,19 @@ def damaged(data, seed):
         place = chance.randrange(len(data) if kind == 1 else 300)
         data[place] = chance.randrange(256)
     return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [(".ts", "libx264"), (".mkv", "libx264"), (".avi", "mpeg4")]
+)
+def test_a_video_among_pictures_is_passed_over_as_a_video(tmp_path, ending, codec):
+    """The stream is damaged from end to end, and for ``.ts`` in its first packets as well."""
+    write(tmp_path / f"whole{ending}", drawn(4), codec=codec)
+    whole = (tmp_path / f"whole{ending}").read_bytes()
+    seeds = (1, 4, 7, 2, 5, 8) if ending == ".ts" else ()
+    for seed in seeds:
+        (tmp_path / f"bad{seed}{ending}").write_bytes(damaged(whole, seed))
+    assert search(tmp_path).passed == {"video": 1 + len(seeds)}
 
 
 @pytest.mark.parametrize(

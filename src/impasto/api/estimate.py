@@ -16,6 +16,7 @@ import torch
 from impasto.api import strokes, tiling
 from impasto.api.controls import Controls, ResolvedStyle, shift_count
 from impasto.api.inputs import Source, read_image, resize_long_edge
+from impasto.api.memory import check_memory
 from impasto.api.resolve import StyleResolver
 from impasto.core.device import Runtime
 from impasto.methods.base import Method
@@ -112,7 +113,7 @@ def estimate(
         options: Further arguments of :class:`impasto.api.resolve.StyleResolver`.
 
     Raises:
-        InputError: An argument cannot be used.
+        InputError: An argument cannot be used, or the memory that is granted does not suffice.
     """
     controls = controls or Controls()
     styles = StyleResolver(**options)(style, weights)
@@ -121,6 +122,7 @@ def estimate(
     photo = resize_long_edge(whole, controls.size, default)
     painted = _passes(styles, bool(masks), controls)
     size = (photo.height, photo.width)
+    check_memory([*styles] * (controls.regions or 1), size, controls)
     return Estimate(
         method=", ".join(dict.fromkeys(style.method.name for style in styles)),
         width=photo.width,

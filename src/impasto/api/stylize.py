@@ -18,6 +18,7 @@ from impasto.api.inputs import (
     with_resize_note,
 )
 from impasto.api.load import get_method, open_model
+from impasto.api.memory import check_memory
 from impasto.api.options import merge_controls
 from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, silent
@@ -152,6 +153,7 @@ def paint(
         styles, regions = divided(photo, styles, controls.regions, controls.seed)
         encode = None  # it caches styles by what the user gave
     job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, weight)
+    check_memory(styles, (photo.height, photo.width), controls)
     try:
         painted = job.run(callback)
     except DivergedError as error:

@@ -5,8 +5,13 @@ Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 20
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+
+_BLOCK = 1 << 18  # pixels that are converted to OKLab at once; bounds the memory
+_SINGLE = 1e-7  # added to variances, so that the covariance of a single colour is invertible
 
 # RGB to YIQ of NTSC, ITU-R BT.601
 _RGB_TO_YIQ = (
@@ -117,9 +122,34 @@ def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
     Returns:
         (1, 3, H, W), clamped to [0, 1].
     """
-    x, y = oklab(image.double()), oklab(reference.double())  # (3, N)
-    matched = torch.cat([x[:1], _transport(x[1:], y[1:])])
-    return _from_oklab(matched).to(image.dtype).view_as(image)
+    (mean_x, covariance_x), (mean_y, covariance_y) = map(_chroma_moments, (image, reference))
+    matrix = _transport_matrix(covariance_x, covariance_y)
+    matched = torch.empty_like(image)
+    for rows in _blocks_of_rows(image):
+        x = oklab(image[..., rows, :].double())  # (3, N)
+        x[1:] = matrix @ (x[1:] - mean_x) + mean_y
+        matched[..., rows, :] = _from_oklab(x).view(1, 3, -1, image.shape[-1])
+    return matched
+
+
+def _chroma_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute mean (2, 1) and covariance (2, 2) of a and b in OKLab, see :func:`_covariance`."""
+    total, products = (torch.zeros(2, n, dtype=torch.float64) for n in (1, 2))
+    for rows in _blocks_of_rows(image):
+        x = oklab(image[..., rows, :].double())[1:].cpu()
+        total += x.sum(1, keepdim=True)
+        products += x @ x.mT
+    count = image.shape[-2] * image.shape[-1]
+    mean = total / count
+    covariance = products / count - mean @ mean.mT + _SINGLE * torch.eye(2, dtype=torch.float64)
+    return mean.to(image.device), covariance.to(image.device)
+
+
+def _blocks_of_rows(image: Tensor) -> Iterator[slice]:
+    """Yield slices of rows of an image, each of about ``_BLOCK`` pixels."""
+    rows = max(1, _BLOCK // image.shape[-1])
+    for top in range(0, image.shape[-2], rows):
+        yield slice(top, top + rows)
 
 
 def oklab(image: Tensor) -> Tensor:
@@ -140,15 +170,19 @@ def _from_oklab(x: Tensor) -> Tensor:
 def _transport(x: Tensor, y: Tensor) -> Tensor:
     """Map colours (C, N) linearly to the mean and covariance of others (C, M), symmetrically."""
     mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
-    root = _root(_covariance(x))
+    return _transport_matrix(_covariance(x), _covariance(y)) @ (x - mean_x) + mean_y
+
+
+def _transport_matrix(source: Tensor, target: Tensor) -> Tensor:
+    """Return the symmetric matrix (C, C) that maps colours of one covariance to another's."""
+    root = _root(source)
     inverse = torch.linalg.inv(root)
-    matrix = inverse @ _root(root @ _covariance(y) @ root) @ inverse
-    return matrix @ (x - mean_x) + mean_y
+    return inverse @ _root(root @ target @ root) @ inverse
 
 
 def _covariance(x: Tensor) -> Tensor:
     """Compute the covariance (C, C) of (C, N), plus 1e-7 so that single colours are invertible."""
-    return torch.cov(x, correction=0) + torch.eye(len(x), dtype=x.dtype, device=x.device) * 1e-7
+    return torch.cov(x, correction=0) + torch.eye(len(x), dtype=x.dtype, device=x.device) * _SINGLE
 
 
 def _root(matrix: Tensor) -> Tensor:

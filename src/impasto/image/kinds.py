@@ -39,7 +39,10 @@ _TGA = re.compile(
 )
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 _FOREIGN = (
-    (rb"....ftyp", "a video"),
+    (rb"....(?:ftyp|moov|mdat|wide|skip)", "a video"),  # MP4, QuickTime
+    (rb"\x1a\x45\xdf\xa3|RIFF....AVI |FLV\x01|YUV4MPEG2 ", "a video"),  # Matroska, WebM …
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11|\x00\x00\x01[\xb3\xba]", "a video"),  # WMV, MPEG
+    (rb"OggS", "a sound or a video"),
     (rb"%PDF", "a PDF document"),
     (rb"%!PS", "a PostScript document"),
     (rb"8BPS", "a Photoshop document"),
@@ -47,6 +50,7 @@ _FOREIGN = (
     (rb"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "an archive"),
 )
+_SYNC, _PACKETS = 0x47, (188, 192, 204)  # MPEG transport streams: first byte, bytes of a packet
 
 
 def kind_of(head: bytes, name: str) -> str:
@@ -143,7 +147,24 @@ def _missing_library(kind: str) -> str:
 
 def _unsupported_format(head: bytes) -> str:
     """Return the name, with its article, of a known format that is not supported."""
-    return next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
+    known = next((words for start, words in _FOREIGN if re.match(start, head, re.DOTALL)), "")
+    return known or ("a video" if _is_transport_stream(head) else "")
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Check for an MPEG transport stream, even a damaged one or one cut anywhere.
+
+    It has no signature, but each packet begins with the same byte. A third of them is enough, if
+    the byte is not common elsewhere, as in a text or a plain area of pixels.
+    """
+    hits = 0
+    for length in _PACKETS:
+        for offset in range(min(length, len(head))):
+            starts = head[offset::length]
+            found = starts.count(_SYNC)
+            if found >= 3 and 3 * found >= len(starts):
+                hits = max(hits, found)
+    return 0 < head.count(_SYNC) <= 4 * hits
 
 
 def _text_empty_or_other(head: bytes) -> str:

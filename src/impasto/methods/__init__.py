@@ -18,15 +18,11 @@ if TYPE_CHECKING:
     from impasto.methods.multi_style.stylebank import StyleBank
     from impasto.methods.multi_style.stylebank_training import StyleBankConfig
     from impasto.methods.network import NetworkMethod
-    from impasto.methods.optimization.base import (
-        Level,
-        OptimizationConfig,
-        OptimizingMethod,
-        StyleImage,
-    )
+    from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
     from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
     from impasto.methods.optimization.gatys import Gatys, GatysConfig
     from impasto.methods.optimization.inversion import Inversion, InversionConfig
+    from impasto.methods.optimization.levels import Level, StyleImage
     from impasto.methods.optimization.mmd import MMD, MMDConfig
     from impasto.methods.optimization.nnst import NNST, NNSTConfig
     from impasto.methods.optimization.resample import Resample, ResampleConfig
@@ -105,7 +101,7 @@ _HOMES = {
     "InversionConfig": "optimization.inversion",
     "Johnson": "per_style.johnson",
     "JohnsonConfig": "per_style.johnson",
-    "Level": "optimization.base",
+    "Level": "optimization.levels",
     "MMD": "optimization.mmd",
     "MMDConfig": "optimization.mmd",
     "MetaNetwork": "arbitrary.meta_network",
@@ -123,7 +119,7 @@ _HOMES = {
     "Style": "style",
     "StyleBank": "multi_style.stylebank",
     "StyleBankConfig": "multi_style.stylebank_training",
-    "StyleImage": "optimization.base",
+    "StyleImage": "optimization.levels",
     "StylePrediction": "arbitrary.style_prediction",
     "StylePredictionConfig": "arbitrary.style_prediction_config",
     "SuperResolution": "per_style.superresolution",

@@ -13,6 +13,7 @@ from torch import Tensor
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
+from impasto.methods.granted import check_memory
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.nn.norm_statistics import StatisticsStore
@@ -113,6 +114,33 @@ class Method(ABC):
             size: Width and height of the content image.
         """
         return min(max(size), self.default_size or max(size))
+
+    def least_memory(self, height: int, width: int, style_pixels: float) -> int:
+        """Return the smallest memory budget in bytes; 0 is any, since networks work in strips.
+
+        Args:
+            height: Of the result in pixels.
+            width: Of the result in pixels.
+            style_pixels: Sum of the pixels of all style images.
+        """
+        return 0
+
+    def check_memory(self, height: int, width: int, style_pixels: float) -> None:
+        """Raise :class:`InputError` if an image needs more memory than the caller granted.
+
+        Args:
+            height: Of the result in pixels.
+            width: Of the result in pixels.
+            style_pixels: Sum of the pixels of all style images.
+        """
+        if self.runtime.memory is None:
+            return
+
+        def least(factor: float) -> int:
+            sides = round(height * factor), round(width * factor)
+            return self.least_memory(sides[0], sides[1], style_pixels * factor**2)
+
+        check_memory(self.name, height, width, self.runtime.memory, least)
 
     def encode(self, picture: Tensor) -> Style:
         """Encode a style image, once for all content images.

@@ -12,10 +12,10 @@ from impasto.losses.gram import gram_matrix
 from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.style import LinearLoss, MomentsLoss
 from impasto.methods import config
-from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.cnnmrf import CNNMRF, CNNMRFConfig
 from impasto.methods.optimization.gatys import Gatys, GatysConfig
 from impasto.methods.optimization.inversion import Inversion, InversionConfig
+from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.optimization.mmd import MMD, MMDConfig, authors_scale
 from impasto.methods.optimization.sizes import resize
 from impasto.methods.optimization.texture import Texture, TextureConfig

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from impasto.api import stylize
+from impasto.methods.optimization import base
 from impasto.methods.optimization import memory as room
 from impasto.methods.spec import Ability
 from impasto.nn import lazy_map, tiled_inference, tiling
@@ -70,14 +71,14 @@ def test_with_regions_a_picture_goes_as_a_whole(counted):
 @pytest.mark.parametrize("method", ["gatys", "mmd"])
 def test_an_optimised_picture_is_the_same_in_tiles(monkeypatch, method):
     """So near that three steps of a quasi-Newton descent do not tell."""
-    monkeypatch.setattr(room, "_SIDES", (64,))
+    plans = iter([room.MemoryPlan(None, 4), room.MemoryPlan(64, 4)])
+    monkeypatch.setattr(base, "plan_memory", lambda *_: next(plans))
     settings = {"steps": 3, "levels": 1, "history": 4, "content_layers": ("relu2_1",)}
     settings |= {"style_layers": ("relu1_1", "relu2_1")}
     settings |= {"style_weights": (1.0, 1.0)} if method == "gatys" else {}
     reports = []
     whole, tiled = (
-        painted("sample:wave", method, settings=settings, memory=memory, callback=reports.append)
-        for memory in (None, 1)
+        painted("sample:wave", method, settings=settings, callback=reports.append) for _ in "12"
     )
     stages = [report.stage for report in reports]
     assert stages == ["level 1 of 1, 96x96"] * 3 + ["level 1 of 1, 96x96 in tiles of 64"] * 3

@@ -12,8 +12,8 @@ from impasto.image import samples
 from impasto.image.color_transfer import match_chroma
 from impasto.losses.neighbors import sample_positions
 from impasto.methods.base import Frame
-from impasto.methods.optimization.base import Level, StyleImage
 from impasto.methods.optimization.laplacian import join_bands, split_bands
+from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.optimization.nnst import NNST, NNSTConfig
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.optimization.pool import Matching, Pool
@@ -130,11 +130,14 @@ def test_an_image_is_optimised_at_a_smaller_size_and_enlarged():
 
 
 def test_the_memory_budget_bounds_the_size_that_is_optimised():
-    seen = []
-    granted = dataclasses.replace(FLOAT32, memory=800 * 4 * 24 * 32 * 3 // 2)
-    nnst = NNST(dataclasses.replace(SHORT, steps=1), granted)
-    nnst.stylize(photo(), nnst.encode(painting()), callback=seen.append)
-    assert seen[0].stage.endswith("32x24")
+    """After the pictures at full size: eight images of 12 bytes a pixel, with the painting."""
+    image, granted = torch.zeros(1, 3, 768, 1024), 600 * 800 * 3 // 2 * 800 * 4
+    level = Level(768, 1024, image, (StyleImage(image, 1.0, None),))
+    pictures = 8 * 12 * 768 * 1024
+    for memory, width in ((granted + pictures, 800), (2 * granted + pictures, 1024), (1, 256)):
+        nnst = NNST(NNSTConfig(), dataclasses.replace(FLOAT32, memory=memory))
+        largest = nnst._largest(level)
+        assert (largest.width, largest.content.shape[-1]) == (width, width)
 
 
 @pytest.mark.slow

@@ -16,9 +16,16 @@ from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
-from impasto.methods.optimization.memory import plan_memory
+from impasto.methods.optimization.levels import Level, StyleImage
+from impasto.methods.optimization.memory import (
+    Demand,
+    feature_bytes,
+    least_memory,
+    picture_bytes,
+    plan_memory,
+)
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
-from impasto.methods.optimization.sizes import level_count, resize, scaler, seeded
+from impasto.methods.optimization.sizes import level_count, resize, seeded
 from impasto.methods.style import Style
 from impasto.nn.sizes import check_multiples
 from impasto.nn.vgg import Encoder
@@ -71,60 +78,6 @@ class OptimizationConfig(SolverConfig):
             raise InputError("levels, coarse_steps and smallest_level must be at least 1")
 
 
-@dataclass(frozen=True, eq=False)
-class StyleImage:
-    """A style image of an objective.
-
-    Attributes:
-        image: (1, 3, h, w) at the level's scale.
-        weight: Its weight; the weights of all styles sum to 1, unless each has a region.
-        region: Index of its mask; None is everywhere.
-    """
-
-    image: Tensor
-    weight: float
-    region: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """The inputs of the objective at one size of the pyramid.
-
-    Attributes:
-        height: In pixels.
-        width: In pixels.
-        content: Content image (1, 3, height, width), or None.
-        base: Image (1, 3, height, width) to start from in place of the content image, or None.
-        styles: Style images at the same scale.
-        regions: Masks (1, 1, height, width).
-        tile: Side in pixels of the tiles that are encoded one by one; None is the whole image.
-    """
-
-    height: int
-    width: int
-    content: Tensor | None
-    styles: tuple[StyleImage, ...]
-    regions: tuple[Tensor, ...] = ()
-    tile: int | None = None
-    base: Tensor | None = None
-
-    @property
-    def initial(self) -> Tensor | None:
-        """Return the image to start from, (1, 3, height, width), or None if there is none."""
-        return self.content if self.base is None else self.base
-
-    def scaled(self, factor: float) -> Level:
-        """Return the level with all images and sizes multiplied by a factor."""
-        shrink = scaler(factor)
-        styles = tuple(replace(style, image=shrink(style.image)) for style in self.styles)
-        content, base = (
-            None if image is None else shrink(image) for image in (self.content, self.base)
-        )
-        height, width = (max(1, round(side * factor)) for side in (self.height, self.width))
-        regions = tuple(map(shrink, self.regions))
-        return Level(height, width, content, styles, regions, base=base)
-
-
 class OptimizingMethod(Method):
     """Base class of methods that optimise an image; subclasses define the objective."""
 
@@ -166,6 +119,24 @@ class OptimizingMethod(Method):
     def objective(self, level: Level) -> Objective:
         """Return the objective to minimise at one level."""
         raise NotImplementedError
+
+    def demand(self, height: int, width: int, style_pixels: float) -> Demand:
+        """Return the memory that the objective needs at one size.
+
+        Args:
+            height: Of the image in pixels.
+            width: Of the image in pixels.
+            style_pixels: Sum of the pixels of all style images.
+        """
+        layers = getattr(self.config, "content_layers", ())
+        held = feature_bytes(layers, height * width, self.runtime.dtype.itemsize)
+        return Demand(tiled=self.config.padding != "circular", held=held)
+
+    def least_memory(self, height: int, width: int, style_pixels: float) -> int:
+        """Return the smallest memory budget in bytes: smallest tiles, and a short history."""
+        demand = self.demand(height, width, style_pixels)
+        least = least_memory(height, width, self.config, self.runtime.dtype.itemsize, demand)
+        return least + picture_bytes(height, width, style_pixels)
 
     def nothing(self, level: Level) -> Objective:
         """Return an objective without any loss, for the whole image or for its tiles."""
@@ -211,19 +182,25 @@ class OptimizingMethod(Method):
 
         Raises:
             DivergedError: The loss grew without bound, even after restarts.
+            InputError: The memory that the caller granted does not suffice.
         """
+        self.check_memory(full.height, full.width, full.style_pixels)
+        pictures = picture_bytes(full.height, full.width, full.style_pixels)
         config, levels = self.config, list(self._pyramid(full))
         total = config.coarse_steps * (len(levels) - 1) + config.steps
         image, before, done = None, levels[0], 0
         with seeded(seed, self.runtime.device):
             for number, level in enumerate(levels, start=1):
                 steps = config.steps if number == len(levels) else config.coarse_steps
-                fitted = plan_memory(level.height, level.width, config, self.runtime)
-                objective = self.objective(replace(level, tile=fitted.tile))
-                stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
-                if objective.tile is not None:
-                    stage = f"{stage} in tiles of {objective.tile}"
-                with nullcontext() if objective.tile is None else spare_memory():
+                size = level.height, level.width
+                demand = self.demand(*size, level.style_pixels)
+                demand = demand._replace(held=demand.held + pictures)
+                fitted = plan_memory(*size, config, self.runtime, demand)
+                with spare_memory() if fitted.tight else nullcontext():
+                    objective = self.objective(replace(level, tile=fitted.tile))
+                    stage = f"level {number} of {len(levels)}, {level.width}x{level.height}"
+                    if objective.tile is not None:
+                        stage = f"{stage} in tiles of {objective.tile}"
                     result = minimize(
                         objective,
                         self._start(level) if image is None else self._next(image, before, level),

@@ -14,12 +14,17 @@ from impasto.losses.objective import Objective
 from impasto.losses.patch_loss import PatchLoss
 from impasto.losses.patches import Reduction
 from impasto.losses.terms import Term
-from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.levels import Level
+from impasto.methods.optimization.memory import Demand, feature_bytes
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
 
 REDUCTIONS = ("mean", "sum")
+
+_SCRATCH = 256 << 20  # bytes of the comparison of patches, see `patch_loss`
+_COPIED = 350  # bytes for each pixel of an evaluation: the matched patches' means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +145,14 @@ class CNNMRF(OptimizingMethod):
         """Synthesise (1, 3, height, width) from noise and the style's patches alone."""
         full = Level(height, width, None, self._styles(style, confined=False))
         return self.descend(full, seed=seed, callback=callback)
+
+    def demand(self, height: int, width: int, style_pixels: float) -> Demand:
+        """Return the memory of the objective, which needs whole images."""
+        demand, own = super().demand(height, width, style_pixels), self.config
+        views = (2 * own.scales + 1) * (2 * own.rotations + 1)
+        size = self.runtime.dtype.itemsize
+        patches = views * feature_bytes(own.style_layers, style_pixels, size)
+        return Demand(False, demand.held + patches, _SCRATCH, _COPIED, round(style_pixels))
 
     def objective(self, level: Level) -> Objective:
         """Return the loss of patches, the content loss if there is content, and smoothness."""

@@ -8,7 +8,8 @@ from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
-from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.levels import Level
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 

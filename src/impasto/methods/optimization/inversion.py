@@ -14,13 +14,9 @@ from impasto.errors import InputError
 from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
-from impasto.methods.optimization.base import (
-    Level,
-    OptimizationConfig,
-    OptimizingMethod,
-    StyleImage,
-)
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5
+from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.vgg import block_of

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from impasto.errors import InputError
 from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.objective import Objective
-from impasto.losses.style import LinearLoss, MomentsLoss, StyleLoss
+from impasto.losses.style import LinearLoss, MomentsLoss, StyleLoss, additive
 from impasto.losses.terms import Term, parse
-from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.gatys import RELU1_TO_5
+from impasto.methods.optimization.levels import Level
+from impasto.methods.optimization.memory import Demand, feature_bytes
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.nn.vgg import WIDTHS, block_of
 
 SCALINGS = ("photo", "authors")
+
+_COPIED = 700  # bytes for each pixel of an evaluation: squares of features, for the moments
+_PER_PAIR = 20  # bytes for each pair of drawn vectors and layer: two kernel values, twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +132,22 @@ class MMD(OptimizingMethod):
 
     Config = MMDConfig
     config: MMDConfig
+
+    def demand(self, height: int, width: int, style_pixels: float) -> Demand:
+        """Return the memory of the objective; losses of pairs of vectors need whole images."""
+        demand, layers = super().demand(height, width, style_pixels), self.config.style_layers
+        losses = [term.loss for term in parse(self.config.losses)]
+        pairs = [getattr(loss, "subsample", 0) ** 2 for loss in losses if not additive(loss)]
+        if any(isinstance(loss, MomentsLoss) for loss in losses):
+            demand = demand._replace(copied=_COPIED)
+        if not pairs:
+            return demand
+        return demand._replace(
+            tiled=False,
+            held=demand.held + len(pairs) * feature_bytes(layers, style_pixels, 4),
+            scratch=_PER_PAIR * len(layers) * sum(pairs),
+            encoded=round(style_pixels),
+        )
 
     def objective(self, level: Level) -> Objective:
         """Return the content loss, the loss of distributions for each style, and smoothness."""

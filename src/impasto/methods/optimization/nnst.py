@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,18 +20,21 @@ from impasto.image.color_transfer import match_chroma
 from impasto.image.filters import enlarge_like
 from impasto.losses.neighbors import tones
 from impasto.methods.base import Method
-from impasto.methods.optimization.base import Level, OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
 from impasto.methods.optimization.laplacian import join_bands, split_bands, without_fine_bands
+from impasto.methods.optimization.levels import Level
+from impasto.methods.optimization.memory import picture_bytes
 from impasto.methods.optimization.optimizer import minimize
+from impasto.methods.optimization.phases import Phase, Scale
 from impasto.methods.optimization.pool import Matching, Pool, grid_of
 from impasto.methods.optimization.pool_losses import MatchedLoss, SplitLoss, structure_loss
 from impasto.methods.optimization.sizes import resize, seeded
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn.vgg import Features
 
 _LEAST_REDUCED = 256  # long side in pixels that images are not reduced below
 _CHANNELS = 800  # numbers per pixel of the image in memory, and half as many per pixel of a style
+_FINISHING = 72  # bytes per pixel at full size to enlarge the image and match its chroma
 
 RELU1_1_TO_4_3 = (
     *("relu1_1", "relu1_2", "relu2_1", "relu2_2"),
@@ -141,38 +144,6 @@ class NNSTConfig(OptimizationConfig):
         return replace(cls.paper(), rotations=True, chroma=True)
 
 
-class Phase(NamedTuple):
-    """An optimisation of one objective.
-
-    Attributes:
-        level: Size and inputs.
-        steps: Number of steps.
-        split: Whether each layer is matched on its own.
-    """
-
-    level: Level
-    steps: int
-    split: bool
-
-
-class Scale(NamedTuple):
-    """The data that all phases of one level share.
-
-    Attributes:
-        content: Content image (1, 3, H, W).
-        pool: Feature vectors of the style images.
-        tones: Lightness and local contrast of the content image on the grid, (1, 2, h, w).
-        owners: Index of the style image of each position, (1, 1, h, w); None without regions.
-        guard: The content loss of ``structure_weight``.
-    """
-
-    content: Tensor
-    pool: Pool
-    tones: Tensor
-    owners: Tensor | None
-    guard: Callable[[Features], Mapping[str, Tensor]]
-
-
 @register_method(
     "nnst",
     "each feature vector replaced by its nearest in the painting, coarse to fine",
@@ -195,6 +166,7 @@ class NNST(OptimizingMethod):
 
     def descend(self, full: Level, *, seed: int, callback: Callback, bounds: Any = None) -> Tensor:
         """Run all phases, and enlarge the image to the full size: (1, 3, H, W) in [0, 1]."""
+        self.check_memory(full.height, full.width, full.style_pixels)
         content, largest = full.content, self._largest(full)
         assert content is not None  # this method only stylizes
         image = resize(self._optimize(largest, seed, callback), largest.height, largest.width)
@@ -205,10 +177,24 @@ class NNST(OptimizingMethod):
         config, long = self.config, max(full.height, full.width)
         side = max(long / config.reduction, min(long, _LEAST_REDUCED))
         side = min(side, config.largest_level or side)
-        pixels = full.height * full.width + sum(s.image[0, 0].numel() for s in full.styles) / 2
-        needed = pixels * _CHANNELS * self.encoder.dtype.itemsize
-        side = min(side, long * (self.runtime.memory_budget() / needed) ** 0.5)
+        granted = self.runtime.memory_budget()
+        granted -= picture_bytes(full.height, full.width, full.style_pixels)
+        needed = self._optimizing_bytes(full.height * full.width, full.style_pixels)
+        side = min(side, long * (max(granted, 0) / needed) ** 0.5)
+        side = max(side, min(long, _LEAST_REDUCED, config.largest_level or long))
         return full if side >= long else full.scaled(side / long)
+
+    def least_memory(self, height: int, width: int, style_pixels: float) -> int:
+        """Return the smallest memory budget in bytes, with which 256 pixels are optimised."""
+        long = max(height, width)
+        side = min(long, _LEAST_REDUCED, self.config.largest_level or long)
+        pixels, reduced = height * width, (side / long) ** 2
+        optimizing = self._optimizing_bytes(pixels, style_pixels) * reduced
+        finishing = _FINISHING * pixels
+        return picture_bytes(height, width, style_pixels) + round(max(optimizing, finishing))
+
+    def _optimizing_bytes(self, pixels: float, style_pixels: float) -> float:
+        return (pixels + style_pixels / 2) * _CHANNELS * self.runtime.dtype.itemsize
 
     def _optimize(self, full: Level, seed: int, callback: Callback) -> Tensor:
         """Run all phases from the smallest scale to the largest: (1, 3, h, w), not clamped."""

@@ -12,12 +12,8 @@ from impasto.errors import InputError
 from impasto.image.color_transfer import match_histogram
 from impasto.losses.objective import Objective
 from impasto.losses.terms import parse
-from impasto.methods.optimization.base import (
-    Level,
-    OptimizationConfig,
-    OptimizingMethod,
-    StyleImage,
-)
+from impasto.methods.optimization.base import OptimizationConfig, OptimizingMethod
+from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
