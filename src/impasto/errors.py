@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
 
@@ -30,6 +32,18 @@ class InputError(ImpastoError, ValueError):
     """The caller gave something that cannot be used: a file, an option, a size."""
 
     exit_code = 2
+
+
+def check_choice(what: str, value: object, known: Collection[str]) -> None:
+    """Raise :class:`InputError` for a value that is none of the known ones.
+
+    Args:
+        what: What the value chooses, for the message.
+        value: The value.
+        known: The known values.
+    """
+    if value not in known:
+        raise InputError(f"unknown {what} {value!r}: choose {', '.join(known)}")
 
 
 class PassedOverError(ImpastoError):

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from impasto.core.device import Place, choose
 from impasto.core.memory import keep_large_blocks
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.network import NetworkMethod
@@ -224,8 +224,7 @@ def open_model(
 
 def _check_runtime(runtime: str) -> str:
     known = _SYNONYMS.get(runtime, runtime)
-    if known not in RUNTIMES:
-        raise InputError(f"unknown runtime {runtime!r}: choose {', '.join(RUNTIMES)}")
+    check_choice("runtime", known, RUNTIMES)
     return known
 
 

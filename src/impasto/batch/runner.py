@@ -17,7 +17,7 @@ from impasto.batch.manifest import Manifest
 from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.image import files
 
 ENGINES = ("local", "ray")
@@ -92,8 +92,7 @@ def run(
         InputError: The folder holds another job or is in use, or the job is invalid.
         ImpastoError: The engine cannot continue; what is finished is kept.
     """
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}: choose {', '.join(ENGINES)}")
+    check_choice("engine", engine, ENGINES)
     if workers < 1:
         raise InputError(f"workers is {workers}: it must be 1 or more")
     if address is not None and engine != "ray":

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.losses.objective import Objective
 from impasto.losses.smoothness import KINDS
 from impasto.losses.terms import layers_of, parse
@@ -61,8 +61,7 @@ class PerceptualConfig:
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for an unreadable style loss or an unknown total variation."""
         parse(self.losses)
-        if self.tv_kind not in KINDS:
-            raise InputError(f"unknown tv_kind {self.tv_kind!r}: choose {', '.join(KINDS)}")
+        check_choice("tv_kind", self.tv_kind, KINDS)
 
     @staticmethod
     def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:

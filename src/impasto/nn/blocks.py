@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.nn.fast import OfColours, instance_norm
 from impasto.nn.norm_statistics import NormModule
 
@@ -45,8 +45,7 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     Raises:
         InputError: The name is unknown.
     """
-    if kind not in NORMS:
-        raise InputError(f"unknown norm {kind!r}: choose {', '.join(NORMS)}")
+    check_choice("norm", kind, NORMS)
     if kind == "instance":
         return InstanceNorm(channels)
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
@@ -75,8 +74,7 @@ def convolution(
     Raises:
         InputError: The padding is unknown.
     """
-    if padding not in PADDINGS:
-        raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
+    check_choice("padding", padding, PADDINGS)
     layer = OfColours if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
         return layer(inputs, outputs, kernel, stride, bias=bias)

@@ -7,7 +7,7 @@ Zisserman, "Very Deep Convolutional Networks", ICLR 2015, table 1, columns D and
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, cast, get_args
 
 import torch
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError, TooSmallError
+from impasto.errors import InputError, TooSmallError, check_choice
 from impasto.nn.vgg_file import State
 from impasto.nn.vgg_layers import BLOCKS, WIDTHS, block_of, layer_names, smallest_side
 from impasto.nn.vgg_state import FLAVORS, Flavor, load_state
@@ -73,10 +73,10 @@ class Encoder(nn.Module):
         depth: str = "pool5",
     ) -> None:
         super().__init__()
-        _check("architecture", arch, BLOCKS)
-        _check("flavour", flavor, FLAVORS)
-        _check("pooling", pooling, POOLINGS)
-        _check("padding", padding, PADDINGS)
+        check_choice("architecture", arch, BLOCKS)
+        check_choice("flavour", flavor, FLAVORS)
+        check_choice("pooling", pooling, POOLINGS)
+        check_choice("padding", padding, PADDINGS)
         self.arch, self.pooling = arch, pooling
         self.flavor = FLAVORS[flavor]
         names = layer_names(arch)
@@ -167,11 +167,6 @@ def pool(x: Tensor, kind: str) -> Tensor:
     if kind == "average":
         return F.avg_pool2d(x, 2)
     return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt()  # finite gradient at 0
-
-
-def _check(what: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise InputError(f"unknown {what} {value!r}: choose {', '.join(known)}")
 
 
 def _convolution(name: str, state: State, padding: str) -> nn.Conv2d:

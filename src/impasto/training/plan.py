@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 
 SCHEDULES = ("constant", "cosine", "step", "inverse")
 
@@ -74,8 +74,7 @@ class Plan:
         for name in ("ema", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be in [0, 1)")
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"unknown schedule {self.schedule!r}: choose {', '.join(SCHEDULES)}")
+        check_choice("schedule", self.schedule, SCHEDULES)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from impasto.alignment.adain import adain
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses.moments import moments
 from impasto.losses.objective import Objective
 from impasto.losses.terms import layers_of, parse
@@ -81,7 +81,8 @@ class AdaInConfig(AnyStyleConfig):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
         parse(self.losses)
-        self.check_choices(statistics=STATISTICS, layer=LAYERS[:-1])
+        check_choice("statistics", self.statistics, STATISTICS)
+        check_choice("layer", self.layer, LAYERS[:-1])
 
     @staticmethod
     def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.image import Image
 from impasto.methods.arbitrary.units import measured, plain, up_to
 from impasto.methods.network import NetworkMethod
@@ -21,6 +21,7 @@ from impasto.methods.style import Style
 from impasto.nn.decoder import Decoder
 from impasto.nn.norm_statistics import Settle
 from impasto.nn.scales import Scales
+from impasto.nn.upsampling import INTERPOLATIONS
 from impasto.nn.vgg import Encoder, block_of
 
 POOLINGS = ("max", "average")
@@ -53,14 +54,9 @@ class AnyStyleConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for unknown values."""
-        self.check_choices(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
-
-    def check_choices(self, **known: Iterable[str]) -> None:
-        """Raise :class:`InputError` for a field that is none of the values known for its name."""
-        for name, words in known.items():
-            if getattr(self, name) not in words:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("units", self.units, UNITS)
+        check_choice("upsampling", self.upsampling, INTERPOLATIONS)
 
 
 class Decoders(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods.arbitrary.statistics import StatsReader
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.nn.style_prediction import PREDICTORS
@@ -46,9 +46,7 @@ class StylePredictionConfig(PerceptualConfig):
         super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
-        if self.predictor not in PREDICTORS:
-            known = ", ".join(PREDICTORS)
-            raise InputError(f"unknown predictor {self.predictor!r}: choose {known}")
+        check_choice("predictor", self.predictor, PREDICTORS)
         if min(self.embedding, self.width) < 1 or min(self.blocks, self.identity) < 0:
             raise InputError("embedding and width must be 1 or more, blocks and identity 0 or more")
         for name in ("content_weight", "style_weight", "tv_weight", "palette_weight"):

@@ -30,7 +30,7 @@ from impasto.alignment.whitening import (
 )
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, PartProgress, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods.arbitrary.adain import AdaIn
 from impasto.methods.arbitrary.base import STATISTICS, AnyStyleConfig, AnyStyleMethod, Decoders
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
@@ -87,7 +87,9 @@ class WctConfig(AnyStyleConfig):
             raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
         if self.floor < 0 or self.pixel_weight < 0 or self.rounds < 1:
             raise InputError("floor and pixel_weight must not be negative, rounds 1 or more")
-        self.check_choices(transport=TRANSPORTS, statistics=STATISTICS, squares=SQUARES)
+        check_choice("transport", self.transport, TRANSPORTS)
+        check_choice("statistics", self.statistics, STATISTICS)
+        check_choice("squares", self.squares, SQUARES)
 
     @classmethod
     def paper(cls) -> WctConfig:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.core.memory import spare_memory
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses.objective import Objective
 from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
@@ -65,8 +65,7 @@ class OptimizationConfig(SolverConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.start not in STARTS:
-            raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")
+        check_choice("start", self.start, STARTS)
         if min(self.levels, self.coarse_steps, self.smallest_level) < 1:
             raise InputError("levels, coarse_steps and smallest_level must be at least 1")
 

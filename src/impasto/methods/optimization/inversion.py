@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
@@ -56,8 +56,7 @@ class InversionConfig(OptimizationConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for an unknown kind."""
         super().__post_init__()
-        if self.kind not in KINDS:
-            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
 
     @classmethod
     def paper(cls) -> InversionConfig:

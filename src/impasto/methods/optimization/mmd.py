@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.objective import Objective
 from impasto.losses.style import LinearLoss, MomentsLoss, StyleLoss
@@ -54,8 +54,7 @@ class MMDConfig(OptimizationConfig):
         """Raise :class:`InputError` for an unreadable style loss or an unknown scaling."""
         super().__post_init__()
         parse(self.losses)
-        if self.scaling not in SCALINGS:
-            raise InputError(f"unknown scaling {self.scaling!r}: choose {', '.join(SCALINGS)}")
+        check_choice("scaling", self.scaling, SCALINGS)
 
     @classmethod
     def paper(cls) -> MMDConfig:

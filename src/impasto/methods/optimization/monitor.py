@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.core.progress import Callback, Progress
-from impasto.errors import DivergedError, InputError
+from impasto.errors import DivergedError, InputError, check_choice
 
 LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 
@@ -65,10 +65,7 @@ class SolverConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(
-                f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
-            )
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("steps", "history", "patience", "bands", "redraw"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
@@ -60,8 +60,7 @@ class JohnsonConfig(StyleSizeConfig):
         super().__post_init__()
         if self.width < 1 or self.blocks < 0:
             raise InputError("width must be 1 or more, blocks 0 or more")
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
+        check_choice("loss", self.loss, LOSSES)
 
     @classmethod
     def paper(cls) -> JohnsonConfig:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses.diversity import entropy
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod
@@ -71,8 +71,7 @@ class TextureNetConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.kind not in KINDS:
-            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
         least = 1 if self.kind == "texture" else 0  # noise is the only input of a texture network
         if self.noise < least:
             raise InputError(f"noise is {self.noise}: it must be {least} or more")
