@@ -12,7 +12,7 @@ from impasto.core.memory import keep_large_blocks
 from impasto.errors import InputError, check_choice
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
-from impasto.methods.network import NetworkMethod
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
@@ -213,13 +213,11 @@ def open_model(
     """
     if found.path.suffix == onnx_file.SUFFIX:
         raise InputError(f"{found.path} is an export: give the model that it was made from")
-    entry = get(found.method, Ability.TRAIN)
-    assert issubclass(entry.build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    where = choose(**place)
+    build, where = network_class(found.method), choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)
-    changes = entry.build.adjust(preset, settings or {})
-    return entry.build.open(replace(model, config={**model.config, **changes}), where)
+    changes = build.adjust(preset, settings or {})
+    return build.open(replace(model, config={**model.config, **changes}), where)
 
 
 def _check_runtime(runtime: str) -> str:

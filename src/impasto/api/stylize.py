@@ -25,7 +25,7 @@ from impasto.errors import DivergedError, InputError, TooSmallError
 from impasto.image import Image
 from impasto.methods.base import Frame, Method
 from impasto.methods.style import Style
-from impasto.nn.vgg import smallest_side
+from impasto.nn.vgg_layers import smallest_side
 
 __all__ = ["get_method", "open_model", "paint", "stylize"]
 

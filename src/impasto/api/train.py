@@ -13,20 +13,19 @@ import torch
 from torch import nn
 
 from impasto.api import recipes
-from impasto.api.card import describe, name_of, thumbnail
+from impasto.api.card import describe, model_path, name_of, thumbnail
 from impasto.api.inputs import Source, read_image
-from impasto.core.device import Runtime, choose
+from impasto.core.device import choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.models import checkpoint
 from impasto.training import loop
 from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
 from impasto.training.processes import local
 from impasto.training.sources import sum_counts
+from impasto.training.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +96,9 @@ def train(
         DivergedError: Training diverged; its last checkpoint is kept.
     """
     loaded = recipes.load(recipe, preset).change(settings or {})
-    target = Path(output)
-    if target.suffix != checkpoint.SUFFIX:
-        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    method = _method(loaded, local(choose(device, precision)))
+    target, paintings = model_path(output), None
+    method = network_class(loaded.method)(loaded.config, local(choose(device, precision)))
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
-    paintings = None
     if method.kind == "any":
         paintings, styles = _style_source(loaded.method, styles), []
     pictures = [read_image(one) for one in styles]
@@ -112,35 +108,43 @@ def train(
     if start is not None:
         _start(method, task.module, Path(start))
     sources = open_sources(loaded, task.sources, content, paintings)
-    result = loop.train(
-        task,
-        loaded.plan,
-        sources=sources,
-        runtime=method.runtime,
-        folder=target.with_suffix(".training"),
-        resume=resume,
-        max_seconds=max_seconds,
-        threads=threads,
-        callback=callback,
-    )
+    how = {"resume": resume, "max_seconds": max_seconds, "threads": threads}
+    result = learn(method, loaded, task, target, sources, callback=callback, **how)
     card = {
         **describe(loaded, result, method),
         "data": {name: {"pictures": len(one.files)} for name, one in sources.items()},
-        "thumbnails": {
-            name: thumbnail(picture) for name, picture in zip(called, pictures, strict=False)
-        },
+        "thumbnails": dict(zip(called, map(thumbnail, pictures), strict=False)),
         "start": None if start is None else hashlib.sha256(Path(start).read_bytes()).hexdigest(),
     }
-    made = method.model(result.module, called, card)
-    if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
-        checkpoint.save(made, target)
-    return Trained(made, target, result, count_skipped(sources))
+    return write(method.model(result.module, called, card), target, result, sources)
 
 
-def _method(recipe: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
-    build = get(recipe.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    return build(recipe.config, runtime)
+def learn(
+    method: NetworkMethod,
+    recipe: recipes.Recipe,
+    task: Task,
+    target: Path,
+    sources: Mapping[str, Pictures],
+    **how: Any,
+) -> loop.Result:
+    """Run the training of a task; ``how`` are arguments of :func:`impasto.training.loop.train`."""
+    folder = target.with_suffix(".training")
+    return loop.train(
+        task, recipe.plan, sources=sources, runtime=method.runtime, folder=folder, **how
+    )
+
+
+def write(
+    model: checkpoint.Model,
+    target: Path,
+    result: loop.Result,
+    sources: Mapping[str, Pictures],
+    bits: int = 16,
+) -> Trained:
+    """Write a trained model; of several processes, the first writes."""
+    if os.environ.get("RANK", "0") == "0":
+        checkpoint.save(model, target, bits=bits)
+    return Trained(model, target, result, sum_counts(one.passed for one in sources.values()))
 
 
 def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tuple[str, ...]:
@@ -196,11 +200,6 @@ def open_sources(
     if style is not None and "style" not in wanted:
         raise InputError(f"{recipe.method} learns from photographs alone: leave out `style`")
     return found
-
-
-def count_skipped(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
-    """Count the files of all sources that are no images, by kind."""
-    return sum_counts(one.passed for one in sources.values())
 
 
 def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:

@@ -23,7 +23,8 @@ from impasto.evaluation.metrics import STYLE_LAYERS
 from impasto.losses.mmd import Gaussian, Kernel, Linear, Polynomial
 from impasto.losses.moments import moments
 from impasto.losses.two_sample import frechet_distance, median_bandwidth, permutation_test
-from impasto.nn.vgg import Encoder, layer_names, smallest_side
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import layer_names, smallest_side
 from impasto.training.sources import sum_counts
 
 KERNELS = ("linear", "polynomial", "gaussian")

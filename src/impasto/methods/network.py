@@ -148,13 +148,12 @@ class NetworkMethod(Executor):
         return Style(self.name, (Part({}),))
 
 
-def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
-    """Return the network of a model of any method, to initialise another one from.
+def network_class(name: str, ability: Ability = Ability.TRAIN) -> type[NetworkMethod]:
+    """Return a method that can be trained, or exported, by its name.
 
     Raises:
-        InputError: This version has no such method.
-        WeightsError: The weights do not fit the model's config.
+        InputError: There is no such method.
     """
-    build = get(other.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    return build.open(other, runtime).module
+    build = get(name, ability).build
+    assert issubclass(build, NetworkMethod)  # true of all methods with these abilities
+    return build

@@ -7,7 +7,6 @@ images. The style loss may be any of :mod:`impasto.losses.terms`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +61,6 @@ class PerceptualConfig:
         """Raise :class:`InputError` for an unreadable style loss or an unknown total variation."""
         parse(self.losses)
         check_choice("tv_kind", self.tv_kind, KINDS)
-
-    @staticmethod
-    def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, translated if it has no field ``losses``."""
-        new = dict(values)
-        if "losses" in new:
-            return new
-        kind, gram = new.pop("style_loss", "gram"), new.pop("normalization", "chw")
-        # relative losses cancel constant factors; "moments" averaged means and deviations together
-        plain = {"gram": f"gram(normalization={gram})", "moments": "0.5 moments"}
-        new["losses"] = kind if new.get("relative", True) else plain.get(kind, kind)
-        new["tv_weight"] = new.pop("smoothness", new.get("tv_weight", 0.0))
-        return new
 
     def loss_encoder(self, runtime: Runtime, **options: Any) -> Encoder:
         """Return the encoder of the loss.

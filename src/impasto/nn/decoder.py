@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.nn.blocks import convolution, initialize
 from impasto.nn.upsampling import Upsample2x
-from impasto.nn.vgg import WIDTHS, layer_names
+from impasto.nn.vgg_layers import WIDTHS, layer_names
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

@@ -17,23 +17,8 @@ from torch import Tensor, nn
 from impasto.core.device import Runtime
 from impasto.errors import InputError, TooSmallError, check_choice
 from impasto.nn.vgg_file import State
-from impasto.nn.vgg_layers import BLOCKS, WIDTHS, block_of, layer_names, smallest_side
-from impasto.nn.vgg_state import FLAVORS, Flavor, load_state
-
-__all__ = [
-    "BLOCKS",
-    "FLAVORS",
-    "PADDINGS",
-    "POOLINGS",
-    "WIDTHS",
-    "Encoder",
-    "Features",
-    "Flavor",
-    "block_of",
-    "layer_names",
-    "pool",
-    "smallest_side",
-]
+from impasto.nn.vgg_layers import BLOCKS, layer_names, smallest_side
+from impasto.nn.vgg_state import FLAVORS, load_state
 
 Features = dict[str, Tensor]
 
@@ -155,9 +140,11 @@ class Encoder(nn.Module):
         smallest = smallest_side(deepest)
         if any(side < smallest for side in image.shape[-2:]):
             height, width = image.shape[-2:]
-            message = f"a {width}x{height} picture is too small for {deepest}"
-            message += f": its sides must be at least {smallest} pixels"
-            raise TooSmallError(message, smallest)
+            raise TooSmallError(
+                f"a {width}x{height} picture is too small for {deepest}: its sides must be at "
+                f"least {smallest} pixels",
+                smallest,
+            )
 
 
 def pool(x: Tensor, kind: str) -> Tensor:
@@ -170,15 +157,9 @@ def pool(x: Tensor, kind: str) -> Tensor:
 
 
 def _convolution(name: str, state: State, padding: str) -> nn.Conv2d:
-    weight = state[f"{name}.weight"]
-    convolution = nn.Conv2d(
-        weight.shape[1],
-        weight.shape[0],
-        3,
-        padding=1,
-        padding_mode=cast("Padding", padding),
-        device="meta",
-    )
+    weight, mode = state[f"{name}.weight"], cast("Padding", padding)
+    outputs, inputs = weight.shape[:2]
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=mode, device="meta")
     convolution.weight = nn.Parameter(weight)
     convolution.bias = nn.Parameter(state[f"{name}.bias"])
     return convolution

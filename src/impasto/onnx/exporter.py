@@ -17,8 +17,7 @@ from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.graphs import Graph, Side
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
@@ -91,9 +90,8 @@ def export(
             onnx_file.library(library)
     path = zoo.model_of(model)
     known = model_file.load(path)
-    build = get(known.method, Ability.EXPORT).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
-    method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
+    runtime = Runtime(torch.device("cpu"), torch.float32)
+    method = network_class(known.method, Ability.EXPORT).open(known, runtime)
     graphs = method.graphs()
     names = known.styles or (target.stem,)
     if target.suffix == litert.SUFFIX:

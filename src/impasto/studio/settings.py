@@ -18,7 +18,9 @@ from impasto.methods.optimization.monitor import OPTIMIZERS
 from impasto.methods.optimization.resample import ALGORITHMS
 from impasto.methods.registry import get
 from impasto.nn import vgg_weights
-from impasto.nn.vgg import FLAVORS, POOLINGS, layer_names
+from impasto.nn.vgg import POOLINGS
+from impasto.nn.vgg_layers import layer_names
+from impasto.nn.vgg_state import FLAVORS
 from impasto.studio.limits import MAX_TEXT
 
 STEPS = 1000  # steps at one size, at most

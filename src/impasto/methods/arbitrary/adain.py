@@ -7,17 +7,15 @@ deviation of the style features; a decoder, the only trained part, makes an imag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
 from impasto.errors import InputError, check_choice
 from impasto.losses.moments import moments
 from impasto.losses.objective import Objective
@@ -83,14 +81,6 @@ class AdaInConfig(AnyStyleConfig):
         parse(self.losses)
         check_choice("statistics", self.statistics, STATISTICS)
         check_choice("layer", self.layer, LAYERS[:-1])
-
-    @staticmethod
-    def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, translated if it has no field ``losses``."""
-        new = dict(values)
-        kind, summed = new.pop("style_loss", "moments"), new.pop("style_sum", False)
-        text = "moments(reduction=sum)" if summed and kind == "moments" else kind
-        return {"losses": text, **new}
 
     @classmethod
     def paper(cls) -> AdaInConfig:
@@ -267,22 +257,16 @@ class AdaIn(AnyStyleMethod):
         mean, std = (part * self.units(layer) for part in found[layer])
         return Style(self.name, (Part({"mean": mean, "std": std}),))
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Decode the aligned features: equation 14, and 15 for a blend of styles."""
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network for a style: equation 14, and 15 for a blend of styles."""
         layer, units = self.config.layer, self.units(self.config.layer)
-        rows = ([one.tensors["mean"], one.tensors["std"]] for one in style.expect(self.name))
+        rows = ([one.tensors["mean"], one.tensors["std"]] for one in style)
         parts = torch.cat([torch.stack(row, 1) for row in rows]).to(units) / units  # (P, 2, C)
         if not regions:  # a blend has the weighted mean of statistics
             parts = torch.tensordot(style.shares()[None].to(parts), parts, 1)  # (1, 2, C)
-        paint = partial(
+        return partial(
             self.pipeline,
             style=parts.unbind(1),
             alpha=self.config.alpha,
@@ -290,7 +274,6 @@ class AdaIn(AnyStyleMethod):
             guided=self.config.statistics == "region",
             settle=self.settle(layer),
         )
-        return self.report_done(self.run(content, function=paint), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the whole method as one graph, for one style image, without regions or blends."""

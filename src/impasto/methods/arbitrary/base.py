@@ -22,7 +22,8 @@ from impasto.nn.decoder import Decoder
 from impasto.nn.norm_statistics import Settle
 from impasto.nn.scales import Scales
 from impasto.nn.upsampling import INTERPOLATIONS
-from impasto.nn.vgg import Encoder, block_of
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import block_of
 
 POOLINGS = ("max", "average")
 UNITS = ("rms", "none")

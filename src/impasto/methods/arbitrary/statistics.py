@@ -17,15 +17,8 @@ from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.style import Style
 from impasto.nn.sizes import with_short_side
 from impasto.nn.style_prediction import Predictor
-from impasto.nn.vgg import (
-    BLOCKS,
-    WIDTHS,
-    Encoder,
-    Features,
-    block_of,
-    layer_names,
-    smallest_side,
-)
+from impasto.nn.vgg import Encoder, Features
+from impasto.nn.vgg_layers import BLOCKS, WIDTHS, block_of, layer_names, smallest_side
 
 _MEASURED = 192  # short side in pixels that the package's images are resized to
 

@@ -23,7 +23,7 @@ from impasto.methods.optimization.base import (
 from impasto.methods.optimization.gatys import RELU1_TO_5
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn.vgg import block_of
+from impasto.nn.vgg_layers import block_of
 
 KINDS = ("content", "style")
 CONTENT_LADDER = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")

@@ -16,7 +16,7 @@ from impasto.methods.optimization.base import Level, OptimizationConfig, Optimiz
 from impasto.methods.optimization.gatys import RELU1_TO_5
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn.vgg import WIDTHS, block_of
+from impasto.nn.vgg_layers import WIDTHS, block_of
 
 SCALINGS = ("photo", "authors")
 

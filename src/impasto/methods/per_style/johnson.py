@@ -6,14 +6,13 @@ ECCV 2016.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
 from impasto.errors import InputError, check_choice
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import register_method
@@ -184,15 +183,8 @@ class Johnson(NetworkMethod):
             raise InputError(f"johnson learns one style, not {len(styles)}: give one `style`")
         return JohnsonTask(config, styles[0], runtime)
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Paint a content image in one pass."""
-        style.expect(self.name)
-        return self.report_done(self.run(content), callback)
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network."""
+        return self.module
