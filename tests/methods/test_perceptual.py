@@ -97,9 +97,7 @@ OLD = [
 
 
 @pytest.mark.parametrize(("name", "fields", "losses"), OLD)
-def test_older_fields_that_say_what_is_the_default_are_left_out(
-    name, fields, losses
-):
+def test_older_fields_that_say_what_is_the_default_are_left_out(name, fields, losses):
     build = get(name, Ability.TRAIN).build
     assert issubclass(build, NetworkMethod)
     small = {"width": 4} if "width" in {f.name for f in dataclasses.fields(build.Config)} else {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from impasto.errors import InputError, check_choice
+from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.registry import list_methods
 
 COLORS = ("style", "luminance", "match")
@@ -114,10 +114,8 @@ class Controls:
             check_side("size", self.size)
         if not 0 < self.style_scale <= 8:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        if self.regions is not None and not 2 <= self.regions <= REGIONS:
-            raise InputError(f"regions is {self.regions}: it must be 2 to {REGIONS}")
+        check_range(0, 1, strength=self.strength)
+        check_range(2, REGIONS, regions=2 if self.regions is None else self.regions)
         check_choice("colors", self.colors, COLORS)
         check_choice("strokes", self.strokes, STROKES)
         if self.only is not None:

@@ -17,7 +17,6 @@ from impasto.api.inputs import (
     suggest_size,
     with_resize_note,
 )
-from impasto.api.load import get_method, open_model
 from impasto.api.options import merge_controls
 from impasto.api.resolve import StyleResolver
 from impasto.core.progress import Callback, silent
@@ -26,8 +25,6 @@ from impasto.image import Image
 from impasto.methods.base import Frame, Method
 from impasto.methods.style import Style
 from impasto.nn.vgg_layers import smallest_side
-
-__all__ = ["get_method", "open_model", "paint", "stylize"]
 
 
 def stylize(
@@ -58,15 +55,12 @@ def stylize(
             :class:`~impasto.methods.style.Style` or the path of its file.
         method: The name of a method, or a method that was built before. None is the method of
             ``quality`` for style images, and for a learned or encoded style its own method.
-        quality: ``fast`` (a network for any style), ``good`` or ``best`` (optimisation), if there
-            is no ``method``; None is ``fast``, or the method of ``best`` if there are ``settings``.
-            See :mod:`impasto.api.presets`.
+        quality: ``fast``, ``good`` or ``best``, see :mod:`impasto.api.presets`, if there is no
+            ``method``; None is ``fast``, or the method of ``best`` if there are ``settings``.
         weights: One for each style; equal if None.
         masks: Soft masks of the areas of each style, see
-            :func:`~impasto.api.inputs.regions_from_masks`. The string ``alpha`` is the content
-            image's own alpha channel.
-        controls: Size, colours, strength and so on; its fields can also be given as ``options``,
-            such as ``size=512``.
+            :func:`~impasto.api.inputs.regions_from_masks`.
+        controls: Size, colours, strength and so on.
         callback: Called after every step; if it cancels, the image so far is returned.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the method to change, by name.
@@ -76,7 +70,7 @@ def stylize(
             :class:`impasto.core.device.Runtime`.
         runtime: ``torch``; for networks also ``onnxruntime``, ``openvino`` or ``auto``, see
             :func:`impasto.get_method`.
-        options: Fields of :class:`Controls`.
+        options: Fields of :class:`Controls` instead, such as ``size=512``.
 
     Returns:
         The painted image, with the content image's alpha.
@@ -127,11 +121,7 @@ def paint(
         refuse: See :func:`impasto.api.areas.area`.
 
     Returns:
-        The painted image, with the content image's alpha.
-
-    Raises:
-        InputError: An argument cannot be used.
-        InterruptedRun: The run was interrupted; the error carries the last good image.
+        The painted image; errors are those of :func:`stylize`.
     """
     controls = controls or Controls()
     whole = read_image(content)

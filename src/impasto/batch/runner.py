@@ -17,7 +17,7 @@ from impasto.batch.manifest import Manifest
 from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError, check_choice
+from impasto.errors import InputError, check_choice, check_range
 from impasto.image import files
 
 ENGINES = ("local", "ray")
@@ -93,8 +93,7 @@ def run(
         ImpastoError: The engine cannot continue; what is finished is kept.
     """
     check_choice("engine", engine, ENGINES)
-    if workers < 1:
-        raise InputError(f"workers is {workers}: it must be 1 or more")
+    check_range(1, workers=workers)
     if address is not None and engine != "ray":
         raise InputError('`address` is of a cluster: it needs `engine="ray"`')
     folder = Path(out).absolute()

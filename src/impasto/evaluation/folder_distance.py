@@ -18,7 +18,7 @@ from impasto.api.inputs import Places, find_all_images, read_image, resize_long_
 from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import CancelledError, ImpastoError, InputError, check_choice
+from impasto.errors import CancelledError, ImpastoError, InputError, check_choice, check_range
 from impasto.evaluation.metrics import STYLE_LAYERS
 from impasto.losses.mmd import Gaussian, Kernel, Linear, Polynomial
 from impasto.losses.moments import moments
@@ -156,8 +156,7 @@ def gap(
     """
     check_side("size", size)
     check_choice("kernel", kernel, KERNELS)
-    if permutations < 1:
-        raise InputError(f"permutations is {permutations}: it must be 1 or more")
+    check_range(1, permutations=permutations)
     sources = [first, second] if after is None else [first, second, after]
     found = [find_all_images(source) for source in sources]
     total = sum(len(one.files) for one in found)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impasto.errors import InputError, MissingExtraError
+from impasto.errors import InputError, MissingExtraError, check_range
 from impasto.studio.disk import DiskQuota, temporary_files
 from impasto.studio.limits import Limits
 from impasto.studio.logins import LoginLimitMiddleware
@@ -75,16 +75,12 @@ class ServerOptions:
             )
         if self.auth is not None and not all(self.auth.partition(":")[::2]):
             raise InputError("`auth` is USER:PASSWORD, both not empty")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"port is {self.port}: it must be 0 to 65535")
+        check_range(0, 65535, port=self.port)
         try:
             _ = self.names
         except ValueError as error:
             raise InputError(f"`allow_host` is NAME or NAME:PORT, not {error}") from error
-        for name in ("queue", "jobs", "client_jobs"):
-            value = getattr(self, name)
-            if value < 1:
-                raise InputError(f"{name} is {value}: it must be at least 1")
+        check_range(1, queue=self.queue, jobs=self.jobs, client_jobs=self.client_jobs)
 
     @property
     def names(self) -> HostNames:

@@ -1,9 +1,8 @@
 """Train the module of a task by the loss of the task.
 
-Each step depends only on the state and on the number of the step: random draws are seeded by that
-number, and so are the batches. So a resumed run gives the same result as an uninterrupted one, and
-two processes with half the batch each compute the same as one with the whole batch (except for
-batch norms, whose statistics are those of the half).
+Random draws and batches of a step are seeded by its number. So a resumed run gives the same result
+as an uninterrupted one, and two processes with half the batch each compute the same as one with the
+whole batch (except for batch norms, whose statistics are those of the half).
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Result:
         pictures: Number of images seen of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
-        threads: Number of CPU threads that the next step would have used.
+        threads: Number of CPU threads at the end.
     """
 
     module: nn.Module
@@ -148,13 +147,10 @@ class _Run:
             self.threads.record(state.seconds - earlier)
             over = max_seconds is not None and state.seconds - before > max_seconds
             stop = self.processes.any(over or self._cancels(callback, losses))
-            if state.step % self.plan.report_every == 0 or state.step == self.plan.steps:
+            last = state.step == self.plan.steps
+            if last or state.step % self.plan.report_every == 0:
                 log.report(state.step, state.close(), self.learner.sample, self.threads.number)
-            if (
-                state.step % self.plan.checkpoint_every == 0
-                or state.step == self.plan.steps
-                or stop
-            ):
+            if last or stop or state.step % self.plan.checkpoint_every == 0:
                 self.save(feed.skipped)
             if stop:
                 break
@@ -163,8 +159,7 @@ class _Run:
     def _cancels(self, callback: Callback, losses: Mapping[str, float]) -> bool:
         if not self.processes.main:
             return False
-        preview = self._preview if self.shows else None
-        stage = "training"
+        stage, preview = "training", self._preview if self.shows else None
         if self.threads.reduced:
             stage += f", on fewer threads ({self.threads.number}): the machine is busy"
         progress = Progress(self.state.step, self.plan.steps, losses, stage, preview)
@@ -186,13 +181,10 @@ class _Run:
         stored = self.processes.from_main(self._checkpoint)
         if stored is None:
             return
-        known = {entry.name for entry in fields(State)}
         try:
             self.learner.restore(stored)
-            self.state = State(**{name: stored[name] for name in known if name in stored})
-            if self.state.sums.keys() != self.state.counts.keys():  # an older checkpoint
-                self.state.close()
-        except (InputError, TypeError) as error:
+            self.state = State(**{entry.name: stored[entry.name] for entry in fields(State)})
+        except (InputError, KeyError, TypeError) as error:
             raise InputError(
                 f"{self.path} belongs to another training: delete it, or give another output"
             ) from error
@@ -206,17 +198,14 @@ class _Run:
         return stored
 
     def _result(self) -> Result:
-        state = self.state
-        losses = {name: list(series) for name, series in state.losses.items()}
-        for name, value in state.means().items():
-            losses.setdefault(name, []).append(value)
-        module = self.learner.learned()
+        state, module = self.state, self.learner.learned()
+        state.close()
         self.processes.share_buffers(module)
         return Result(
             module.cpu().eval(),
             state.step,
             state.seconds,
-            losses,
+            state.losses,
             state.step * self.plan.batch if self.task.sources else 0,
             tuple(state.skipped),
             state.step >= self.plan.steps,

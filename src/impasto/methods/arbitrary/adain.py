@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
 from impasto.core.device import Runtime
-from impasto.errors import InputError, check_choice
+from impasto.errors import InputError, check_choice, check_range
 from impasto.losses.moments import moments
 from impasto.losses.objective import Objective
 from impasto.losses.terms import layers_of, parse
@@ -72,12 +72,9 @@ class AdaInConfig(AnyStyleConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        for name in ("alpha", "reconstruct"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be 0 to 1")
-        for name in ("style_weight", "rehearse", "pixel_weight"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+        check_range(0, 1, alpha=self.alpha, reconstruct=self.reconstruct)
+        check_range(0, style_weight=self.style_weight, pixel_weight=self.pixel_weight)
+        check_range(0, rehearse=self.rehearse)
         parse(self.losses)
         check_choice("statistics", self.statistics, STATISTICS)
         check_choice("layer", self.layer, LAYERS[:-1])

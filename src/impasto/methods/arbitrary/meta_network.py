@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.arbitrary.statistics import StatsReader, sample_stats, statistics
@@ -77,8 +77,8 @@ class MetaNetworkConfig(PerceptualConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if min(self.width, self.slice_width, self.paintings) < 1 or self.blocks < 0:
-            raise InputError("width, slice_width, paintings must be 1 or more, blocks 0 or more")
+        check_range(1, width=self.width, slice_width=self.slice_width, paintings=self.paintings)
+        check_range(0, blocks=self.blocks)
         self.reader  # noqa: B018 (its constructor checks the layers)
 
     @property

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.losses.objective import Objective
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.graphs import Graph, Input, draw_weights, picture
@@ -49,8 +49,7 @@ class ManyStylesConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if min(self.styles, self.width) < 1:
-            raise InputError("styles and width must be 1 or more")
+        check_range(1, styles=self.styles, width=self.width)
 
 
 class ManyStylesTask(SampleTask):

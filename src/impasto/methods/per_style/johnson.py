@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError, check_choice
+from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
@@ -57,8 +57,8 @@ class JohnsonConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.width < 1 or self.blocks < 0:
-            raise InputError("width must be 1 or more, blocks 0 or more")
+        check_range(1, width=self.width)
+        check_range(0, blocks=self.blocks)
         check_choice("loss", self.loss, LOSSES)
 
     @classmethod
