@@ -216,8 +216,25 @@ def open_model(
     build, where = network_class(found.method), choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)
-    changes = build.adjust(preset, settings or {})
+    changes = _changes(build, preset, settings or {})
     return build.open(replace(model, config={**model.config, **changes}), where)
+
+
+def _changes(
+    build: type[NetworkMethod], preset: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the changes that a preset and settings make to the config of a trained model.
+
+    Raises:
+        InputError: A setting is unknown, cannot be read, or is fixed by the training.
+    """
+    config = method_config.change(method_config.preset(build.Config, preset), settings)
+    fixed = [name for name in settings if name not in build.adjustable]
+    if fixed:
+        free = ", ".join(build.adjustable) or "none of its hyperparameters"
+        raise InputError(f"{fixed[0]} cannot be changed after training {build.name}: change {free}")
+    names = settings if preset == "default" else build.adjustable
+    return {name: getattr(config, name) for name in names}
 
 
 def _check_runtime(runtime: str) -> str:

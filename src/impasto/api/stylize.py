@@ -19,6 +19,7 @@ from impasto.api.inputs import (
 )
 from impasto.api.options import merge_controls
 from impasto.api.resolve import StyleResolver
+from impasto.core.device import Place
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError
 from impasto.image import Image
@@ -80,16 +81,9 @@ def stylize(
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     controls = merge_controls(controls, options)
-    make = StyleResolver(
-        method,
-        quality=quality,
-        preset=preset,
-        settings=settings,
-        device=device,
-        precision=precision,
-        memory=memory,
-        runtime=runtime,
-    )
+    how: dict[str, Any] = {"quality": quality, "preset": preset, "settings": settings}
+    place: Place = {"device": device, "precision": precision, "memory": memory}
+    make = StyleResolver(method, **how, runtime=runtime, **place)
     return paint(content, make(style, weights), masks=masks, controls=controls, callback=callback)
 
 

@@ -64,8 +64,7 @@ def train(
 ) -> Trained:
     """Train a network and write it as a model.
 
-    Checkpoints, a log and TensorBoard's files are written to a folder beside the output, such as
-    ``wave.training``, from which an interrupted run resumes.
+    An interrupted run resumes from a folder beside the output, such as ``wave.training``.
 
     Args:
         recipe: The name of a method, or the path of a TOML file, see
@@ -78,8 +77,7 @@ def train(
         names: Names of the styles; by default the names of their files.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the recipe to change, by name.
-        start: A model of the same shape to initialise the weights from. A model of another style
-            makes training much shorter. Some methods also take models of other methods, see
+        start: A model to initialise the weights from, which makes training much shorter; see
             :meth:`~impasto.methods.network.NetworkMethod.start`.
         resume: Whether to resume from an existing checkpoint.
         max_seconds: Time in seconds after which training stops and writes the model.
@@ -106,7 +104,7 @@ def train(
     torch.manual_seed(loaded.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
-        _start(method, task.module, Path(start))
+        _initialize(method, task.module, Path(start))
     sources = open_sources(loaded, task.sources, content, paintings)
     how = {"resume": resume, "max_seconds": max_seconds, "threads": threads}
     result = learn(method, loaded, task, target, sources, callback=callback, **how)
@@ -148,11 +146,7 @@ def write(
 
 
 def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tuple[str, ...]:
-    """Return the names of the styles; without styles, one for the model.
-
-    Raises:
-        InputError: There are more or fewer names than styles, or two are equal.
-    """
+    """Return the names of the styles; without styles, one for the model."""
     called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
@@ -160,11 +154,7 @@ def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tupl
 
 
 def _style_source(name: str, styles: Sequence[Source]) -> str | Path | None:
-    """Return the only source of style images for a network for any style; None if there is none.
-
-    Raises:
-        InputError: There are several, or it is no path.
-    """
+    """Return the only source of style images for a network for any style; None if there is none."""
     if len(styles) > 1 or not all(isinstance(one, (str, Path)) for one in styles):
         raise InputError(f"{name} learns no single style: give one folder of many paintings")
     return next((one for one in styles if isinstance(one, (str, Path))), None)
@@ -184,32 +174,23 @@ def open_sources(
         content: Path of the content images.
         style: Path of the style images.
 
-    Returns:
-        The sources by name.
-
     Raises:
         InputError: A source is missing, cannot be read, or is not needed.
     """
-    cut, found = recipe.cut, {}
-    for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
-        if name in wanted:
-            if place is None:
-                raise InputError(f"{recipe.method} learns from {what}: give a folder as `{name}`")
-            repeat = cut.style_steps if name == "style" else 1
-            found[name] = open_source(place, cut.crop, cut.zoom, cut.flip, repeat)
     if style is not None and "style" not in wanted:
         raise InputError(f"{recipe.method} learns from photographs alone: leave out `style`")
+    cut, found = recipe.cut, {}
+    for name, what, path in (("content", "photographs", content), ("style", "paintings", style)):
+        if name in wanted:
+            if path is None:
+                raise InputError(f"{recipe.method} learns from {what}: give a folder as `{name}`")
+            repeat = cut.style_steps if name == "style" else 1
+            found[name] = open_source(path, cut.crop, cut.zoom, cut.flip, repeat)
     return found
 
 
-def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
-    """Initialise a module from another model.
-
-    Raises:
-        InputError: The model does not fit.
-    """
-    other = checkpoint.load(path)
+def _initialize(method: NetworkMethod, module: nn.Module, path: Path) -> None:
     try:
-        method.start(module, other)
+        method.start(module, checkpoint.load(path))
     except InputError as error:
         raise InputError(f"cannot start from {path}: {error}") from error

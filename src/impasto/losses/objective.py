@@ -30,10 +30,9 @@ class Objective:
     means over the batch, except those whose reduction is a sum. The methods that add a loss return
     the objective itself.
 
-    With ``relative``, the loss of each content layer is divided by its value for zero features, the
-    pixel loss by its value for a black image, and each style loss, for every image of the batch, by
-    its value for zero features. A weight then means the same for all images, layers and flavours of
-    the encoder.
+    With ``relative``, the content loss of a layer, and each style loss for every image of a batch,
+    is divided by its value for zero features, the pixel loss by its value for a black image. A
+    weight then means the same for all images, layers and flavours of the encoder.
 
     Attributes:
         tile: Side of the tiles that it is computed in, in pixels; None computes whole images.
@@ -99,8 +98,8 @@ class Objective:
         """Add the distance to the style of images (B, 3, h, w) of any size.
 
         Args:
-            image: The style images, one for each image of a batch or one for all; or several views
-                of one, for a loss that accepts them; or features by layer (B, C, h, w).
+            image: The style images, one for each image of a batch or one for all; several views of
+                one, for a loss that accepts them; or features by layer (B, C, h, w).
             terms: The losses to sum; a term with layers of its own weights them equally.
             layers: A weight for each layer, for the terms without layers of their own.
             weight: Weight of this style.

@@ -85,9 +85,7 @@ class NetworkMethod(Executor):
             raise InputError("it has another shape: train with the same width") from error
 
     def graphs(self) -> Sequence[Graph]:
-        """Return the graphs to export; the last one paints.
-
-        By default there is one, whose only input is the content image.
+        """Return the graphs to export, the one that paints last; by default one of photos alone.
 
         Raises:
             InputError: This network cannot be exported.
@@ -116,23 +114,6 @@ class NetworkMethod(Executor):
         built.styles = model.styles
         built._move_to_device()
         return built
-
-    @classmethod
-    def adjust(cls, preset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes that a preset and settings make to the config of a trained model.
-
-        Raises:
-            InputError: A setting is unknown, cannot be read, or is fixed by the training.
-        """
-        config = method_config.change(method_config.preset(cls.Config, preset), settings)
-        fixed = [name for name in settings if name not in cls.adjustable]
-        if fixed:
-            free = ", ".join(cls.adjustable) or "none of its hyperparameters"
-            raise InputError(
-                f"{fixed[0]} cannot be changed after training {cls.name}: change {free}"
-            )
-        names = settings if preset == "default" else cls.adjustable
-        return {name: getattr(config, name) for name in names}
 
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
         """Return a model of a trained module, with the names of its styles and metadata."""

@@ -35,13 +35,11 @@ class PerceptualConfig:
         style_weight: Weight of the style loss, spread evenly over these layers.
         losses: The style loss as text, see :mod:`impasto.losses.terms`. A term that names its own
             layers has its weight at each of them.
-        tv_weight: Weight of the total variation of pixels in [0, 1]: of its sum over a batch, or,
-            if ``relative``, of its mean over the values.
+        tv_weight: Weight of the total variation: of its sum, or, if ``relative``, of its mean.
         tv_kind: Form of the total variation, see
             :func:`~impasto.losses.smoothness.total_variation`.
         relative: Whether losses are divided by the size of their targets, see
-            :class:`~impasto.losses.objective.Objective`, so that style images of low contrast
-            count as much as others.
+            :class:`~impasto.losses.objective.Objective`: low contrast then counts as much.
     """
 
     encoder: str = "vgg19"  # ships with the package
@@ -96,8 +94,7 @@ class PerceptualConfig:
         Args:
             style: See :meth:`style_objective`.
             photos: Content images (B, 3, H, W).
-            index: (B,), index of the style image of each content image; None where there is only
-                one, or one for each content image in order.
+            index: See :meth:`~impasto.losses.objective.Objective.fork`.
         """
         layers = {self.content_layer: self.content_weight}
         return style.fork(index).add_content(photos, layers, relative=self.relative)

@@ -106,8 +106,8 @@ class ConvNorm(nn.Sequential):
 class Residual(nn.Module):
     """Residual block of two 3x3 convolutions, without ReLU after the sum.
 
-    Johnson et al. 2016, supplementary material: with padding ``none`` the convolutions lose two
-    pixels on each side, and the shortcut is cropped accordingly.
+    Johnson et al. 2016, supplementary material: with padding ``none`` the shortcut is cropped by
+    the two pixels that the convolutions lose on each side.
     """
 
     def __init__(self, channels: int, *, norm: str = "instance", padding: str = "reflect") -> None:
@@ -120,18 +120,15 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape, or to (B, C, H - 4, W - 4) without padding."""
-        shortcut = x
-        if self.crop:
-            shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop]
+        shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop] if self.crop else x
         return shortcut + self.body(x)
 
 
 def leaky(colours: Tensor, before: Tensor, slope: float = 0.02) -> Tensor:
     """Return colours unchanged, but with a gradient that does not vanish.
 
-    Where a sigmoid or a tanh saturates, its gradient vanishes, so areas that have become plain
-    white or black stay so, such as bleached skies and white spots. Adding a small linear gradient,
-    in the backward pass only, lets them recover.
+    Where a sigmoid or a tanh saturates, its gradient vanishes, so that bleached skies and white
+    spots stay. A small linear gradient, in the backward pass only, lets them recover.
 
     Args:
         colours: The activation of ``before``, of the same shape.
@@ -158,13 +155,12 @@ def initialize(module: nn.Module, *, last: float = 1.0) -> None:
         module: Changed in place.
         last: Factor on the weights of the last convolution; small values give a grey image first.
     """
-    final: nn.Module | None = None
+    final: Tensor | None = None
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-            final = part
-    if isinstance(final, (nn.Conv2d, nn.ConvTranspose2d)):
-        with torch.no_grad():
-            final.weight.mul_(last)
+            final = part.weight
+    if final is not None:
+        final.data.mul_(last)

@@ -7,7 +7,6 @@ NIPS 2017, section 3.1, for the first layer of every block.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
@@ -54,16 +53,6 @@ class Decoder(nn.Module):
         """
         # 16-bit numbers are more precise around 0 than around 0.5.
         return self.body(features).float() + 0.5
-
-    @torch.no_grad()
-    def initialize_from(self, other: Decoder) -> None:
-        """Copy the weights of the last convolutions from another decoder, as many as both have."""
-        own, theirs = (
-            [part for part in decoder.body if isinstance(part, nn.Conv2d)]
-            for decoder in (self, other)
-        )
-        for mine, source in zip(reversed(own), reversed(theirs), strict=False):
-            mine.load_state_dict(source.state_dict())
 
 
 def _mirrored(name: str) -> tuple[int, int]:

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError, TooSmallError, check_choice
+from impasto.errors import InputError, check_choice
 from impasto.nn.vgg_file import State
-from impasto.nn.vgg_layers import BLOCKS, layer_names, smallest_side
+from impasto.nn.vgg_layers import BLOCKS, check_size, layer_names
 from impasto.nn.vgg_state import FLAVORS, load_state
 
 Features = dict[str, Tensor]
@@ -104,7 +104,7 @@ class Encoder(nn.Module):
         if not wanted:
             return {}
         deepest = max(wanted, key=self.layers.index)
-        self._check_size(image, deepest)
+        check_size(image.shape[-2], image.shape[-1], deepest)
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: Features = {}
         for name in self.layers[: self.layers.index(deepest) + 1]:
@@ -135,16 +135,6 @@ class Encoder(nn.Module):
                 f"relu1_1, up to {names[-1]}"
             )
         return layer
-
-    def _check_size(self, image: Tensor, deepest: str) -> None:
-        smallest = smallest_side(deepest)
-        if any(side < smallest for side in image.shape[-2:]):
-            height, width = image.shape[-2:]
-            raise TooSmallError(
-                f"a {width}x{height} picture is too small for {deepest}: its sides must be at "
-                f"least {smallest} pixels",
-                smallest,
-            )
 
 
 def pool(x: Tensor, kind: str) -> Tensor:

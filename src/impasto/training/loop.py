@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from impasto.core.device import Runtime
 from impasto.core.memory import keep_large_blocks
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
-from impasto.training import checkpoint
+from impasto.training.checkpoint import Checkpoint
 from impasto.training.data import BatchLoader, Source
 from impasto.training.learner import Learner
 from impasto.training.log import Log
@@ -101,7 +100,7 @@ def train(
     keep_large_blocks()
     run = _Run(task, plan, runtime, folder)
     if resume:
-        run.resume()
+        run.state = run.checkpoint.resume(run.learner)
     writes = folder if run.processes.main else None
     with (
         computing(threads) as run.threads,
@@ -118,8 +117,8 @@ class _Run:
 
     def __init__(self, task: Task, plan: Plan, runtime: Runtime, folder: Path | None) -> None:
         self.task, self.plan, self.state = task, plan, State()
-        self.path = folder / "checkpoint.pt" if folder else None
         self.processes = Processes(runtime)
+        self.checkpoint = Checkpoint(folder, plan.seed, self.processes)
         self.learner = Learner(task, plan, self.processes)
         self.shows = type(task).sample is not Task.sample
 
@@ -151,7 +150,8 @@ class _Run:
             if last or state.step % self.plan.report_every == 0:
                 log.report(state.step, state.close(), self.learner.sample, self.threads.number)
             if last or stop or state.step % self.plan.checkpoint_every == 0:
-                self.save(feed.skipped)
+                state.skipped = self.processes.union({*state.skipped, *feed.skipped})
+                self.checkpoint.save(state, self.learner)
             if stop:
                 break
         return self._result()
@@ -169,33 +169,6 @@ class _Run:
     def _preview(self) -> Tensor:
         picture = self.learner.sample()
         return torch.zeros(1, 3, 8, 8) if picture is None else picture
-
-    def save(self, skipped: set[str]) -> None:
-        self.learner.check(self.state.step)
-        self.state.skipped = self.processes.union({*self.state.skipped, *skipped})
-        if self.path is not None and self.processes.main:
-            stored = {**asdict(self.state), "seed": self.plan.seed, **self.learner.state()}
-            checkpoint.save(self.path, stored)
-
-    def resume(self) -> None:
-        stored = self.processes.from_main(self._checkpoint)
-        if stored is None:
-            return
-        try:
-            self.learner.restore(stored)
-            self.state = State(**{entry.name: stored[entry.name] for entry in fields(State)})
-        except (InputError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.path} belongs to another training: delete it, or give another output"
-            ) from error
-
-    def _checkpoint(self) -> dict[str, Any] | None:
-        if self.path is None or not self.path.is_file():
-            return None
-        stored = checkpoint.load(self.path)
-        if stored.get("seed") != self.plan.seed:
-            raise InputError(f"{self.path} was begun with seed {stored.get('seed')}: give the same")
-        return stored
 
     def _result(self) -> Result:
         state, module = self.state, self.learner.learned()

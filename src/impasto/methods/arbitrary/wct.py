@@ -34,7 +34,7 @@ from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.arbitrary.adain import AdaIn
 from impasto.methods.arbitrary.base import STATISTICS, AnyStyleConfig, AnyStyleMethod, Decoders
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
-from impasto.methods.arbitrary.wct_training import WctTask
+from impasto.methods.arbitrary.wct_training import WctTask, initialize_from
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
@@ -150,7 +150,8 @@ class Wct(AnyStyleMethod):
         donor = AdaIn.open(other).module if other.method == AdaIn.name else None
         if donor is None or not isinstance(module, Decoders):
             raise InputError(f"a model of {other.method}, not of {cls.name} or adain")
-        module.initialize_from(donor)
+        (decoder,) = donor.decoders.values()
+        initialize_from(decoder, module.decoders)
 
     def encode(self, picture: Tensor) -> Style:
         """Compute mean (1, C) and covariance (1, C, C) of style features at all five levels."""

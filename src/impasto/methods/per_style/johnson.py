@@ -7,7 +7,7 @@ ECCV 2016.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -37,13 +37,11 @@ class JohnsonConfig(StyleSizeConfig):
         width: Channels of the first convolution; the paper's 32, the released models' 16.
         blocks: Number of residual blocks.
         norm: ``instance`` or ``batch``.
-        upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear``, or
-            ``nearest-bilinear``: nearest in training, and the mean of nearest and bilinear
-            afterwards, see :mod:`impasto.nn.upsampling`.
+        upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear`` or
+            ``nearest-bilinear``, see :mod:`impasto.nn.upsampling`.
         unpadded: Whether residual blocks have no padding, and the image a reflected border instead.
         output: See :class:`~impasto.nn.johnson.TransformNet`.
-        loss: Content loss: ``perceptual`` on features of the encoder, or ``pixel`` on colours, the
-            per-pixel loss of section 3.2, here against the content image.
+        loss: Content loss: ``perceptual`` on features, or ``pixel`` on colours (section 3.2).
     """
 
     width: int = 32
@@ -77,25 +75,18 @@ class JohnsonConfig(StyleSizeConfig):
             relative=False,
             losses="gram(normalization=chw)",  # equation 4
             style_size=256,  # the authors' code: the paper states none
-            style_side="long",
+            style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
     @classmethod
     def authors(cls) -> JohnsonConfig:
         """Return the defaults of fast-neural-style; its released models have half the width."""
-        return cls(
-            upsampling="transposed",
-            unpadded=True,  # padding_type reflect-start
+        return replace(
+            cls.paper(),
+            norm="instance",
             output="tanh150",
-            encoder="vgg16",
             content_layer="relu3_3",  # layer 16
-            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),  # layers 4, 9, 16, 23
-            style_weight=4 * 5.0,
             tv_weight=1e-6 / 2 * 255**2,  # their gradient lacks the factor 2 of the square
-            relative=False,
-            losses="gram(normalization=chw)",  # equation 4
-            style_size=256,
-            style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
 
