@@ -123,10 +123,9 @@ def paint(
     photo = with_resize_note(
         resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
     )
-    painted_area = area(whole, photo, controls, refuse=refuse)
-    weight = painted_area.weight
-    photo = replace(photo, note="; ".join(filter(None, (photo.note, painted_area.note))))
-    if weight is not None and not weight.any():
+    part = area(whole, photo, controls, refuse=refuse)
+    photo = replace(photo, note="; ".join(filter(None, (photo.note, part.note))))
+    if part.weight is not None and not part.weight.any():
         return photo
     if controls.regions is None:
         regions = regions_from_masks(masks, photo, len(styles))
@@ -135,7 +134,7 @@ def paint(
     else:
         styles, regions = divided(photo, styles, controls.regions, controls.seed)
         encode = None  # it caches styles by what the user gave
-    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, weight)
+    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, part.weight)
     try:
         painted = job.run(callback)
     except DivergedError as error:
@@ -143,14 +142,16 @@ def paint(
             error.picture = job.preview(error.picture)
         raise
     except TooSmallError as error:
-        paintings = [style.source for style in styles if isinstance(style.source, Image)]
-        least = max(error.least, *(_smallest_side(style.method) for style in styles))
-        hint = suggest_size(least, whole, paintings, controls.style_scale)
-        raise InputError(f"{error}; {hint}") from error
+        raise InputError(f"{error}; {_larger(error, styles, whole, controls)}") from error
     return replace(photo, rgb=painted)
 
 
-def _smallest_side(method: Method) -> int:
-    """Return the least side of an image, in pixels, for all layers in the config of a method."""
-    layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
-    return max(map(smallest_side, layers), default=1)
+def _larger(
+    error: TooSmallError, styles: Sequence[ResolvedStyle], photo: Image, controls: Controls
+) -> str:
+    """Return advice on a size that is enough for all layers in the configs of the methods."""
+    configs = " ".join(repr(style.method.config) for style in styles)
+    layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", configs)
+    paintings = [style.source for style in styles if isinstance(style.source, Image)]
+    least = max(error.least, *map(smallest_side, layers))
+    return suggest_size(least, photo, paintings, controls.style_scale)

@@ -116,11 +116,10 @@ def run(
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
-                failures, painted, cancelled = _record_outcomes(
-                    job, left, outcomes, manifest, callback
-                )
+                done = _record_outcomes(job, left, outcomes, manifest, callback)
         finally:
             _delete_partial_files(folder)
+    failures, painted, cancelled = done
     seconds = time.perf_counter() - start
     return Report(len(items), len(existing), painted, failures, seconds, cancelled, passed)
 

@@ -76,18 +76,7 @@ def export(
         MissingExtraError: The libraries of the extra ``onnx`` or ``litert`` are not installed.
     """
     target = Path(output)
-    if target.suffix not in (onnx_file.SUFFIX, litert.SUFFIX):
-        raise InputError(
-            f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
-        )
-    if size is not None and target.suffix == onnx_file.SUFFIX:
-        raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
-    files.check(target)
-    if target.suffix == litert.SUFFIX:
-        litert.library()
-    else:
-        for library in ("onnx", "onnxruntime", "onnxscript"):
-            onnx_file.library(library)
+    _check_target(target, sized=size is not None)
     path = zoo.model_of(model)
     known = model_file.load(path)
     runtime = Runtime(torch.device("cpu"), torch.float32)
@@ -110,6 +99,27 @@ def export(
     for content, one in made:
         files.write(content, one.path)
     return tuple(one for _, one in made)
+
+
+def _check_target(target: Path, *, sized: bool) -> None:
+    """Check the path of an export, and that the libraries for it are installed.
+
+    Raises:
+        InputError: It has another ending, cannot be written, or is of a format without sizes.
+        MissingExtraError: A library is missing.
+    """
+    if target.suffix not in (onnx_file.SUFFIX, litert.SUFFIX):
+        raise InputError(
+            f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
+        )
+    if sized and target.suffix == onnx_file.SUFFIX:
+        raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
+    files.check(target)
+    if target.suffix == litert.SUFFIX:
+        litert.library()
+    else:
+        for library in ("onnx", "onnxruntime", "onnxscript"):
+            onnx_file.library(library)
 
 
 def cached_export(source: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impasto.errors import InputError, MissingExtraError, check_range
 from impasto.studio.disk import DiskQuota, temporary_files
@@ -36,6 +36,20 @@ _QUIET = {
     "GRADIO_SHARE": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+# no services of Gradio's but the page itself
+_LAUNCH: dict[str, Any] = {
+    "share": False,
+    "quiet": True,
+    "prevent_thread_lock": True,
+    "show_error": True,
+    "ssr_mode": False,
+    "pwa": False,
+    "mcp_server": False,
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": [],
+    "allowed_paths": [],
 }
 
 
@@ -180,19 +194,8 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
             server_name=options.host,
             server_port=port,
             auth=(user, password) if options.auth else None,
-            share=False,
             inbrowser=options.browser,
-            quiet=True,
-            prevent_thread_lock=True,
-            show_error=True,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            run_history=False,
-            footer_links=[],
             max_file_size=upload,
-            allowed_paths=[],
             theme=theme.theme(),
             css=theme.CSS,
             head=theme.HEAD,
@@ -204,6 +207,7 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
                     lambda app: OriginCheckMiddleware(LoginLimitMiddleware(app), names)
                 ),
             },
+            **_LAUNCH,
         )
     except OSError as error:
         raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error
