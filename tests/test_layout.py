@@ -1,6 +1,7 @@
 """The packages: each imports only from those before it, and no circle of modules is closed."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -78,3 +79,33 @@ def test_no_circle_of_modules():
 def test_no_file_is_longer_than_a_reader_takes_in():
     long = {p.name: len(p.read_text().splitlines()) for p in ROOT.rglob("*.py")}
     assert not {name: lines for name, lines in long.items() if lines > 300}
+
+
+def body_lines(function):
+    """Lines of a function's body, without its signature and its docstring."""
+    first = function.body[1:] if ast.get_docstring(function) else function.body
+    return function.end_lineno - first[0].lineno + 1 if first else 0
+
+
+def test_no_function_is_longer_than_a_reader_takes_in():
+    functions = {
+        f"{path.name}:{one.lineno} {one.name}": body_lines(one)
+        for path in ROOT.rglob("*.py")
+        for one in ast.walk(ast.parse(path.read_text()))
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert not {name: lines for name, lines in functions.items() if lines > 40}
+
+
+def test_a_paper_is_read_in_ten_files():
+    page = (ROOT.parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (`api/.*`) \|", page, re.MULTILINE)
+    assert [method for method, _ in rows] == ["adain", "gatys", "johnson"]
+    for method, told in rows:
+        files = []
+        for name in re.findall(r"`([^`]+)`", told):
+            folder, _, stems = name.partition("{")
+            files += [folder + stem for stem in stems.rstrip("}").split(",")]
+        paths = [ROOT / (name if "." in name else f"{name}.py") for name in files]
+        assert len(paths) <= 10, method
+        assert sum(len(path.read_text().splitlines()) for path in paths) <= 1500, method

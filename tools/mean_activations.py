@@ -24,7 +24,8 @@ from safetensors.torch import save_file
 from skimage import data
 from torch import Tensor
 
-from impasto.nn.vgg import Encoder, layer_names
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import layer_names
 
 ARCH = "vgg19"
 TARGET = Path(__file__).parents[1] / f"src/impasto/data/{ARCH}-mean-activations.safetensors"

@@ -7,9 +7,12 @@ A message names a parameter in backticks, with a value if one is advised: ```siz
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
 
@@ -30,6 +33,32 @@ class InputError(ImpastoError, ValueError):
     """The caller gave something that cannot be used: a file, an option, a size."""
 
     exit_code = 2
+
+
+def check_choice(what: str, value: object, known: Collection[str]) -> None:
+    """Raise :class:`InputError` for a value that is none of the known ones.
+
+    Args:
+        what: What the value chooses, for the message.
+        value: The value.
+        known: The known values.
+    """
+    if value not in known:
+        raise InputError(f"unknown {what} {value!r}: choose {', '.join(known)}")
+
+
+def check_range(low: float, high: float = math.inf, **values: float) -> None:
+    """Raise :class:`InputError` for a value outside a range, and for NaN.
+
+    Args:
+        low: Least value that is allowed.
+        high: Greatest value that is allowed.
+        values: The values, by their names for the message.
+    """
+    for name, value in values.items():
+        if not low <= value <= high:
+            span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+            raise InputError(f"{name} is {value}: it must be {span}")
 
 
 class PassedOverError(ImpastoError):

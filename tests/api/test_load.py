@@ -94,7 +94,9 @@ def test_style_scale_scales_the_photo_around_the_strokes(two, monkeypatch):
     seen = []
     johnson = get("johnson").build
     run = johnson.run
-    monkeypatch.setattr(johnson, "run", lambda self, x: (seen.append(x.shape), run(self, x))[1])
+    monkeypatch.setattr(
+        johnson, "run", lambda self, x, **to: (seen.append(x.shape), run(self, x, **to))[1]
+    )
     result = stylize.stylize(smooth(), two[0], style_scale=2.0, shifts=1)
     assert seen == [(1, 3, 18, 26), (1, 3, 36, 52)]  # the strokes, then the finest detail
     assert (result.height, result.width) == (36, 52)

@@ -9,6 +9,7 @@ from skimage import data
 
 from impasto.api import encode, stylize
 from impasto.api.inputs import read_image, resize_long_edge
+from impasto.api.load import get_method
 from impasto.api.resolve import StyleResolver
 from impasto.core.device import choose
 from impasto.errors import InputError
@@ -35,7 +36,7 @@ def pictures(tmp_path):
 @pytest.fixture
 def exact():
     """Gatys in float32 with two steps."""
-    return stylize.get_method("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
+    return get_method("gatys", Ability.STYLIZE, settings=FAST, precision="float32")
 
 
 def painted(photo, of, **options):

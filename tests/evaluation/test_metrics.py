@@ -206,7 +206,7 @@ def test_one_pass_of_the_encoder_for_each_picture(encoder, pictures, monkeypatch
 
 
 def test_nonsense_is_refused(encoder, pictures, views):
-    with pytest.raises(InputError, match="unknown kind 'mean'"):
+    with pytest.raises(InputError, match="unknown kind of style distance 'mean'"):
         metrics.style_distance(*(views[n] for n in ("painted", "style", "photo")), "mean")
     with pytest.raises(InputError, match="photo and style are the same at relu1_1"):
         metrics.style_distance(views["painted"], views["photo"], views["photo"])

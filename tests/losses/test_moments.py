@@ -87,5 +87,5 @@ def test_the_distance_of_equation_13():
     assert moments_distance(a, b).item() == (1 + 4 + 0 + 9) / 2  # one 1/C
     assert moments_distance(a, b, reduction="sum").item() == 1 + 4 + 0 + 9
     assert moments_distance(a, a).item() == 0
-    with pytest.raises(InputError, match="unknown reduction 'max': choose mean or sum"):
+    with pytest.raises(InputError, match="unknown reduction 'max': choose mean, sum"):
         moments_distance(a, b, reduction="max")

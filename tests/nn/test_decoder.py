@@ -9,7 +9,8 @@ from impasto.nn.decoder import LAYERS, Decoder
 from impasto.nn.fast import OfColours
 from impasto.nn.scales import Scales
 from impasto.nn.upsampling import Upsample2x
-from impasto.nn.vgg import Encoder, layer_names
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import layer_names
 
 FACTORS = dict(zip(LAYERS, (1, 2, 4, 8, 16), strict=True))
 

@@ -12,16 +12,8 @@ from scipy.signal import correlate2d
 from impasto.core.device import choose
 from impasto.errors import InputError, WeightsError
 from impasto.nn import vgg_state, vgg_weights
-from impasto.nn.vgg import (
-    BLOCKS,
-    PADDINGS,
-    POOLINGS,
-    Encoder,
-    block_of,
-    layer_names,
-    pool,
-    smallest_side,
-)
+from impasto.nn.vgg import PADDINGS, POOLINGS, Encoder, pool
+from impasto.nn.vgg_layers import BLOCKS, block_of, layer_names, smallest_side
 
 MEAN = np.array([123.68, 116.779, 103.939])  # red, green, blue: of ImageNet
 NUMPY_PADDINGS = {

@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from helpers import one_line
 from impasto.errors import InputError, WeightsError
 from impasto.nn import vgg_weights
-from impasto.nn.vgg import BLOCKS, FLAVORS, Encoder
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import BLOCKS
+from impasto.nn.vgg_state import FLAVORS
 
 # where torchvision's `features` have their convolutions, from its printed model
 VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)

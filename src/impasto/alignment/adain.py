@@ -36,11 +36,10 @@ def adain(
         std: σ(y), (B or 1, C).
         guide: Weight of each position in μ(x) and σ(x), (B or 1, 1, H, W), not negative; None or
             all zeros weights all positions equally.
-        eps: Lower bound of the variance of x, so that a constant channel becomes μ(y) and its
-            rounding errors are not amplified. The authors add their 1e-5 to the variance instead,
-            which makes the deviation of every result slightly smaller than σ(y).
-        settle: Returns the mean and the variance of x to use, (B, C) each, from its own, see
-            :mod:`impasto.nn.norm_statistics`; None uses its own.
+        eps: Lower bound of the variance of x, so that a constant channel becomes μ(y). The authors
+            add it instead, which makes every deviation slightly smaller than σ(y).
+        settle: Returns the mean and the variance to use, (B, C) each, from those of x, see
+            :mod:`impasto.nn.norm_statistics`; None uses those of x.
 
     Returns:
         (B, C, H, W), float32 or better.

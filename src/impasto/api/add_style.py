@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,15 @@ import torch
 from torch import nn
 
 from impasto.api import recipes, train
-from impasto.api.card import describe, name_of, thumbnail
+from impasto.api.card import describe, model_path, name_of, thumbnail
 from impasto.api.inputs import Source, read_image
 from impasto.api.train import Trained
 from impasto.core.device import choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.methods.network import NetworkMethod
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.protocols import AddsStyles
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
 from impasto.models import checkpoint, zoo
-from impasto.training import loop
 from impasto.training.processes import local
 
 
@@ -67,44 +63,29 @@ def add_style(
         InputError: An argument cannot be used.
         DivergedError: Training diverged; its last checkpoint is kept.
     """
-    target, known = Path(output), checkpoint.load(zoo.model_of(model))
-    if target.suffix != checkpoint.SUFFIX:
-        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
+    target, known = model_path(output), checkpoint.load(zoo.model_of(model))
     if target.resolve() == Path(model).resolve():
         raise InputError(f"{target} is the model itself: write to another file")
     picture, called = read_image(style), name or name_of(style, target)
     if called in known.styles:
         raise InputError(f"{model} has a style {called!r} already: give the new one another name")
-    build = get(known.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    method = build.open(known, local(choose(device, precision)))
+    method = network_class(known.method).open(known, local(choose(device, precision)))
     if not isinstance(method, AddsStyles):
         raise InputError(f"{method.name} takes no further styles: train another model")
     recipe = _recipe(method, known, method.addition_settings, settings or {})
     torch.manual_seed(recipe.plan.seed)
     task = method.addition_task(recipe.config, picture.rgb)
     sources = train.open_sources(recipe, task.sources, content)
-    result = loop.train(
-        task,
-        recipe.plan,
-        sources=sources,
-        runtime=method.runtime,
-        folder=target.with_suffix(".training"),
-        resume=resume,
-        max_seconds=max_seconds,
-        callback=callback,
-    )
+    how = {"resume": resume, "max_seconds": max_seconds}
+    result = train.learn(method, recipe, task, target, sources, callback=callback, **how)
     added = {"name": called, **describe(recipe, result, method)}
-    thumbnails = {**known.card.get("thumbnails", {}), called: thumbnail(picture)}
     card = {
         **known.card,
         "added": [*known.card.get("added", ()), added],
-        "thumbnails": thumbnails,
+        "thumbnails": {**known.card.get("thumbnails", {}), called: thumbnail(picture)},
     }
     made = method.model(method.with_added_style(result.module), (*known.styles, called), card)
-    if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
-        checkpoint.save(made, target, bits=checkpoint.smallest_bits(known.state))
-    return Trained(made, target, result, train.count_skipped(sources))
+    return train.write(made, target, result, sources, checkpoint.smallest_bits(known.state))
 
 
 def _recipe(

@@ -16,18 +16,32 @@ from impasto._version import __version__
 from impasto.api import recipes
 from impasto.api.inputs import Source
 from impasto.core.schemes import without_scheme
+from impasto.errors import InputError
 from impasto.image import Image
 from impasto.methods.network import NetworkMethod
+from impasto.models import checkpoint
 from impasto.training import loop
 
 _THUMBNAIL = 96  # pixels of the long edge
 
 
-def describe(numbers: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
+def model_path(output: str | Path) -> Path:
+    """Return the path of a model that is to be written.
+
+    Raises:
+        InputError: It has another ending.
+    """
+    target = Path(output)
+    if target.suffix != checkpoint.SUFFIX:
+        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
+    return target
+
+
+def describe(recipe: recipes.Recipe, result: loop.Result, method: NetworkMethod) -> dict[str, Any]:
     """Return the metadata of a training, from which it can be repeated."""
     return {
         "kind": method.kind,
-        "recipe": numbers.plan_and_crops(),
+        "recipe": recipe.plan_and_crops(),
         "version": __version__,
         "torch": torch.__version__,
         "command": shlex.join(["impasto", *sys.argv[1:]]),

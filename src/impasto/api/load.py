@@ -9,10 +9,10 @@ from typing import Any, Unpack
 
 from impasto.core.device import Place, choose
 from impasto.core.memory import keep_large_blocks
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
-from impasto.methods.network import NetworkMethod
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
@@ -213,19 +213,33 @@ def open_model(
     """
     if found.path.suffix == onnx_file.SUFFIX:
         raise InputError(f"{found.path} is an export: give the model that it was made from")
-    entry = get(found.method, Ability.TRAIN)
-    assert issubclass(entry.build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    where = choose(**place)
+    build, where = network_class(found.method), choose(**place)
     keep_large_blocks()
     model = model_file.load(found.path)
-    changes = entry.build.adjust(preset, settings or {})
-    return entry.build.open(replace(model, config={**model.config, **changes}), where)
+    changes = _changes(build, preset, settings or {})
+    return build.open(replace(model, config={**model.config, **changes}), where)
+
+
+def _changes(
+    build: type[NetworkMethod], preset: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the changes that a preset and settings make to the config of a trained model.
+
+    Raises:
+        InputError: A setting is unknown, cannot be read, or is fixed by the training.
+    """
+    config = method_config.change(method_config.preset(build.Config, preset), settings)
+    fixed = [name for name in settings if name not in build.adjustable]
+    if fixed:
+        free = ", ".join(build.adjustable) or "none of its hyperparameters"
+        raise InputError(f"{fixed[0]} cannot be changed after training {build.name}: change {free}")
+    names = settings if preset == "default" else build.adjustable
+    return {name: getattr(config, name) for name in names}
 
 
 def _check_runtime(runtime: str) -> str:
     known = _SYNONYMS.get(runtime, runtime)
-    if known not in RUNTIMES:
-        raise InputError(f"unknown runtime {runtime!r}: choose {', '.join(RUNTIMES)}")
+    check_choice("runtime", known, RUNTIMES)
     return known
 
 

@@ -6,11 +6,11 @@ The options of the command line, of batch jobs and of the studio are derived fro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.registry import list_methods
 
 COLORS = ("style", "luminance", "match")
@@ -124,23 +124,17 @@ class Controls:
             check_side("size", self.size)
         if not 0 < self.style_scale <= 8:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"strength is {self.strength}: it must be 0 to 1")
-        if self.regions is not None and not 2 <= self.regions <= REGIONS:
-            raise InputError(f"regions is {self.regions}: it must be 2 to {REGIONS}")
-        if self.shifts not in (None, *SHIFTS):
-            raise InputError(f"shifts is {self.shifts}: choose {', '.join(map(str, SHIFTS))}")
-        self._check("colors", COLORS)
-        self._check("strokes", STROKES)
+        check_range(0, 1, strength=self.strength)
+        check_range(2, REGIONS, regions=2 if self.regions is None else self.regions)
+        if self.shifts is not None and self.shifts not in SHIFTS:
+            known = ", ".join(map(str, SHIFTS))
+            raise InputError(f"shifts is {self.shifts}: choose {known}")
+        check_choice("colors", self.colors, COLORS)
+        check_choice("strokes", self.strokes, STROKES)
         if self.only is not None:
-            self._check("only", PARTS)
+            check_choice("only", self.only, PARTS)
         if self.keep is not None:
-            self._check("keep", KEPT)
-
-    def _check(self, name: str, known: Sequence[str]) -> None:
-        found = getattr(self, name)
-        if found not in known:
-            raise InputError(f"unknown {name} {found!r}: choose {', '.join(known)}")
+            check_choice("keep", self.keep, KEPT)
 
 
 def merge_controls(controls: Controls | None, options: Mapping[str, Any]) -> Controls:

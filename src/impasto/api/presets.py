@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 
 DEFAULT = "fast"
 
@@ -60,7 +60,5 @@ def choose(name: str | None, method: object = None, *, has_settings: bool = Fals
         raise InputError("a quality chooses the method: name one of the two")
     if name is None and has_settings:
         return replace(QUALITIES["best"], settings={})
-    found = QUALITIES.get(name or DEFAULT)
-    if found is None:
-        raise InputError(f"unknown quality {name!r}: choose {', '.join(QUALITIES)}")
-    return found
+    check_choice("quality", name or DEFAULT, QUALITIES)
+    return QUALITIES[name or DEFAULT]

@@ -10,7 +10,7 @@ from typing import Unpack
 
 from impasto._version import __version__
 from impasto.api import encode
-from impasto.api.card import name_of
+from impasto.api.card import model_path, name_of
 from impasto.api.inputs import Source, as_list
 from impasto.api.load import open_model
 from impasto.core.device import Place
@@ -52,9 +52,7 @@ def specialize(
         InputError: An argument cannot be used, or the model does not generate networks.
         ImpastoError: The file could not be written.
     """
-    target = Path(output)
-    if target.suffix != checkpoint.SUFFIX:
-        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
+    target = model_path(output)
     found = zoo.find_arbitrary(str(model))
     if found is None:
         raise InputError(f"{model} is no model that writes networks: give one of meta-network")

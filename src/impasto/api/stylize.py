@@ -17,18 +17,16 @@ from impasto.api.inputs import (
     suggest_size,
     with_resize_note,
 )
-from impasto.api.load import get_method, open_model
 from impasto.api.memory import check_memory
 from impasto.api.options import merge_controls
 from impasto.api.resolve import StyleResolver
+from impasto.core.device import Place
 from impasto.core.progress import Callback, silent
 from impasto.errors import DivergedError, InputError, TooSmallError
 from impasto.image import Image
 from impasto.methods.base import Frame, Method
 from impasto.methods.style import Style
-from impasto.nn.vgg import smallest_side
-
-__all__ = ["get_method", "open_model", "paint", "stylize"]
+from impasto.nn.vgg_layers import smallest_side
 
 
 def stylize(
@@ -59,15 +57,12 @@ def stylize(
             :class:`~impasto.methods.style.Style` or the path of its file.
         method: The name of a method, or a method that was built before. None is the method of
             ``quality`` for style images, and for a learned or encoded style its own method.
-        quality: ``fast`` (a network for any style), ``good`` or ``best`` (optimisation), if there
-            is no ``method``; None is ``fast``, or the method of ``best`` if there are ``settings``.
-            See :mod:`impasto.api.presets`.
+        quality: ``fast``, ``good`` or ``best``, see :mod:`impasto.api.presets`, if there is no
+            ``method``; None is ``fast``, or the method of ``best`` if there are ``settings``.
         weights: One for each style; equal if None.
         masks: Soft masks of the areas of each style, see
-            :func:`~impasto.api.inputs.regions_from_masks`. The string ``alpha`` is the content
-            image's own alpha channel.
-        controls: Size, colours, strength and so on; its fields can also be given as ``options``,
-            such as ``size=512``.
+            :func:`~impasto.api.inputs.regions_from_masks`.
+        controls: Size, colours, strength and so on.
         callback: Called after every step; if it cancels, the image so far is returned.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the method to change, by name.
@@ -77,7 +72,7 @@ def stylize(
             :class:`impasto.core.device.Runtime`.
         runtime: ``torch``; for networks also ``onnxruntime``, ``openvino`` or ``auto``, see
             :func:`impasto.get_method`.
-        options: Fields of :class:`Controls`.
+        options: Fields of :class:`Controls` instead, such as ``size=512``.
 
     Returns:
         The painted image, with the content image's alpha.
@@ -87,16 +82,9 @@ def stylize(
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
     controls = merge_controls(controls, options)
-    make = StyleResolver(
-        method,
-        quality=quality,
-        preset=preset,
-        settings=settings,
-        device=device,
-        precision=precision,
-        memory=memory,
-        runtime=runtime,
-    )
+    how: dict[str, Any] = {"quality": quality, "preset": preset, "settings": settings}
+    place: Place = {"device": device, "precision": precision, "memory": memory}
+    make = StyleResolver(method, **how, runtime=runtime, **place)
     return paint(content, make(style, weights), masks=masks, controls=controls, callback=callback)
 
 
@@ -128,11 +116,7 @@ def paint(
         refuse: See :func:`impasto.api.areas.area`.
 
     Returns:
-        The painted image, with the content image's alpha.
-
-    Raises:
-        InputError: An argument cannot be used.
-        InterruptedRun: The run was interrupted; the error carries the last good image.
+        The painted image; errors are those of :func:`stylize`.
     """
     controls = controls or Controls()
     whole = read_image(content)
@@ -140,10 +124,9 @@ def paint(
     photo = with_resize_note(
         resize_long_edge(whole, controls.size, default), whole, asked=controls.size is not None
     )
-    painted_area = area(whole, photo, controls, refuse=refuse)
-    weight = painted_area.weight
-    photo = replace(photo, note="; ".join(filter(None, (photo.note, painted_area.note))))
-    if weight is not None and not weight.any():
+    part = area(whole, photo, controls, refuse=refuse)
+    photo = replace(photo, note="; ".join(filter(None, (photo.note, part.note))))
+    if part.weight is not None and not part.weight.any():
         return photo
     if controls.regions is None:
         regions = regions_from_masks(masks, photo, len(styles))
@@ -152,7 +135,7 @@ def paint(
     else:
         styles, regions = divided(photo, styles, controls.regions, controls.seed)
         encode = None  # it caches styles by what the user gave
-    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, weight)
+    job = StylizeJob(photo, styles, regions, controls, encode, tones, dither, frame, part.weight)
     check_memory(styles, (photo.height, photo.width), controls)
     try:
         painted = job.run(callback)
@@ -161,14 +144,16 @@ def paint(
             error.picture = job.preview(error.picture)
         raise
     except TooSmallError as error:
-        paintings = [style.source for style in styles if isinstance(style.source, Image)]
-        least = max(error.least, *(_smallest_side(style.method) for style in styles))
-        hint = suggest_size(least, whole, paintings, controls.style_scale)
-        raise InputError(f"{error}; {hint}") from error
+        raise InputError(f"{error}; {_larger(error, styles, whole, controls)}") from error
     return replace(photo, rgb=painted)
 
 
-def _smallest_side(method: Method) -> int:
-    """Return the least side of an image, in pixels, for all layers in the config of a method."""
-    layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", repr(method.config))
-    return max(map(smallest_side, layers), default=1)
+def _larger(
+    error: TooSmallError, styles: Sequence[ResolvedStyle], photo: Image, controls: Controls
+) -> str:
+    """Return advice on a size that is enough for all layers in the configs of the methods."""
+    configs = " ".join(repr(style.method.config) for style in styles)
+    layers = re.findall(r"\b(?:conv|relu)\d_\d\b|\bpool\d\b", configs)
+    paintings = [style.source for style in styles if isinstance(style.source, Image)]
+    least = max(error.least, *map(smallest_side, layers))
+    return suggest_size(least, photo, paintings, controls.style_scale)

@@ -61,23 +61,13 @@ def synthesize(
         InputError: An argument cannot be used.
         InterruptedRun: The run was interrupted; the error carries the last good image.
     """
-    make = StyleResolver(
-        method,
-        kind="texture",
-        preset=preset,
-        settings=settings,
-        runtime=runtime,
-        **place,
-    )
-    resolved = make(style, weights)
+    how: dict[str, Any] = {"preset": preset, "settings": settings, "runtime": runtime, **place}
+    resolved = StyleResolver(method, kind="texture", **how)(style, weights)
     method = resolved[0].method
     if any(style.method is not method for style in resolved):
         raise InputError("textures of different networks do not blend: name one")
     default = method.default_size or 512
-    size = default if size is None else size
-    width, height = size if isinstance(size, tuple) else (size, size)
-    for side in (width, height):
-        check_side("size", side)
+    width, height = _sides(default if size is None else size)
     limit = default // 2 if default < 256 else default
 
     def encoded(style: ResolvedStyle) -> Style:
@@ -90,3 +80,15 @@ def synthesize(
         painted = method.synthesize(mixed, height, width, seed=seed, callback=callback)
     first = resolved[0].source
     return Image(painted.cpu(), note=first.note if isinstance(first, Image) else "")
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return width and height in pixels.
+
+    Raises:
+        InputError: A side is out of range.
+    """
+    width, height = size if isinstance(size, tuple) else (size, size)
+    check_side("size", width)
+    check_side("size", height)
+    return width, height

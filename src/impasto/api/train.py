@@ -13,20 +13,19 @@ import torch
 from torch import nn
 
 from impasto.api import recipes
-from impasto.api.card import describe, name_of, thumbnail
+from impasto.api.card import describe, model_path, name_of, thumbnail
 from impasto.api.inputs import Source, read_image
-from impasto.core.device import Runtime, choose
+from impasto.core.device import choose
 from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.models import checkpoint
 from impasto.training import loop
 from impasto.training.data import Source as Pictures
 from impasto.training.data import open_source
 from impasto.training.processes import local
 from impasto.training.sources import sum_counts
+from impasto.training.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +64,7 @@ def train(
 ) -> Trained:
     """Train a network and write it as a model.
 
-    Checkpoints, a log and TensorBoard's files are written to a folder beside the output, such as
-    ``wave.training``, from which an interrupted run resumes.
+    An interrupted run resumes from a folder beside the output, such as ``wave.training``.
 
     Args:
         recipe: The name of a method, or the path of a TOML file, see
@@ -79,8 +77,7 @@ def train(
         names: Names of the styles; by default the names of their files.
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the recipe to change, by name.
-        start: A model of the same shape to initialise the weights from. A model of another style
-            makes training much shorter. Some methods also take models of other methods, see
+        start: A model to initialise the weights from, which makes training much shorter; see
             :meth:`~impasto.methods.network.NetworkMethod.start`.
         resume: Whether to resume from an existing checkpoint.
         max_seconds: Time in seconds after which training stops and writes the model.
@@ -97,12 +94,9 @@ def train(
         DivergedError: Training diverged; its last checkpoint is kept.
     """
     loaded = recipes.load(recipe, preset).change(settings or {})
-    target = Path(output)
-    if target.suffix != checkpoint.SUFFIX:
-        raise InputError(f"{target}: a model's name ends in {checkpoint.SUFFIX}")
-    method = _method(loaded, local(choose(device, precision)))
+    target, paintings = model_path(output), None
+    method = network_class(loaded.method)(loaded.config, local(choose(device, precision)))
     styles = list(style) if isinstance(style, (list, tuple)) else [style]
-    paintings = None
     if method.kind == "any":
         paintings, styles = _style_source(loaded.method, styles), []
     pictures = [read_image(one) for one in styles]
@@ -110,45 +104,49 @@ def train(
     torch.manual_seed(loaded.plan.seed)
     task = method.task(method.config, [picture.rgb for picture in pictures], method.runtime)
     if start is not None:
-        _start(method, task.module, Path(start))
+        _initialize(method, task.module, Path(start))
     sources = open_sources(loaded, task.sources, content, paintings)
-    result = loop.train(
-        task,
-        loaded.plan,
-        sources=sources,
-        runtime=method.runtime,
-        folder=target.with_suffix(".training"),
-        resume=resume,
-        max_seconds=max_seconds,
-        threads=threads,
-        callback=callback,
-    )
+    how = {"resume": resume, "max_seconds": max_seconds, "threads": threads}
+    result = learn(method, loaded, task, target, sources, callback=callback, **how)
     card = {
         **describe(loaded, result, method),
         "data": {name: {"pictures": len(one.files)} for name, one in sources.items()},
-        "thumbnails": {
-            name: thumbnail(picture) for name, picture in zip(called, pictures, strict=False)
-        },
+        "thumbnails": dict(zip(called, map(thumbnail, pictures), strict=False)),
         "start": None if start is None else hashlib.sha256(Path(start).read_bytes()).hexdigest(),
     }
-    made = method.model(result.module, called, card)
-    if os.environ.get("RANK", "0") == "0":  # of several processes, the first writes
-        checkpoint.save(made, target)
-    return Trained(made, target, result, count_skipped(sources))
+    return write(method.model(result.module, called, card), target, result, sources)
 
 
-def _method(recipe: recipes.Recipe, runtime: Runtime) -> NetworkMethod:
-    build = get(recipe.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    return build(recipe.config, runtime)
+def learn(
+    method: NetworkMethod,
+    recipe: recipes.Recipe,
+    task: Task,
+    target: Path,
+    sources: Mapping[str, Pictures],
+    **how: Any,
+) -> loop.Result:
+    """Run the training of a task; ``how`` are arguments of :func:`impasto.training.loop.train`."""
+    folder = target.with_suffix(".training")
+    return loop.train(
+        task, recipe.plan, sources=sources, runtime=method.runtime, folder=folder, **how
+    )
+
+
+def write(
+    model: checkpoint.Model,
+    target: Path,
+    result: loop.Result,
+    sources: Mapping[str, Pictures],
+    bits: int = 16,
+) -> Trained:
+    """Write a trained model; of several processes, the first writes."""
+    if os.environ.get("RANK", "0") == "0":
+        checkpoint.save(model, target, bits=bits)
+    return Trained(model, target, result, sum_counts(one.passed for one in sources.values()))
 
 
 def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tuple[str, ...]:
-    """Return the names of the styles; without styles, one for the model.
-
-    Raises:
-        InputError: There are more or fewer names than styles, or two are equal.
-    """
+    """Return the names of the styles; without styles, one for the model."""
     called = tuple(names or (name_of(one, target) for one in styles)) or (target.stem,)
     if len(set(called)) != max(1, len(styles)):
         raise InputError(f"{len(styles)} styles need as many different names, not {called}")
@@ -156,11 +154,7 @@ def _names(names: Sequence[str], styles: Sequence[Source], target: Path) -> tupl
 
 
 def _style_source(name: str, styles: Sequence[Source]) -> str | Path | None:
-    """Return the only source of style images for a network for any style; None if there is none.
-
-    Raises:
-        InputError: There are several, or it is no path.
-    """
+    """Return the only source of style images for a network for any style; None if there is none."""
     if len(styles) > 1 or not all(isinstance(one, (str, Path)) for one in styles):
         raise InputError(f"{name} learns no single style: give one folder of many paintings")
     return next((one for one in styles if isinstance(one, (str, Path))), None)
@@ -180,37 +174,23 @@ def open_sources(
         content: Path of the content images.
         style: Path of the style images.
 
-    Returns:
-        The sources by name.
-
     Raises:
         InputError: A source is missing, cannot be read, or is not needed.
     """
-    cut, found = recipe.cut, {}
-    for name, what, place in (("content", "photographs", content), ("style", "paintings", style)):
-        if name in wanted:
-            if place is None:
-                raise InputError(f"{recipe.method} learns from {what}: give a folder as `{name}`")
-            repeat = cut.style_steps if name == "style" else 1
-            found[name] = open_source(place, cut.crop, cut.zoom, cut.flip, repeat)
     if style is not None and "style" not in wanted:
         raise InputError(f"{recipe.method} learns from photographs alone: leave out `style`")
+    cut, found = recipe.cut, {}
+    for name, what, path in (("content", "photographs", content), ("style", "paintings", style)):
+        if name in wanted:
+            if path is None:
+                raise InputError(f"{recipe.method} learns from {what}: give a folder as `{name}`")
+            repeat = cut.style_steps if name == "style" else 1
+            found[name] = open_source(path, cut.crop, cut.zoom, cut.flip, repeat)
     return found
 
 
-def count_skipped(sources: Mapping[str, Pictures]) -> Mapping[str, int]:
-    """Count the files of all sources that are no images, by kind."""
-    return sum_counts(one.passed for one in sources.values())
-
-
-def _start(method: NetworkMethod, module: nn.Module, path: Path) -> None:
-    """Initialise a module from another model.
-
-    Raises:
-        InputError: The model does not fit.
-    """
-    other = checkpoint.load(path)
+def _initialize(method: NetworkMethod, module: nn.Module, path: Path) -> None:
     try:
-        method.start(module, other)
+        method.start(module, checkpoint.load(path))
     except InputError as error:
         raise InputError(f"cannot start from {path}: {error}") from error

@@ -13,7 +13,7 @@ from impasto.api.load import open_model
 from impasto.api.stylize import stylize
 from impasto.core.device import Place
 from impasto.core.progress import Callback, PartProgress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.image import Image
 from impasto.image.contact_sheet import contact_sheet
 from impasto.methods.protocols import HasParts
@@ -48,8 +48,7 @@ def styles(
     Raises:
         InputError: An argument cannot be used.
     """
-    if columns < 1:
-        raise InputError(f"columns is {columns}: it must be 1 or more")
+    check_range(1, columns=columns)
     shown = resize_long_edge(read_image(photo), size, 384)
     known = [one.name for one in zoo.shipped() if one.kind == "style"]
     wanted = [_find_learned(name) for name in names or known]
@@ -93,8 +92,7 @@ def inspect(
     Raises:
         InputError: An argument cannot be used, or the model's method has no parts to show.
     """
-    if columns < 1:
-        raise InputError(f"columns is {columns}: it must be 1 or more")
+    check_range(1, columns=columns)
     # a name without a style may be that of a style itself
     found = zoo.find(model) if style is None else None
     if found is None:

@@ -17,7 +17,7 @@ from impasto.batch.manifest import Manifest
 from impasto.batch.plan import JOB, MANIFEST, Item, pictures, plan
 from impasto.batch.worker import ENDED, Outcome, Worker
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.image import files
 
 ENGINES = ("local", "ray")
@@ -92,10 +92,8 @@ def run(
         InputError: The folder holds another job or is in use, or the job is invalid.
         ImpastoError: The engine cannot continue; what is finished is kept.
     """
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}: choose {', '.join(ENGINES)}")
-    if workers < 1:
-        raise InputError(f"workers is {workers}: it must be 1 or more")
+    check_choice("engine", engine, ENGINES)
+    check_range(1, workers=workers)
     if address is not None and engine != "ray":
         raise InputError('`address` is of a cluster: it needs `engine="ray"`')
     folder = Path(out).absolute()
@@ -118,11 +116,10 @@ def run(
         start = time.perf_counter()
         try:
             with closing(_engine(job, folder, left, engine, workers, address)) as outcomes:
-                failures, painted, cancelled = _record_outcomes(
-                    job, left, outcomes, manifest, callback
-                )
+                done = _record_outcomes(job, left, outcomes, manifest, callback)
         finally:
             _delete_partial_files(folder)
+    failures, painted, cancelled = done
     seconds = time.perf_counter() - start
     return Report(len(items), len(existing), painted, failures, seconds, cancelled, passed)
 

@@ -13,7 +13,7 @@ from typing import TypedDict
 import psutil
 import torch
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -78,8 +78,7 @@ def choose(device: str = "auto", precision: str = "auto", memory: int | None = N
     Raises:
         InputError: The device or the precision is unknown or not available on this machine.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}: choose {', '.join(PRECISIONS)}")
+    check_choice("precision", precision, PRECISIONS)
     chosen = _device(device)
     if precision == "auto":
         dtype = torch.bfloat16 if _has_native_bfloat16(chosen) else torch.float32

@@ -86,8 +86,8 @@ def evaluate(
     (photos, passed), (paintings, others) = find_all_images(contents), find_all_images(styles)
     given = parse_candidates(methods, paintings)  # an error if there are none
     candidates = parse_candidates([*SENTINELS, *given], paintings)
-    device_options = {"device": device, "precision": precision}
-    own = style_images_of(candidates, paintings, device_options)
+    where = {"device": device, "precision": precision}
+    own = style_images_of(candidates, paintings, where)
     counter = _StepCounter(callback, 2 * len(photos) * sum(map(len, own)))
     meter = _ResultMeter(size, device, storing=folder is not None)
     if folder is not None:
@@ -97,9 +97,8 @@ def evaluate(
         names = file_names(one.label for one in candidates)
         for candidate, its, name in zip(candidates, own, names, strict=True):
             pairs = _pairs(photos, its, Path(top) / name)
-            settings = dict(candidate.settings)
             job = worker.WorkerRequest(
-                candidate.name, settings, pairs, size, seed, flicker, **device_options
+                candidate.name, dict(candidate.settings), pairs, size, seed, flicker, **where
             )
             outcomes = _run_worker(job, counter)
             for pair, painted in zip(pairs, outcomes, strict=False):  # fewer if cancelled
@@ -109,8 +108,7 @@ def evaluate(
                 break
     rows = tuple(one for one in results if isinstance(one, Row))
     failures = tuple(one for one in results if isinstance(one, Failure))
-    passed_over = sum_counts([passed, others])
-    return Comparison(size, seed, rows, failures, passed_over, meter.weights)
+    return Comparison(size, seed, rows, failures, sum_counts([passed, others]), meter.weights)
 
 
 def _pairs(

@@ -18,12 +18,13 @@ from impasto.api.inputs import Places, find_all_images, read_image, resize_long_
 from impasto.api.options import check_side
 from impasto.core.device import choose
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import CancelledError, ImpastoError, InputError
+from impasto.errors import CancelledError, ImpastoError, InputError, check_choice, check_range
 from impasto.evaluation.metrics import STYLE_LAYERS
 from impasto.losses.mmd import Gaussian, Kernel, Linear, Polynomial
 from impasto.losses.moments import moments
 from impasto.losses.two_sample import frechet_distance, median_bandwidth, permutation_test
-from impasto.nn.vgg import Encoder, layer_names, smallest_side
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import layer_names, smallest_side
 from impasto.training.sources import sum_counts
 
 KERNELS = ("linear", "polynomial", "gaussian")
@@ -154,10 +155,8 @@ def gap(
         CancelledError: The callback asked to stop.
     """
     check_side("size", size)
-    if kernel not in KERNELS:
-        raise InputError(f"unknown kernel {kernel!r}: choose {', '.join(KERNELS)}")
-    if permutations < 1:
-        raise InputError(f"permutations is {permutations}: it must be 1 or more")
+    check_choice("kernel", kernel, KERNELS)
+    check_range(1, permutations=permutations)
     sources = [first, second] if after is None else [first, second, after]
     found = [find_all_images(source) for source in sources]
     total = sum(len(one.files) for one in found)

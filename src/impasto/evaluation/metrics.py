@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.evaluation import distributions
 from impasto.evaluation.artifacts import worst_lattice
 from impasto.image.color_transfer import luminance
@@ -191,8 +191,7 @@ def style_distance(view: View, style: View, photo: View, kind: str = "moments") 
         InputError: The kind is unknown, or photo and style are equal at some layer, so that the
             distance has no unit.
     """
-    if kind not in KINDS:
-        raise InputError(f"unknown kind {kind!r} of style distance: choose {', '.join(KINDS)}")
+    check_choice("kind of style distance", kind, KINDS)
     distances = {}
     for layer in style.sliced if kind == "sliced" else STYLE_LAYERS:
         unit = _distance(photo, style, layer, kind)

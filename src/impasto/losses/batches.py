@@ -12,6 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.errors import check_choice
+
+REDUCTIONS = ("mean", "sum")
+
+
+def reduced(errors: Tensor, reduction: str) -> Tensor:
+    """Reduce the errors of each image, (B, ...), to (B,) by ``mean`` or ``sum``.
+
+    Raises:
+        InputError: The reduction is unknown.
+    """
+    check_choice("reduction", reduction, REDUCTIONS)
+    errors = errors.flatten(1)
+    return errors.sum(1) if reduction == "sum" else errors.mean(1)
+
 
 def pick(statistics: Any, index: Tensor) -> Any:
     """Select the statistics of some images of a batch, in any order and with repetition.

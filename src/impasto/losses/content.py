@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.nn.features import at_least_float32
 
 REDUCTIONS = ("mean", "sum", "half_sum")
@@ -37,8 +37,9 @@ def content_loss(features: Tensor, target: Tensor, *, reduction: str = "mean") -
             f"content features are {tuple(features.shape)}, their target {tuple(target.shape)}"
         )
     squares = (at_least_float32(features) - at_least_float32(target)).square()
-    if reduction == "mean":
-        return squares.mean()
-    if reduction in {"sum", "half_sum"}:
-        return squares.sum() * (1.0 if reduction == "sum" else 0.5)
-    raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
+    check_choice("reduction", reduction, REDUCTIONS)
+    return (
+        squares.mean()
+        if reduction == "mean"
+        else squares.sum() * (0.5 if reduction == "half_sum" else 1.0)
+    )

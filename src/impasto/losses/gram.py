@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from impasto.core.device import matrix_products
-from impasto.errors import InputError
+from impasto.errors import check_choice
+from impasto.losses.batches import reduced
 from impasto.nn.features import feature_vectors
 
 NORMALIZATIONS = ("none", "hw", "chw")
-REDUCTIONS = ("sum", "mean")
 
 
 class _SelfProduct(torch.autograd.Function):
@@ -84,10 +84,7 @@ def divisor(normalization: str, channels: int, positions: int) -> int:
     Raises:
         InputError: The normalisation is unknown.
     """
-    if normalization not in NORMALIZATIONS:
-        raise InputError(
-            f"unknown Gram normalisation {normalization!r}: choose {', '.join(NORMALIZATIONS)}"
-        )
+    check_choice("Gram normalisation", normalization, NORMALIZATIONS)
     return {"none": 1, "hw": positions, "chw": positions * channels}[normalization]
 
 
@@ -105,7 +102,4 @@ def gram_distance(gram: Tensor, target: Tensor, *, reduction: str = "mean") -> T
     Raises:
         InputError: The reduction is unknown.
     """
-    if reduction not in REDUCTIONS:
-        raise InputError(f"unknown reduction {reduction!r}: choose {', '.join(REDUCTIONS)}")
-    squares = (gram - target).square().flatten(1)  # (B, C*C)
-    return squares.sum(1) if reduction == "sum" else squares.mean(1)
+    return reduced((gram - target).square(), reduction)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses import mmd
 from impasto.losses.batches import pairs
 from impasto.losses.gram import gram_distance, gram_matrix
@@ -27,9 +27,7 @@ class _MMDLoss:
     def __post_init__(self) -> None:
         """Raise an error for values out of range."""
         _ = self.kernel
-        if self.estimator not in mmd.ESTIMATORS:
-            known = ", ".join(mmd.ESTIMATORS)
-            raise InputError(f"unknown estimator {self.estimator!r}: choose {known}")
+        check_choice("estimator", self.estimator, mmd.ESTIMATORS)
         if self.subsample < 2:
             raise InputError(f"a subsample of {self.subsample} vectors: it must be at least 2")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 
 ESTIMATORS = ("biased", "unbiased", "linear")
 
@@ -252,8 +252,7 @@ def check_shapes(x: Tensor, y: Tensor) -> None:
 
 
 def _check_sets(x: Tensor, y: Tensor, estimator: str) -> None:
-    if estimator not in ESTIMATORS:
-        raise InputError(f"unknown estimator {estimator!r}: choose {', '.join(ESTIMATORS)}")
+    check_choice("estimator", estimator, ESTIMATORS)
     check_shapes(x, y)
     smallest = 1 if estimator == "biased" else 2
     if min(x.shape[0], y.shape[0]) < smallest:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.losses.batches import reduced
 from impasto.nn.features import feature_vectors
 
 
@@ -91,7 +91,5 @@ def moments_distance(found: Moments, target: Moments, *, reduction: str = "mean"
     Raises:
         InputError: The reduction is unknown.
     """
-    if reduction not in {"mean", "sum"}:
-        raise InputError(f"unknown reduction {reduction!r}: choose mean or sum")
     squares = (found.mean - target.mean).square() + (found.std - target.std).square()  # (B, C)
-    return squares.sum(1) if reduction == "sum" else squares.mean(1)
+    return reduced(squares, reduction)

@@ -27,12 +27,12 @@ class Objective:
     """Sum of content, pixel, style and smoothness losses, computed in one pass of one encoder.
 
     Images and targets are batches (B, 3, H, W); a single target serves a whole batch. Losses are
-    means over the batch, except those whose reduction is a sum.
+    means over the batch, except those whose reduction is a sum. The methods that add a loss return
+    the objective itself.
 
-    With ``relative``, the loss of each content layer is divided by its value for zero features, the
-    pixel loss by its value for a black image, and each style loss, for every image of the batch, by
-    its value for zero features. A weight then means the same for all images, layers and flavours of
-    the encoder.
+    With ``relative``, the content loss of a layer, and each style loss for every image of a batch,
+    is divided by its value for zero features, the pixel loss by its value for a black image. A
+    weight then means the same for all images, layers and flavours of the encoder.
 
     Attributes:
         tile: Side of the tiles that it is computed in, in pixels; None computes whole images.
@@ -69,9 +69,6 @@ class Objective:
             layers: A weight for each layer.
             reduction: See :func:`impasto.losses.content.content_loss`.
             relative: See the class.
-
-        Returns:
-            This objective.
         """
         features = self._maps(image, list(layers)) if isinstance(image, Tensor) else image
         for layer, weight in layers.items():
@@ -101,16 +98,13 @@ class Objective:
         """Add the distance to the style of images (B, 3, h, w) of any size.
 
         Args:
-            image: The style images, one for each image of a batch or one for all; or several views
-                of one, for a loss that accepts them; or features by layer (B, C, h, w).
+            image: The style images, one for each image of a batch or one for all; several views of
+                one, for a loss that accepts them; or features by layer (B, C, h, w).
             terms: The losses to sum; a term with layers of its own weights them equally.
             layers: A weight for each layer, for the terms without layers of their own.
             weight: Weight of this style.
             region: Index of the mask that confines this style; None is the whole image.
             relative: See the class.
-
-        Returns:
-            This objective.
         """
         spreads = [(t, dict.fromkeys(t.layers, 1.0) if t.layers else layers) for t in terms]
         wanted = [(term.loss, layer) for term, spread in spreads for layer in spread]
@@ -127,8 +121,7 @@ class Objective:
         """Return a copy, to which losses can be added without changing the original.
 
         Args:
-            index: (N,), for each image of a batch of N the index of its style image. None keeps the
-                styles as they are.
+            index: (N,), the index of the style image of each image of a batch; None is in order.
         """
         made = copy(self)
         made._contents, made._pixels = [*self._contents], [*self._pixels]
@@ -140,17 +133,7 @@ class Objective:
     def add_smoothness(
         self, weight: float, *, kind: str = "squared", beta: float = 2.0, reduction: str = "sum"
     ) -> Objective:
-        """Add the total variation; a weight of 0 adds nothing.
-
-        Args:
-            weight: Weight of the loss.
-            kind: See :func:`impasto.losses.smoothness.total_variation`.
-            beta: See there.
-            reduction: See there.
-
-        Returns:
-            This objective.
-        """
+        """Add the total variation, see :mod:`impasto.losses.smoothness`; weight 0 adds nothing."""
         if weight:
             self._smoothness.append(Smoothness(weight, kind, beta, reduction))
         return self
@@ -165,16 +148,10 @@ class Objective:
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> Objective:
-        """Divide each style loss by its value for ``image``, so that weights are comparable.
+        """Divide each style loss by its value for images (B, 3, H, W).
 
         Losses differ by many orders of magnitude between kernels and layers. Afterwards a weight is
         the contribution of its term and layer at ``image``.
-
-        Args:
-            image: (B, 3, H, W).
-
-        Returns:
-            This objective.
         """
         found = self._describe(image)
         for index, style in enumerate(self._styles):
@@ -200,18 +177,17 @@ class Objective:
             ``smoothness`` as far as they were added.
         """
         features = self.encoder(image, self._layers())
-        losses = {"total": image.new_zeros(())}
+        losses: Losses = {}
         if self._contents:
             losses["content"] = _sum([c.loss(features[c.layer]) for c in self._contents])
         if self._styles:
             losses["style"] = self._style(self._described(features))
         losses |= self._direct(image)
-        losses["total"] = sum((v for k, v in losses.items() if k != "total"), losses["total"])
-        return losses
+        return {"total": sum(losses.values(), image.new_zeros(())), **losses}
 
     def _statistics(self) -> list[Statistic]:
         """Return the statistics that the style losses compare, each once."""
-        return list({style.statistic: None for style in self._styles})
+        return list(self.targets)
 
     def _layers(self) -> list[str]:
         contents = {entry.layer for entry in self._contents}
@@ -238,10 +214,9 @@ class Objective:
 
     def _described(self, features: Features) -> dict[Statistic, Any]:
         found: dict[Statistic, Any] = {}
-        for statistic in self._statistics():
-            layer = features[statistic.layer]
-            guide = self._guide(statistic.region, *layer.shape[-2:])
-            found[statistic] = statistic.loss.describe(layer, guide)
+        for one in self._statistics():
+            x = features[one.layer]
+            found[one] = one.loss.describe(x, self._guide(one.region, *x.shape[-2:]))
         return found
 
     def _style(self, found: Mapping[Statistic, Any]) -> Tensor:

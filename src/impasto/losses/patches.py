@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.core.device import matrix_products
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
+from impasto.losses.batches import REDUCTIONS
 from impasto.losses.matching import (
     Grid,
     nearest,
@@ -26,6 +27,7 @@ from impasto.losses.matching import (
 from impasto.nn.features import at_least_float32
 
 Precision = Literal["auto", "float32", "fast"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Reduction = Literal["mean", "sum"]
 
 _EPS = 1e-12  # the scores of a patch of zeros are 0, not NaN
@@ -147,8 +149,7 @@ def match_patches(
             the precision is unknown.
     """
     _check(features, target.size, stride, target)
-    if precision not in {"auto", "float32", "fast"}:
-        raise InputError(f"unknown precision {precision!r}: choose auto, float32 or fast")
+    check_choice("precision", precision, PRECISIONS)
     on_cpu = features.device.type == "cpu"
     exact = features.dtype == target.pixels.dtype == torch.bfloat16
     fast = on_cpu and features.dtype != torch.float64 and (exact or precision == "fast")
@@ -213,8 +214,7 @@ def patch_loss(
         >>> patch_loss(style, patch_target(style))
         tensor(0.)
     """
-    if reduction not in {"mean", "sum"}:
-        raise InputError(f"unknown reduction {reduction!r}: choose mean or sum")
+    check_choice("reduction", reduction, REDUCTIONS)
     if matches is None:
         matches = match_patches(
             features, target, stride=stride, precision=precision, memory_limit=memory_limit

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import check_choice
+from impasto.losses.batches import REDUCTIONS
 
 KINDS = ("squared", "beta", "anisotropic")
 
@@ -43,18 +44,16 @@ def total_variation(
         >>> total_variation(board), total_variation(board, kind="beta")
         (tensor(24.), tensor(18.))
     """
+    check_choice("total variation", kind, KINDS)
+    check_choice("reduction", reduction, REDUCTIONS)
     down = image[..., 1:, :] - image[..., :-1, :]
     right = image[..., :, 1:] - image[..., :, :-1]
     if kind == "squared":
         value = down.square().sum() + right.square().sum()
     elif kind == "anisotropic":
         value = down.abs().sum() + right.abs().sum()
-    elif kind == "beta":
+    else:
         squares = down[..., :-1].square() + right[..., :-1, :].square()
         floor = 0.0 if beta >= 2 else 1e-12  # below 2 the gradient of x^(beta/2) is infinite at 0
         value = (squares + floor).pow(beta / 2).sum()
-    else:
-        raise InputError(f"unknown total variation {kind!r}: choose {', '.join(KINDS)}")
-    if reduction not in {"sum", "mean"}:
-        raise InputError(f"unknown reduction {reduction!r}: choose sum or mean")
     return value / image.numel() if reduction == "mean" else value

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.losses.mmd import Kernel, check_shapes, kernel_function, squared_distances
 
 _BLOCK = 2**22  # kernel values computed at a time: 32 MiB in float64
@@ -58,8 +58,7 @@ def permutation_test(
         InputError: The sets are too small or differ in C, or ``permutations`` is negative.
     """
     _check(x, y)
-    if permutations < 0:
-        raise InputError(f"permutations is {permutations}: it must be 0 or more")
+    check_range(0, permutations=permutations)
     pooled, n = torch.cat([x, y]).double(), x.shape[0]
     splits = _splits(len(pooled), n, permutations, seed).to(pooled.device)
     estimates, scale = _estimates(pooled, splits, n, kernel)

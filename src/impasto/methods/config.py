@@ -14,6 +14,7 @@ PRESETS = ("default", "paper", "authors")
 
 C = TypeVar("C")
 
+_SUPERSEDED = {"style_sum": False, "normalization": "chw", "smoothness": 0.0}
 _TYPE_NAMES = {int: "whole number", float: "number"}
 
 
@@ -71,8 +72,10 @@ def _read(key: str, text: str, kind: Any) -> Any:
 def restore(kind: type[C], values: Mapping[str, Any]) -> C:
     """Return a config from the values of a model file, in which JSON has turned tuples into lists.
 
-    A config class whose fields have changed since has a static method ``upgraded``, which
-    translates the values of older files.
+    Fields that the first models had before ``losses`` are left out where they say the same as its
+    default.
     """
-    values = getattr(kind, "upgraded", dict)(values)
-    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    defaults = {**_SUPERSEDED, "style_loss": getattr(kind, "losses", None)}
+    same = values.get("relative", True)  # such losses cancel the factor of the normalisation
+    known = {k: v for k, v in values.items() if not (same and k in defaults and v == defaults[k])}
+    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in known.items()})

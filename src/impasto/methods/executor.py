@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from impasto.core.progress import Callback, Progress
+from impasto.core.progress import Callback, Progress, silent
+from impasto.errors import InputError
 from impasto.methods.base import Method
+from impasto.methods.style import Style
 from impasto.nn import tiled_inference
 from impasto.nn.lazy_map import NotInStripsError
 from impasto.nn.norm_statistics import sharing
@@ -38,12 +40,51 @@ class Executor(Method):
     shifts = 8
     stroke_size: int = 512
 
+    def stylize(
+        self,
+        content: Tensor,
+        style: Style,
+        *,
+        regions: Sequence[Tensor] = (),
+        seed: int = 0,
+        callback: Callback = silent,
+    ) -> Tensor:
+        """Paint a content image in one pass of the network, see :meth:`painter`."""
+        paint = self.painter(content, style.expect(self.name), regions)
+        picture = self.run(content, function=paint)
+        return self.report_done(picture, callback)
+
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the function that paints padded content images (1, 3, H', W') in a style.
+
+        Args:
+            content: The content image (1, 3, H, W).
+            style: A style of this method.
+            regions: See :meth:`~impasto.methods.base.Method.stylize`.
+
+        Raises:
+            InputError: The method does not stylize.
+        """
+        raise InputError(f"{self.name} does not stylize")
+
+    def bound(self, *more: Tensor, maps: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """Return the network as a function of images alone.
+
+        Args:
+            more: Its arguments after the images.
+            maps: Its last argument, weights of regions (1, P, H, W); None leaves it out.
+        """
+        more = more if maps is None else (*more, self.padded(maps))
+        more = tuple(one.to(self.runtime.device) for one in more)
+        return lambda image: self.module(image, *more)
+
     @torch.inference_mode()
     def run(
         self,
         batch: Tensor,
-        *more: Tensor,
-        maps: Tensor | None = None,
+        *,
         factor: int = 1,
         function: Callable[..., Tensor] | None = None,
     ) -> Tensor:
@@ -51,18 +92,13 @@ class Executor(Method):
 
         Args:
             batch: (B, 3, H, W) in [0, 1].
-            more: Further arguments of the network's ``forward``.
-            maps: Its last argument, weights of regions (1, P, H, W); None leaves it out.
             factor: The result is (B, 3, factor*H, factor*W), float32 in [0, 1].
             function: Called instead of the network.
         """
-        more = more if maps is None else (*more, self.padded(maps))
-        more = tuple(one.to(self.runtime.device) for one in more)
-        called = function or self.module
 
         def paint(padded: Tensor) -> Tensor:
             with sharing(self.module, self.statistics):
-                return self.compute(lambda image: called(image, *more), padded)
+                return self.compute(function or self.module, padded)
 
         return self.fitted(paint, batch, factor)
 

@@ -85,9 +85,7 @@ class NetworkMethod(Executor):
             raise InputError("it has another shape: train with the same width") from error
 
     def graphs(self) -> Sequence[Graph]:
-        """Return the graphs to export; the last one paints.
-
-        By default there is one, whose only input is the content image.
+        """Return the graphs to export, the one that paints last; by default one of photos alone.
 
         Raises:
             InputError: This network cannot be exported.
@@ -117,23 +115,6 @@ class NetworkMethod(Executor):
         built._move_to_device()
         return built
 
-    @classmethod
-    def adjust(cls, preset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes that a preset and settings make to the config of a trained model.
-
-        Raises:
-            InputError: A setting is unknown, cannot be read, or is fixed by the training.
-        """
-        config = method_config.change(method_config.preset(cls.Config, preset), settings)
-        fixed = [name for name in settings if name not in cls.adjustable]
-        if fixed:
-            free = ", ".join(cls.adjustable) or "none of its hyperparameters"
-            raise InputError(
-                f"{fixed[0]} cannot be changed after training {cls.name}: change {free}"
-            )
-        names = settings if preset == "default" else cls.adjustable
-        return {name: getattr(config, name) for name in names}
-
     def model(self, module: nn.Module, styles: Sequence[str], card: Mapping[str, Any]) -> Model:
         """Return a model of a trained module, with the names of its styles and metadata."""
         config = dataclasses.asdict(self.config)
@@ -148,13 +129,12 @@ class NetworkMethod(Executor):
         return Style(self.name, (Part({}),))
 
 
-def network_of(other: Model, runtime: Runtime | None = None) -> nn.Module:
-    """Return the network of a model of any method, to initialise another one from.
+def network_class(name: str, ability: Ability = Ability.TRAIN) -> type[NetworkMethod]:
+    """Return a method that can be trained, or exported, by its name.
 
     Raises:
-        InputError: This version has no such method.
-        WeightsError: The weights do not fit the model's config.
+        InputError: There is no such method.
     """
-    build = get(other.method, Ability.TRAIN).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.TRAIN
-    return build.open(other, runtime).module
+    build = get(name, ability).build
+    assert issubclass(build, NetworkMethod)  # true of all methods with these abilities
+    return build

@@ -7,14 +7,13 @@ images. The style loss may be any of :mod:`impasto.losses.terms`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.losses.objective import Objective
 from impasto.losses.smoothness import KINDS
 from impasto.losses.terms import layers_of, parse
@@ -36,13 +35,11 @@ class PerceptualConfig:
         style_weight: Weight of the style loss, spread evenly over these layers.
         losses: The style loss as text, see :mod:`impasto.losses.terms`. A term that names its own
             layers has its weight at each of them.
-        tv_weight: Weight of the total variation of pixels in [0, 1]: of its sum over a batch, or,
-            if ``relative``, of its mean over the values.
+        tv_weight: Weight of the total variation: of its sum, or, if ``relative``, of its mean.
         tv_kind: Form of the total variation, see
             :func:`~impasto.losses.smoothness.total_variation`.
         relative: Whether losses are divided by the size of their targets, see
-            :class:`~impasto.losses.objective.Objective`, so that style images of low contrast
-            count as much as others.
+            :class:`~impasto.losses.objective.Objective`: low contrast then counts as much.
     """
 
     encoder: str = "vgg19"  # ships with the package
@@ -61,21 +58,7 @@ class PerceptualConfig:
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for an unreadable style loss or an unknown total variation."""
         parse(self.losses)
-        if self.tv_kind not in KINDS:
-            raise InputError(f"unknown tv_kind {self.tv_kind!r}: choose {', '.join(KINDS)}")
-
-    @staticmethod
-    def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, translated if it has no field ``losses``."""
-        new = dict(values)
-        if "losses" in new:
-            return new
-        kind, gram = new.pop("style_loss", "gram"), new.pop("normalization", "chw")
-        # relative losses cancel constant factors; "moments" averaged means and deviations together
-        plain = {"gram": f"gram(normalization={gram})", "moments": "0.5 moments"}
-        new["losses"] = kind if new.get("relative", True) else plain.get(kind, kind)
-        new["tv_weight"] = new.pop("smoothness", new.get("tv_weight", 0.0))
-        return new
+        check_choice("tv_kind", self.tv_kind, KINDS)
 
     def loss_encoder(self, runtime: Runtime, **options: Any) -> Encoder:
         """Return the encoder of the loss.
@@ -111,8 +94,7 @@ class PerceptualConfig:
         Args:
             style: See :meth:`style_objective`.
             photos: Content images (B, 3, H, W).
-            index: (B,), index of the style image of each content image; None where there is only
-                one, or one for each content image in order.
+            index: See :meth:`~impasto.losses.objective.Objective.fork`.
         """
         layers = {self.content_layer: self.content_weight}
         return style.fork(index).add_content(photos, layers, relative=self.relative)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import check_choice, check_range
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.nn.sizes import with_short_side
 
@@ -29,11 +29,8 @@ class StyleSizeConfig(PerceptualConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.style_size < 0:
-            raise InputError(f"style_size is {self.style_size}: it must be 0 or more")
-        if self.style_side not in SIDES:
-            known = ", ".join(SIDES)
-            raise InputError(f"unknown style_side {self.style_side!r}: choose {known}")
+        check_range(0, style_size=self.style_size)
+        check_choice("style_side", self.style_side, SIDES)
 
     def resized(self, image: Tensor) -> Tensor:
         """Resize a style image (1, 3, H, W) to the configured size; the aspect ratio stays.

@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.nn.fast import OfColours, instance_norm
 from impasto.nn.norm_statistics import NormModule
 
@@ -45,8 +45,7 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     Raises:
         InputError: The name is unknown.
     """
-    if kind not in NORMS:
-        raise InputError(f"unknown norm {kind!r}: choose {', '.join(NORMS)}")
+    check_choice("norm", kind, NORMS)
     if kind == "instance":
         return InstanceNorm(channels)
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
@@ -75,8 +74,7 @@ def convolution(
     Raises:
         InputError: The padding is unknown.
     """
-    if padding not in PADDINGS:
-        raise InputError(f"unknown padding {padding!r}: choose {', '.join(PADDINGS)}")
+    check_choice("padding", padding, PADDINGS)
     layer = OfColours if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
         return layer(inputs, outputs, kernel, stride, bias=bias)
@@ -108,8 +106,8 @@ class ConvNorm(nn.Sequential):
 class Residual(nn.Module):
     """Residual block of two 3x3 convolutions, without ReLU after the sum.
 
-    Johnson et al. 2016, supplementary material: with padding ``none`` the convolutions lose two
-    pixels on each side, and the shortcut is cropped accordingly.
+    Johnson et al. 2016, supplementary material: with padding ``none`` the shortcut is cropped by
+    the two pixels that the convolutions lose on each side.
     """
 
     def __init__(self, channels: int, *, norm: str = "instance", padding: str = "reflect") -> None:
@@ -122,18 +120,15 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape, or to (B, C, H - 4, W - 4) without padding."""
-        shortcut = x
-        if self.crop:
-            shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop]
+        shortcut = x[..., self.crop : -self.crop, self.crop : -self.crop] if self.crop else x
         return shortcut + self.body(x)
 
 
 def leaky(colours: Tensor, before: Tensor, slope: float = 0.02) -> Tensor:
     """Return colours unchanged, but with a gradient that does not vanish.
 
-    Where a sigmoid or a tanh saturates, its gradient vanishes, so areas that have become plain
-    white or black stay so, such as bleached skies and white spots. Adding a small linear gradient,
-    in the backward pass only, lets them recover.
+    Where a sigmoid or a tanh saturates, its gradient vanishes, so that bleached skies and white
+    spots stay. A small linear gradient, in the backward pass only, lets them recover.
 
     Args:
         colours: The activation of ``before``, of the same shape.
@@ -160,13 +155,12 @@ def initialize(module: nn.Module, *, last: float = 1.0) -> None:
         module: Changed in place.
         last: Factor on the weights of the last convolution; small values give a grey image first.
     """
-    final: nn.Module | None = None
+    final: Tensor | None = None
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-            final = part
-    if isinstance(final, (nn.Conv2d, nn.ConvTranspose2d)):
-        with torch.no_grad():
-            final.weight.mul_(last)
+            final = part.weight
+    if final is not None:
+        final.data.mul_(last)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.nn.blocks import InstanceNorm, convolution, initialize, leaky
 from impasto.nn.fast import instance_norm
 from impasto.nn.johnson import TransformNet
@@ -117,8 +117,8 @@ class ConditionalNet(nn.Module):
     ) -> None:
         super().__init__()
         full = 4 * width if inner is None else inner
-        if min(styles, width, full) < 1 or blocks < 0:
-            raise InputError("styles, width and inner must be 1 or more, blocks 0 or more")
+        check_range(1, styles=styles, width=width, inner=full)
+        check_range(0, blocks=blocks)
         self.upsampling = check_upsampling(INTERPOLATIONS, upsampling)
         self.encoder = nn.ModuleList(
             (

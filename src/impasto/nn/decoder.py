@@ -7,13 +7,12 @@ NIPS 2017, section 3.1, for the first layer of every block.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.nn.blocks import convolution, initialize
 from impasto.nn.upsampling import Upsample2x
-from impasto.nn.vgg import WIDTHS, layer_names
+from impasto.nn.vgg_layers import WIDTHS, layer_names
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -54,16 +53,6 @@ class Decoder(nn.Module):
         """
         # 16-bit numbers are more precise around 0 than around 0.5.
         return self.body(features).float() + 0.5
-
-    @torch.no_grad()
-    def initialize_from(self, other: Decoder) -> None:
-        """Copy the weights of the last convolutions from another decoder, as many as both have."""
-        own, theirs = (
-            [part for part in decoder.body if isinstance(part, nn.Conv2d)]
-            for decoder in (self, other)
-        )
-        for mine, source in zip(reversed(own), reversed(theirs), strict=False):
-            mine.load_state_dict(source.state_dict())
 
 
 def _mirrored(name: str) -> tuple[int, int]:

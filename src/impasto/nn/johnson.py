@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.nn.blocks import ConvNorm, Residual, convolution, initialize, leaky
 from impasto.nn.upsampling import UpConvNorm
 
@@ -48,8 +48,7 @@ class TransformNet(nn.Module):
         output: str = "tanh",
     ) -> None:
         super().__init__()
-        if output not in OUTPUTS:
-            raise InputError(f"unknown output {output!r}: choose {', '.join(OUTPUTS)}")
+        check_choice("output", output, OUTPUTS)
         inner = "none" if unpadded else padding
         self.border = 8 * blocks if unpadded else 0
         self.output, self.upsampling = output, upsampling

@@ -16,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import check_range
 
 DRIFT = 0.02
 
@@ -50,8 +50,7 @@ class StatisticsStore:
     """
 
     def __init__(self, drift: float = DRIFT) -> None:
-        if not 0 <= drift <= 1:
-            raise InputError(f"drift is {drift}: it must be 0 to 1")
+        check_range(0, 1, drift=drift)
         self.drift = drift
         self._stored: dict[str, Statistics] = {}
         self._new: dict[str, Statistics] = {}

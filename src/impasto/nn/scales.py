@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from impasto.nn.features import feature_vectors
-from impasto.nn.vgg import WIDTHS, Encoder, block_of
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import WIDTHS, block_of
 
 _FLOOR = 0.25  # times a layer's mean scale: lower bound of its scales
 

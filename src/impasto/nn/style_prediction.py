@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.nn.cin import ConditionalNet
 from impasto.nn.johnson import TransformNet
 
@@ -49,8 +49,7 @@ class Predictor(nn.Module):
 
     def __init__(self, inputs: int, embedding: int, outputs: int) -> None:
         super().__init__()
-        if embedding < 1:
-            raise InputError(f"embedding is {embedding}: it must be 1 or more")
+        check_range(1, embedding=embedding)
         self.register_buffer("unit", torch.ones(inputs))
         self.register_buffer("center", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))

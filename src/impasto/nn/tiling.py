@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from impasto.nn.vgg import layer_names, smallest_side
+from impasto.nn.vgg_layers import layer_names, smallest_side
 
 
 class Span(NamedTuple):

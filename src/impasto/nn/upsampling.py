@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.nn.blocks import convolution, norm_layer
 from impasto.nn.exporting import is_exporting
 
@@ -30,8 +30,7 @@ def check_upsampling(upsamplings: Sequence[str], upsampling: str) -> str:
     Raises:
         InputError: It is not.
     """
-    if upsampling not in upsamplings:
-        raise InputError(f"unknown upsampling {upsampling!r}: choose {', '.join(upsamplings)}")
+    check_choice("upsampling", upsampling, upsamplings)
     return upsampling
 
 

@@ -7,7 +7,7 @@ Zisserman, "Very Deep Convolutional Networks", ICLR 2015, table 1, columns D and
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, cast, get_args
 
 import torch
@@ -15,25 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError, TooSmallError
+from impasto.errors import InputError, check_choice
 from impasto.nn.vgg_file import State
-from impasto.nn.vgg_layers import BLOCKS, WIDTHS, block_of, layer_names, smallest_side
-from impasto.nn.vgg_state import FLAVORS, Flavor, load_state
-
-__all__ = [
-    "BLOCKS",
-    "FLAVORS",
-    "PADDINGS",
-    "POOLINGS",
-    "WIDTHS",
-    "Encoder",
-    "Features",
-    "Flavor",
-    "block_of",
-    "layer_names",
-    "pool",
-    "smallest_side",
-]
+from impasto.nn.vgg_layers import BLOCKS, check_size, layer_names
+from impasto.nn.vgg_state import FLAVORS, load_state
 
 Features = dict[str, Tensor]
 
@@ -73,10 +58,10 @@ class Encoder(nn.Module):
         depth: str = "pool5",
     ) -> None:
         super().__init__()
-        _check("architecture", arch, BLOCKS)
-        _check("flavour", flavor, FLAVORS)
-        _check("pooling", pooling, POOLINGS)
-        _check("padding", padding, PADDINGS)
+        check_choice("architecture", arch, BLOCKS)
+        check_choice("flavour", flavor, FLAVORS)
+        check_choice("pooling", pooling, POOLINGS)
+        check_choice("padding", padding, PADDINGS)
         self.arch, self.pooling = arch, pooling
         self.flavor = FLAVORS[flavor]
         names = layer_names(arch)
@@ -119,7 +104,7 @@ class Encoder(nn.Module):
         if not wanted:
             return {}
         deepest = max(wanted, key=self.layers.index)
-        self._check_size(image, deepest)
+        check_size(image.shape[-2], image.shape[-1], deepest)
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: Features = {}
         for name in self.layers[: self.layers.index(deepest) + 1]:
@@ -151,14 +136,6 @@ class Encoder(nn.Module):
             )
         return layer
 
-    def _check_size(self, image: Tensor, deepest: str) -> None:
-        smallest = smallest_side(deepest)
-        if any(side < smallest for side in image.shape[-2:]):
-            height, width = image.shape[-2:]
-            message = f"a {width}x{height} picture is too small for {deepest}"
-            message += f": its sides must be at least {smallest} pixels"
-            raise TooSmallError(message, smallest)
-
 
 def pool(x: Tensor, kind: str) -> Tensor:
     """Halve the resolution of (B, C, H, W) by ``max``, ``average`` or ``l2`` pooling."""
@@ -169,21 +146,10 @@ def pool(x: Tensor, kind: str) -> Tensor:
     return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt()  # finite gradient at 0
 
 
-def _check(what: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise InputError(f"unknown {what} {value!r}: choose {', '.join(known)}")
-
-
 def _convolution(name: str, state: State, padding: str) -> nn.Conv2d:
-    weight = state[f"{name}.weight"]
-    convolution = nn.Conv2d(
-        weight.shape[1],
-        weight.shape[0],
-        3,
-        padding=1,
-        padding_mode=cast("Padding", padding),
-        device="meta",
-    )
+    weight, mode = state[f"{name}.weight"], cast("Padding", padding)
+    outputs, inputs = weight.shape[:2]
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=mode, device="meta")
     convolution.weight = nn.Parameter(weight)
     convolution.bias = nn.Parameter(state[f"{name}.bias"])
     return convolution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from impasto.errors import InputError
+from impasto.errors import InputError, TooSmallError
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each block
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
@@ -35,6 +35,21 @@ def smallest_side(layer: str) -> int:
         (2, 16, 32)
     """
     return 1 << block_of(layer) + layer.startswith("pool")
+
+
+def check_size(height: int, width: int, layer: str) -> None:
+    """Check that an image is large enough for a layer.
+
+    Raises:
+        TooSmallError: A side, in pixels, is below :func:`smallest_side`.
+    """
+    least = smallest_side(layer)
+    if min(height, width) < least:
+        raise TooSmallError(
+            f"a {width}x{height} picture is too small for {layer}: its sides must be at least "
+            f"{least} pixels",
+            least,
+        )
 
 
 def block_of(layer: str) -> int:

@@ -30,7 +30,7 @@ class WeightsEntry:
     Attributes:
         name: Its name on the command line.
         arch: ``vgg16`` or ``vgg19``.
-        flavor: The preprocessing that these weights were trained with, see ``nn.vgg.FLAVORS``.
+        flavor: The preprocessing that these weights were trained with, see ``vgg_state.FLAVORS``.
         file: File name in the cache, or inside the package ``package``.
         sha256: SHA-256 of the file, in hex; eight digits where only this prefix is published.
         size: Bytes; 0 if unknown.

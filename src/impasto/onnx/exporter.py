@@ -17,8 +17,7 @@ from impasto.core.progress import Callback, PartProgress, Progress, silent
 from impasto.errors import CancelledError, ImpastoError, InputError
 from impasto.image import files
 from impasto.methods.graphs import Graph, Side
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.spec import Ability
 from impasto.models import checkpoint as model_file
 from impasto.models import onnx_file, zoo
@@ -77,23 +76,11 @@ def export(
         MissingExtraError: The libraries of the extra ``onnx`` or ``litert`` are not installed.
     """
     target = Path(output)
-    if target.suffix not in (onnx_file.SUFFIX, litert.SUFFIX):
-        raise InputError(
-            f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
-        )
-    if size is not None and target.suffix == onnx_file.SUFFIX:
-        raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
-    files.check(target)
-    if target.suffix == litert.SUFFIX:
-        litert.library()
-    else:
-        for library in ("onnx", "onnxruntime", "onnxscript"):
-            onnx_file.library(library)
+    _check_target(target, sized=size is not None)
     path = zoo.model_of(model)
     known = model_file.load(path)
-    build = get(known.method, Ability.EXPORT).build
-    assert issubclass(build, NetworkMethod)  # true of all methods with Ability.EXPORT
-    method = build.open(known, Runtime(torch.device("cpu"), torch.float32))
+    runtime = Runtime(torch.device("cpu"), torch.float32)
+    method = network_class(known.method, Ability.EXPORT).open(known, runtime)
     graphs = method.graphs()
     names = known.styles or (target.stem,)
     if target.suffix == litert.SUFFIX:
@@ -112,6 +99,27 @@ def export(
     for content, one in made:
         files.write(content, one.path)
     return tuple(one for _, one in made)
+
+
+def _check_target(target: Path, *, sized: bool) -> None:
+    """Check the path of an export, and that the libraries for it are installed.
+
+    Raises:
+        InputError: It has another ending, cannot be written, or is of a format without sizes.
+        MissingExtraError: A library is missing.
+    """
+    if target.suffix not in (onnx_file.SUFFIX, litert.SUFFIX):
+        raise InputError(
+            f"{target}: the name of an export ends in {onnx_file.SUFFIX} or {litert.SUFFIX}"
+        )
+    if sized and target.suffix == onnx_file.SUFFIX:
+        raise InputError(f"an ONNX file takes all sizes: leave `size` out for {target}")
+    files.check(target)
+    if target.suffix == litert.SUFFIX:
+        litert.library()
+    else:
+        for library in ("onnx", "onnxruntime", "onnxscript"):
+            onnx_file.library(library)
 
 
 def cached_export(source: str | os.PathLike[str]) -> Path:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.core.device import Runtime, choose
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError, WeightsError
+from impasto.errors import InputError, WeightsError, check_range
 from impasto.image import Image
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config as method_config
@@ -44,8 +44,7 @@ class ExportedConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` if ``alpha`` is out of range."""
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
+        check_range(0, 1, alpha=self.alpha)
 
 
 class Exported(Method):

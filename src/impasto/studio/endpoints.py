@@ -13,6 +13,7 @@ from impasto.api.presets import QUALITIES
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.studio import jobs, options
+from impasto.studio.job_queue import Report
 from impasto.studio.stylize_events import make_request
 from impasto.studio.widgets import Studio, owner_of
 
@@ -101,16 +102,13 @@ class Endpoints:
             seed: Seed of all random numbers.
             request: The request, which identifies the client.
         """
-        region = None
-        if mask is not None:
-            marked = self._studio.limits.picture(mask)
-            region = Image(marked.rgb, marked.alpha)
-        wanted_job = make_request(
+        limits, owner = self._studio.limits, owner_of(request, "api")
+        wanted = make_request(
             photo,
             _list(styles, "styles"),
             paintings,
             [_number(one, "weight") for one in _list(weights, "weights")],
-            mask=region,
+            mask=self._mask(mask),
             quality=_text(quality),
             method=_text(method),
             settings=_text(settings),
@@ -122,14 +120,13 @@ class Endpoints:
                 seed=_whole(seed, "seed"),
             ),
         )
-        owner = owner_of(request, "api")
         done = yield from self._studio.work(
             owner,
-            lambda cache, callback: jobs.stylize(wanted_job, self._studio.limits, cache, callback),
-            lambda report: (None, report.text),
+            lambda cache, callback: jobs.stylize(wanted, limits, cache, callback),
+            _show_text,
         )
         painted = done.result
-        path = self._studio.save_image(owner, painted.picture, jobs.result_name(wanted_job))
+        path = self._studio.save_image(owner, painted.picture, jobs.result_name(wanted))
         outcome = "stopped" if done.stopped else "done"
         yield str(path), f"{outcome} in {done.seconds:.1f} s. {painted.note}".strip()
 
@@ -158,24 +155,22 @@ class Endpoints:
         """
         source = Path(sample) if sample else _text(name)
         sides = {"width": _whole(width, "width"), "height": _whole(height, "height")}
-        start = _whole(seed, "seed")
-        owner = owner_of(request, "api-texture")
+        how: dict[str, Any] = {"method": _text(method), "settings": _text(settings)}
+        how |= {"seed": _whole(seed, "seed"), **sides}
+        owner, limits = owner_of(request, "api-texture"), self._studio.limits
         done = yield from self._studio.work(
             owner,
-            lambda cache, callback: jobs.texture(
-                source,
-                self._studio.limits,
-                cache,
-                callback,
-                method=_text(method),
-                settings=_text(settings),
-                seed=start,
-                **sides,
-            ),
-            lambda report: (None, report.text),
+            lambda cache, callback: jobs.texture(source, limits, cache, callback, **how),
+            _show_text,
         )
         path = self._studio.save_image(owner, done.result, "texture.png")
         yield str(path), f"done in {done.seconds:.1f} s"
+
+    def _mask(self, path: Any) -> Image | None:
+        if path is None:
+            return None
+        marked = self._studio.limits.picture(path)
+        return Image(marked.rgb, marked.alpha)
 
     def styles(self) -> dict[str, Any]:
         """List styles, textures, methods and qualities, by name."""
@@ -185,6 +180,10 @@ class Endpoints:
             "methods": {entry.name: entry.summary for entry in options.image_style_methods()},
             "qualities": {name: one.about for name, one in QUALITIES.items()},
         }
+
+
+def _show_text(report: Report) -> tuple[None, str]:
+    return None, report.text
 
 
 def _list(value: Any, what: str) -> list[Any]:

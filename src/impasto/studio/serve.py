@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from impasto.errors import InputError, MissingExtraError
+from impasto.errors import InputError, MissingExtraError, check_range
 from impasto.studio.disk import DiskQuota, temporary_files
 from impasto.studio.limits import Limits
 from impasto.studio.logins import LoginLimitMiddleware
@@ -36,6 +36,20 @@ _QUIET = {
     "GRADIO_SHARE": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+# no services of Gradio's but the page itself
+_LAUNCH: dict[str, Any] = {
+    "share": False,
+    "quiet": True,
+    "prevent_thread_lock": True,
+    "show_error": True,
+    "ssr_mode": False,
+    "pwa": False,
+    "mcp_server": False,
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": [],
+    "allowed_paths": [],
 }
 
 
@@ -75,16 +89,12 @@ class ServerOptions:
             )
         if self.auth is not None and not all(self.auth.partition(":")[::2]):
             raise InputError("`auth` is USER:PASSWORD, both not empty")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"port is {self.port}: it must be 0 to 65535")
+        check_range(0, 65535, port=self.port)
         try:
             _ = self.names
         except ValueError as error:
             raise InputError(f"`allow_host` is NAME or NAME:PORT, not {error}") from error
-        for name in ("queue", "jobs", "client_jobs"):
-            value = getattr(self, name)
-            if value < 1:
-                raise InputError(f"{name} is {value}: it must be at least 1")
+        check_range(1, queue=self.queue, jobs=self.jobs, client_jobs=self.client_jobs)
 
     @property
     def names(self) -> HostNames:
@@ -184,19 +194,8 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
             server_name=options.host,
             server_port=port,
             auth=(user, password) if options.auth else None,
-            share=False,
             inbrowser=options.browser,
-            quiet=True,
-            prevent_thread_lock=True,
-            show_error=True,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            run_history=False,
-            footer_links=[],
             max_file_size=upload,
-            allowed_paths=[],
             theme=theme.theme(),
             css=theme.CSS,
             head=theme.HEAD,
@@ -208,6 +207,7 @@ def _launch(page: MessageBlocks, options: ServerOptions, port: int, disk: DiskQu
                     lambda app: OriginCheckMiddleware(LoginLimitMiddleware(app), names)
                 ),
             },
+            **_LAUNCH,
         )
     except OSError as error:
         raise InputError(f"cannot listen on {options.host}:{port}: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from impasto.errors import InputError
-from impasto.losses import content, gram
+from impasto.losses import batches, content
 from impasto.methods import config as method_config
 from impasto.methods.arbitrary.base import STATISTICS
 from impasto.methods.arbitrary.wct import TRANSPORTS
@@ -18,19 +18,15 @@ from impasto.methods.optimization.monitor import OPTIMIZERS
 from impasto.methods.optimization.resample import ALGORITHMS
 from impasto.methods.registry import get
 from impasto.nn import vgg_weights
-from impasto.nn.vgg import FLAVORS, POOLINGS
+from impasto.nn.vgg import POOLINGS
+from impasto.nn.vgg_layers import layer_names
+from impasto.nn.vgg_state import FLAVORS
 from impasto.studio.limits import MAX_TEXT
 
 STEPS = 1000  # steps at one size, at most
 
 _WEIGHT = 0.0, 1e9
-_BLOCKS = (2, 2, 4, 4, 4)  # convolutions between the poolings of VGG-19
-_LAYERS = tuple(
-    f"{kind}{block}_{index}"
-    for block, count in enumerate(_BLOCKS, 1)
-    for kind in ("conv", "relu")
-    for index in range(1, count + 1)
-) + tuple(f"pool{block}" for block in range(1, len(_BLOCKS) + 1))
+_LAYERS = layer_names("vgg19")
 
 # lowest and highest value; each element of a tuple must be within them
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -69,7 +65,7 @@ _CHOICES: Mapping[str, Sequence[Any]] = {
     "content_layers": _LAYERS,
     "style_layers": _LAYERS,
     "content_reduction": content.REDUCTIONS,
-    "gram_reduction": gram.REDUCTIONS,
+    "gram_reduction": batches.REDUCTIONS,
     "scaling": SCALINGS,
     "statistics": STATISTICS,
     "transport": tuple(TRANSPORTS),

@@ -101,37 +101,35 @@ class StylizeEvents(JobEvents):
         chosen: list[str],
         files: list[str] | None,
         edited: dict[str, Any] | None,
-        quality: str | None,
-        method: str | None,
-        settings: str,
-        size: str,
-        strength: float,
-        scale: float,
-        colors: str,
-        seed: float,
-        histogram: bool,
-        median: bool,
-        *weights: float,
+        *values: Any,
     ) -> Generator[Updates, None, Updates]:
-        """Stylize the photo, and show the progress."""
+        """Stylize the photo, and show the progress.
+
+        Args:
+            owner: Whose job it is.
+            path: The photo.
+            chosen: Names of styles.
+            files: Style images.
+            edited: The photo in the brush editor.
+            values: The inputs of :data:`FORM` after the names, and the weights of the styles.
+        """
         yield {self.latest: None}
+        form = dict(zip(FORM, (chosen, *values), strict=False))
+        weights = list(values[len(FORM) - 1 :])
         wanted = make_request(
             path,
             chosen,
             files,
             weights,
             mask=_mask(edited),
-            quality=quality,
-            method=method,
-            settings=settings,
-            size=size,
+            **{name: form[name] for name in ("quality", "method", "settings", "size")},
             controls=Controls(
-                strength=strength,
-                style_scale=scale,
-                colors=colors,
-                seed=int(seed),
-                match_histogram=histogram,
-                median=median,
+                strength=form["strength"],
+                style_scale=form["scale"],
+                colors=form["colors"],
+                seed=int(form["seed"]),
+                match_histogram=form["histogram"],
+                median=form["median"],
             ),
         )
         done = yield from self.run(
@@ -139,9 +137,7 @@ class StylizeEvents(JobEvents):
             lambda cache, callback: jobs.stylize(wanted, self.studio.limits, cache, callback),
             self._show_pairs(wanted, owner),
         )
-        values = (chosen, quality, method, settings, size, strength, scale, colors, seed)
-        form = dict(zip(FORM, (*values, histogram, median), strict=True))
-        return self._result(wanted, done, owner, {**form, "weights": list(weights)})
+        return self._result(wanted, done, owner, {**form, "weights": weights})
 
     def _result(
         self,

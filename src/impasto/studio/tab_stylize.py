@@ -52,16 +52,7 @@ def tab(
         with gr.Column(scale=2, min_width=300):
             photo = widgets.photo("Photo", height=200, elem_id="photo")
             gallery, names, own, blend, weights = _paintings(thumbnails)
-            quality = gr.Radio(
-                [(name.capitalize(), name) for name in QUALITIES],
-                value="fast",
-                label="Quality",
-                info=_quality_times(),
-                elem_id="quality",
-            )
-            size = gr.Dropdown(
-                list(_SIZES), value=jobs.AUTO, label="Size: the long edge", elem_id="size"
-            )
+            quality, size = _quality_and_size()
             go, stop = job_buttons("Paint", "paint", stop_id="stop")
             method, settings, *controls = _controls()
             controls = [method, settings, size, *controls]
@@ -128,6 +119,19 @@ def _paintings(
         for n in range(PAINTINGS)
     ]
     return gallery, names, own, blend, weights
+
+
+def _quality_and_size() -> tuple[gr.Radio, gr.Dropdown]:
+    """Build the controls of quality and size."""
+    quality = gr.Radio(
+        [(name.capitalize(), name) for name in QUALITIES],
+        value="fast",
+        label="Quality",
+        info=_quality_times(),
+        elem_id="quality",
+    )
+    size = gr.Dropdown(list(_SIZES), value=jobs.AUTO, label="Size: the long edge", elem_id="size")
+    return quality, size
 
 
 def _part_to_paint() -> tuple[gr.ImageEditor, dict[str, gr.Button]]:

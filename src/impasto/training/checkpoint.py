@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+from dataclasses import asdict, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,61 @@ from typing import Any
 import torch
 
 from impasto.errors import ImpastoError, InputError
+from impasto.training.learner import Learner
+from impasto.training.processes import Processes
+from impasto.training.state import State
 
 FORMAT = 1
+
+
+class Checkpoint:
+    """The checkpoint of a run.
+
+    Args:
+        folder: Its folder; None neither writes nor reads.
+        seed: That of the run.
+        processes: The processes that train together, of which the main one writes.
+    """
+
+    def __init__(self, folder: Path | None, seed: int, processes: Processes) -> None:
+        self.path = folder / "checkpoint.pt" if folder else None
+        self._seed, self._processes = seed, processes
+
+    def save(self, state: State, learner: Learner) -> None:
+        """Write the state of a run.
+
+        Raises:
+            DivergedError: A weight is not finite; the previous checkpoint is kept.
+            ImpastoError: The file cannot be written.
+        """
+        learner.check(state.step)
+        if self.path is not None and self._processes.main:
+            save(self.path, {**asdict(state), "seed": self._seed, **learner.state()})
+
+    def resume(self, learner: Learner) -> State:
+        """Return the stored state, with which the learner goes on, or that of a new run.
+
+        Raises:
+            InputError: The file is damaged, or belongs to another training.
+        """
+        stored = self._processes.from_main(self._load)
+        if stored is None:
+            return State()
+        try:
+            learner.restore(stored)
+            return State(**{entry.name: stored[entry.name] for entry in fields(State)})
+        except (InputError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path} belongs to another training: delete it, or give another output"
+            ) from error
+
+    def _load(self) -> dict[str, Any] | None:
+        if self.path is None or not self.path.is_file():
+            return None
+        stored = load(self.path)
+        if stored.get("seed") != self._seed:
+            raise InputError(f"{self.path} was begun with seed {stored.get('seed')}: give the same")
+        return stored
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -1,18 +1,16 @@
 """Train the module of a task by the loss of the task.
 
-Each step depends only on the state and on the number of the step: random draws are seeded by that
-number, and so are the batches. So a resumed run gives the same result as an uninterrupted one, and
-two processes with half the batch each compute the same as one with the whole batch (except for
-batch norms, whose statistics are those of the half).
+Random draws and batches of a step are seeded by its number. So a resumed run gives the same result
+as an uninterrupted one, and two processes with half the batch each compute the same as one with the
+whole batch (except for batch norms, whose statistics are those of the half).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +19,7 @@ from impasto.core.device import Runtime
 from impasto.core.memory import keep_large_blocks
 from impasto.core.progress import Callback, Progress, silent
 from impasto.errors import InputError
-from impasto.training import checkpoint
+from impasto.training.checkpoint import Checkpoint
 from impasto.training.data import BatchLoader, Source
 from impasto.training.learner import Learner
 from impasto.training.log import Log
@@ -46,7 +44,7 @@ class Result:
         pictures: Number of images seen of each source.
         skipped: Files that could not be read.
         finished: Whether all steps were done.
-        threads: Number of CPU threads that the next step would have used.
+        threads: Number of CPU threads at the end.
     """
 
     module: nn.Module
@@ -102,7 +100,7 @@ def train(
     keep_large_blocks()
     run = _Run(task, plan, runtime, folder)
     if resume:
-        run.resume()
+        run.state = run.checkpoint.resume(run.learner)
     writes = folder if run.processes.main else None
     with (
         computing(threads) as run.threads,
@@ -119,8 +117,8 @@ class _Run:
 
     def __init__(self, task: Task, plan: Plan, runtime: Runtime, folder: Path | None) -> None:
         self.task, self.plan, self.state = task, plan, State()
-        self.path = folder / "checkpoint.pt" if folder else None
         self.processes = Processes(runtime)
+        self.checkpoint = Checkpoint(folder, plan.seed, self.processes)
         self.learner = Learner(task, plan, self.processes)
         self.shows = type(task).sample is not Task.sample
 
@@ -148,14 +146,12 @@ class _Run:
             self.threads.record(state.seconds - earlier)
             over = max_seconds is not None and state.seconds - before > max_seconds
             stop = self.processes.any(over or self._cancels(callback, losses))
-            if state.step % self.plan.report_every == 0 or state.step == self.plan.steps:
+            last = state.step == self.plan.steps
+            if last or state.step % self.plan.report_every == 0:
                 log.report(state.step, state.close(), self.learner.sample, self.threads.number)
-            if (
-                state.step % self.plan.checkpoint_every == 0
-                or state.step == self.plan.steps
-                or stop
-            ):
-                self.save(feed.skipped)
+            if last or stop or state.step % self.plan.checkpoint_every == 0:
+                state.skipped = self.processes.union({*state.skipped, *feed.skipped})
+                self.checkpoint.save(state, self.learner)
             if stop:
                 break
         return self._result()
@@ -163,8 +159,7 @@ class _Run:
     def _cancels(self, callback: Callback, losses: Mapping[str, float]) -> bool:
         if not self.processes.main:
             return False
-        preview = self._preview if self.shows else None
-        stage = "training"
+        stage, preview = "training", self._preview if self.shows else None
         if self.threads.reduced:
             stage += f", on fewer threads ({self.threads.number}): the machine is busy"
         progress = Progress(self.state.step, self.plan.steps, losses, stage, preview)
@@ -175,48 +170,15 @@ class _Run:
         picture = self.learner.sample()
         return torch.zeros(1, 3, 8, 8) if picture is None else picture
 
-    def save(self, skipped: set[str]) -> None:
-        self.learner.check(self.state.step)
-        self.state.skipped = self.processes.union({*self.state.skipped, *skipped})
-        if self.path is not None and self.processes.main:
-            stored = {**asdict(self.state), "seed": self.plan.seed, **self.learner.state()}
-            checkpoint.save(self.path, stored)
-
-    def resume(self) -> None:
-        stored = self.processes.from_main(self._checkpoint)
-        if stored is None:
-            return
-        known = {entry.name for entry in fields(State)}
-        try:
-            self.learner.restore(stored)
-            self.state = State(**{name: stored[name] for name in known if name in stored})
-            if self.state.sums.keys() != self.state.counts.keys():  # an older checkpoint
-                self.state.close()
-        except (InputError, TypeError) as error:
-            raise InputError(
-                f"{self.path} belongs to another training: delete it, or give another output"
-            ) from error
-
-    def _checkpoint(self) -> dict[str, Any] | None:
-        if self.path is None or not self.path.is_file():
-            return None
-        stored = checkpoint.load(self.path)
-        if stored.get("seed") != self.plan.seed:
-            raise InputError(f"{self.path} was begun with seed {stored.get('seed')}: give the same")
-        return stored
-
     def _result(self) -> Result:
-        state = self.state
-        losses = {name: list(series) for name, series in state.losses.items()}
-        for name, value in state.means().items():
-            losses.setdefault(name, []).append(value)
-        module = self.learner.learned()
+        state, module = self.state, self.learner.learned()
+        state.close()
         self.processes.share_buffers(module)
         return Result(
             module.cpu().eval(),
             state.step,
             state.seconds,
-            losses,
+            state.losses,
             state.step * self.plan.batch if self.task.sources else 0,
             tuple(state.skipped),
             state.step >= self.plan.steps,

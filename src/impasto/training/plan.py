@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 
 SCHEDULES = ("constant", "cosine", "step", "inverse")
 
@@ -62,11 +62,9 @@ class Plan:
     def __post_init__(self) -> None:
         """Raise an error for values out of range."""
         for name in ("steps", "batch", "decay_every", "checkpoint_every", "report_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be 1 or more")
+            check_range(1, **{name: getattr(self, name)})
         for name in ("warmup", "workers", "clip", "seed", "shift", "decay_start"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+            check_range(0, **{name: getattr(self, name)})
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate is {self.learning_rate}: it must be above 0")
         if not self.decay > 0:
@@ -74,8 +72,7 @@ class Plan:
         for name in ("ema", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be in [0, 1)")
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"unknown schedule {self.schedule!r}: choose {', '.join(SCHEDULES)}")
+        check_choice("schedule", self.schedule, SCHEDULES)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0.

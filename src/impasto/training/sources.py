@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.image import READ_SUFFIXES
 from impasto.image.kinds import EMPTY, OTHER, TEXT, explain_unreadable
 
@@ -68,12 +68,7 @@ class Source:
         """Raise an error for values out of range, or if there are no files."""
         if not self.files:
             raise InputError("there are no pictures to train on: give some files")
-        if self.crop < 1:
-            raise InputError(f"crop is {self.crop}: it must be 1 or more")
-        if not 1 <= self.zoom < float("inf"):
-            raise InputError(f"zoom is {self.zoom}: it must be 1 or more")
-        if self.repeat < 1:
-            raise InputError(f"repeat is {self.repeat}: it must be 1 or more")
+        check_range(1, crop=self.crop, zoom=self.zoom, repeat=self.repeat)
 
     def read(self, index: int) -> bytes:
         """Return the content of one image file.

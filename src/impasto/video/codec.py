@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.video.decoder import library
 
 PALETTE = "pal8"  # 256 colours
@@ -73,8 +73,7 @@ class Coding:
 
     def __post_init__(self) -> None:
         """Check ``audio`` and ``crf``."""
-        if self.audio not in AUDIO:
-            raise InputError(f"unknown audio {self.audio!r}: choose {', '.join(AUDIO)}")
+        check_choice("audio", self.audio, AUDIO)
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise InputError(f"crf is {self.crf}: it must be 0 (best) to 63")
 

@@ -137,12 +137,7 @@ def stylize_video(
         CancelledError: The callback cancelled; the frames that are finished are kept. With
             ``partial`` only if there are none.
     """
-    begun = time.perf_counter()
-    controls = merge_controls(controls, options)
-    if controls.regions is not None:
-        raise InputError("regions would change from frame to frame: they are for photos only")
-    if controls.seamless:
-        raise InputError("seamless is for photos only: leave it out for a video")
+    begun, controls = time.perf_counter(), _checked(merge_controls(controls, options))
     how: dict[str, Any] = {
         "method": method,
         "settings": dict(settings or {}),
@@ -179,6 +174,19 @@ def stylize_video(
     if not work.stopped:
         store.finish()
     return work.report(out.path, size, time.perf_counter() - begun, notes)
+
+
+def _checked(controls: Controls) -> Controls:
+    """Return controls that a video can have.
+
+    Raises:
+        InputError: One is for photos only.
+    """
+    if controls.regions is not None:
+        raise InputError("regions would change from frame to frame: they are for photos only")
+    if controls.seamless:
+        raise InputError("seamless is for photos only: leave it out for a video")
+    return controls
 
 
 @dataclass

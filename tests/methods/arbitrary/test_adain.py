@@ -8,7 +8,7 @@ import torch
 from helpers import FLOAT32, smooth
 from impasto import image
 from impasto.alignment.adain import adain
-from impasto.api import stylize
+from impasto.api import load, stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
 from impasto.image import Image, samples
@@ -376,17 +376,17 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
-    built = stylize.get_method(str(path), Ability.STYLIZE, preset="paper", **options)
+    built = load.get_method(str(path), Ability.STYLIZE, preset="paper", **options)
     assert (built.config.statistics, built.config.units) == ("region", "rms")
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"adain needs a model.*impasto train adain"):
-        stylize.get_method("adain", Ability.STYLIZE)
+        load.get_method("adain", Ability.STYLIZE)
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
     for name in ("adain", "mine"):
-        assert stylize.get_method(name, Ability.STYLIZE, precision="float32").name == "adain"
+        assert load.get_method(name, Ability.STYLIZE, precision="float32").name == "adain"
 
 
 def test_what_a_model_cannot_be(saved):
@@ -396,11 +396,11 @@ def test_what_a_model_cannot_be(saved):
     with pytest.raises(
         InputError, match=r"style_weight cannot be changed.*change alpha, statistics"
     ):
-        stylize.get_method(path, Ability.STYLIZE, settings={"style_weight": "3"})
+        load.get_method(path, Ability.STYLIZE, settings={"style_weight": "3"})
     with pytest.raises(InputError, match="unknown setting 'beta'"):
-        stylize.get_method(path, Ability.STYLIZE, settings={"beta": "3"})
+        load.get_method(path, Ability.STYLIZE, settings={"beta": "3"})
     with pytest.raises(InputError, match="adain cannot synthesize"):
-        stylize.get_method(path, Ability.SYNTHESIZE)
+        load.get_method(path, Ability.SYNTHESIZE)
 
 
 def test_a_style_in_a_file_wants_a_model_of_the_method(saved, tmp_path):

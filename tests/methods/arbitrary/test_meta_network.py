@@ -8,7 +8,7 @@ import torch
 
 from helpers import FLOAT32, smooth
 from impasto import image
-from impasto.api import stylize
+from impasto.api import load, stylize
 from impasto.api import train as learning
 from impasto.errors import InputError, WeightsError
 from impasto.image import Image, samples
@@ -61,10 +61,10 @@ def places(tmp_path_factory):
     loads = {"content": (samples.photo, ("astronaut", "coffee", "chelsea"))}
     loads["style"] = (lambda name: samples.painting(name, 128), ("wave", "mosaic", "gold"))
     found = {}
-    for source, (load, names) in loads.items():
+    for source, (read, names) in loads.items():
         found[source] = tmp_path_factory.mktemp(source)
         for name in names:
-            picture = load(name)
+            picture = read(name)
             factor = 80 / min(picture.size)
             small = picture.resized(*(round(s * factor) for s in picture.rgb.shape[-2:]))
             image.save(small, found[source] / f"{name}.png")
@@ -267,7 +267,7 @@ def test_styles_that_are_refused():
     [
         ({"width": 0}, "must be 1 or more"),
         ({"paintings": 0}, "must be 1 or more"),
-        ({"blocks": -1}, "blocks 0 or more"),
+        ({"blocks": -1}, "blocks is -1: it must be 0 or more"),
         ({"style_layers": ()}, "style_layers is empty"),
         ({"style_layers": ("relu9",)}, "unknown layer 'relu9'"),
         ({"style_layers": ("relu3_4",), "encoder": "vgg16"}, "unknown layer 'relu3_4'"),
@@ -402,10 +402,10 @@ def test_a_style_in_a_file(tmp_path):
 def test_a_shipped_model_goes_by_the_name_of_its_method(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"meta-network needs a model.*impasto train meta-network"):
-        stylize.get_method("meta-network", Ability.STYLIZE)
+        load.get_method("meta-network", Ability.STYLIZE)
     path = saved(fresh(), tmp_path / "mine.safetensors")
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(path))
-    assert stylize.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
+    assert load.get_method("meta-network", Ability.STYLIZE).name == "meta-network"
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import torch
 
 from helpers import FLOAT32, smooth
 from impasto import image
-from impasto.api import recipes, stylize
+from impasto.api import load, recipes, stylize
 from impasto.api import train as learning
 from impasto.api.encode import encode
 from impasto.errors import InputError
@@ -303,8 +303,8 @@ def test_styles_that_are_not_its_own():
     [
         ({"alpha": 1.5}, "alpha is 1.5"),
         ({"predictor": "inception"}, "unknown predictor 'inception': choose statistics, cnn"),
-        ({"embedding": 0}, "embedding and width must be 1 or more"),
-        ({"identity": -1}, "blocks and identity 0 or more"),
+        ({"embedding": 0}, "embedding is 0: it must be 1 or more"),
+        ({"identity": -1}, "identity is -1: it must be 0 or more"),
         ({"style_weight": -1.0}, "style_weight is -1.0"),
         ({"style_layers": ()}, "style_layers is empty"),
         ({"style_layers": ("relu9_1",)}, "unknown layer 'relu9_1'"),
@@ -425,15 +425,15 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
     with pytest.raises(InputError, match=r"style_weight cannot be changed.*change alpha"):
-        stylize.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
+        load.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
 
 
 def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
     monkeypatch.setattr(zoo, "shipped", lambda: ())
     with pytest.raises(InputError, match=r"needs a model.*impasto train style-prediction"):
-        stylize.get_method("style-prediction", Ability.STYLIZE)
+        load.get_method("style-prediction", Ability.STYLIZE)
     monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
-    built = stylize.get_method("style-prediction", Ability.STYLIZE, precision="float32")
+    built = load.get_method("style-prediction", Ability.STYLIZE, precision="float32")
     assert built.name == "style-prediction"
 
 

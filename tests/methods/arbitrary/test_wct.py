@@ -339,8 +339,8 @@ def test_a_style_of_another_method_is_refused(wct):
         ({"transport": "bus"}, "unknown transport 'bus': choose wct, monge"),
         ({"statistics": "other"}, "unknown statistics"),
         ({"squares": "other"}, "unknown squares"),
-        ({"floor": -1.0}, "must not be negative"),
-        ({"rounds": 0}, "rounds 1 or more"),
+        ({"floor": -1.0}, "floor is -1.0: it must be 0 or more"),
+        ({"rounds": 0}, "rounds is 0: it must be 1 or more"),
     ],
 )
 def test_numbers_that_make_no_sense(wrong, said):

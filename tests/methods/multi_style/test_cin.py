@@ -160,7 +160,7 @@ def test_presets():
     assert authors.style_weight == pytest.approx(4e-4)
     assert not authors.relative
     assert authors.style_size == 0  # the image as it is
-    with pytest.raises(InputError, match="styles and width must be 1 or more"):
+    with pytest.raises(InputError, match="styles is 0: it must be 1 or more"):
         CinConfig(styles=0)
 
 

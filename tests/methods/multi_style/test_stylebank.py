@@ -214,8 +214,8 @@ def test_presets():
     assert (paper.style_size, paper.style_side) == (600, "long")
     for wrong, said in (
         ({"styles": 0}, "must be 1 or more"),
-        ({"stylizing": 0}, "layers and stylizing must be 1 or more"),
-        ({"balance": -1.0}, "must not be negative"),
+        ({"stylizing": 0}, "stylizing is 0: it must be 1 or more"),
+        ({"balance": -1.0}, "balance is -1.0: it must be 0 or more"),
         ({"tv_kind": "round"}, "unknown tv_kind 'round'"),
         ({"style_size": -1}, "style_size is -1"),
         ({"style_side": "wide"}, "unknown style_side 'wide'"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.api import stylize
+from impasto.api import load, stylize
 from impasto.methods.optimization import base
 from impasto.methods.optimization import memory as room
 from impasto.methods.spec import Ability
@@ -91,7 +91,7 @@ def test_an_optimised_picture_is_the_same_in_tiles(monkeypatch, method):
 @pytest.mark.parametrize("layer", ["relu2_1", "relu4_1", "relu5_1"])
 def test_no_feature_sees_further_than_its_reach(layer):
     """A changed pixel changes features within the reach, and none beyond."""
-    method = stylize.get_method("wct", Ability.STYLIZE, precision="float32")
+    method = load.get_method("wct", Ability.STYLIZE, precision="float32")
     photo = torch.rand(1, 3, 384, 32, generator=torch.Generator().manual_seed(0))
     other = photo.clone()
     other[..., 192, :] = 0

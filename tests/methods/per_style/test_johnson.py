@@ -97,8 +97,8 @@ def test_unknown_losses_and_sizes_are_refused():
     with pytest.raises(InputError, match="unknown loss 'other': choose perceptual, pixel"):
         JohnsonConfig(loss="other")
     for wrong, said in (
-        ({"width": 0}, "width must be 1 or more"),
-        ({"blocks": -1}, "blocks 0 or more"),
+        ({"width": 0}, "width is 0: it must be 1 or more"),
+        ({"blocks": -1}, "blocks is -1: it must be 0 or more"),
         ({"style_size": -1}, "style_size is -1: it must be 0 or more"),
         ({"style_side": "wide"}, "unknown style_side 'wide': choose short, long"),
     ):

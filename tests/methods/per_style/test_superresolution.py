@@ -290,10 +290,10 @@ def test_a_model_of_another_shape_or_method_is_refused():
     ("wrong", "message"),
     [
         ({"factor": 3}, "factor is 3: it must be 2, 4, 8"),
-        ({"width": 0}, "width must be 1 or more"),
-        ({"blocks": -1}, "blocks 0 or more"),
+        ({"width": 0}, "width is 0: it must be 1 or more"),
+        ({"blocks": -1}, "blocks is -1: it must be 0 or more"),
         ({"loss": "style"}, "unknown loss 'style': choose feature, pixel"),
-        ({"blur": -1.0}, "blur is -1.0: it must not be negative"),
+        ({"blur": -1.0}, "blur is -1.0: it must be 0 or more"),
     ],
 )
 def test_wrong_numbers_are_refused(wrong, message):

@@ -92,7 +92,7 @@ def test_presets_build(name):
         ({"scales": 0}, "scales is 0"),
         ({"size": 100}, "size is 100: with 5 scales it must be a multiple of 16"),
         ({"size": 0}, "multiple of 16"),
-        ({"diversity": -1.0}, "must not be negative"),
+        ({"diversity": -1.0}, "diversity is -1.0: it must be 0 or more"),
         ({"kind": "stylize", "diversity": 1.0}, "diversity is asked of textures"),
     ],
 )

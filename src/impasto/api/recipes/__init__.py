@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.methods import config as method_config
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -41,12 +41,8 @@ class CropConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
-        if self.crop < 16:
-            raise InputError(f"crop is {self.crop}: it must be 16 pixels or more")
-        if not self.zoom >= 1:
-            raise InputError(f"zoom is {self.zoom}: it must be 1 or more")
-        if self.style_steps < 1:
-            raise InputError(f"style_steps is {self.style_steps}: it must be 1 or more")
+        check_range(16, crop=self.crop)
+        check_range(1, zoom=self.zoom, style_steps=self.style_steps)
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,16 @@ deviation of the style features; a decoder, the only trained part, makes an imag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from impasto.alignment.adain import adain
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.losses.moments import moments
 from impasto.losses.objective import Objective
 from impasto.losses.terms import layers_of, parse
@@ -65,8 +63,8 @@ class AdaInConfig(AnyStyleConfig):
     layer: str = "relu4_1"  # section 6.1
     style_weight: float = 8.0
     losses: str = "moments"
-    # Ours, together with ``units``: after 25 minutes of training the style loss is 0.31 of the
-    # content image's instead of 0.47, and edges are sharp.
+    # Ours, with ``units``: after 25 minutes of training the style loss is 0.31 of the content
+    # image's instead of 0.47, and edges are sharp.
     reconstruct: float = 0.35
     rehearse: int = 4
     pixel_weight: float = 20.0
@@ -74,22 +72,12 @@ class AdaInConfig(AnyStyleConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        for name in ("alpha", "reconstruct"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be 0 to 1")
-        for name in ("style_weight", "rehearse", "pixel_weight"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+        check_range(0, 1, alpha=self.alpha, reconstruct=self.reconstruct)
+        check_range(0, style_weight=self.style_weight, pixel_weight=self.pixel_weight)
+        check_range(0, rehearse=self.rehearse)
         parse(self.losses)
-        self.check_choices(statistics=STATISTICS, layer=LAYERS[:-1])
-
-    @staticmethod
-    def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a model file, translated if it has no field ``losses``."""
-        new = dict(values)
-        kind, summed = new.pop("style_loss", "moments"), new.pop("style_sum", False)
-        text = "moments(reduction=sum)" if summed and kind == "moments" else kind
-        return {"losses": text, **new}
+        check_choice("statistics", self.statistics, STATISTICS)
+        check_choice("layer", self.layer, LAYERS[:-1])
 
     @classmethod
     def paper(cls) -> AdaInConfig:
@@ -106,15 +94,8 @@ class AdaInConfig(AnyStyleConfig):
     @classmethod
     def authors(cls) -> AdaInConfig:
         """Return the defaults of the authors' code, AdaIN-style, which sums over channels."""
-        return cls(
-            flavor="normalised",
-            units="none",
-            statistics="region",
-            style_weight=1e-2,  # train.lua; its criterion has sizeAverage = false
-            losses="moments(reduction=sum)",
-            reconstruct=0.0,
-            rehearse=0,
-        )
+        # train.lua, whose criterion has sizeAverage = false
+        return replace(cls.paper(), style_weight=1e-2, losses="moments(reduction=sum)")
 
 
 class AdaInTask(DecodersTask, PaintingTask):
@@ -128,11 +109,20 @@ class AdaInTask(DecodersTask, PaintingTask):
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the content and style losses, or the reconstruction loss, of a batch."""
-        content, style = batch["content"], batch["style"]
+        content, style, layer = batch["content"], batch["style"], self.config.layer
         self.remember(content, style)
         if self._is_reconstruction(batch):
             return self._reconstruction(module, torch.cat([content[::2], style[1::2]]))
-        return self._transfer(module, batch)
+        with torch.no_grad():
+            photo = self.encoder(content, [layer])[layer]  # f(c), (B, C, h, w)
+            style = same_within_pairs(batch, style)
+            painting = self.encoder(style, layers_of(self.terms, self.layers))
+            target = adain(photo, *moments(painting[layer]))  # t, equation 9
+        made = module(target, layer)  # g(t), equation 10: (B, 3, H, W)
+        objective = Objective(self.encoder).add_content({layer: target}, {layer: 1.0})  # not f(c)
+        weight, layers = self.config.style_weight, dict.fromkeys(self.layers, 1.0)
+        objective.add_style(painting, self.terms, layers, weight=weight)  # equation 13
+        return with_shift(objective(made), made, batch)
 
     def _is_reconstruction(self, batch: Batch) -> bool:
         begins, every = self.config.reconstruct * batch.steps, self.config.rehearse
@@ -148,19 +138,6 @@ class AdaInTask(DecodersTask, PaintingTask):
         losses["features"] = losses.pop("content")
         return losses
 
-    def _transfer(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        content, style = batch["content"], same_within_pairs(batch, batch["style"])
-        layer = self.config.layer
-        with torch.no_grad():
-            photo = self.encoder(content, [layer])[layer]  # f(c), (B, C, h, w)
-            painting = self.encoder(style, layers_of(self.terms, self.layers))
-            target = adain(photo, *moments(painting[layer]))  # t, equation 9
-        made = module(target, layer)  # g(t), equation 10: (B, 3, H, W)
-        objective = Objective(self.encoder).add_content({layer: target}, {layer: 1.0})  # not f(c)
-        weight, layers = self.config.style_weight, dict.fromkeys(self.layers, 1.0)
-        objective.add_style(painting, self.terms, layers, weight=weight)  # equation 13
-        return with_shift(objective(made), made, batch)
-
     def paint(self, module: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """Paint a content image (1, 3, H, W) by AdaIN and the decoder."""
         painted: Tensor = AdaInNet(self.encoder, module, self.config.layer)(photo, painting)
@@ -168,13 +145,7 @@ class AdaInTask(DecodersTask, PaintingTask):
 
 
 class AdaInNet(nn.Module):
-    """Encoder, adaptive instance normalisation, decoder: the network that paints.
-
-    Args:
-        encoder: Encoder of content and style images.
-        decoder: Decodes features of a layer.
-        layer: The layer whose features are aligned.
-    """
+    """Encoder, adaptive instance normalisation of a layer, decoder: the network that paints."""
 
     def __init__(self, encoder: Encoder, decoder: nn.Module, layer: str) -> None:
         super().__init__()
@@ -194,11 +165,10 @@ class AdaInNet(nn.Module):
 
         Args:
             content: (B, 3, H, W) in [0, 1], H and W multiples of 8.
-            style: Style images (B, 3, h, w); or their μ(y) and σ(y), (B, C) each, or with regions
-                (P, C), in the units of the decoder.
+            style: Style images (B, 3, h, w); or μ(y) and σ(y), (B, C) or with regions (P, C) each.
             alpha: Strength of the style, a number or (1,).
-            regions: For each of P styles its weight at each position, (1, 1, H/8, W/8) for relu4_1.
-                The rest is the weight of the content features.
+            regions: The weight of each of P styles at each position of the layer, (1, 1, h, w); the
+                rest is the weight of the content features.
             guided: Whether μ(x) and σ(x) of a region are computed over the region only.
             settle: See :func:`impasto.alignment.adain.adain`.
 
@@ -267,22 +237,16 @@ class AdaIn(AnyStyleMethod):
         mean, std = (part * self.units(layer) for part in found[layer])
         return Style(self.name, (Part({"mean": mean, "std": std}),))
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Decode the aligned features: equation 14, and 15 for a blend of styles."""
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network for a style: equation 14, and 15 for a blend of styles."""
         layer, units = self.config.layer, self.units(self.config.layer)
-        rows = ([one.tensors["mean"], one.tensors["std"]] for one in style.expect(self.name))
+        rows = ([one.tensors["mean"], one.tensors["std"]] for one in style)
         parts = torch.cat([torch.stack(row, 1) for row in rows]).to(units) / units  # (P, 2, C)
         if not regions:  # a blend has the weighted mean of statistics
             parts = torch.tensordot(style.shares()[None].to(parts), parts, 1)  # (1, 2, C)
-        paint = partial(
+        return partial(
             self.pipeline,
             style=parts.unbind(1),
             alpha=self.config.alpha,
@@ -290,7 +254,6 @@ class AdaIn(AnyStyleMethod):
             guided=self.config.statistics == "region",
             settle=self.settle(layer),
         )
-        return self.report_done(self.run(content, function=paint), callback)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the whole method as one graph, for one style image, without regions or blends."""

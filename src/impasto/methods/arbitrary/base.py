@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.image import Image
 from impasto.methods.arbitrary.units import measured, plain, up_to
 from impasto.methods.network import NetworkMethod
@@ -21,7 +21,9 @@ from impasto.methods.style import Style
 from impasto.nn.decoder import Decoder
 from impasto.nn.norm_statistics import Settle
 from impasto.nn.scales import Scales
-from impasto.nn.vgg import Encoder, block_of
+from impasto.nn.upsampling import INTERPOLATIONS
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import block_of
 
 POOLINGS = ("max", "average")
 UNITS = ("rms", "none")
@@ -53,20 +55,13 @@ class AnyStyleConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for unknown values."""
-        self.check_choices(pooling=POOLINGS, units=UNITS, upsampling=("nearest", "bilinear"))
-
-    def check_choices(self, **known: Iterable[str]) -> None:
-        """Raise :class:`InputError` for a field that is none of the values known for its name."""
-        for name, words in known.items():
-            if getattr(self, name) not in words:
-                found = getattr(self, name)
-                raise InputError(f"unknown {name} {found!r}: choose {', '.join(words)}")
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("units", self.units, UNITS)
+        check_choice("upsampling", self.upsampling, INTERPOLATIONS)
 
 
 class Decoders(nn.Module):
     """Decoders of features of one or more layers, and the units of these features.
-
-    The encoder is no part of it: it ships with the package and is not trained.
 
     Args:
         layers: Layers whose features are decoded, one decoder for each.
@@ -83,13 +78,6 @@ class Decoders(nn.Module):
         picture: Tensor = self.decoders[layer](features)
         return picture
 
-    def initialize_from(self, other: Decoders) -> None:
-        """Initialise all decoders from the only decoder of another network."""
-        (donor,) = other.decoders.values()
-        for decoder in self.decoders.values():
-            assert isinstance(decoder, Decoder) and isinstance(donor, Decoder)  # noqa: PT018
-            decoder.initialize_from(donor)
-
     def encoder(self, config: AnyStyleConfig, runtime: Runtime) -> Encoder:
         """Return the encoder whose features these decoders read."""
         return self.scales.applied_to(plain(*self._options(config))).to_runtime(runtime)
@@ -105,13 +93,7 @@ class Decoders(nn.Module):
 
 
 class DecodersTask(SampleTask):
-    """Base class of tasks that train decoders for the features of a fixed encoder.
-
-    Args:
-        config: Of the method.
-        module: The decoders.
-        runtime: Device and number format of the encoder.
-    """
+    """Base class of tasks that train decoders for the features of a fixed encoder."""
 
     module: Decoders
 
@@ -126,17 +108,11 @@ class DecodersTask(SampleTask):
 
 
 class AnyStyleMethod(NetworkMethod):
-    """Base class of methods that encode, align features with those of any style, and decode.
-
-    Attributes:
-        module: The decoders.
-        adjustable: Names of hyperparameters that can be changed after training.
-    """
+    """Base class of methods that encode, align features with those of any style, and decode."""
 
     kind = "any"
     config: AnyStyleConfig
     module: Decoders
-    adjustable: ClassVar[tuple[str, ...]]
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -153,10 +129,9 @@ class AnyStyleMethod(NetworkMethod):
         return None if self.statistics is None else partial(self.statistics.settle, layer)
 
     def units(self, layer: str) -> Tensor:
-        """Return the unit of each channel of a layer, (C,).
+        """Return the unit of each channel of a layer, (C,), which divides features.
 
-        A style holds features of the plain encoder, so that it fits every model with this encoder,
-        whatever its units. Divided by these, they are in the units of the decoders.
+        A style holds features without units, so that it fits every model with this encoder.
         """
         return self.module.scales.get_buffer(layer)
 
@@ -180,7 +155,7 @@ class AnyStyleMethod(NetworkMethod):
         Raises:
             InputError: The weights are negative or all 0.
         """
-        weights = style.expect(self.name).shares().to(self.runtime.device)
+        weights = style.shares().to(self.runtime.device)
         masks = [self.padded(region) for region in regions]
         size = [side >> block_of(layer) - 1 for side in masks[0].shape[-2:]]
         small = [F.interpolate(mask, size, mode="area") for mask in masks]

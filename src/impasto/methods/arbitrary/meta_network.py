@@ -7,7 +7,7 @@ Johnson's, small enough for a mobile phone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.image import samples
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.arbitrary.statistics import StatsReader, sample_stats, statistics
 from impasto.methods.graphs import Graph
-from impasto.methods.network import NetworkMethod, network_of
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.methods.registry import register_method
 from impasto.methods.sample_task import PaintingTask
@@ -78,8 +77,8 @@ class MetaNetworkConfig(PerceptualConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if min(self.width, self.slice_width, self.paintings) < 1 or self.blocks < 0:
-            raise InputError("width, slice_width, paintings must be 1 or more, blocks 0 or more")
+        check_range(1, width=self.width, slice_width=self.slice_width, paintings=self.paintings)
+        check_range(0, blocks=self.blocks)
         self.reader  # noqa: B018 (its constructor checks the layers)
 
     @property
@@ -238,7 +237,8 @@ class MetaNetwork(NetworkMethod):
         if other.method == cls.name:
             super().start(module.base if other.config.get("generated") else module, other)
             return
-        donor = network_of(other, Runtime(torch.device("cpu"), torch.float32))
+        runtime = Runtime(torch.device("cpu"), torch.float32)
+        donor = network_class(other.method).open(other, runtime).module
         if not isinstance(donor, TransformNet):
             raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
         photos = [samples.photo(name).rgb for name in samples.PHOTOS]
@@ -265,22 +265,14 @@ class MetaNetwork(NetworkMethod):
         moments = self.config.reader.stored_stats(style, "moments").to(self.runtime.device)
         return moments, weights[None].to(self.runtime.device)
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Generate the network of a style, and paint the content image with it.
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network that is generated for a style.
 
         A blend is a weighted sum of hidden vectors, and so of the generated network weights.
         """
-        style.expect(self.name)
-        more = () if self.config.generated else self._paintings(style)
-        return self.report_done(self.run(content, *more), callback)
+        return self.bound(*(() if self.config.generated else self._paintings(style)))
 
     def specialize(self, style: Style, name: str, card: Mapping[str, Any]) -> Model:
         """Return the generated network of a style as a model of its own."""

@@ -10,22 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.image import Image, samples
 from impasto.losses.moments import moments
 from impasto.methods.arbitrary.tiled_encoding import tiled_moments
 from impasto.methods.style import Style
 from impasto.nn.sizes import with_short_side
 from impasto.nn.style_prediction import Predictor
-from impasto.nn.vgg import (
-    BLOCKS,
-    WIDTHS,
-    Encoder,
-    Features,
-    block_of,
-    layer_names,
-    smallest_side,
-)
+from impasto.nn.vgg import Encoder, Features
+from impasto.nn.vgg_layers import BLOCKS, WIDTHS, block_of, layer_names, smallest_side
 
 _MEASURED = 192  # short side in pixels that the package's images are resized to
 
@@ -52,8 +45,7 @@ class StatsReader:
         """Raise :class:`InputError` for an unknown encoder or layer, or no layers at all."""
         if not self.layers:
             raise InputError("style_layers is empty: name layers such as relu1_1,relu2_1")
-        if self.arch not in BLOCKS:
-            raise InputError(f"unknown encoder {self.arch!r}: choose {', '.join(BLOCKS)}")
+        check_choice("encoder", self.arch, BLOCKS)
         for layer in self.layers:
             if layer not in layer_names(self.arch):
                 raise InputError(f"unknown layer {layer!r}: {self.arch} has such as relu4_1")

@@ -10,21 +10,20 @@ network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
 from impasto.errors import InputError
 from impasto.image import Image
 from impasto.losses.palette import palette_of, with_palette
 from impasto.methods.arbitrary.statistics import Embedding, sample_images, sample_stats, statistics
 from impasto.methods.arbitrary.style_prediction_config import StylePredictionConfig
 from impasto.methods.graphs import Graph, Input, normal, picture
-from impasto.methods.network import NetworkMethod, network_of
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.registry import register_method
 from impasto.methods.sample_task import PaintingTask
 from impasto.methods.spec import Ability, Paper
@@ -33,7 +32,8 @@ from impasto.models.checkpoint import Model
 from impasto.nn.regions import region_maps
 from impasto.nn.sizes import SMALLEST
 from impasto.nn.style_prediction import ImagePredictor, PredictionNet
-from impasto.nn.vgg import Encoder, smallest_side
+from impasto.nn.vgg import Encoder
+from impasto.nn.vgg_layers import smallest_side
 from impasto.training.shift import same_within_pairs, with_shift
 from impasto.training.task import Batch, Task
 
@@ -150,7 +150,7 @@ class StylePrediction(NetworkMethod):
             return
         if other.method not in {"johnson", "cin"} or not isinstance(module, PredictionNet):
             raise InputError(f"a model of {other.method}, not of {cls.name}, johnson or cin")
-        module.initialize_from(network_of(other))
+        module.initialize_from(network_class(other.method).open(other).module)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -208,16 +208,10 @@ class StylePrediction(NetworkMethod):
             Image(image).resized(height, width).rgb if min(image.shape[-2:]) < SMALLEST else image
         )
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Paint a content image in one pass.
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network with the embeddings of a style.
 
         A blend is a weighted sum of embeddings; with regions each region has an embedding of its
         own. If ``alpha`` is below 1, each is blended with the embedding of the content image.
@@ -230,7 +224,7 @@ class StylePrediction(NetworkMethod):
             own = torch.full((len(weights), 1), 1 - alpha)
             weights = torch.cat([alpha * weights, own], 1)  # (P or 1, P + 1)
         maps = region_maps(blend, regions, content.shape[-2:]) if regions else None
-        return self.report_done(self.run(content, seen, weights, maps=maps), callback)
+        return self.bound(seen, weights, maps=maps)
 
     def graphs(self) -> Sequence[Graph]:
         """Return the predictor's graph, and that of the transformation network without regions."""

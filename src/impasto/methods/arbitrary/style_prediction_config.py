@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import check_choice, check_range
 from impasto.methods.arbitrary.statistics import StatsReader
 from impasto.methods.perceptual import PerceptualConfig
 from impasto.nn.style_prediction import PREDICTORS
@@ -44,16 +44,12 @@ class StylePredictionConfig(PerceptualConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
-        if self.predictor not in PREDICTORS:
-            known = ", ".join(PREDICTORS)
-            raise InputError(f"unknown predictor {self.predictor!r}: choose {known}")
-        if min(self.embedding, self.width) < 1 or min(self.blocks, self.identity) < 0:
-            raise InputError("embedding and width must be 1 or more, blocks and identity 0 or more")
-        for name in ("content_weight", "style_weight", "tv_weight", "palette_weight"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
+        check_range(0, 1, alpha=self.alpha)
+        check_choice("predictor", self.predictor, PREDICTORS)
+        check_range(1, embedding=self.embedding, width=self.width)
+        check_range(0, blocks=self.blocks, identity=self.identity)
+        check_range(0, content_weight=self.content_weight, style_weight=self.style_weight)
+        check_range(0, tv_weight=self.tv_weight, palette_weight=self.palette_weight)
         _ = self.reader  # its constructor checks the layers
 
     @property

@@ -12,7 +12,8 @@ from impasto.core.device import Runtime
 from impasto.core.memory import spare_memory
 from impasto.losses.moments import Moments, moments, moments_of
 from impasto.nn.tiling import reach, stride, tiles
-from impasto.nn.vgg import Encoder, Features, block_of
+from impasto.nn.vgg import Encoder, Features
+from impasto.nn.vgg_layers import block_of
 
 _CHANNELS = 300  # peak memory of the encoder, in channels at full resolution; measured
 _LEAST = 64  # least side of a tile in pixels, without its halo

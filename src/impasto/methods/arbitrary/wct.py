@@ -30,11 +30,11 @@ from impasto.alignment.whitening import (
 )
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, PartProgress, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.arbitrary.adain import AdaIn
 from impasto.methods.arbitrary.base import STATISTICS, AnyStyleConfig, AnyStyleMethod, Decoders
 from impasto.methods.arbitrary.tiled_encoding import feature_tiles
-from impasto.methods.arbitrary.wct_training import WctTask
+from impasto.methods.arbitrary.wct_training import WctTask, initialize_from
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Part, Style
@@ -81,13 +81,14 @@ class WctConfig(AnyStyleConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f"alpha is {self.alpha}: it must be 0 to 1")
+        check_range(0, 1, alpha=self.alpha)
         if not self.levels or not set(self.levels) <= set(LAYERS):
             raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
-        if self.floor < 0 or self.pixel_weight < 0 or self.rounds < 1:
-            raise InputError("floor and pixel_weight must not be negative, rounds 1 or more")
-        self.check_choices(transport=TRANSPORTS, statistics=STATISTICS, squares=SQUARES)
+        check_range(0, floor=self.floor, pixel_weight=self.pixel_weight)
+        check_range(1, rounds=self.rounds)
+        check_choice("transport", self.transport, TRANSPORTS)
+        check_choice("statistics", self.statistics, STATISTICS)
+        check_choice("squares", self.squares, SQUARES)
 
     @classmethod
     def paper(cls) -> WctConfig:
@@ -150,7 +151,8 @@ class Wct(AnyStyleMethod):
         donor = AdaIn.open(other).module if other.method == AdaIn.name else None
         if donor is None or not isinstance(module, Decoders):
             raise InputError(f"a model of {other.method}, not of {cls.name} or adain")
-        module.initialize_from(donor)
+        (decoder,) = donor.decoders.values()
+        initialize_from(decoder, module.decoders)
 
     def encode(self, picture: Tensor) -> Style:
         """Compute mean (1, C) and covariance (1, C, C) of style features at all five levels."""

@@ -42,3 +42,15 @@ class WctTask(DecodersTask):
         """Return an image of the first batch, and its reconstructions from relu1_1 to relu5_1."""
         features = self.encoder(first[0], LAYERS)
         return [*first, *(module(features[layer], layer) for layer in LAYERS)]
+
+
+def initialize_from(donor: nn.Module, decoders: nn.ModuleDict) -> None:
+    """Copy the weights of a decoder's last convolutions to others, as many as both have."""
+    theirs = _convolutions(donor)
+    for decoder in decoders.values():
+        for mine, source in zip(reversed(_convolutions(decoder)), reversed(theirs), strict=False):
+            mine.load_state_dict(source.state_dict())
+
+
+def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    return [part for part in module.modules() if isinstance(part, nn.Conv2d)]

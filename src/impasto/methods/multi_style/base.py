@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.losses.objective import Objective
 from impasto.losses.palette import Palette, palette_of, with_palette
 from impasto.methods.graphs import Graph, Input, draw_weights, picture
-from impasto.methods.network import NetworkMethod, network_of
+from impasto.methods.network import NetworkMethod, network_class
 from impasto.methods.sample_task import SampleTask
 from impasto.methods.style import Part, Style
 from impasto.methods.style_size import StyleSizeConfig
@@ -50,8 +49,7 @@ class ManyStylesConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if min(self.styles, self.width) < 1:
-            raise InputError("styles and width must be 1 or more")
+        check_range(1, styles=self.styles, width=self.width)
 
 
 class ManyStylesTask(SampleTask):
@@ -117,7 +115,7 @@ class ManyStyles(NetworkMethod):
         Raises:
             InputError: The model has another kind of network.
         """
-        donor = network_of(other)
+        donor = network_class(other.method).open(other).module
         if not isinstance(donor, TransformNet):
             raise InputError(f"a model of {other.method}, not of {cls.name} or johnson")
         return donor
@@ -164,22 +162,14 @@ class ManyStyles(NetworkMethod):
         """Return the learned style of this index."""
         return Style(self.name, (Part({"index": torch.tensor(index)}),))
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Paint a content image in one pass, in a blend of styles or a style in each region."""
-        style.expect(self.name)
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network with a blend of styles, or a style in each region."""
         weights, parts = self.weights_of(style)  # (P, N), (P,)
         if not regions:
-            return self.report_done(self.run(content, (parts @ weights)[None]), callback)
-        maps = region_maps(parts, regions, content.shape[-2:])
-        return self.report_done(self.run(content, weights, maps=maps), callback)
+            return self.bound((parts @ weights)[None])
+        return self.bound(weights, maps=region_maps(parts, regions, content.shape[-2:]))
 
     def graphs(self) -> Sequence[Graph]:
         """Return the network's graph, with the weights of the styles as an input; no regions."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_range
 from impasto.methods.multi_style.base import ManyStyles, ManyStylesConfig, ManyStylesTask
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
@@ -41,8 +41,8 @@ class CinConfig(ManyStylesConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.blocks < 0 or (self.inner is not None and self.inner < 1):
-            raise InputError("blocks must be 0 or more, inner 1 or more")
+        check_range(0, blocks=self.blocks)
+        check_range(1, inner=1 if self.inner is None else self.inner)
 
     @classmethod
     def paper(cls) -> CinConfig:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.errors import InputError
+from impasto.errors import check_range
 from impasto.losses.content import content_loss
 from impasto.methods.multi_style.base import ManyStylesConfig, ManyStylesTask
 from impasto.nn.stylebank import StyleBankNet
@@ -43,10 +43,8 @@ class StyleBankConfig(ManyStylesConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.layers < 1 or self.stylizing < 1:
-            raise InputError("layers and stylizing must be 1 or more")
-        if self.balance < 0:
-            raise InputError(f"balance is {self.balance}: it must not be negative")
+        check_range(1, layers=self.layers, stylizing=self.stylizing)
+        check_range(0, balance=self.balance)
 
     @classmethod
     def paper(cls) -> StyleBankConfig:

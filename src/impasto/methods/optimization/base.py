@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.core.memory import spare_memory
 from impasto.core.progress import Callback, Progress, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.losses.objective import Objective
 from impasto.losses.tiled import TiledObjective
 from impasto.methods.base import Method
@@ -72,10 +72,9 @@ class OptimizationConfig(SolverConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.start not in STARTS:
-            raise InputError(f"unknown start {self.start!r}: choose {', '.join(STARTS)}")
-        if min(self.levels, self.coarse_steps, self.smallest_level) < 1:
-            raise InputError("levels, coarse_steps and smallest_level must be at least 1")
+        check_choice("start", self.start, STARTS)
+        check_range(1, levels=self.levels, coarse_steps=self.coarse_steps)
+        check_range(1, smallest_level=self.smallest_level)
 
 
 class OptimizingMethod(Method):

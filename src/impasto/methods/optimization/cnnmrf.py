@@ -8,8 +8,9 @@ from typing import cast
 from torch import Tensor
 
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.losses.augment import augment_style
+from impasto.losses.batches import REDUCTIONS
 from impasto.losses.objective import Objective
 from impasto.losses.patch_loss import PatchLoss
 from impasto.losses.patches import Reduction
@@ -20,8 +21,6 @@ from impasto.methods.optimization.memory import Demand, feature_bytes
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
 from impasto.methods.style import Style
-
-REDUCTIONS = ("mean", "sum")
 
 _SCRATCH = 256 << 20  # bytes of the comparison of patches, see `patch_loss`
 _COPIED = 350  # bytes for each pixel of an evaluation: the matched patches' means
@@ -73,10 +72,7 @@ class CNNMRFConfig(OptimizationConfig):
         """Raise :class:`InputError` for unknown reductions."""
         super().__post_init__()
         for name in ("style_reduction", "content_reduction", "tv_reduction"):
-            if getattr(self, name) not in REDUCTIONS:
-                raise InputError(
-                    f"unknown {name} {getattr(self, name)!r}: choose {', '.join(REDUCTIONS)}"
-                )
+            check_choice(name, getattr(self, name), REDUCTIONS)
 
     @classmethod
     def paper(cls) -> CNNMRFConfig:

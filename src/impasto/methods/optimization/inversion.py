@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import check_choice
 from impasto.losses.objective import Objective
 from impasto.losses.style import GramLoss
 from impasto.losses.terms import Term
@@ -19,7 +19,7 @@ from impasto.methods.optimization.gatys import RELU1_TO_5
 from impasto.methods.optimization.levels import Level, StyleImage
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn.vgg import block_of
+from impasto.nn.vgg_layers import block_of
 
 KINDS = ("content", "style")
 CONTENT_LADDER = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
@@ -52,8 +52,7 @@ class InversionConfig(OptimizationConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for an unknown kind."""
         super().__post_init__()
-        if self.kind not in KINDS:
-            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
 
     @classmethod
     def paper(cls) -> InversionConfig:

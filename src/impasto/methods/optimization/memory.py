@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from impasto.core.device import Runtime
 from impasto.methods.optimization.optimizer import SolverConfig
-from impasto.nn.vgg import WIDTHS, block_of
+from impasto.nn.vgg_layers import WIDTHS, block_of
 
 # Peak memory of a forward and backward pass of VGG-19 to relu5_1 with Gram matrices, for each
 # pixel: values in the network's number format, and bytes of float32 copies and of the indices of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.losses.kernel_losses import GaussianLoss, PolynomialLoss
 from impasto.losses.objective import Objective
 from impasto.losses.style import LinearLoss, MomentsLoss, StyleLoss, additive
@@ -18,7 +18,7 @@ from impasto.methods.optimization.levels import Level
 from impasto.methods.optimization.memory import Demand, feature_bytes
 from impasto.methods.registry import register_method
 from impasto.methods.spec import Ability, Paper
-from impasto.nn.vgg import WIDTHS, block_of
+from impasto.nn.vgg_layers import WIDTHS, block_of
 
 SCALINGS = ("photo", "authors")
 
@@ -59,8 +59,7 @@ class MMDConfig(OptimizationConfig):
         """Raise :class:`InputError` for an unreadable style loss or an unknown scaling."""
         super().__post_init__()
         parse(self.losses)
-        if self.scaling not in SCALINGS:
-            raise InputError(f"unknown scaling {self.scaling!r}: choose {', '.join(SCALINGS)}")
+        check_choice("scaling", self.scaling, SCALINGS)
 
     @classmethod
     def paper(cls) -> MMDConfig:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.core.progress import Callback, Progress
-from impasto.errors import DivergedError, InputError
+from impasto.errors import DivergedError, InputError, check_choice, check_range
 
 LossFunction = Callable[[Tensor], Mapping[str, Tensor]]
 
@@ -65,19 +65,14 @@ class SolverConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(
-                f"unknown optimizer {self.optimizer!r}: choose {', '.join(OPTIMIZERS)}"
-            )
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("steps", "history", "patience", "bands", "redraw"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+            check_range(1, **{name: getattr(self, name)})
         if not 0 <= self.averaging < 1:
             raise InputError(f"averaging is {self.averaging}: it must be at least 0 and below 1")
         if not self.learning_rate > 0 or not self.first_step > 0:
             raise InputError("learning_rate and first_step must be above 0")
-        if not 0 <= self.final_rate <= 1:
-            raise InputError(f"final_rate is {self.final_rate}: it must be 0 to 1")
+        check_range(0, 1, final_rate=self.final_rate)
 
 
 class Stop(Exception):  # noqa: N818 (not an error)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.core.memory import spare_memory
 from impasto.core.progress import Callback, Progress
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.image.color_transfer import match_chroma
 from impasto.image.filters import enlarge_like
 from impasto.losses.neighbors import tones
@@ -103,15 +103,12 @@ class NNSTConfig(OptimizationConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.split_steps is not None and self.split_steps < 1:
-            raise InputError(f"split_steps is {self.split_steps}: it must be at least 1")
-        for name in ("tone_weight", "structure_weight", "directions", "blank_bands"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: it must not be negative")
-        if not self.reduction >= 1 or self.largest_level < 0:
-            raise InputError("reduction must be at least 1, and largest_level not negative")
-        if not 0 <= self.content_weight <= 1:
-            raise InputError(f"content_weight is {self.content_weight}: it must be 0 to 1")
+        check_range(1, split_steps=1 if self.split_steps is None else self.split_steps)
+        check_range(0, tone_weight=self.tone_weight, structure_weight=self.structure_weight)
+        check_range(0, directions=self.directions, blank_bands=self.blank_bands)
+        check_range(0, largest_level=self.largest_level)
+        check_range(1, reduction=self.reduction)
+        check_range(0, 1, content_weight=self.content_weight)
         if self.samples < 2 or not self.layers:
             raise InputError("samples must be at least 2, and layers at least one")
         if self.structure_weight and self.structure_layer not in self.layers:

@@ -11,7 +11,8 @@ from torch import Tensor
 from impasto.losses.neighbors import pairs_loss, rows_of, sample_positions
 from impasto.losses.self_similarity import self_similarity_loss
 from impasto.methods.optimization.pool import GRID_BLOCK, Pool
-from impasto.nn.vgg import Encoder, Features, block_of
+from impasto.nn.vgg import Encoder, Features
+from impasto.nn.vgg_layers import block_of
 
 _LONGEST_STEP = 2  # between compared vectors; 4 leaves a grain, since Adam moves pixels too rarely
 _STRUCTURE_SAMPLES = 32  # most rows and columns of positions whose self-similarity is compared

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice
 from impasto.methods.base import Method
 from impasto.methods.optimization.efros_leung import EfrosLeungConfig, efros_leung
 from impasto.methods.optimization.wei_levoy import WeiLevoyConfig, wei_levoy
@@ -39,9 +39,7 @@ class ResampleConfig:
 
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for an unknown algorithm or a window out of range."""
-        if self.algorithm not in ALGORITHMS:
-            known = ", ".join(ALGORITHMS)
-            raise InputError(f"unknown algorithm {self.algorithm!r}: choose {known}")
+        check_choice("algorithm", self.algorithm, ALGORITHMS)
         EfrosLeungConfig(window=self.window)
         WeiLevoyConfig(windows=self.windows, passes=self.passes)
 

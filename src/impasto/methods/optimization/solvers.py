@@ -152,6 +152,7 @@ def lbfgsb(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None
 
     limits = [limit.expand_as(start).flatten().double().cpu().numpy() for limit in (low, high)]
     steps = monitor.config.redraw if monitor.stochastic else monitor.config.steps
+    most = {"maxiter": steps, "maxfun": steps * 10, "maxcor": monitor.config.history}
     x = start.clamp(low, high).double().flatten().cpu().numpy()
     while True:
         found = optimize.minimize(
@@ -161,13 +162,7 @@ def lbfgsb(monitor: Monitor, start: Tensor, bounds: tuple[Tensor, Tensor] | None
             method="L-BFGS-B",
             bounds=optimize.Bounds(*limits),
             callback=lambda x: monitor.step(to_image(x)),
-            options={
-                "maxiter": steps,
-                "maxfun": steps * 10,
-                "maxcor": monitor.config.history,
-                "ftol": 0,
-                "gtol": 0,
-            },
+            options={**most, "ftol": 0, "gtol": 0},
         )
         if not monitor.stochastic or not found.nit:
             return

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.core.progress import Callback
-from impasto.errors import InputError
+from impasto.errors import InputError, check_range
 from impasto.methods.optimization.resampling import (
     MAX_PRODUCT,
     Ticker,
@@ -65,8 +65,7 @@ class WeiLevoyConfig:
             raise InputError("windows needs one number for each level of the pyramid")
         for window in self.windows:
             check_window("windows", window, 1, 25)
-        if self.passes < 1:
-            raise InputError(f"passes must be at least 1, not {self.passes}")
+        check_range(1, passes=self.passes)
 
     @classmethod
     def paper(cls) -> WeiLevoyConfig:

@@ -6,15 +6,14 @@ ECCV 2016.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from impasto.core.device import Runtime
-from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import register_method
 from impasto.methods.sample_task import SampleTask
@@ -38,13 +37,11 @@ class JohnsonConfig(StyleSizeConfig):
         width: Channels of the first convolution; the paper's 32, the released models' 16.
         blocks: Number of residual blocks.
         norm: ``instance`` or ``batch``.
-        upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear``, or
-            ``nearest-bilinear``: nearest in training, and the mean of nearest and bilinear
-            afterwards, see :mod:`impasto.nn.upsampling`.
+        upsampling: ``transposed`` as in the paper, ``nearest``, ``bilinear`` or
+            ``nearest-bilinear``, see :mod:`impasto.nn.upsampling`.
         unpadded: Whether residual blocks have no padding, and the image a reflected border instead.
         output: See :class:`~impasto.nn.johnson.TransformNet`.
-        loss: Content loss: ``perceptual`` on features of the encoder, or ``pixel`` on colours, the
-            per-pixel loss of section 3.2, here against the content image.
+        loss: Content loss: ``perceptual`` on features, or ``pixel`` on colours (section 3.2).
     """
 
     width: int = 32
@@ -58,10 +55,9 @@ class JohnsonConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.width < 1 or self.blocks < 0:
-            raise InputError("width must be 1 or more, blocks 0 or more")
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
+        check_range(1, width=self.width)
+        check_range(0, blocks=self.blocks)
+        check_choice("loss", self.loss, LOSSES)
 
     @classmethod
     def paper(cls) -> JohnsonConfig:
@@ -79,25 +75,18 @@ class JohnsonConfig(StyleSizeConfig):
             relative=False,
             losses="gram(normalization=chw)",  # equation 4
             style_size=256,  # the authors' code: the paper states none
-            style_side="long",
+            style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
     @classmethod
     def authors(cls) -> JohnsonConfig:
         """Return the defaults of fast-neural-style; its released models have half the width."""
-        return cls(
-            upsampling="transposed",
-            unpadded=True,  # padding_type reflect-start
+        return replace(
+            cls.paper(),
+            norm="instance",
             output="tanh150",
-            encoder="vgg16",
             content_layer="relu3_3",  # layer 16
-            style_layers=("relu1_2", "relu2_2", "relu3_3", "relu4_3"),  # layers 4, 9, 16, 23
-            style_weight=4 * 5.0,
             tv_weight=1e-6 / 2 * 255**2,  # their gradient lacks the factor 2 of the square
-            relative=False,
-            losses="gram(normalization=chw)",  # equation 4
-            style_size=256,
-            style_side="long",  # image.scale with a number; doc/flags.md says the smaller side
         )
 
 
@@ -185,15 +174,8 @@ class Johnson(NetworkMethod):
             raise InputError(f"johnson learns one style, not {len(styles)}: give one `style`")
         return JohnsonTask(config, styles[0], runtime)
 
-    def stylize(
-        self,
-        content: Tensor,
-        style: Style,
-        *,
-        regions: Sequence[Tensor] = (),
-        seed: int = 0,
-        callback: Callback = silent,
-    ) -> Tensor:
-        """Paint a content image in one pass."""
-        style.expect(self.name)
-        return self.report_done(self.run(content), callback)
+    def painter(
+        self, content: Tensor, style: Style, regions: Sequence[Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        """Return the network."""
+        return self.module

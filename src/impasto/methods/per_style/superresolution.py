@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.image.color_transfer import match_histogram
 from impasto.losses.content import content_loss
 from impasto.losses.objective import Objective
@@ -83,14 +83,11 @@ class SuperResolutionConfig:
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         check_factor(self.factor)
-        if self.width < 1 or self.blocks < 0:
-            raise InputError("width must be 1 or more, blocks 0 or more")
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}: choose {', '.join(LOSSES)}")
+        check_range(1, width=self.width)
+        check_range(0, blocks=self.blocks, blur=self.blur)
+        check_choice("loss", self.loss, LOSSES)
         if not self.layers:
             raise InputError("layers is empty: name layers such as relu1_2,relu2_2")
-        if self.blur < 0:
-            raise InputError(f"blur is {self.blur}: it must not be negative")
 
     @classmethod
     def paper(cls) -> SuperResolutionConfig:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.core.progress import Callback, silent
-from impasto.errors import InputError
+from impasto.errors import InputError, check_choice, check_range
 from impasto.losses.diversity import entropy
 from impasto.methods.graphs import Graph, Input, Side, picture, uniform
 from impasto.methods.network import NetworkMethod
@@ -71,15 +71,11 @@ class TextureNetConfig(StyleSizeConfig):
     def __post_init__(self) -> None:
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
-        if self.kind not in KINDS:
-            raise InputError(f"unknown kind {self.kind!r}: choose {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
         least = 1 if self.kind == "texture" else 0  # noise is the only input of a texture network
-        if self.noise < least:
-            raise InputError(f"noise is {self.noise}: it must be {least} or more")
-        if self.scales is not None and self.scales < 1:
-            raise InputError(f"scales is {self.scales}: it must be 1 or more")
-        if self.diversity < 0:
-            raise InputError(f"diversity is {self.diversity}: it must not be negative")
+        check_range(least, noise=self.noise)
+        check_range(1, scales=1 if self.scales is None else self.scales)
+        check_range(0, diversity=self.diversity)
         if self.diversity and self.kind != "texture":
             raise InputError("diversity is asked of textures: set it to 0 for kind=stylize")
         if self.kind == "texture" and (self.size < 1 or self.size % multiple_of(self.depth)):
