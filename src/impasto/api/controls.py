@@ -146,7 +146,6 @@ class StylizeJob:
         base = self._base(styles, regions, callback)
         style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
         seed = self.controls.seed
-        shifts = shift_count(method, self.controls)
 
         def stylize_once(photo: Tensor, masks: Sequence[Tensor], watch: Callback) -> Tensor:
             return method.stylize(photo, style, regions=masks, seed=seed, callback=watch)
@@ -155,6 +154,7 @@ class StylizeJob:
             size = photo.shape[-2], photo.shape[-1]
             photo = dithered(photo, seed) if self.dither and method.dithers else photo
             masks = [strokes.resized(region, size) for region in regions]
+            shifts = cycle_spinning.count(method.shifts, self.controls.shifts, size)
             return cycle_spinning.average(stylize_once, photo, masks, shifts, watch)
 
         levels, size = strokes.sizes(*self._strokes(method)), (self.photo.height, self.photo.width)
@@ -258,12 +258,6 @@ def _style_images(source: Image | Style) -> list[tuple[Image, float]]:
     if isinstance(source, Image):
         return [(source, 1.0)]
     return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]
-
-
-def shift_count(method: Method, controls: Controls) -> int:
-    """Return how many results for shifted content images are averaged."""
-    own = method.shifts
-    return own if controls.shifts is None or own == 1 else controls.shifts
 
 
 def blend_styles(method: Method, weights: Sequence[float], styles: Iterable[Style]) -> Style:

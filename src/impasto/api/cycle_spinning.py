@@ -26,7 +26,34 @@ SHIFTS: dict[int, tuple[tuple[int, int], ...]] = {
     16: tuple((y, x) for y in range(PERIOD) for x in range(PERIOD)),
 }
 
+_FEW, _ONE = 1.1e6, 4.4e6  # pixels above which four shifts are taken, and one
+
 Stylize = Callable[[Tensor, Sequence[Tensor], Callback], Tensor]
+
+
+def count(most: int, asked: int | None, size: tuple[int, int]) -> int:
+    """Return the number of shifts for a content image.
+
+    Args:
+        most: Number of the method; 1 if it leaves no lattice.
+        asked: What the user asked for; None takes less of large images, in which a lattice is
+            seen less, and a pass takes long.
+        size: Height and width in pixels.
+
+    Example:
+        >>> [count(8, None, (side, side)) for side in (512, 2048, 4096)]
+        [8, 4, 1]
+        >>> count(8, 16, (4096, 4096)), count(1, 16, (512, 512))
+        (16, 1)
+    """
+    if most == 1:
+        return 1
+    if asked is not None:
+        return asked
+    pixels = size[0] * size[1]
+    if pixels > _ONE:
+        return 1
+    return min(4, most) if pixels > _FEW else most
 
 
 def average(

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from impasto.api import strokes, tiling
-from impasto.api.controls import Controls, ResolvedStyle, shift_count
+from impasto.api import cycle_spinning, strokes, tiling
+from impasto.api.controls import Controls, ResolvedStyle
 from impasto.api.inputs import Source, read_image, resize_long_edge
 from impasto.api.memory import check_memory
 from impasto.api.resolve import StyleResolver
@@ -150,15 +150,16 @@ def painting_seconds(
 
 def seconds_of(method: Method, size: strokes.Size, controls: Controls) -> float:
     """Return how long a method takes for an image of height and width, at 52 GFLOP/s."""
-    pixels = [height * width for height, width in _levels(method, size, controls)]
+    sizes = _levels(method, size, controls)
+    shifts = [cycle_spinning.count(method.shifts, controls.shifts, one) for one in sizes]
+    pixels = sum(h * w * count for (h, w), count in zip(sizes, shifts, strict=True))
     steps = 1.0
     if isinstance(config := method.config, OptimizationConfig):
         split = getattr(config, "split_steps", 0)  # None is as many as the others
         steps = config.steps + (config.steps if split is None else split)
         levels = level_count(*size, config.levels, config.smallest_level)
         steps += sum(config.coarse_steps / 4**depth for depth in range(1, levels))
-    steps *= shift_count(method, controls)
-    return cost_of(method).seconds * steps * sum(pixels) / 1e6
+    return cost_of(method).seconds * steps * pixels / 1e6
 
 
 def memory_of(method: Method, size: strokes.Size, controls: Controls) -> int:

@@ -75,7 +75,8 @@ class Controls:
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
             removes the network's lattice: 1, 4, 8 or 16, see :mod:`impasto.api.cycle_spinning`.
-            None is the method's, and 1 for frames of a video.
+            None is the method's number up to a megapixel, 4 up to four megapixels, then 1; and
+            1 for frames of a video.
         seamless: Let the result tile, for a content image that tiles, see
             :mod:`impasto.api.tiling`.
         seed: Of all random numbers, also of the noise that networks get
@@ -111,7 +112,7 @@ class Controls:
         None,
         "Shifts of the photo over which a network's results are averaged, against its lattice: "
         "1, 4, 8, 16.",
-        show_default="8; 4 for adain and wct; 1 for videos",
+        show_default="8; 4 for adain and wct; fewer above a megapixel; 1 for videos",
     )
     seamless: bool = described(
         False, "For a photo that tiles: let the result tile, too.", "--seamless"
