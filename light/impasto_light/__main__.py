@@ -21,6 +21,7 @@ def main() -> None:
     paint.add_argument("-o", "--output", type=Path, help="PHOTO-STYLE.png by default")
     paint.add_argument("--size", type=int, default=512, help="long edge of the result: 512")
     paint.add_argument("--seed", type=int, default=0, help="of everything random: 0")
+    paint.add_argument("--shifts", type=int, default=8, help="1 (fastest), 4, 8 or 16: 8")
     paint.add_argument("--engine", default="auto", help="auto, onnxruntime or openvino")
     given = parser.parse_args()
     try:
@@ -44,7 +45,8 @@ def _stylize(given: argparse.Namespace) -> None:
 
     target = given.output or given.photo.with_name(f"{given.photo.stem}-{given.style}.png")
     with Image.open(given.photo) as photo:
-        made = stylize(photo, given.style, size=given.size, seed=given.seed, engine=given.engine)
+        options = {"size": given.size, "seed": given.seed, "shifts": given.shifts}
+        made = stylize(photo, given.style, engine=given.engine, **options)
     made.save(target)
     sys.stderr.write(f"{target}  {made.width}x{made.height}\n")
 

@@ -1,4 +1,4 @@
-"""Paint a photo in a learned style by one run of a network."""
+"""Paint a photo in a learned style by a network."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ Array = NDArray[np.float32]
 
 FOLDER = Path(__file__).parent / "models"
 ENGINES = ("onnxruntime", "openvino")
+PERIOD = 4  # pixels, of the lattice that the networks leave
+SHIFTS = {  # by their number: down and right, as in Impasto
+    1: [(0, 0)],
+    4: [(at, at) for at in range(PERIOD)],
+    8: [(y, x) for y in range(PERIOD) for x in range(PERIOD) if (y + x) % 2 == 0],
+    16: [(y, x) for y in range(PERIOD) for x in range(PERIOD)],
+}
 SIZE = 512  # pixels, the long edge for which the strokes of the networks have the right size
 
 
@@ -33,7 +40,13 @@ def styles() -> dict[str, dict[str, Any]]:
 
 
 def stylize(
-    photo: Image.Image, style: str, *, size: int = SIZE, seed: int = 0, engine: str = "auto"
+    photo: Image.Image,
+    style: str,
+    *,
+    size: int = SIZE,
+    seed: int = 0,
+    shifts: int = 8,
+    engine: str = "auto",
 ) -> Image.Image:
     """Paint a photo in a learned style.
 
@@ -43,31 +56,58 @@ def stylize(
         size: Long edge of the result in pixels, unless the photo is smaller.
         seed: Of the noise of one 8-bit level that is added first, so that a plain sky has no lines;
             0 to 2^32 - 1. The noise is that of Impasto.
+        shifts: Number of copies of the photo, shifted by up to 3 pixels, whose results are averaged
+            against the lattice of a network: 1, 4, 8 or 16.
         engine: ``onnxruntime``, ``openvino``, or ``auto``: the first of them that is installed.
 
     Raises:
-        InputError: There is no such style or engine, or the size is not positive.
+        InputError: There is no such style or engine, or a number is out of range.
     """
     if style not in styles():
         raise InputError(f"no style {style!r}: see 'impasto-light styles'")
     if size < 1:
         raise InputError(f"size is {size}: it must be at least 1 pixel")
+    if shifts not in SHIFTS:
+        raise InputError(f"shifts is {shifts}: choose {', '.join(map(str, SHIFTS))}")
     facts = styles()[style]
     photo = ImageOps.exif_transpose(photo)
     alpha = photo.convert("RGBA").getchannel("A") if photo.has_transparency_data else None
     picture = _resized(photo.convert("RGB"), size)
     content = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 255
     content = np.clip(content + (_uniform(seed, content.shape[2:]) - 0.5) / 255, 0, 1)
-    feeds = {"content": _padded(content, facts["multiple"], facts["smallest"])}
-    if facts["count"] > 1:
-        feeds["weights"] = np.eye(1, facts["count"], facts["index"], np.float32)
-    painted = _graph(FOLDER / facts["file"], _chosen(engine))(feeds)
-    height, width = content.shape[2:]
-    pixels = painted[0, :, :height, :width].transpose(1, 2, 0)
+    graph = _graph(FOLDER / facts["file"], _chosen(engine))
+    pixels = _average(lambda window: _painted(window, facts, graph), content, shifts)
     result = Image.fromarray(np.round(pixels * 255).astype(np.uint8))
     if alpha is not None:
         result.putalpha(_resized(alpha, size))
     return result
+
+
+def _average(paint: Callable[[Array], Array], content: Array, shifts: int) -> Array:
+    """Return the mean (H, W, 3) of the results for shifted contents (1, 3, H, W)."""
+    if shifts == 1:
+        return paint(content)
+    height, width = content.shape[2:]
+    border = PERIOD - 1
+    mode = "reflect" if min(height, width) >= PERIOD else "edge"
+    padded = np.pad(content, [(0, 0), (0, 0), (border, border), (border, border)], mode)
+    total = np.zeros((height, width, 3), np.float32)
+    for down, right in SHIFTS[shifts]:
+        window = padded[..., down : down + height + border, right : right + width + border]
+        top, left = border - down, border - right
+        total += paint(window)[top : top + height, left : left + width]
+    return total / np.float32(shifts)
+
+
+def _painted(
+    content: Array, facts: dict[str, Any], graph: Callable[[dict[str, Array]], Array]
+) -> Array:
+    """Run a network on a content (1, 3, H, W), and return the picture (H, W, 3)."""
+    feeds = {"content": _padded(content, facts["multiple"], facts["smallest"])}
+    if facts["count"] > 1:
+        feeds["weights"] = np.eye(1, facts["count"], facts["index"], np.float32)
+    height, width = content.shape[2:]
+    return graph(feeds)[0, :, :height, :width].transpose(1, 2, 0)
 
 
 def _uniform(seed: int, sides: Sequence[int]) -> Array:

@@ -87,7 +87,11 @@ def test_it_paints_what_impasto_paints(installed, tmp_path, engine, style, sourc
     expected = package.stylize(tmp_path / "photo.png", f"{exports[source]}#{style}").rgb
     found = load(tmp_path / "out.png").rgb
     assert found.shape == expected.shape
-    assert (found - expected).abs().max() < 0.51 / 255  # rounding to 8 bits
+    apart = (found - expected).abs()
+    if engine == "openvino":  # in bfloat16 where the processor computes in it
+        assert apart.mean() < 1 / 255
+    else:
+        assert apart.max() < 0.51 / 255  # rounding to 8 bits
     assert expected.std() > 0.05
 
 
@@ -110,6 +114,7 @@ def test_transparency_size_and_the_name_of_the_result(installed, tmp_path):
         (["x.png", "-s", "monet"], "no style 'monet': see 'impasto-light styles'"),
         (["x.png", "-s", "plain", "--engine", "tf"], "choose auto, onnxruntime, openvino"),
         (["x.png", "-s", "plain", "--size", "0"], "at least 1 pixel"),
+        (["x.png", "-s", "plain", "--shifts", "2"], "shifts is 2: choose 1, 4, 8, 16"),
     ],
 )
 def test_bad_input(installed, tmp_path, arguments, said):
