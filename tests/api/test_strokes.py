@@ -71,6 +71,15 @@ def test_a_mesh_is_left_out_where_the_photo_is_plain():
     assert found[..., :16, :].std() > 0.2
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+def test_a_networks_style_image_has_one_size_at_every_scale(scale):
+    """The photo is painted at another size instead, for which the style image must not change."""
+    assert strokes.style_scale((256, 512), scale, "relative", 512) == (256 * 512, 1.0)
+    assert strokes.style_scale((512, 1024), scale, "relative", 512) == (256 * 512, 1.0)
+    assert strokes.style_scale((512, 1024), scale, "absolute", 512) == (512 * 1024, 1.0)
+    assert strokes.style_scale((256, 512), scale, "relative", None) == (256 * 512, scale)
+
+
 def test_other_words_are_refused():
     with pytest.raises(InputError, match="unknown strokes 'large': choose relative, absolute"):
         stylized(strokes="large")
