@@ -71,6 +71,50 @@ def test_a_mesh_is_left_out_where_the_photo_is_plain():
     assert found[..., :16, :].std() > 0.2
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+def test_a_networks_style_image_has_one_size_at_every_scale(scale):
+    """The photo is painted at another size instead, for which the style image must not change."""
+    assert strokes.style_scale((256, 512), scale, "relative", 512) == (256 * 512, 1.0)
+    assert strokes.style_scale((512, 1024), scale, "relative", 512) == (256 * 512, 1.0)
+    assert strokes.style_scale((512, 1024), scale, "absolute", 512) == (512 * 1024, 1.0)
+    assert strokes.style_scale((256, 512), scale, "relative", None) == (256 * 512, scale)
+
+
+def mean_wavelength(image):
+    """The geometric mean wavelength, in pixels, of the brightness, weighted by power and frequency.
+
+    Waves longer than a third of the image are of the photo, and are left out.
+    """
+    brightness = image[0].double().mean(0)
+    brightness = brightness - brightness.mean()
+    height, width = brightness.shape
+    window = torch.hann_window(height, dtype=torch.float64).unsqueeze(1)
+    power = (
+        torch.fft.fft2(brightness * window * torch.hann_window(width, dtype=torch.float64))
+        .abs()
+        .square()
+    )
+    frequency = torch.hypot(torch.fft.fftfreq(height).unsqueeze(1), torch.fft.fftfreq(width))
+    seen = frequency > 3 / max(height, width)
+    power, frequency = power[seen] * frequency[seen], frequency[seen]
+    return float(torch.exp(-(power * frequency.log()).sum() / power.sum()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("painting", ["wave", "mosaic"])
+def test_strokes_of_the_default_grow_as_asked(painting):
+    """On a gradient, within 25 %; the finest strokes are a few pixels, and cannot be halved."""
+    x, y = torch.linspace(0, 1, 256), torch.linspace(0, 1, 192).unsqueeze(1)
+    channels = (0.3 + 0.4 * x + 0 * y, 0.35 + 0 * x + 0.3 * y, 0.6 - 0.3 * x * y)
+    photo = Image(torch.stack(channels).unsqueeze(0))
+    one, two, four = (
+        mean_wavelength(impasto.stylize(photo, f"sample:{painting}", style_scale=scale).rgb)
+        for scale in (1.0, 2.0, 4.0)
+    )
+    assert two / one == pytest.approx(2, rel=0.25)
+    assert four / one == pytest.approx(4, rel=0.25)
+
+
 def test_other_words_are_refused():
     with pytest.raises(InputError, match="unknown strokes 'large': choose relative, absolute"):
         stylized(strokes="large")

@@ -54,8 +54,12 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
 
 
 def style_scale(size: Size, scale: float, strokes: str, native: int | None) -> tuple[int, float]:
-    """Return number of pixels and scale of a style image, see :func:`sizes` for arguments."""
-    height, width = sizes(size, scale, strokes, native)[0]
+    """Return number of pixels and scale of a style image, see :func:`sizes` for arguments.
+
+    For a network it is the size at scale 1, since content image and strokes are scaled afterwards:
+    a style image that shrinks with the content image has finer structure, which undoes the scale.
+    """
+    height, width = sizes(size, 1.0, strokes, native)[0]
     return height * width, scale if native is None else 1.0
 
 

@@ -139,7 +139,7 @@ class Worker:
         assert isinstance(painting, Image)  # the pipeline encodes images only
         controls, native = self._job.controls, resolved.method.stroke_size
         size = photo.height, photo.width
-        height, width = strokes.sizes(size, controls.style_scale, controls.strokes, native)[0]
+        height, width = strokes.sizes(size, 1.0, controls.strokes, native)[0]  # see style_scale
         usual = controls.size or resolved.method.default_size or native or _DEFAULT_EDGE
         pixels = rounded_pixels(height, width, round(usual * max(height, width) / max(size)))
         if pixels not in ready.encoded:
