@@ -17,10 +17,12 @@ from unittest.mock import patch
 from PIL import Image as Pixels
 
 import impasto
+from impasto.image import samples
 from impasto.image.contact_sheet import contact_sheet
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "docs" / "gallery" / "sources"
+EXAMPLES = ROOT / "examples"
 WIDTH, LARGEST = 1500, 250_000  # of a picture: pixels, bytes
 
 Make = Callable[[], impasto.Image]
@@ -62,6 +64,17 @@ def sweep(
     return make
 
 
+def painted(painting: str, model: str, *photos: str, size: int) -> Make:
+    """Return a function that stylizes sample photos by a model file of the folder `examples`."""
+
+    def make() -> impasto.Image:
+        images = [impasto.stylize(f"sample:{one}", EXAMPLES / model, size=size) for one in photos]
+        tiles = [("painting", samples.load(painting)), *zip(photos, images, strict=True)]
+        return contact_sheet(tiles, columns=2, height=size)
+
+    return make
+
+
 def example(script: str, *arguments: str) -> Make:
     """Return a function that runs a script of the folder `examples` and loads its picture."""
 
@@ -69,7 +82,7 @@ def example(script: str, *arguments: str) -> Make:
         with tempfile.TemporaryDirectory() as folder:
             out = str(Path(folder, "out.png"))
             with patch.object(sys, "argv", [script, *arguments, out]):
-                runpy.run_path(str(ROOT / "examples" / script), run_name="__main__")
+                runpy.run_path(str(EXAMPLES / script), run_name="__main__")
             return impasto.load(out)
 
     return make
@@ -122,6 +135,9 @@ STATEMENTS: dict[str, Make] = {
     "gram-mrf": stack(
         sweep("chelsea", "mosaic", PATCHES, size=224, steps=25),
         sweep("astronaut", "chelsea", PATCHES, size=256, steps=25),
+    ),
+    "texture-net-photos": painted(
+        "swirls", "night-sky.safetensors", "astronaut", "chelsea", "coffee", size=384
     ),
     "adain-target": example("adain_target.py", "sample:chelsea", "sample:mosaic"),
     "wct-levels": example("wct_levels.py", "sample:chelsea", "sample:mosaic"),
