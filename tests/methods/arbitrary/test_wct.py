@@ -17,8 +17,6 @@ from impasto.methods.arbitrary import wct as method_module
 from impasto.methods.arbitrary import wct_training
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import checkpoint
 from impasto.models.checkpoint import Model
@@ -380,11 +378,6 @@ def test_training_by_name(photos, tmp_path):
     assert trained.model.card["kind"] == "any"
     assert trained.model.card["data"] == {"content": {"pictures": 3}}
     assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(40, 40)), method=str(path))
-
-
-def test_it_is_in_the_table():
-    able = Ability.STYLIZE | Ability.SYNTHESIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN
-    assert get("wct", able).build is Wct
 
 
 def test_it_starts_from_adain_as_far_back_as_both_go():
