@@ -35,6 +35,14 @@ TINY = {
 }
 
 
+# Options of optimising methods: two blocks of the network see enough for a test.
+SHALLOW = (
+    *("--set", "content_layers=relu2_1", "--set", "style_layers=relu1_1,relu2_1"),
+    *("--set", "style_weights=1,1"),
+)
+QUICK = ("--steps", "2", *SHALLOW)
+
+
 def pictures(*shape: int, seed: int = 0) -> Tensor:
     """Uniform noise of this shape, float32 in [0, 1)."""
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import impasto
-from helpers import FLOAT32, photos_in
+from helpers import FLOAT32, photos_in, training_sources
 from helpers import smooth as smooth_of
 from impasto.alignment.whitening import gaussian
 from impasto.api import stylize
@@ -21,7 +21,6 @@ from impasto.methods.style import Part, Style
 from impasto.models import checkpoint
 from impasto.models.checkpoint import Model
 from impasto.nn.decoder import LAYERS
-from impasto.training.data import Source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.task import Batch
@@ -83,8 +82,7 @@ def photos(tmp_path_factory):
 def learn(photos, plan=PLAN, **options):
     torch.manual_seed(plan.seed)
     task = Wct.task(WctConfig(**options), [], FLOAT32)
-    sources = {"content": Source(tuple(sorted(map(str, photos.iterdir()))), crop=32)}
-    return train(task, plan, sources=sources, runtime=FLOAT32)
+    return train(task, plan, sources=training_sources({"content": photos}), runtime=FLOAT32)
 
 
 @pytest.fixture
