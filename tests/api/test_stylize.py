@@ -12,6 +12,7 @@ from skimage import color
 
 import impasto
 from impasto.api import controls, inputs
+from impasto.api import load
 from impasto.api import stylize as pipeline
 from impasto.errors import DivergedError, InputError
 from impasto.image import Image as Picture
@@ -152,7 +153,7 @@ def test_no_style(stub):
 
 
 def test_a_named_method_can_be_built_once_and_used_again():
-    method = pipeline.get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
+    method = load.get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
     assert method.config.steps == 7
 
 
