@@ -11,9 +11,7 @@ from PIL import Image
 from skimage import color
 
 import impasto
-from impasto.api import controls, inputs
-from impasto.api import load
-from impasto.api import stylize as pipeline
+from impasto.api import controls, inputs, load
 from impasto.errors import DivergedError, InputError
 from impasto.image import Image as Picture
 from impasto.image import color_transfer
