@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 
-from impasto.api import stylize
+from impasto.api import load
 from impasto.image import samples
 from impasto.models import zoo
 
@@ -20,7 +20,7 @@ def main(style: str, side: int) -> None:
     """Print the median seconds of several passes after one that is not timed."""
     found = zoo.find(style)
     assert found is not None, style
-    method = stylize.open_model(found)
+    method = load.open_model(found)
     photo = samples.load("astronaut").resized(side, side).rgb
     times = []
     for _ in range(REPEATS + 1):

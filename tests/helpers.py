@@ -14,8 +14,10 @@ from torch import Tensor
 from impasto.core.device import choose
 from impasto.errors import ImpastoError
 from impasto.image import Image as Picture
+from impasto.image import samples
 from impasto.methods.registry import get
 from impasto.models import checkpoint
+from impasto.training.data import Source
 
 FLOAT32 = choose("cpu", "float32")
 PHOTOS = ("astronaut", "coffee", "chelsea")
@@ -31,6 +33,14 @@ TINY = {
     "style_layers": "relu1_1,relu2_1",
     "content_layer": "relu2_1",
 }
+
+
+# Options of optimising methods: two blocks of the network see enough for a test.
+SHALLOW = (
+    *("--set", "content_layers=relu2_1", "--set", "style_layers=relu1_1,relu2_1"),
+    *("--set", "style_weights=1,1"),
+)
+QUICK = ("--steps", "2", *SHALLOW)
 
 
 def pictures(*shape: int, seed: int = 0) -> Tensor:
@@ -110,3 +120,28 @@ def seam(picture: Tensor) -> float:
         steps = (picture - picture.roll(-1, axis)).abs().mean((0, 1, 5 - axis))
         found.append(float(steps[-1] / steps[:-1].max()))
     return max(found)
+
+
+def training_folders(make, paintings, short=72):
+    """Folders of three photos and of paintings, by source; ``make(name)`` makes a folder."""
+    loads = {"content": (samples.photo, PHOTOS), "style": (_small_painting, paintings)}
+    found = {}
+    for source, (load, names) in loads.items():
+        found[source] = make(source)
+        found[source].mkdir(exist_ok=True)
+        for name in names:
+            picture = load(name)
+            factor = short / min(picture.size)
+            sides = (round(side * factor) for side in picture.rgb.shape[-2:])
+            picture.resized(*sides).save(found[source] / f"{name}.png")
+    return found
+
+
+def _small_painting(name):
+    return samples.painting(name, 128)
+
+
+def training_sources(folders):
+    """Sources of crops of 32 pixels from folders, by name."""
+    files = {name: tuple(sorted(map(str, place.iterdir()))) for name, place in folders.items()}
+    return {name: Source(one, crop=32) for name, one in files.items()}

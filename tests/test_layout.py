@@ -81,6 +81,12 @@ def test_no_file_is_longer_than_a_reader_takes_in():
     assert not {name: lines for name, lines in long.items() if lines > 300}
 
 
+def test_no_test_file_is_longer_either():
+    tests = Path(__file__).parent
+    long = {p.name: len(p.read_text().splitlines()) for p in tests.rglob("*.py")}
+    assert not {name: lines for name, lines in long.items() if lines > 400}
+
+
 def body_lines(function):
     """Lines of a function's body, without its signature and its docstring."""
     first = function.body[1:] if ast.get_docstring(function) else function.body

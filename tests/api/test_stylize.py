@@ -11,8 +11,7 @@ from PIL import Image
 from skimage import color
 
 import impasto
-from impasto.api import controls, inputs
-from impasto.api.load import get_method
+from impasto.api import controls, inputs, load
 from impasto.errors import DivergedError, InputError
 from impasto.image import Image as Picture
 from impasto.image import color_transfer
@@ -152,7 +151,7 @@ def test_no_style(stub):
 
 
 def test_a_named_method_can_be_built_once_and_used_again():
-    method = get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
+    method = load.get_method("gatys", Ability.STYLIZE, settings={"steps": "7"})
     assert method.config.steps == 7
 
 

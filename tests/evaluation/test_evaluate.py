@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
@@ -15,11 +14,9 @@ from helpers import fresh_johnson
 from impasto.api import stylize as pipeline
 from impasto.api.card import thumbnail
 from impasto.api.inputs import find_all_images, read_image, resize_long_edge, resize_to_same_pixels
-from impasto.cli import console
 from impasto.errors import InputError
 from impasto.evaluation import candidates, evaluate, metrics, worker
 from impasto.evaluation.candidates import Entrant
-from impasto.evaluation.results import Comparison, Failure, Row
 from impasto.image import Image as Picture
 from impasto.image import load
 from impasto.models import checkpoint, zoo
@@ -46,72 +43,6 @@ def network(tmp_path):
     """A johnson that learned nothing, and says it learned the cat."""
     shown = {"cat": thumbnail(read_image("sample:chelsea"))}
     return str(fresh_johnson(tmp_path / "cat.safetensors", "cat", thumbnails=shown))
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "settings"),
-    [
-        ("gatys", "gatys", {}),
-        (" gatys : steps = 5 :levels=2", "gatys", {"steps": "5", "levels": "2"}),
-        ("C:/x/y.safetensors", "C:/x/y.safetensors", {}),
-        ("mmd:losses=0.5 gram + moments", "mmd", {"losses": "0.5 gram + moments"}),
-    ],
-)
-def test_entrants_are_read(text, name, settings):
-    candidate = Entrant.parse(text)
-    assert (candidate.name, dict(candidate.settings)) == (name, settings)
-    assert Entrant.parse(candidate.label) == candidate
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("photo, gatys,all", ["photo", "gatys", "all"]),
-        (
-            "wct:levels=relu2_1, relu1_1:alpha=1,adain",
-            ["wct:levels=relu2_1,relu1_1:alpha=1", "adain"],
-        ),
-        (
-            "adain:alpha=0.2,alpha=0.5,adain:alpha=1",
-            ["adain:alpha=0.2", "adain:alpha=0.5", "adain:alpha=1"],
-        ),
-        (
-            "wct:alpha=1:levels=relu2_1,relu1_1,levels=relu1_1",
-            ["wct:alpha=1:levels=relu2_1,relu1_1", "wct:alpha=1:levels=relu1_1"],
-        ),
-        (
-            "mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1,gatys",
-            ["mmd:losses=patches(size=3,stride=2) + gram@relu1_1,relu2_1", "gatys"],
-        ),
-        (
-            "gatys:steps=5,my/x.safetensors#b,y.onnx",
-            ["gatys:steps=5", "my/x.safetensors#b", "y.onnx"],
-        ),
-        ("gatys:steps=5,great-wave,", ["gatys:steps=5", "great-wave"]),
-        ("gatys,gatyss", ["gatys", "gatyss"]),  # no setting before it: a name, to be refused later
-        (",", []),
-    ],
-)
-def test_a_list_of_entrants_may_have_lists_as_settings(text, parts):
-    assert candidates.split(text) == parts
-
-
-def test_a_setting_after_a_comma_must_be_one_that_was_given():
-    with pytest.raises(InputError, match="'gatys:steps=5:levels=2' for both"):
-        candidates.split("gatys:steps=5,levels=2")
-
-
-def test_entrants_of_one_label_stay_apart():
-    same, other = Entrant("gatys", {"steps": "3"}, "mine"), Entrant("gatys", {"steps": "4"}, "mine")
-    found = candidates.parse_candidates(
-        [same, other, same, Entrant("mmd", {}, "mine"), "gatys", "gatys"], []
-    )
-    assert [(one.label, one.name, dict(one.settings)) for one in found] == [
-        ("mine", "gatys", {"steps": "3"}),
-        ("mine (gatys:steps=4)", "gatys", {"steps": "4"}),
-        ("mine (mmd)", "mmd", {}),
-        ("gatys", "gatys", {}),
-    ]
 
 
 def test_files_of_labels_stay_apart():
@@ -370,54 +301,6 @@ def test_pictures_of_several_places(folders):
         "astronaut.png",
         "broken.jpg",
         "coffee.png",
-    ]
-
-
-def row(method="m", style=1.0, seconds=None, memory=None):
-    names = ("gram", "content", "edges", "edge_ssim", "sliced", "color", "layout")
-    numbers = {"style": style, **dict.fromkeys(names, 0.5)}
-    sentinel = method in candidates.SENTINELS
-    return Row(method, "c", "s", numbers, {}, seconds, memory, sentinel=sentinel)
-
-
-def test_summary_and_table():
-    rows = (
-        row(style=0.2, seconds=1.0, memory=10**9),
-        row(style=0.4, seconds=3.0, memory=2 * 10**9),
-    )
-    found = Comparison(384, 0, (row("photo"), *rows), (Failure("m", "c", "t", "why"),))
-    photo, line = found.summary()
-    assert line["style"] == {"mean": pytest.approx(0.3), "std": pytest.approx(0.1)}
-    assert line["seconds"] == {"mean": 2.0, "std": 1.0}
-    assert (line["pictures"], line["memory"], line["device_memory"]) == (2, 2 * 10**9, None)
-    assert photo["seconds"] is photo["memory"] is None
-    table = list(found.table())
-    assert all(len(cells) == len(found.header) for cells in table)
-    assert table[0][-2:] == ("", "")
-    assert table[1][1:3] == ("2", "0.30")
-    assert table[1][-1] == "2000 MB"
-    assert [cells[0] for cells in table] == ["the photo itself", "m"]
-    assert line["lattice"] is line["flicker"] is None
-    assert "flicker" not in found.header
-    assert json.loads(found.json())["failures"] == [
-        {"method": "m", "content": "c", "style": "t", "error": "why"}
-    ]
-
-
-def test_the_table_fits_into_a_hundred_columns(capsys):
-    shaky = row(method="style-prediction", seconds=12.34, memory=2 * 10**9)
-    shaky = replace(shaky, metrics={**shaky.metrics, "lattice": 1.5})
-    found = Comparison(384, 0, (row("painting"), shaky))
-    console.table(found.header, found.table())
-    lines = capsys.readouterr().out.splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= 100
-    (cells,) = (line.split() for line in lines if "style-prediction" in line)
-    assert cells[-4:] == ["1.50", "12.34", "2000", "MB"]
-    shaky = replace(shaky, metrics={**shaky.metrics, "flicker": 3.25})
-    found = Comparison(384, 0, (row("painting"), shaky))
-    assert [dict(zip(found.header, cells, strict=True))["flicker"] for cells in found.table()] == [
-        "",
-        "3.25",
     ]
 
 

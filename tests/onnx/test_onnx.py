@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,31 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from skimage import data
 
-import impasto
-from impasto.api import encode, specialize, stylize, visualize
+from exports import CASES, EXACT, painted, photo
+from impasto.api import encode, stylize, visualize
 from impasto.api.resolve import StyleResolver
-from impasto.core.device import choose
 from impasto.errors import (
-    CancelledError,
-    ImpastoError,
     InputError,
-    MissingExtraError,
     WeightsError,
 )
 from impasto.image import Image, load
 from impasto.image.color_transfer import match_histogram
-from impasto.methods import config
-from impasto.methods.arbitrary.meta_network import MetaNetwork
-from impasto.methods.graphs import Graph, Input, picture, uniform
-from impasto.methods.network import NetworkMethod
-from impasto.methods.registry import get, list_methods
+from impasto.methods.registry import list_methods
 from impasto.methods.spec import Ability
-from impasto.models import checkpoint, onnx_file, zoo
-from impasto.nn.fast import instance_norm
+from impasto.models import onnx_file, zoo
 from impasto.onnx import exporter as export
-from impasto.onnx import graph as tracing
 from impasto.onnx.runtime import Exported
 
 pytestmark = pytest.mark.slow  # ten networks are exported
@@ -43,98 +30,6 @@ pytestmark = pytest.mark.slow  # ten networks are exported
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-
-EXACT = {"device": "cpu", "precision": "float32"}
-LAYERS = "relu1_1,relu2_1"
-# one of each method: torch takes seconds for each layer or so of a graph
-CASES = {
-    "johnson": ("johnson", "default", {"width": 4, "blocks": 0}),
-    "texture": ("texture-net", "default", {"scales": 1}),
-    "texture-stylize": ("texture-net", "default", {"kind": "stylize", "scales": 2}),
-    "superres": ("superres", "default", {"width": 4, "blocks": 0, "factor": 2}),
-    "cin": ("cin", "default", {"width": 4, "blocks": 0, "styles": 3}),
-    "stylebank": ("stylebank", "default", {"width": 4, "styles": 3}),
-    "adain": ("adain", "default", {"layer": "relu2_1"}),
-    "style-prediction": (
-        "style-prediction",
-        "default",
-        {"width": 4, "blocks": 0, "style_layers": LAYERS, "embedding": 8, "alpha": 0.7},
-    ),
-    "style-prediction-cnn": (
-        "style-prediction",
-        "default",
-        {"width": 4, "blocks": 0, "style_layers": LAYERS, "embedding": 8, "predictor": "cnn"},
-    ),
-    "generated": ("meta-network", "default", {"width": 4, "blocks": 0, "generated": True}),
-}
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """exported(case) is a model of fresh weights, its export, and what was written."""
-    folder, made, write = tmp_path_factory.mktemp("exported"), {}, export.export
-
-    def make(case):
-        if case not in made:
-            path, target = folder / f"{case}.safetensors", folder / f"{case}.onnx"
-            save(path, *CASES[case], licence="CC0", thumbnails=["x" * 1000])
-            made[case] = (path, target, write(path, target))
-        return made[case]
-
-    return make
-
-
-@pytest.fixture
-def copied(exported, monkeypatch):
-    """Copy files that were exported before; list each requested file."""
-    asked = []
-
-    def copy(model, output):
-        asked.append(output)
-        for one in exported(model.stem)[2]:
-            shutil.copy(one.path, output.with_name(one.path.name))
-
-    monkeypatch.setattr(export, "export", copy)
-    return asked
-
-
-def save(path, name, preset, settings, **card):
-    """A model that has learned nothing, but paints pictures that are not grey."""
-    build = get(name).build
-    torch.manual_seed(0)
-    method = build(
-        config.change(config.preset(build.Config, preset), settings), choose("cpu", "float32")
-    )
-    random = torch.Generator().manual_seed(1)
-    for key, weight in method.module.state_dict().items():
-        if key.startswith("scales."):
-            weight.fill_(100)  # about the numbers of Caffe's features
-        elif weight.is_floating_point():
-            drawn = torch.rand(weight.shape, generator=random)
-            weight.add_(0.2 * drawn if weight.ndim < 2 else 0.1 * (drawn - 0.5))
-    names = [f"style{index}" for index in range(getattr(method.config, "styles", 1))]
-    checkpoint.save(
-        method.model(method.module, names, {"kind": method.kind, **card}), path, bits=32
-    )
-
-
-def photo(height, width, name="astronaut"):
-    pixels = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None] / 255
-    return Image(pixels).resized(height, width)
-
-
-def painted(path, **options):
-    """What the pipeline makes with a model: a texture, a larger picture, or a painted photo."""
-    kind = zoo.learned_in(path)[0].kind
-    if kind == "texture":
-        return impasto.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb
-    small = photo(45, 61)
-    if kind == "upscale":
-        return impasto.upscale(small, model=str(path), **EXACT, **options).rgb
-    given = {"size": 61, "seed": 3, **EXACT, **options}
-    if kind == "any":
-        return stylize.stylize(small, photo(40, 33, "chelsea"), method=str(path), **given).rgb
-    return stylize.stylize(small, str(path), **given).rgb
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -248,146 +143,6 @@ def test_tiles_of_a_large_picture_show_nowhere(exported):
     assert len(told) == 4 * 3
     expected = match_histogram(torch.from_numpy(whole), small)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
-
-
-def test_what_a_file_tells(exported):
-    _, target, (one,) = exported("cin")
-    assert (one.path, one.names) == (target, ("style0", "style1", "style2"))
-    assert one.size == target.stat().st_size
-    proto = onnx.load(target)
-    onnx.checker.check_model(proto, full_check=True)
-    told = {entry.key: entry.value for entry in proto.metadata_props}
-    assert (told["method"], told["kind"], told["licence"]) == ("cin", "style", "CC0")
-    assert json.loads(told["styles"]) == ["style0", "style1", "style2"]
-    numbers = {key: int(told[key]) for key in ("multiple", "smallest", "factor", "opset")}
-    assert numbers == {"multiple": 4, "smallest": 16, "factor": 1, "opset": 18}
-    assert json.loads(told["card"]) == {"kind": "style", "licence": "CC0"}
-    assert [(one.domain, one.version) for one in proto.opset_import] == [("", 18)]
-    assert b".py" not in target.read_bytes(), "no places of the machine that made it"
-    assert b"stack_trace" not in target.read_bytes()
-    shapes = [
-        [side.dim_param or side.dim_value for side in end.type.tensor_type.shape.dim]
-        for end in (*proto.graph.input, *proto.graph.output)
-    ]
-    assert shapes == [[1, 3, "4*h", "4*w"], [1, 3], [1, 3, "4*h", "4*w"]]
-    assert [learned.name for learned in zoo.learned_in(target)] == json.loads(told["styles"])
-
-
-def test_borders_that_wrap_around_want_a_newer_opset(exported):
-    _, target, _ = exported("texture")
-    proto = onnx.load(target)
-    modes = {part.s for node in proto.graph.node for part in node.attribute if part.name == "mode"}
-    assert b"wrap" in modes
-    assert (proto.opset_import[0].version, proto.ir_version) == (19, 9)
-    assert onnx_file.read_metadata(target)["opset"] == 19
-
-
-def test_names_of_shipped_models():
-    assert zoo.model_of("bricks") == zoo.folder() / "bricks.safetensors"
-    assert zoo.model_of("adele") == zoo.model_of("cin")
-
-
-def test_two_files_of_which_one_is_named(exported):
-    _, target, written = exported("style-prediction")
-    predictor = target.with_name("style-prediction-predictor.onnx")
-    assert [one.path for one in written] == [predictor, target]
-    assert onnx_file.read_metadata(target)["predictor"] == predictor.name
-    with pytest.raises(InputError, match=r"is a part of style-prediction\.onnx: name that file"):
-        zoo.learned_in(predictor)
-
-
-def test_the_network_that_meta_network_writes(tmp_path):
-    path, small = tmp_path / "big.safetensors", tmp_path / "small.safetensors"
-    settings = {"width": 4, "blocks": 0, "slice_width": 8, "style_layers": LAYERS}
-    save(path, "meta-network", "default", settings)
-    with pytest.raises(InputError, match="make one with 'impasto specialize'"):
-        export.export(path, tmp_path / "x.onnx")
-    specialize.specialize(path, photo(40, 33, "chelsea"), small, name="cat", **EXACT)
-    (graph,) = MetaNetwork.open(checkpoint.load(small), choose("cpu", "float32")).graphs()
-    assert [one.name for one in graph.inputs] == ["content"]
-
-
-class Wrong(torch.nn.Module):
-    """Paints otherwise where it is exported."""
-
-    def forward(self, content):
-        return content * (0.99 if torch.onnx.is_in_onnx_export() else 1.0)
-
-
-class Stubborn(torch.nn.Module):
-    """Needs what ONNX does not have."""
-
-    def forward(self, content):
-        return content * torch.linalg.svdvals(content).amax()
-
-
-@pytest.mark.parametrize(
-    ("module", "said"), [(Wrong(), "differ by"), (Stubborn(), "torch.onnx knows no graph")]
-)
-def test_what_paints_otherwise_is_not_written(exported, tmp_path, monkeypatch, module, said):
-    path, _, _ = exported("johnson")
-    graph = Graph(module, (picture("content", 4),))
-    monkeypatch.setattr(get("johnson").build, "graphs", lambda _: (graph,))
-    with pytest.raises(ImpastoError, match=said) as caught:
-        export.export(path, tmp_path / "x.onnx")
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 200
-    assert not list(tmp_path.iterdir())
-
-
-def test_numbers_that_are_not_finite_are_far_apart(monkeypatch):
-    graph = Graph(torch.nn.Identity(), (Input("content", (1, 2), uniform),), "numbers")
-
-    class Session:
-        def run(self, _, feeds):
-            return [feeds["content"] * np.float32("nan")]
-
-    monkeypatch.setattr(onnx_file, "session", lambda _: Session())
-    assert tracing.compare(graph, b"")[0] > 1
-
-
-def test_a_new_method_needs_nothing_but_the_ability(exported):
-    """The default graph takes the photo alone."""
-    assert get("johnson").build.graphs is NetworkMethod.graphs
-    assert onnx_file.read_metadata(exported("johnson")[1])["smallest"] == 16
-    wide = config.change(config.preset(get("johnson").build.Config, "paper"), {"width": 4})
-    (graph,) = get("johnson").build(wide, choose("cpu", "float32")).graphs()
-    (content,) = graph.inputs
-    assert [side.unit * side.least for side in content.shape[2:]] == [44, 44], "mirrored 40 wide"
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 8, 6), (2, 3, 8, 6)])
-@pytest.mark.parametrize("rows", [1, None])
-def test_the_norm_is_the_same_in_its_exported_form(monkeypatch, shape, rows):
-    x, (weight, bias) = torch.rand(shape), torch.rand(2, 3)
-    if rows:
-        weight, bias = (one.expand(shape[0], 3) for one in (weight, bias))
-    expected = instance_norm(x, weight, bias)
-    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
-    torch.testing.assert_close(instance_norm(x, weight, bias), expected)
-
-
-def test_cancelling_writes_nothing(exported, tmp_path):
-    told = []
-
-    def cancel(progress):
-        told.append(progress.stage)
-        progress.cancel()
-
-    with pytest.raises(CancelledError):
-        export.export(exported("johnson")[0], tmp_path / "x.onnx", callback=cancel)
-    assert told == ["tracing x.onnx"]
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("library", ["onnx", "onnxruntime", "onnxscript"])
-def test_a_missing_extra_is_named(exported, tmp_path, monkeypatch, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'impasto\[onnx\]'"):
-        export.export(exported("johnson")[0], tmp_path / "x.onnx")
-    if library != "onnxscript":
-        with pytest.raises(MissingExtraError, match=r"pip install 'impasto\[onnx\]'"):
-            painted(exported("johnson")[1])
 
 
 def test_files_that_are_not_ours(tmp_path):

@@ -9,7 +9,17 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Quiet, Settings, Steps, settings_of
+from impasto.cli.options import (
+    Content,
+    Device,
+    MaxTime,
+    Precision,
+    Quiet,
+    Restart,
+    Settings,
+    Steps,
+    settings_of,
+)
 
 
 @app.command("add-style")
@@ -19,23 +29,15 @@ def add_style(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The larger model: a .safetensors file.")
     ],
-    content: Annotated[
-        str | None,
-        typer.Option(help="Photographs: a folder, a list file, or shards (x-{000..009}.tar)."),
-    ] = None,
+    content: Content = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the style.", show_default="the painting's file name"),
     ] = None,
     settings: Settings = None,
     steps: Steps = None,
-    max_time: Annotated[
-        str | None,
-        typer.Option(metavar="90s|20m|8h", help="Stop after this time; the next run resumes."),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Start again instead of resuming.")
-    ] = False,
+    max_time: MaxTime = None,
+    restart: Restart = False,
     device: Device = "auto",
     precision: Precision = "auto",
     quiet: Quiet = False,

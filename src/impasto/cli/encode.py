@@ -9,7 +9,7 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, settings_of
+from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, StyleSize, settings_of
 
 
 @app.command()
@@ -26,13 +26,7 @@ def encode(
         str | None,
         typer.Option("--method", "-m", help="See 'impasto methods'.", show_default="that of fast"),
     ] = None,
-    style_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Long edge to resize each painting to: the size of its strokes.",
-            show_default="its own, 512 at most",
-        ),
-    ] = None,
+    style_size: StyleSize = None,
     preset: Preset = "default",
     settings: Settings = None,
     device: Device = "auto",

@@ -10,10 +10,13 @@ import typer
 
 import impasto
 from impasto.cli import app
-from impasto.cli.options import Device, Precision, Quiet, Seed
+from impasto.cli.options import Device, JsonFile, Precision, Quiet, Seed
 from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from impasto.evaluation.folder_distance import Gap
     from impasto.evaluation.results import Comparison
 
 
@@ -29,9 +32,7 @@ def evaluate(
         ),
     ] = "gatys",
     size: Annotated[int, typer.Option(help="Long edge to paint and measure at.")] = 384,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the measurements as JSON; - prints them.")
-    ] = None,
+    json: JsonFile = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Save the painted pictures here.")
     ] = None,
@@ -54,10 +55,8 @@ def evaluate(
     """
     from impasto.cli import console
     from impasto.evaluation import candidates
-    from impasto.image import files
 
-    if json not in {None, console.STREAM}:
-        files.check(json)
+    check_json(json)
     with console.run_measurement(quiet=quiet) as job:
         found = impasto.evaluate(
             contents,
@@ -149,9 +148,35 @@ def compare(
 
 def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     """Print or write the measurements and failures; return where they are, for a message."""
-    from impasto.cli import console
     from impasto.cli.parsing import as_options
     from impasto.evaluation import labels
+
+    lines = list(found.table())
+    short = labels.shorten_labels(line[0] for line in lines)
+    write_results(found, [(short[label], *rest) for label, *rest in lines], json, quiet=quiet)
+    for one in found.failures:
+        why = as_options(one.error)
+        print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
+    failed = {one.method for one in found.failures} - {row.method for row in found.rows}
+    if not found.rows or (failed and all(row.sentinel for row in found.rows)):
+        raise ImpastoError("nothing could be measured")
+    return "the table" if json in {None, Path("-")} else str(json)
+
+
+def check_json(path: Path | None) -> None:
+    """Check before the work that measurements can be written to a path; ``-`` prints them."""
+    from impasto.cli import console
+    from impasto.image import files
+
+    if path not in {None, console.STREAM}:
+        files.check(path)
+
+
+def write_results(
+    found: Comparison | Gap, rows: Iterable[Sequence[str]], json: Path | None, *, quiet: bool
+) -> None:
+    """Print measurements as a table, write them as JSON, and say which files were passed over."""
+    from impasto.cli import console
     from impasto.image import files
     from impasto.training.sources import describe_skipped
 
@@ -160,15 +185,6 @@ def _report_results(found: Comparison, json: Path | None, quiet: bool) -> str:
     elif json is not None:
         files.write(f"{found.json()}\n".encode(), json)
     if json != console.STREAM and not quiet:
-        lines = list(found.table())
-        short = labels.shorten_labels(line[0] for line in lines)
-        console.table(found.header, [(short[label], *rest) for label, *rest in lines])
+        console.table(found.header, rows)
     if found.passed and not quiet:
         print(f"impasto: passed over: {describe_skipped(found.passed)}", file=sys.stderr)
-    for one in found.failures:
-        why = as_options(one.error)
-        print(f"impasto: {one.method}, {one.content}, {one.style}: {why}", file=sys.stderr)
-    failed = {one.method for one in found.failures} - {row.method for row in found.rows}
-    if not found.rows or (failed and all(row.sentinel for row in found.rows)):
-        raise ImpastoError("nothing could be measured")
-    return "the table" if json in {None, console.STREAM} else str(json)

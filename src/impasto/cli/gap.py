@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from impasto.cli import app
-from impasto.cli.options import Device, Quiet, Seed
+from impasto.cli.evaluate import check_json, write_results
+from impasto.cli.options import Device, JsonFile, Quiet, Seed
 
 
 @app.command()
@@ -40,9 +40,7 @@ def gap(
         int, typer.Option(metavar="N", help="Permutations for the p-value.", min=1)
     ] = 1000,
     size: Annotated[int, typer.Option(help="Long edge that pictures are resized to.")] = 256,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the measurements as JSON; - prints them.")
-    ] = None,
+    json: JsonFile = None,
     seed: Seed = 0,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -52,14 +50,11 @@ def gap(
     Each picture is one sample: the means and standard deviations of its channels at a layer.
     """
     from impasto.cli import console
-    from impasto.image import files
 
-    if json not in {None, console.STREAM}:
-        files.check(json)
+    check_json(json)
     with console.run_measurement(quiet=quiet) as job:
         from impasto.evaluation import folder_distance as gaps
         from impasto.evaluation.metrics import STYLE_LAYERS
-        from impasto.training.sources import describe_skipped
 
         names = STYLE_LAYERS if layers is None else tuple(map(str.strip, layers.split(",")))
         found = gaps.gap(
@@ -74,14 +69,7 @@ def gap(
             device=device,
             callback=job.callback,
         )
-        if found.passed and not quiet:
-            print(f"impasto: passed over: {describe_skipped(found.passed)}", file=sys.stderr)
         for error in found.skipped.values():
             print(f"impasto: skipped: {error}", file=sys.stderr)
-        if json == console.STREAM:
-            typer.echo(found.json())
-        elif json is not None:
-            files.write(f"{found.json()}\n".encode(), json)
-        if json != console.STREAM and not quiet:
-            console.table(found.header, found.table())
+        write_results(found, found.table(), json, quiet=quiet)
         job.written = "the table"

@@ -65,6 +65,25 @@ KeepMetadata = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as lines of JSON on standard output.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the measurements as JSON; - prints them.")
+]
+Content = Annotated[
+    str | None,
+    typer.Option(help="Photographs: a folder, a list file, or shards (x-{000..009}.tar)."),
+]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(metavar="90s|20m|8h", help="Stop after this time; the next run resumes."),
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Start again instead of resuming.")]
+StyleSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Long edge to resize each painting to: the size of its strokes.",
+        show_default="its own, 512 at most",
+    ),
+]
 SaveEvery = Annotated[
     int, typer.Option(metavar="N", help="Write a preview beside the output every N steps.", min=0)
 ]

@@ -9,7 +9,7 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Quiet
+from impasto.cli.options import Device, Precision, Quiet, StyleSize
 
 
 @app.command()
@@ -31,13 +31,7 @@ def specialize(
         str | None,
         typer.Option(help="Name of the style.", show_default="the painting's file name"),
     ] = None,
-    style_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Long edge to resize each painting to: the size of its strokes.",
-            show_default="its own, 512 at most",
-        ),
-    ] = None,
+    style_size: StyleSize = None,
     device: Device = "auto",
     precision: Precision = "auto",
     quiet: Quiet = False,

@@ -9,7 +9,18 @@ import typer
 
 import impasto
 from impasto.cli import app, parsing
-from impasto.cli.options import Device, Precision, Preset, Quiet, Settings, Steps, settings_of
+from impasto.cli.options import (
+    Content,
+    Device,
+    MaxTime,
+    Precision,
+    Preset,
+    Quiet,
+    Restart,
+    Settings,
+    Steps,
+    settings_of,
+)
 
 
 @app.command()
@@ -22,10 +33,7 @@ def train(
         list[str] | None,
         typer.Option("--style", "-s", help="A picture to learn from; repeatable."),
     ] = None,
-    content: Annotated[
-        str | None,
-        typer.Option(help="Photographs: a folder, a list file, or shards (x-{000..009}.tar)."),
-    ] = None,
+    content: Content = None,
     name: Annotated[
         list[str] | None,
         typer.Option(help="Name of a style; repeatable.", show_default="its file's name"),
@@ -36,13 +44,8 @@ def train(
     start: Annotated[
         Path | None, typer.Option(help="A model of the same shape to start from.")
     ] = None,
-    max_time: Annotated[
-        str | None,
-        typer.Option(metavar="90s|20m|8h", help="Stop after this time; the next run resumes."),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Start again instead of resuming.")
-    ] = False,
+    max_time: MaxTime = None,
+    restart: Restart = False,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Annotated[

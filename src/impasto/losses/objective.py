@@ -161,7 +161,7 @@ class Objective:
 
     @property
     def targets(self) -> dict[Statistic, Any]:
-        """Return the statistics of the style images, by loss, layer and region."""
+        """Return the statistics of the style images, each once, by loss, layer and region."""
         return {style.statistic: style.target for style in self._styles}
 
     @property
@@ -184,10 +184,6 @@ class Objective:
             losses["style"] = self._style(self._described(features))
         losses |= self._direct(image)
         return {"total": sum(losses.values(), image.new_zeros(())), **losses}
-
-    def _statistics(self) -> list[Statistic]:
-        """Return the statistics that the style losses compare, each once."""
-        return list(self.targets)
 
     def _layers(self) -> list[str]:
         contents = {entry.layer for entry in self._contents}
@@ -214,7 +210,7 @@ class Objective:
 
     def _described(self, features: Features) -> dict[Statistic, Any]:
         found: dict[Statistic, Any] = {}
-        for one in self._statistics():
+        for one in self.targets:
             x = features[one.layer]
             found[one] = one.loss.describe(x, self._guide(one.region, *x.shape[-2:]))
         return found

@@ -49,11 +49,11 @@ class TiledObjective(Objective):
     @property
     def tile(self) -> int | None:  # type: ignore[override]
         """Return the side of the tiles in pixels, or None if a loss needs the whole image."""
-        return self.side if all(additive(s.loss) for s in self._statistics()) else None
+        return self.side if all(additive(s.loss) for s in self.targets) else None
 
     def __call__(self, image: Tensor) -> Losses:
         """Compute the losses of an image (1, 3, H, W); only ``total`` has a gradient."""
-        statistics = self._statistics()
+        statistics = list(self.targets)
         if self._needs_whole_image(image, statistics):
             return super().__call__(image)
         losses = {"total": image.new_zeros(())}
@@ -162,7 +162,7 @@ class TiledObjective(Objective):
         return {(loss, layer): found[Statistic(loss, layer, None)] for loss, layer in wanted}
 
     def _describe(self, image: Tensor) -> dict[Statistic, Any]:
-        statistics = self._statistics()
+        statistics = list(self.targets)
         if self._needs_whole_image(image, statistics):
             return super()._describe(image)
         return _of_sums(self._gather(image, statistics, self._layers())[0], image)

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import FLOAT32, smooth
-from impasto import image
+from helpers import FLOAT32, smooth, training_folders, training_sources
 from impasto.alignment.adain import adain
 from impasto.api import load, stylize
 from impasto.api import train as learning
@@ -17,11 +16,9 @@ from impasto.losses.moments import moments
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.units import up_to
-from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
-from impasto.models import checkpoint, zoo
-from impasto.training.data import Source
+from impasto.models import checkpoint
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.task import Batch
@@ -39,37 +36,14 @@ def fresh(seed=0, **options):
     return method
 
 
-def folder_of(folder, names, load):
-    for name in names:
-        picture = load(name)
-        factor = 72 / min(picture.height, picture.width)
-        image.save(
-            picture.resized(*(round(s * factor) for s in picture.rgb.shape[-2:])),
-            folder / f"{name}.png",
-        )
-    return folder
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    return training_folders(tmp_path_factory.mktemp, ("wave", "mosaic"))
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return folder_of(
-        tmp_path_factory.mktemp("p"), ("astronaut", "coffee", "chelsea"), samples.photo
-    )
-
-
-@pytest.fixture(scope="module")
-def paintings(tmp_path_factory):
-    return folder_of(
-        tmp_path_factory.mktemp("s"), ("wave", "mosaic"), lambda name: samples.painting(name, 128)
-    )
-
-
-@pytest.fixture(scope="module")
-def sources(photos, paintings):
-    return {
-        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=32)
-        for name, place in (("content", photos), ("style", paintings))
-    }
+def sources(places):
+    return training_sources(places)
 
 
 def learn(sources, plan=PLAN, **options):
@@ -189,30 +163,6 @@ def test_a_style_is_the_means_and_deviations_of_its_features(encoder):
     expected, unit = moments(features), method.units("relu3_1")
     torch.testing.assert_close(part.tensors["mean"], expected.mean * unit)
     torch.testing.assert_close(part.tensors["std"], expected.std * unit)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (17, 33)])
-def test_pictures_of_any_size_keep_it(size):
-    method = fresh(layer="relu4_1")
-    found = method.stylize(smooth(*size), method.encode(smooth(*size[::-1], seed=1)))
-    assert found.shape == (1, 3, *size)
-    assert found.isfinite().all()
-    assert 0 <= found.min() <= found.max() <= 1
-
-
-@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_plain_pictures_are_no_trouble(level):
-    method, plain = fresh(), torch.full((1, 3, 24, 24), level)
-    for content, style in ((plain, smooth(24, 24)), (smooth(24, 24), plain), (plain, plain)):
-        assert method.stylize(content, method.encode(style)).isfinite().all()
-
-
-def test_it_is_deterministic_and_changes_nothing():
-    method, x = fresh(), smooth(30, 41)
-    style, kept = method.encode(smooth(30, 30, 1)), x.clone()
-    assert torch.equal(method.stylize(x, style, seed=1), method.stylize(x, style, seed=2))
-    assert torch.equal(x, kept)
 
 
 def features_decoded(method):
@@ -380,15 +330,6 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     assert (built.config.statistics, built.config.units) == ("region", "rms")
 
 
-def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
-    monkeypatch.setattr(zoo, "shipped", lambda: ())
-    with pytest.raises(InputError, match=r"adain needs a model.*impasto train adain"):
-        load.get_method("adain", Ability.STYLIZE)
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
-    for name in ("adain", "mine"):
-        assert load.get_method(name, Ability.STYLIZE, precision="float32").name == "adain"
-
-
 def test_what_a_model_cannot_be(saved):
     path = str(saved[1])
     with pytest.raises(InputError, match="is a model for 'stylize' as `method`, not for 'stylize'"):
@@ -418,9 +359,9 @@ TINY = {"steps": "3", "batch": "2", "crop": "32", "workers": "0", "layer": "relu
 
 
 @pytest.mark.slow
-def test_training_by_name(photos, paintings, tmp_path):
+def test_training_by_name(places, tmp_path):
     target = tmp_path / "any.safetensors"
-    options = {"content": photos, "style": str(paintings), "precision": "float32"}
+    options = {"content": places["content"], "style": str(places["style"]), "precision": "float32"}
     trained = learning.train("adain", target, settings=TINY, **options)
     card = trained.model.card
     assert card["data"] == {"content": {"pictures": 3}, "style": {"pictures": 2}}
@@ -441,11 +382,7 @@ def test_training_by_name(photos, paintings, tmp_path):
         ({"style": "nowhere"}, "nowhere: there is no such folder"),
     ],
 )
-def test_paintings_that_are_missing(given, said, photos, tmp_path):
+def test_paintings_that_are_missing(given, said, places, tmp_path):
+    target, photos = tmp_path / "x.safetensors", places["content"]
     with pytest.raises(InputError, match=said):
-        learning.train("adain", tmp_path / "x.safetensors", content=photos, settings=TINY, **given)
-
-
-def test_it_is_in_the_table():
-    able = Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN
-    assert get("adain", able).build is AdaIn
+        learning.train("adain", target, content=photos, settings=TINY, **given)

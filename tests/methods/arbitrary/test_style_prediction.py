@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import FLOAT32, smooth
+from helpers import FLOAT32, smooth, training_folders, training_sources
 from impasto import image
-from impasto.api import load, recipes, stylize
+from impasto.api import load, stylize
 from impasto.api import train as learning
 from impasto.api.encode import encode
 from impasto.errors import InputError
@@ -15,18 +15,14 @@ from impasto.image import Image, samples
 from impasto.image.dither import dithered
 from impasto.losses.gram import gram_matrix
 from impasto.losses.moments import moments
-from impasto.methods import config
 from impasto.methods import style as style_file
 from impasto.methods.arbitrary.style_prediction import StylePrediction, StylePredictionConfig
 from impasto.methods.multi_style.cin import Cin, CinConfig
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.per_style.superresolution import SuperResolution
-from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
-from impasto.models import checkpoint, zoo
-from impasto.nn.vgg import Encoder
-from impasto.training.data import Source
+from impasto.models import checkpoint
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.task import Batch
@@ -53,30 +49,14 @@ def fresh(seed=0, **options):
     return method
 
 
-def folder_of(folder, names, load):
-    for name in names:
-        picture = load(name)
-        factor = 72 / min(picture.height, picture.width)
-        sides = (round(side * factor) for side in (picture.height, picture.width))
-        image.save(picture.resized(*sides), folder / f"{name}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    photos, paintings = (tmp_path_factory.mktemp(name) for name in ("content", "style"))
-    return {
-        "content": folder_of(photos, ("astronaut", "coffee", "chelsea"), samples.photo),
-        "style": folder_of(paintings, ("wave", "gold"), lambda name: samples.painting(name, 128)),
-    }
+    return training_folders(tmp_path_factory.mktemp, ("wave", "gold"))
 
 
 @pytest.fixture(scope="module")
 def sources(places):
-    return {
-        name: Source(tuple(sorted(map(str, place.iterdir()))), crop=32)
-        for name, place in places.items()
-    }
+    return training_sources(places)
 
 
 def learn(sources, plan=PLAN, **options):
@@ -270,20 +250,6 @@ def test_pictures_of_any_size_keep_it(size, alpha):
         torch.testing.assert_close(masked, found, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_plain_pictures_are_no_trouble(level):
-    method, plain = fresh(alpha=0.5), torch.full((1, 3, 24, 24), level)
-    for content, style in ((plain, smooth(24, 24)), (smooth(24, 24), plain), (plain, plain)):
-        assert method.stylize(content, method.encode(style)).isfinite().all()
-
-
-def test_it_is_deterministic_and_changes_nothing():
-    method, x = fresh(alpha=0.5), smooth(30, 41)
-    style, kept = method.encode(smooth(30, 30, 1)), x.clone()
-    assert torch.equal(method.stylize(x, style, seed=1), method.stylize(x, style, seed=2))
-    assert torch.equal(x, kept)
-
-
 def test_styles_that_are_not_its_own():
     method, x = fresh(), smooth(16, 16)
     style = method.encode(smooth(40, 40, 1))
@@ -296,62 +262,6 @@ def test_styles_that_are_not_its_own():
     ):
         with pytest.raises(InputError, match=said):
             method.stylize(x, wrong)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"alpha": 1.5}, "alpha is 1.5"),
-        ({"predictor": "inception"}, "unknown predictor 'inception': choose statistics, cnn"),
-        ({"embedding": 0}, "embedding is 0: it must be 1 or more"),
-        ({"identity": -1}, "identity is -1: it must be 0 or more"),
-        ({"style_weight": -1.0}, "style_weight is -1.0"),
-        ({"style_layers": ()}, "style_layers is empty"),
-        ({"style_layers": ("relu9_1",)}, "unknown layer 'relu9_1'"),
-    ],
-)
-def test_numbers_that_make_no_sense(wrong, said):
-    with pytest.raises(InputError, match=said):
-        StylePredictionConfig(**wrong)
-
-
-def test_presets():
-    authors = StylePredictionConfig.authors()
-    assert StylePredictionConfig.paper() == authors
-    assert (authors.width, authors.blocks, authors.embedding) == (32, 5, 100)
-    assert (authors.predictor, StylePredictionConfig().predictor) == ("cnn", "statistics")
-    assert (authors.encoder, authors.pooling, authors.losses) == ("vgg16", "average", "gram")
-    assert authors.content_layer == "relu3_3"
-    assert authors.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    assert authors.style_weight == pytest.approx(4 * 5e-4)
-    assert not authors.relative
-    assert authors.identity == 0
-
-
-def test_the_authors_total_variation():
-    """1e4 of the halves of two means of squares, of the differences down and to the right."""
-    authors = StylePredictionConfig.authors()
-    numbers = dataclasses.replace(authors, encoder="vgg19", style_layers=("relu1_1",))
-    batch = torch.rand(8, 3, 256, 256, generator=torch.Generator().manual_seed(0))
-    values = batch.double()
-    halves = values.diff(dim=2).square().mean() / 2 + values.diff(dim=3).square().mean() / 2
-    objective = numbers.style_objective(Encoder(depth="relu1_1"), batch[:1])
-    ours = objective(batch)["smoothness"]
-    assert float(ours) == pytest.approx(float(1e4 * halves), rel=1e-5)
-
-
-@pytest.mark.parametrize("preset", config.PRESETS)
-def test_the_head_of_every_preset(preset):
-    module = StylePrediction.network(config.preset(StylePredictionConfig, preset))
-    assert module.predictor.head.out_features == 2758
-    numbers = 1920 if preset == "default" else 256  # of VGG's statistics, or of the CNN's channels
-    assert module.predictor.embedding.weight.shape == (100, numbers)
-
-
-def test_the_recipe():
-    numbers = recipes.load("style-prediction")
-    assert numbers.method == "style-prediction"
-    assert numbers.config == StylePredictionConfig()
 
 
 def test_the_smoothness_is_part_of_the_loss():
@@ -428,15 +338,6 @@ def test_a_model_stands_where_a_method_may_stand(saved):
         load.get_method(str(path), Ability.STYLIZE, settings={"style_weight": "3"})
 
 
-def test_a_shipped_model_goes_by_the_name_of_its_method(saved, monkeypatch):
-    monkeypatch.setattr(zoo, "shipped", lambda: ())
-    with pytest.raises(InputError, match=r"needs a model.*impasto train style-prediction"):
-        load.get_method("style-prediction", Ability.STYLIZE)
-    monkeypatch.setattr(zoo, "shipped", lambda: zoo.learned_in(saved[1]))
-    built = load.get_method("style-prediction", Ability.STYLIZE, precision="float32")
-    assert built.name == "style-prediction"
-
-
 def test_masks_through_the_pipeline(saved, monkeypatch):
     """One run of the network, with a region for each painting."""
     path, passes = saved[1], []
@@ -488,92 +389,6 @@ def test_training_by_name(places, tmp_path):
     assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(9, 9)), method=str(target))
     again = learning.train("style-prediction", tmp_path / "b.safetensors", start=target, **options)
     assert again.result.finished
-
-
-def test_it_is_in_the_table():
-    able = Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN
-    entry = get("style-prediction", able)
-    assert entry.build is StylePrediction
-    assert entry.family == "arbitrary"
-
-
-# Predictors that see the style image
-
-
-@pytest.mark.slow
-def test_a_cnn_learns_to_predict(sources):
-    """The losses fall, its own weights move, and the paintings get styles of their own."""
-    plan = dataclasses.replace(PLAN, learning_rate=3e-3)
-    before = StylePrediction.task(cnn(), [], FLOAT32).module.predictor.features[0].weight
-    result = learn(sources, plan, predictor="cnn")
-    for name in ("total", "style"):
-        assert result.losses[name][-1] < 0.7 * result.losses[name][0]
-    after = result.module.predictor.features[0].weight
-    assert after.shape == before.shape
-    method = StylePrediction(cnn(), FLOAT32)
-    method.module.load_state_dict(result.module.state_dict())
-    paintings = [samples.painting(name, 128).resized(64, 64).rgb for name in ("wave", "gold")]
-    one, other = (method.embeddings(method.encode(painting)) for painting in paintings)
-    assert float((one - other).norm()) > 0.1 * float(one.norm())
-
-
-def cnn(**options):
-    return dataclasses.replace(SMALL, predictor="cnn", **options)
-
-
-def seeing(seed=0):
-    torch.manual_seed(seed)
-    method = StylePrediction(cnn(), FLOAT32)
-    torch.nn.init.normal_(method.module.predictor.head.weight, std=0.5)
-    return method
-
-
-def test_the_gradient_reaches_the_cnn():
-    task = StylePrediction.task(cnn(identity=0), [], FLOAT32)
-    batch = {"content": torch.rand(2, 3, 32, 32), "style": torch.rand(2, 3, 32, 32)}
-    task.loss(task.module, Batch(0, 2, batch))["total"].backward()
-    for weight in task.module.predictor.parameters():
-        assert float(weight.grad.abs().max()) > 0
-
-
-def test_embeddings_of_a_cnn():
-    """Of images of any size; blends are sums of embeddings, and alpha adds the photo's own."""
-    method, photo = seeing(), smooth(40, 52)
-    one, other = (method.encode(smooth(*size, seed=7)) for size in ((64, 80), (9, 70)))
-    assert method.embeddings(one).shape == (1, SMALL.embedding)
-    blend = method.stylize(photo, 0.25 * one + 0.75 * other)
-    embedded = 0.25 * method.embeddings(one) + 0.75 * method.embeddings(other)
-    (part,) = one
-    direct = Style(method.name, (Part({**part.tensors, "embedding": embedded}),))
-    assert torch.allclose(blend, method.stylize(photo, direct), atol=1e-5)
-    mine = StylePrediction(dataclasses.replace(method.config, alpha=0.0), FLOAT32)
-    mine.module.load_state_dict(method.module.state_dict())
-    own = method.stylize(photo, method.encode(photo))
-    assert torch.allclose(mine.stylize(photo, one), own, atol=1e-5)
-
-
-def test_a_style_of_another_cnn_is_refused():
-    photo, style = smooth(32, 32), seeing(0).encode(smooth(40, 40))
-    seeing(0).stylize(photo, style)
-    for wrong in (style, fresh().encode(smooth(40, 40))):
-        with pytest.raises(InputError, match="encoded by another model"):
-            seeing(1).stylize(photo, wrong)
-    with pytest.raises(InputError, match="of other layers"):
-        fresh().stylize(photo, style)
-
-
-@pytest.mark.parametrize("bits", [32, 16])
-def test_a_cnn_in_a_file(tmp_path, bits):
-    """A model and a style come back; a style made before saving in float16 still belongs to it."""
-    method, photo, painting = seeing(), smooth(32, 32), smooth(40, 40, seed=3)
-    path = tmp_path / "seeing.safetensors"
-    checkpoint.save(method.model(method.module, ["any"], {"kind": "any"}), path, bits=bits)
-    again = StylePrediction.open(checkpoint.load(path), FLOAT32)
-    style = method.encode(painting)
-    style.save(tmp_path / "painting.style")
-    loaded = style_file.load(tmp_path / "painting.style")
-    found = again.stylize(photo, loaded)
-    assert torch.allclose(found, method.stylize(photo, style), atol=0.02 if bits < 32 else 1e-6)
 
 
 def test_models_from_before_the_choice_read_statistics():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import impasto
-from helpers import FLOAT32, photos_in
+from helpers import FLOAT32, photos_in, training_sources
 from helpers import smooth as smooth_of
 from impasto.alignment.whitening import gaussian
 from impasto.api import stylize
@@ -17,13 +17,10 @@ from impasto.methods.arbitrary import wct as method_module
 from impasto.methods.arbitrary import wct_training
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import checkpoint
 from impasto.models.checkpoint import Model
 from impasto.nn.decoder import LAYERS
-from impasto.training.data import Source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
 from impasto.training.task import Batch
@@ -85,8 +82,7 @@ def photos(tmp_path_factory):
 def learn(photos, plan=PLAN, **options):
     torch.manual_seed(plan.seed)
     task = Wct.task(WctConfig(**options), [], FLOAT32)
-    sources = {"content": Source(tuple(sorted(map(str, photos.iterdir()))), crop=32)}
-    return train(task, plan, sources=sources, runtime=FLOAT32)
+    return train(task, plan, sources=training_sources({"content": photos}), runtime=FLOAT32)
 
 
 @pytest.fixture
@@ -380,11 +376,6 @@ def test_training_by_name(photos, tmp_path):
     assert trained.model.card["kind"] == "any"
     assert trained.model.card["data"] == {"content": {"pictures": 3}}
     assert stylize.stylize(Image(smooth(20, 31)), Image(smooth(40, 40)), method=str(path))
-
-
-def test_it_is_in_the_table():
-    able = Ability.STYLIZE | Ability.SYNTHESIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN
-    assert get("wct", able).build is Wct
 
 
 def test_it_starts_from_adain_as_far_back_as_both_go():

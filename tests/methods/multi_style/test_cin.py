@@ -15,9 +15,6 @@ from impasto.methods import config
 from impasto.methods.multi_style.cin import Cin, CinConfig
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
 from impasto.methods.per_style.superresolution import SuperResolution
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
-from impasto.methods.style import Part, Style
 from impasto.models import checkpoint
 from impasto.nn.cin import ConditionalNet
 from impasto.training.data import Source
@@ -184,33 +181,6 @@ def test_pictures_of_odd_sizes_keep_them(size):
         torch.testing.assert_close(masked, plain, **rounding(plain, products(method.module)))
 
 
-def test_a_blend_is_the_sum_of_rows():
-    method, photo = fresh(), smooth().rgb
-    blend = 0.3 * method.own_style(0) + 0.7 * method.own_style(2)
-    found = method.stylize(photo, blend)
-    with torch.no_grad():
-        expected = method.module(photo, torch.tensor([[0.3, 0.0, 0.7]]))
-    near = rounding(expected, products(method.module))
-    torch.testing.assert_close(found, expected, **near)
-    assert torch.equal(method.stylize(photo, 5.0 * blend), found), "weights are shares"
-    whole = method.stylize(photo, method.own_style(1))
-    assert torch.equal(method.stylize(photo, 0.25 * method.own_style(1)), whole)
-
-
-def test_styles_that_are_not_its_own():
-    method, photo = fresh(), smooth().rgb
-    for wrong, said in (
-        (Style("gatys", (Part({}),)), "encoded by gatys, not by cin"),
-        (method.own_style(3), "has 3 styles"),
-        (-1.0 * method.own_style(), "must not be negative"),
-        (0.0 * method.own_style(), "nor all 0"),
-    ):
-        with pytest.raises(InputError, match=said):
-            method.stylize(photo, wrong)
-    with pytest.raises(InputError, match="impasto add-style"):
-        method.encode(photo)
-
-
 def test_through_the_pipeline_by_name(path):
     photo, method = smooth(), fresh()
     for index, name in enumerate(NAMES):
@@ -299,9 +269,3 @@ def test_start_from_johnson_and_from_its_own_kind():
     other = SuperResolution(SuperResolution.Config(), FLOAT32)
     with pytest.raises(InputError, match="a model of superres, not of cin or johnson"):
         Cin.start(module, other.model(other.module, ["x4"], {}))
-
-
-def test_it_is_in_the_table():
-    entry = get("cin", Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN)
-    assert entry.build is Cin
-    assert entry.family == "multi_style"

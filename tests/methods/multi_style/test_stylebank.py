@@ -22,9 +22,6 @@ from impasto.methods.multi_style.stylebank_training import (
     is_autoencoder_step,
 )
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
-from impasto.methods.registry import get
-from impasto.methods.spec import Ability
-from impasto.methods.style import Part, Style
 from impasto.models import checkpoint
 from impasto.nn.stylebank import NewBank, StyleBankNet
 from impasto.training.data import Source
@@ -258,34 +255,6 @@ def test_pictures_of_odd_sizes_keep_them(size, shape):
         torch.testing.assert_close(masked, plain, **rounding(plain, products(method.module)))
 
 
-def test_a_blend_is_a_sum_of_filters():
-    method, photo = fresh(), smooth().rgb
-    blend = 0.3 * method.own_style(0) + 0.7 * method.own_style(2)
-    found = method.stylize(photo, blend)
-    with torch.no_grad():
-        expected = method.module(photo, torch.tensor([[0.3, 0.0, 0.7]]))
-    near = rounding(expected, products(method.module))
-    torch.testing.assert_close(found, expected, **near)
-    assert torch.equal(method.stylize(photo, 5.0 * blend), found), "weights are shares"
-    whole = method.stylize(photo, method.own_style(1))
-    assert torch.equal(method.stylize(photo, 0.25 * method.own_style(1)), whole)
-    one_hot = 1.0 * method.own_style(1) + 0.0 * method.own_style(2)
-    assert torch.equal(method.stylize(photo, one_hot), whole)
-
-
-def test_styles_that_are_not_its_own():
-    method, photo = fresh(), smooth().rgb
-    for wrong, said in (
-        (Style("gatys", (Part({}),)), "encoded by gatys, not by stylebank"),
-        (method.own_style(3), "has 3 styles"),
-        (-1.0 * method.own_style(), "must not be negative"),
-    ):
-        with pytest.raises(InputError, match=said):
-            method.stylize(photo, wrong)
-    with pytest.raises(InputError, match="impasto add-style"):
-        method.encode(photo)
-
-
 def test_through_the_pipeline_by_name(path):
     photo, method = smooth(), fresh()
     for index, name in enumerate(NAMES):
@@ -400,10 +369,3 @@ def test_where_a_response_is_strongest():
     assert around(picture, response, 8)[0, 0, 0].tolist() == list(range(8))
     response[1, 9] = 3
     assert around(picture, response, 8)[0, 0, 0].tolist() == list(range(32, 40))
-
-
-def test_it_is_in_the_table():
-    able = Ability.STYLIZE | Ability.BLEND | Ability.MASKS | Ability.TRAIN | Ability.INSPECT
-    entry = get("stylebank", able)
-    assert entry.build is StyleBank
-    assert entry.family == "multi_style"
