@@ -95,11 +95,12 @@ def painted(path: Path, kind: str, photos: Sequence[Path], paintings: Sequence[P
 
 
 def styles_of(path: Path, kind: str, paintings: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the arguments of `stylize` for each style, with the style's label."""
+    """Return the arguments of `stylize` for each style, with the style's label; for one pass."""
     if kind == "any":
-        return [(one.stem[-16:], {"style": one, "method": str(path)}) for one in paintings]
+        named = {"method": str(path), "shifts": 1}
+        return [(one.stem[-16:], {"style": one, **named}) for one in paintings]
     known = zoo.learned_in(path)
-    return [(one.name, {"style": f"{path}#{one.name}"}) for one in known]
+    return [(one.name, {"style": f"{path}#{one.name}", "shifts": 1}) for one in known]
 
 
 def shifted(path: Path, kind: str, photos: Sequence[Path], painting: Path) -> float | None:

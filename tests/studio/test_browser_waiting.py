@@ -115,7 +115,8 @@ def test_pictures_have_names_and_thumbnails_are_one_tab_stop(page):
     page.keyboard.press("ArrowRight")
     expect(stops).to_have_count(1)
     assert page.evaluate("document.activeElement.ariaLabel") != "adele"
-    assert page.locator("#result img").nth(1).get_attribute("alt") == "After: the painted photo"
+    after = page.locator("#result img").nth(1)
+    expect(after).to_have_attribute("alt", "After: the painted photo", timeout=WAIT)
     assert "common." not in page.evaluate(
         "[...document.querySelectorAll('[aria-label]')].map(one => one.ariaLabel).join()"
     )

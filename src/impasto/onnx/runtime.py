@@ -20,6 +20,7 @@ from impasto.image.color_transfer import match_histogram
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
 from impasto.methods.network import NetworkMethod
+from impasto.methods.registry import get
 from impasto.methods.spec import Ability
 from impasto.methods.style import Part, Style
 from impasto.models import onnx_file
@@ -67,7 +68,6 @@ class Exported(Method):
     Config = ExportedConfig
     config: ExportedConfig
     dithers = True
-    shifts = 8
     stroke_size = 512
 
     def __init__(
@@ -89,6 +89,7 @@ class Exported(Method):
         super().__init__(method_config.change(own, settings or {}), cpu)
         self.name = path.name
         self.default_size = self.facts.get("default_size")
+        self.shifts = get(self.facts["method"]).build.shifts
         how: dict[str, Any] = {
             "device": device,
             "bfloat16": reduced and (engine != "onnxruntime" or precision != "auto"),

@@ -36,7 +36,13 @@ def counted(monkeypatch):
 
 def painted(style, method=None, precision="float32", **options):
     made = stylize.stylize(
-        "sample:astronaut", style, method=method, size=SIZE, precision=precision, **options
+        "sample:astronaut",
+        style,
+        method=method,
+        size=SIZE,
+        precision=precision,
+        shifts=1,
+        **options,
     )
     return made.rgb
 
