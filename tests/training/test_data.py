@@ -194,8 +194,8 @@ def test_torchs_generator_is_left_alone(source):
 
 def test_a_worker_that_is_killed_is_told_of(source):
     def kill():
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid, signal.SIGKILL)
+        # only one: torch raises an error for each, and a second one would come after the test
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
     def run():
         with BatchLoader(
