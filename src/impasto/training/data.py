@@ -8,7 +8,7 @@ the same images as one process with the whole batch.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -198,9 +198,15 @@ class BatchLoader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._loaded = self._loader = None  # deleting them stops the workers and waits
-        # When a worker dies, torch raises this from a signal handler, anywhere in this process.
-        if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+        workers = getattr(self._loaded, "_workers", ())
+        stop = getattr(self._loaded, "_shutdown_workers", None)  # torch stops them in __del__ only,
+        self._loaded = self._loader = None  # and the traceback of an error keeps the iterator
+        try:
+            if stop is not None:
+                stop()
+        except RuntimeError as late:  # see _is_of_dead_worker
+            error = error or late
+        if _is_of_dead_worker(error, workers):
             raise ImpastoError(
                 f"a process that decodes pictures has died ({error}): if memory ran out, give "
                 "fewer workers or workers=0; what was learned up to the last checkpoint is kept"
@@ -222,6 +228,18 @@ class BatchLoader:
                 raise InputError(loaded.error)
             self.skipped.update(loaded.skipped)
             yield {name: crops.float().div_(255) for name, crops in loaded.pictures.items()}
+
+
+def _is_of_dead_worker(error: BaseException | None, workers: Sequence[Any]) -> bool:
+    """Check whether an error comes from the death of one of torch's worker processes.
+
+    Torch raises an error for it from a signal handler, anywhere in this process; unless what the
+    worker has sent is read before, and ends too early.
+    """
+    if isinstance(error, RuntimeError):
+        return "DataLoader worker" in str(error)
+    early = isinstance(error, EOFError | ConnectionError)
+    return early and any(worker.exitcode for worker in workers)
 
 
 def _identity(loaded: Any) -> Any:
