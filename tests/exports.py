@@ -64,7 +64,7 @@ def photo(height, width, name="astronaut"):
 
 
 def painted(path, **options):
-    """What the pipeline makes with a model: a texture, a larger picture, or a painted photo."""
+    """Make what a model is for: a texture, a larger picture, or a painted photo."""
     kind = zoo.learned_in(path)[0].kind
     if kind == "texture":
         return impasto.synthesize(str(path), size=(50, 70), seed=3, **EXACT, **options).rgb

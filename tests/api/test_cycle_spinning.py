@@ -7,7 +7,7 @@ import torch
 
 from helpers import is_picture
 from helpers import smooth_picture as smooth
-from impasto.api import cycle_spinning, stylize
+from impasto.api import cycle_spinning, options, stylize
 from impasto.api.controls import Controls
 from impasto.core.progress import silent
 from impasto.errors import InputError
@@ -134,6 +134,7 @@ def test_an_optimisation_takes_one_whatever_is_asked():
 
 
 def test_other_numbers_are_refused():
+    assert tuple(cycle_spinning.SHIFTS) == options.SHIFTS
     with pytest.raises(InputError, match="shifts is 2: choose 1, 4, 8, 16"):
         Controls(shifts=2)
 

@@ -90,13 +90,10 @@ def average(
             return own if before is None else (before + own) / count
 
         watch = PartProgress(map_previews(callback, mean), index, number)
-        painted = stylize(given[0], given[1:], watch)
-        if watch.cancelled and before is not None:  # the last result may be unfinished
-            return before / index
-        own = _back(painted, shift, size)
-        total = own if total is None else total + own
-        if watch.cancelled:
-            return own
+        own = _back(stylize(given[0], given[1:], watch), shift, size)
+        if watch.cancelled:  # the last result may be unfinished
+            return own if before is None else before / index
+        total = own if before is None else before + own
     assert total is not None
     return total / number
 

@@ -1,4 +1,4 @@
-"""Refuse images that need more memory than the caller granted."""
+"""Check that the memory which the caller granted suffices for an image."""
 
 from __future__ import annotations
 

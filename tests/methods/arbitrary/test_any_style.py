@@ -1,4 +1,4 @@
-"""What holds for all networks that paint in any style, tried with the models of the package."""
+"""Check all networks that paint in any style alike, by the models of the package."""
 
 import pytest
 import torch

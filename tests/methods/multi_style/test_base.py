@@ -1,4 +1,4 @@
-"""What holds for all networks with many learned styles, tried with the models of the package."""
+"""Check all networks with many learned styles alike, by the models of the package."""
 
 import pytest
 import torch
