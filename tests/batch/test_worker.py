@@ -103,8 +103,8 @@ def test_memory_and_runtime_reach_the_networks(make, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("width", "height"), [(512, 384), (384, 512), (512, 512), (512, 288)])
 def test_usual_pixels(width, height):
-    assert rounded_pixels(height, width, 512) == 512 * 384
-    assert rounded_pixels(height, width, 256) == 4 * 256 * 192
+    assert rounded_pixels(height * width, 512 * 384) == 512 * 384
+    assert rounded_pixels(height * width, 256 * 192) == 4 * 256 * 192
 
 
 def test_what_is_there_is_left_alone(make, tmp_path):

@@ -15,7 +15,7 @@ from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
 from impasto.core.progress import Callback, PartProgress, Progress, map_previews, silent
 from impasto.errors import InputError
-from impasto.image import Image, color_transfer, filters
+from impasto.image import Image, color_transfer, filters, lighting
 from impasto.image.dither import dithered
 from impasto.methods.base import Frame, Method
 from impasto.methods.spec import Ability
@@ -41,12 +41,18 @@ class ResolvedStyle:
         weight: Its weight in a blend.
         network: Method whose picture the optimisation of ``method`` starts from; None is another
             start.
+        second: Network whose result is averaged with that of ``method``; None is no other.
+        lighting: Default of :attr:`Controls.lighting`.
+        chroma: Default of :attr:`Controls.chroma`.
     """
 
     method: Method
     source: Image | Style
     weight: float = 1.0
     network: Method | None = None
+    second: Method | None = None
+    lighting: float = 0.0
+    chroma: float = 0.0
 
 
 Encode = Callable[[ResolvedStyle, Image], Style]
@@ -141,7 +147,32 @@ class StylizeJob:
     def _paint(
         self, styles: Sequence[ResolvedStyle], regions: Sequence[Tensor], callback: Callback
     ) -> Tensor:
-        """Paint the content image by one method, at the size of the content image."""
+        """Paint the content image by one method, or as the mean of two networks.
+
+        Each of two networks takes half its shifts: their lattices differ, and the mean halves them.
+        """
+        second = styles[0].second
+        if second is None or self.frame is not None or self.controls.shifts == 1:
+            return self._paint_once(styles, regions, callback, 1)
+        watch = PartProgress(callback, 0, 2)
+        first = self._paint_once(styles, regions, watch, 2)
+        if watch.cancelled:
+            return first
+        others = [replace(style, method=second, second=None) for style in styles]
+        watch = PartProgress(
+            map_previews(callback, lambda raw: (first + self._resized(raw)) / 2), 1, 2
+        )
+        other = self._paint_once(others, regions, watch, 2)
+        return first if watch.cancelled else (first + other) / 2
+
+    def _paint_once(
+        self,
+        styles: Sequence[ResolvedStyle],
+        regions: Sequence[Tensor],
+        callback: Callback,
+        networks: int,
+    ) -> Tensor:
+        """Paint the content image by one of some networks, at the size of the content image."""
         method, content = styles[0].method, self._content()
         base = self._base(styles, regions, callback)
         style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
@@ -154,7 +185,8 @@ class StylizeJob:
             size = photo.shape[-2], photo.shape[-1]
             photo = dithered(photo, seed) if self.dither and method.dithers else photo
             masks = [strokes.resized(region, size) for region in regions]
-            shifts = cycle_spinning.count(method.shifts, self.controls.shifts, size)
+            most = max(1, method.shifts // networks)
+            shifts = cycle_spinning.count(most, self.controls.shifts, size)
             return cycle_spinning.average(stylize_once, photo, masks, shifts, watch)
 
         levels, size = strokes.sizes(*self._strokes(method)), (self.photo.height, self.photo.width)
@@ -193,10 +225,11 @@ class StylizeJob:
         callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
         return painted
 
-    def _strokes(self, method: Method) -> tuple[tuple[int, int], float, str, int | None]:
+    def _strokes(self, method: Method) -> tuple[strokes.Size, float, str, int | None, bool]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""
         size, controls = (self.photo.height, self.photo.width), self.controls
-        return size, controls.style_scale, controls.strokes, method.stroke_size
+        enlarge = self.frame is None
+        return size, controls.style_scale, controls.strokes, method.stroke_size, enlarge
 
     def _style(self, style: ResolvedStyle) -> Style:
         if isinstance(style.source, Style):
@@ -209,6 +242,10 @@ class StylizeJob:
         """Apply histogram, median, colours, strength and regions to a method's result."""
         photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
         first = self.styles[0].source
+        painted = lighting.keep_lighting(painted, photo, self._amount("lighting"))
+        if isinstance(first, Image) and (chroma := self._amount("chroma")):
+            matched = color_transfer.match_chroma(painted, first.rgb)
+            painted = torch.lerp(painted, matched, chroma)
         if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
             painted = color_transfer.match_histogram(painted, first.rgb)
         if controls.median:
@@ -225,6 +262,14 @@ class StylizeJob:
         if self.area is not None:
             weight = weight * self.area
         return torch.lerp(photo, painted, weight)
+
+    def _amount(self, name: str) -> float:
+        """Return a control whose default is the quality's own, and 0 for frames of a video."""
+        if name == "chroma" and (len(self.styles) > 1 or self.controls.colors != "style"):
+            return 0.0
+        asked: float | None = getattr(self.controls, name)
+        default: float = 0.0 if self.frame is not None else getattr(self.styles[0], name)
+        return default if asked is None else asked
 
     def _content(self) -> Tensor:
         """Return the content image for the methods: in grey where ``colors`` is ``luminance``."""

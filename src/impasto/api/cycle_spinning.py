@@ -21,6 +21,7 @@ PERIOD = 4  # pixels; two upsamplings by 2
 # in that over eight only the finest checkerboard.
 SHIFTS: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((0, 0),),
+    2: ((0, 0), (1, 1)),
     4: tuple((at, at) for at in range(PERIOD)),
     8: tuple((y, x) for y in range(PERIOD) for x in range(PERIOD) if (y + x) % 2 == 0),
     16: tuple((y, x) for y in range(PERIOD) for x in range(PERIOD)),

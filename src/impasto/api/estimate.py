@@ -145,13 +145,22 @@ def painting_seconds(
         controls: As for :func:`estimate`.
     """
     speed = _SPEED / gigaflops(styles[0].method.runtime)
-    return speed * sum(seconds_of(one, size, controls) for one in _passes(styles, masked, controls))
+    networks = 2 if styles[0].second is not None and controls.shifts != 1 else 1
+    passes = _passes(styles, masked, controls)
+    return speed * sum(seconds_of(one, size, controls, networks) for one in passes)
 
 
-def seconds_of(method: Method, size: strokes.Size, controls: Controls) -> float:
-    """Return how long a method takes for an image of height and width, at 52 GFLOP/s."""
-    sizes = _levels(method, size, controls)
-    shifts = [cycle_spinning.count(method.shifts, controls.shifts, one) for one in sizes]
+def seconds_of(method: Method, size: strokes.Size, controls: Controls, networks: int = 1) -> float:
+    """Return how long a method takes for an image of height and width, at 52 GFLOP/s.
+
+    Args:
+        method: The method.
+        size: Height and width of the result in pixels.
+        controls: As for :func:`estimate`.
+        networks: Number of networks whose results are averaged, each with fewer shifts.
+    """
+    sizes, most = _levels(method, size, controls), max(1, method.shifts // networks)
+    shifts = [cycle_spinning.count(most, controls.shifts, one) for one in sizes]
     pixels = sum(h * w * count for (h, w), count in zip(sizes, shifts, strict=True))
     steps = 1.0
     if isinstance(config := method.config, OptimizationConfig):
@@ -201,13 +210,12 @@ def _levels(method: Method, size: strokes.Size, controls: Controls) -> list[stro
 def _passes(styles: Sequence[ResolvedStyle], masked: bool, controls: Controls) -> list[Method]:
     """Return the method of each pass: one for all styles, or one for each region.
 
-    The networks whose pictures the methods start from are the last passes.
+    The networks whose pictures the methods start from, and second networks, are the last passes.
     """
+    seconds = [style.second for style in styles if style.second and controls.shifts != 1]
     networks = [style.network for style in styles if style.network is not None]
-    return [
-        *_method_passes([style.method for style in styles], masked, controls),
-        *_method_passes(networks, masked, controls),
-    ]
+    groups = [style.method for style in styles], networks, seconds
+    return [method for group in groups for method in _method_passes(group, masked, controls)]
 
 
 def _method_passes(methods: list[Method], masked: bool, controls: Controls) -> list[Method]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from impasto.api import strokes
 from impasto.api.controls import Controls, ResolvedStyle
@@ -18,6 +19,8 @@ def check_memory(styles: Sequence[ResolvedStyle], size: strokes.Size, controls: 
         size: Height and width of the result in pixels.
         controls: As for :func:`impasto.stylize`.
     """
+    seconds = [replace(style, method=style.second) for style in styles if style.second]
+    styles = [*styles, *seconds]
     for method in dict.fromkeys(style.method for style in styles):
         pixels = [_pixels(one, size, controls) for one in styles if one.method is method]
         blends = Ability.BLEND in method.abilities  # else it paints with one style at a time

@@ -71,12 +71,19 @@ class Controls:
         keep: ``face`` leaves faces as they are in the photo.
         regions: Divide the photo into so many regions, each with its own style, see
             :func:`impasto.api.areas.divided`; None is no division.
+        lighting: How much of the content image's light and shade the result keeps, in [0, 1], see
+            :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the quality ``fast``,
+            else 0, and 0 for frames of a video.
+        chroma: How closely the result takes the chroma of the style image, in [0, 1], see
+            :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
+            colours are kept. None is 1 for the quality ``fast``, else 0, and 0 for frames of a
+            video.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
             removes the network's lattice: 1, 4, 8 or 16, see :mod:`impasto.api.cycle_spinning`.
             None is the method's number up to a megapixel, 4 up to four megapixels, then 1; and
-            1 for frames of a video.
+            1 for frames of a video. With 1, the quality ``fast`` takes one network, not two.
         seamless: Let the result tile, for a content image that tiles, see
             :mod:`impasto.api.tiling`.
         seed: Of all random numbers, also of the noise that networks get
@@ -104,6 +111,16 @@ class Controls:
         max=REGIONS,
         show_default="not divided",
     )
+    lighting: float | None = described(
+        None,
+        "How much of the photo's light and shade to keep, 0 to 1.",
+        show_default="0.6 for fast, else 0",
+    )
+    chroma: float | None = described(
+        None,
+        "How closely to take the painting's chroma at the end, 0 to 1.",
+        show_default="1 for fast, else 0",
+    )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
     )
@@ -126,6 +143,7 @@ class Controls:
         if not 0 < self.style_scale <= 8:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         check_range(0, 1, strength=self.strength)
+        check_range(0, 1, lighting=self.lighting or 0.0, chroma=self.chroma or 0.0)
         check_range(2, REGIONS, regions=2 if self.regions is None else self.regions)
         if self.shifts is not None and self.shifts not in SHIFTS:
             known = ", ".join(map(str, SHIFTS))

@@ -20,17 +20,30 @@ class Quality:
 
     Attributes:
         method: Name of a method; if it is a network, the package ships a model of it.
-        settings: Hyperparameters of the method to change, by name.
         about: Description of the result and the time.
+        settings: Hyperparameters of the method to change, by name.
+        second: Another network, whose result is averaged with the method's: where one network
+            invents a bright or dark patch, the other rarely does.
+        lighting: Default of :attr:`impasto.api.options.Controls.lighting`.
+        chroma: Default of :attr:`impasto.api.options.Controls.chroma`.
     """
 
     method: str
     about: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    second: str | None = None
+    lighting: float = 0.0
+    chroma: float = 0.0
 
 
 QUALITIES: Mapping[str, Quality] = {
-    "fast": Quality("style-prediction", "one network for every painting: seconds"),
+    "fast": Quality(
+        "style-prediction",
+        "two networks for every painting: seconds",
+        second="adain",
+        lighting=0.6,
+        chroma=1.0,
+    ),
     "good": Quality(
         "gatys",
         "a short optimisation of the network's picture: about half a minute",

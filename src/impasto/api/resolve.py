@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 from impasto.api import presets as qualities
@@ -97,7 +98,9 @@ class StyleResolver:
         if learned is None:
             source = style if isinstance(style, Style) else read_image(style)
             method = self._method_for(source, default)
-            return ResolvedStyle(method, source, weight, self._network_for(method))
+            style = ResolvedStyle(method, source, weight, self._network_for(method))
+            bare = self._method is None and isinstance(source, Image) and not self._settings
+            return self._finished(style) if bare else style
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
@@ -120,6 +123,12 @@ class StyleResolver:
                 raise InputError(f"this style was encoded by {source.method}: leave `method` out")
             default = source.method
         return method if isinstance(method, Method) else self._get_method(method or default)
+
+    def _finished(self, style: ResolvedStyle) -> ResolvedStyle:
+        """Return the style of a quality with its second network and its defaults of controls."""
+        chosen = self._chosen
+        second = None if chosen.second is None else self._get_method(chosen.second)
+        return replace(style, second=second, lighting=chosen.lighting, chroma=chosen.chroma)
 
     def _network_for(self, method: Method) -> Method | None:
         """Return the network whose picture the optimisation starts from, or None."""

@@ -17,13 +17,16 @@ from impasto.core.progress import Callback, PartProgress
 from impasto.image import Image
 
 _NEAR = 0.9  # sizes that differ by a factor closer to 1 than this are painted as one
+_MOST_ENLARGED = 2.0  # a small image is painted at most this much larger
 _AROUND = 9  # pixels, over which the energy of detail is averaged
 _GAIN = 4.0  # weight of the content image's energy against that of the painted detail
 
 Size = tuple[int, int]
 
 
-def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Size]:
+def sizes(
+    size: Size, scale: float, strokes: str, native: int | None, enlarge: bool = True
+) -> list[Size]:
     """Return the sizes to paint an image at; the first determines the size of the strokes.
 
     Args:
@@ -33,16 +36,21 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
             own size in pixels.
         native: Long edge in pixels of an image for which the network's strokes have the right
             size; None for a method whose strokes depend on the style image, painted at one size.
+        enlarge: Whether an image smaller than that is painted at up to twice its size, where
+            strokes are relative; a video's frames are not, for speed.
 
     Example:
         >>> sizes((1024, 2048), 1.0, "relative", 512)
         [(256, 512), (512, 1024), (1024, 2048)]
         >>> sizes((256, 512), 0.5, "relative", 512)
         [(512, 1024)]
+        >>> sizes((192, 384), 1.0, "relative", 512)
+        [(256, 512)]
     """
     if native is None:
         return [size]
-    grown = max(1.0, max(size) / native) if strokes == "relative" else 1.0
+    least = 1 / _MOST_ENLARGED if enlarge else 1.0
+    grown = max(least, max(size) / native) if strokes == "relative" else 1.0
     factor = 1 / (scale * grown)
     if factor > _NEAR:
         return [_scaled(size, factor)] if factor > 1 / _NEAR else [size]
@@ -53,13 +61,15 @@ def sizes(size: Size, scale: float, strokes: str, native: int | None) -> list[Si
     return [*found, size]
 
 
-def style_scale(size: Size, scale: float, strokes: str, native: int | None) -> tuple[int, float]:
+def style_scale(
+    size: Size, scale: float, strokes: str, native: int | None, enlarge: bool = True
+) -> tuple[int, float]:
     """Return number of pixels and scale of a style image, see :func:`sizes` for arguments.
 
     For a network it is the size at scale 1, since content image and strokes are scaled afterwards:
     a style image that shrinks with the content image has finer structure, which undoes the scale.
     """
-    height, width = sizes(size, 1.0, strokes, native)[0]
+    height, width = sizes(size, 1.0, strokes, native, enlarge)[0]
     return height * width, scale if native is None else 1.0
 
 

@@ -29,6 +29,7 @@ from impasto.batch.plan import Item
 from impasto.errors import ImpastoError
 from impasto.image import Image, transparency_note
 from impasto.methods import style
+from impasto.methods.base import Method
 from impasto.methods.style import Style
 from impasto.models import zoo
 
@@ -60,7 +61,7 @@ class _CachedStyle:
     """A cached style: resolved, and encoded for some numbers of pixels."""
 
     resolved: ResolvedStyle
-    encoded: dict[float, Style] = field(default_factory=dict)
+    encoded: dict[tuple[Method, float], Style] = field(default_factory=dict)
 
 
 class Worker:
@@ -91,7 +92,7 @@ class Worker:
                 Path(self._job.folder) / item.picture,
                 [ready.resolved],
                 controls=replace(self._job.controls, seed=item.seed),
-                encode=lambda resolved, photo: self._encoded(ready, photo),
+                encode=lambda resolved, photo: self._encoded(ready, resolved.method, photo),
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             picture.save(target, depth=self._job.bits, keep_metadata=self._job.keep_metadata)
@@ -133,30 +134,31 @@ class Worker:
         self._styles.move_to_end(index)
         return self._styles[index]
 
-    def _encoded(self, ready: _CachedStyle, photo: Image) -> Style:
+    def _encoded(self, ready: _CachedStyle, method: Method, photo: Image) -> Style:
         """Return the encoded style image, cached for all photos of about this size."""
-        resolved, painting = ready.resolved, ready.resolved.source
+        painting = ready.resolved.source
         assert isinstance(painting, Image)  # the pipeline encodes images only
-        controls, native = self._job.controls, resolved.method.stroke_size
-        size = photo.height, photo.width
-        height, width = strokes.sizes(size, 1.0, controls.strokes, native)[0]  # see style_scale
-        usual = controls.size or resolved.method.default_size or native or _DEFAULT_EDGE
-        pixels = rounded_pixels(height, width, round(usual * max(height, width) / max(size)))
-        if pixels not in ready.encoded:
+        controls, native = self._job.controls, method.stroke_size
+        usual = controls.size or method.default_size or native or _DEFAULT_EDGE
+        given = (photo.height, photo.width), (round(0.75 * usual), usual)
+        painted, step = (  # numbers of pixels, see style_scale
+            math.prod(strokes.sizes(size, 1.0, controls.strokes, native)[0]) for size in given
+        )
+        pixels = rounded_pixels(painted, step)
+        if (method, pixels) not in ready.encoded:
             scale = controls.style_scale if native is None else 1.0
             scaled = inputs.resize_to_pixels(painting, pixels, scale)
-            ready.encoded[pixels] = resolved.method.encode(scaled.rgb)
-        return ready.encoded[pixels]
+            ready.encoded[method, pixels] = method.encode(scaled.rgb)
+        return ready.encoded[method, pixels]
 
 
-def rounded_pixels(height: int, width: int, long_edge: int) -> float:
+def rounded_pixels(pixels: int, step: int) -> float:
     """Return the pixel count of a style image: the photo's, rounded to steps of a factor of 2.
 
     A 4:3 photo at the job's size is exactly on a step, so its result is that of ``stylize``. Photos
     from 1:1 to 16:9 share this step; rounding changes the size of their strokes by at most 16%.
     """
-    step = long_edge * round(0.75 * long_edge)
-    return step * 2.0 ** round(math.log2(height * width / step))
+    return step * 2.0 ** round(math.log2(pixels / step))
 
 
 def main() -> None:

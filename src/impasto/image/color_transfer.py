@@ -90,7 +90,7 @@ def match_luminance(image: Tensor, reference: Tensor) -> Tensor:
         image: (1, 1, H, W).
         reference: (1, 1, h, w).
     """
-    scale = reference.std() / image.std().clamp_min(1e-5)
+    scale = reference.std(correction=0) / image.std(correction=0).clamp_min(1e-5)
     return (image - image.mean()) * scale + reference.mean()
 
 

@@ -38,7 +38,7 @@ class Executor(Method):
     least: int = SMALLEST
     dithers = True
     shifts = 8
-    stroke_size: int = 512
+    stroke_size: int = 640
 
     def stylize(
         self,

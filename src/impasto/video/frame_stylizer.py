@@ -100,7 +100,8 @@ class FrameStylizer:
             assert isinstance(resolved.source, Image)  # the pipeline encodes images only
             controls, size = self._controls, (photo.height, photo.width)
             scaled = strokes.style_scale(
-                size, controls.style_scale, controls.strokes, resolved.method.stroke_size
+                *(size, controls.style_scale, controls.strokes, resolved.method.stroke_size),
+                enlarge=False,
             )
             painting = inputs.resize_to_pixels(resolved.source, *scaled)
             self._styles[key] = resolved.method.encode(painting.rgb)

@@ -1,0 +1,47 @@
+"""Keep the light and shade of a content image."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.image.color_transfer import luminance, match_luminance, with_luminance
+from impasto.image.filters import guided
+
+_SIDE = 256  # pixels; long edge at which the windows are computed
+_FINE, _BROAD = 6, 64  # radii of the windows, in pixels at that size
+_NOISE = 1e-3  # variance of colours in [0, 1] below which a window counts as plain
+
+
+def keep_lighting(image: Tensor, content: Tensor, amount: float) -> Tensor:
+    """Remove light and dark patches of an image that the content image does not have.
+
+    Within small windows, the luminance of the image is regressed on the colours of the content
+    image (:func:`~impasto.image.filters.guided`), and so it is within windows of half the image.
+    The first follows patches of the image, the second only the content image. Their difference,
+    times ``amount``, is added to the luminance, which keeps its mean and deviation.
+
+    Args:
+        image: (1, 3, H, W), RGB in [0, 1].
+        content: (1, 3, H, W), RGB in [0, 1].
+        amount: In [0, 1]; 0 returns the image itself.
+
+    Returns:
+        (1, 3, H, W), clamped to [0, 1]; strokes and hues stay.
+
+    Example:
+        >>> import torch
+        >>> spotted = torch.full((1, 3, 64, 64), 0.3)
+        >>> spotted[..., 20:44, 20:44] = 0.7
+        >>> plain = torch.full((1, 3, 64, 64), 0.5)
+        >>> bool(keep_lighting(spotted, plain, 1.0).std() < 0.6 * spotted.std())
+        False
+    """
+    if not amount:
+        return image
+    light = luminance(image)
+    factor = min(1.0, _SIDE / max(light.shape[-2:]))
+    size = [max(1, round(side * factor)) for side in light.shape[-2:]]
+    small = F.interpolate(light, size, mode="area")
+    patches, wanted = (guided(small, content, radius, _NOISE) for radius in (_FINE, _BROAD))
+    return with_luminance(image, match_luminance(light + amount * (wanted - patches), light))
