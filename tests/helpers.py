@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
+from impasto.api import inputs, strokes
 from impasto.core.device import choose
 from impasto.errors import ImpastoError
 from impasto.image import Image as Picture
@@ -59,6 +61,12 @@ def smooth(height: int = 36, width: int = 52, seed: int = 0, coarse: int = 5) ->
     small = pictures(1, 3, coarse, coarse, seed=seed)
     shaped = torch.nn.functional.interpolate(small, (height, width), mode="bicubic")
     return shaped.clamp(0, 1)
+
+
+def encoded(method: Any, painting: Picture, content: Picture) -> Any:
+    """The style that the pipeline encodes for a photo that is not painted larger."""
+    size = strokes.style_scale((content.height, content.width), 1.0, "absolute", 1)
+    return method.encode(inputs.resize_to_pixels(painting, *size).rgb)
 
 
 def smooth_picture(height: int = 36, width: int = 52, seed: int = 0) -> Picture:

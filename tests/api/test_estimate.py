@@ -56,11 +56,11 @@ def test_both_last_phases_of_nnst_are_counted():
 def test_controls_that_paint_more_take_longer():
     network = impasto.load_model("starry-night", device="cpu", precision="float32")
     plain, seamless, large = (
-        estimates.seconds_of(network, (256, 256), Controls(**options))
+        estimates.seconds_of(network, (640, 640), Controls(**options))
         for options in ({}, {"seamless": True}, {"style_scale": 0.5})
     )
-    assert seamless == pytest.approx(plain * 1.5**2)  # 64 pixels more on each side
-    assert large == pytest.approx(plain * 2**2)
+    assert seamless == pytest.approx(plain * 1.2**2)  # 64 pixels more on each side
+    assert large == pytest.approx(plain * 2**2 / 2)  # above a megapixel, with half the shifts
 
 
 def test_memory_stays_within_the_budget():

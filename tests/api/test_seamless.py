@@ -48,7 +48,7 @@ def test_the_first_column_follows_the_last():
 
 def test_a_network_gets_a_continued_photo(stub):
     method = stub(slope)
-    method.stroke_size = 512
+    method.stroke_size = 32
     photo = waves(24, 32)
     assert seam(run(method, photo).rgb) > 1
     picture = run(method, photo, seamless=True).rgb
@@ -68,7 +68,7 @@ def test_strokes_keep_their_size(stub):
 def test_masks_and_previews_keep_their_place(stub):
     """White in the left quarter only; previews have the photo's size."""
     method, previews = stub(lambda seen: flat(0.5, *seen.content.shape[-2:])), []
-    method.stroke_size = 512
+    method.stroke_size = 16
     photo, region = flat(0.0, 12, 16), mask(0, 4)
 
     def listen(progress):

@@ -30,8 +30,11 @@ def test_they_grow_with_the_image(width):
     assert painted[-1] == (width // 2, width)  # where its finest detail is from
 
 
-def test_small_images_are_painted_as_they_are():
-    assert stylized(40)[1] == [(20, 40)]
+def test_small_images_are_painted_larger_but_at_most_twice():
+    assert stylized(40)[1] == [(32, 64)]
+    assert stylized(20)[1] == [(20, 40)]
+    assert stylized(40, shifts=1)[1] == stylized(40, strokes="absolute")[1] == [(20, 40)]
+    assert stylized(40, style_scale=2.0)[1] == [(16, 32), (20, 40)]
 
 
 def test_a_network_paints_the_whole_photo_and_says_what_it_enlarges():
@@ -42,8 +45,8 @@ def test_a_network_paints_the_whole_photo_and_says_what_it_enlarges():
     assert "enlarged from 60x40 to 72x48" in large.note
     wide = Image(photo.expand(1, 3, 40, 60).repeat(1, 1, 1, 12))
     little = impasto.stylize(wide, "starry-night", memory=1)
-    assert little.size == (512, round(40 * 512 / 720))
-    assert "shrunk from 720x40 to 512x28 pixels: give a size for another" in little.note
+    assert little.size == (640, round(40 * 640 / 720))
+    assert "shrunk from 720x40 to 640x36 pixels: give a size for another" in little.note
 
 
 def test_detail_is_taken_from_the_larger_paintings():
@@ -74,9 +77,11 @@ def test_a_mesh_is_left_out_where_the_photo_is_plain():
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
 def test_a_networks_style_image_has_one_size_at_every_scale(scale):
     """The photo is painted at another size instead, for which the style image must not change."""
-    assert strokes.style_scale((256, 512), scale, "relative", 512) == (256 * 512, 1.0)
-    assert strokes.style_scale((512, 1024), scale, "relative", 512) == (256 * 512, 1.0)
-    assert strokes.style_scale((512, 1024), scale, "absolute", 512) == (512 * 1024, 1.0)
+    pixels = round(0.36 * 256 * 512)
+    assert strokes.style_scale((256, 512), scale, "relative", 512) == (pixels, 1.0)
+    assert strokes.style_scale((128, 256), scale, "relative", 512) == (pixels, 1.0)
+    assert strokes.style_scale((512, 1024), scale, "relative", 512) == (pixels, 1.0)
+    assert strokes.style_scale((256, 512), scale, "absolute", 512) == (pixels, 1.0)
     assert strokes.style_scale((256, 512), scale, "relative", None) == (256 * 512, scale)
 
 

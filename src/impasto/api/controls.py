@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from impasto.api import cycle_spinning, strokes, tiling
+from impasto.api.blend import blend_styles
+from impasto.api.finish import finish
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import COLORS, Controls
 from impasto.core.progress import Callback, PartProgress, Progress, map_previews, silent
 from impasto.errors import InputError
-from impasto.image import Image, color_transfer, filters, lighting
+from impasto.image import Image, color_transfer
 from impasto.image.dither import dithered
 from impasto.methods.base import Frame, Method
 from impasto.methods.spec import Ability
@@ -27,7 +29,6 @@ __all__ = [
     "Encode",
     "ResolvedStyle",
     "StylizeJob",
-    "blend_styles",
 ]
 
 
@@ -228,7 +229,7 @@ class StylizeJob:
     def _strokes(self, method: Method) -> tuple[strokes.Size, float, str, int | None, bool]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""
         size, controls = (self.photo.height, self.photo.width), self.controls
-        enlarge = self.frame is None
+        enlarge = self.frame is None and controls.shifts != 1
         return size, controls.style_scale, controls.strokes, method.stroke_size, enlarge
 
     def _style(self, style: ResolvedStyle) -> Style:
@@ -240,20 +241,11 @@ class StylizeJob:
 
     def finish(self, painted: Tensor) -> Tensor:
         """Apply histogram, median, colours, strength and regions to a method's result."""
-        photo, controls, painted = self.photo.rgb, self.controls, painted.cpu().clamp(0, 1)
-        first = self.styles[0].source
-        painted = lighting.keep_lighting(painted, photo, self._amount("lighting"))
-        if isinstance(first, Image) and (chroma := self._amount("chroma")):
-            matched = color_transfer.match_chroma(painted, first.rgb)
-            painted = torch.lerp(painted, matched, chroma)
-        if controls.match_histogram and controls.colors == "style" and isinstance(first, Image):
-            painted = color_transfer.match_histogram(painted, first.rgb)
-        if controls.median:
-            painted = filters.median(painted)
-        if controls.colors == "match" and isinstance(first, Style):
-            painted = color_transfer.match_colors(painted, photo).clamp(0, 1)
-        if controls.colors == "luminance":
-            painted = color_transfer.with_luminance(photo, color_transfer.luminance(painted))
+        photo, painting = self.photo.rgb, self.styles[0].source
+        controls = replace(
+            self.controls, lighting=self._amount("lighting"), chroma=self._amount("chroma")
+        )
+        painted = finish(painted.cpu().clamp(0, 1), photo, painting, controls)
         if controls.strength == 1 and not self.regions and self.area is None:
             return painted.contiguous()
         weight = torch.tensor(controls.strength)
@@ -264,11 +256,11 @@ class StylizeJob:
         return torch.lerp(photo, painted, weight)
 
     def _amount(self, name: str) -> float:
-        """Return a control whose default is the quality's own, and 0 for frames of a video."""
-        if name == "chroma" and (len(self.styles) > 1 or self.controls.colors != "style"):
+        """Return a control whose default is the quality's own."""
+        if name == "chroma" and len(self.styles) > 1:
             return 0.0
         asked: float | None = getattr(self.controls, name)
-        default: float = 0.0 if self.frame is not None else getattr(self.styles[0], name)
+        default: float = getattr(self.styles[0], name)
         return default if asked is None else asked
 
     def _content(self) -> Tensor:
@@ -303,22 +295,3 @@ def _style_images(source: Image | Style) -> list[tuple[Image, float]]:
     if isinstance(source, Image):
         return [(source, 1.0)]
     return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]
-
-
-def blend_styles(method: Method, weights: Sequence[float], styles: Iterable[Style]) -> Style:
-    """Blend styles of a method.
-
-    Args:
-        method: The method of the styles.
-        weights: Weight of each style.
-        styles: The styles; the iterator is not used before an error, so that nothing is encoded.
-
-    Raises:
-        InputError: There are several styles, and the method does not blend.
-    """
-    if len(weights) > 1 and Ability.BLEND not in method.abilities:
-        raise InputError(f"{method.name} takes one style: leave the others, or give masks")
-    first, *rest = (weight * style for weight, style in zip(weights, styles, strict=True))
-    for style in rest:
-        first = first + style
-    return first

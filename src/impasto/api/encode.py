@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from impasto.api import presets
-from impasto.api.controls import blend_styles
+from impasto.api.blend import blend_styles
 from impasto.api.inputs import Source, as_list, check_weights, read_image, resize_long_edge
 from impasto.api.load import get_method
 from impasto.core.device import Place

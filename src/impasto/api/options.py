@@ -18,7 +18,7 @@ STROKES = ("relative", "absolute")
 PARTS = ("person", "background")
 KEPT = ("face",)
 REGIONS = 8  # at most
-SHIFTS = (1, 4, 8, 16)  # see impasto.api.cycle_spinning
+SHIFTS = (1, 2, 4, 8, 16)  # see impasto.api.cycle_spinning
 LARGEST = 16384  # pixels; the methods need too much memory for larger images
 
 
@@ -81,9 +81,10 @@ class Controls:
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
-            removes the network's lattice: 1, 4, 8 or 16, see :mod:`impasto.api.cycle_spinning`.
+            removes the network's lattice: 1, 2, 4, 8 or 16, see :mod:`impasto.api.cycle_spinning`.
             None is the method's number up to a megapixel, 4 up to four megapixels, then 1; and
-            1 for frames of a video. With 1, the quality ``fast`` takes one network, not two.
+            1 for frames of a video. 1 is a single pass at the content image's size: small images
+            are not painted larger, and the quality ``fast`` takes one network, not two.
         seamless: Let the result tile, for a content image that tiles, see
             :mod:`impasto.api.tiling`.
         seed: Of all random numbers, also of the noise that networks get
@@ -128,7 +129,7 @@ class Controls:
     shifts: int | None = described(
         None,
         "Shifts of the photo over which a network's results are averaged, against its lattice: "
-        "1, 4, 8, 16.",
+        "1, 2, 4, 8, 16.",
         show_default="8; 4 for adain and wct; fewer above a megapixel; 1 for videos",
     )
     seamless: bool = described(

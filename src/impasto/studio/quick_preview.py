@@ -40,7 +40,7 @@ def quick_preview(
     callback(Progress(0, 1, stage="a quick preview"))
     try:
         small = resize_long_edge(photo, _EDGE, None) if max(photo.size) > _EDGE else photo
-        quick = replace(controls, size=None, shifts=1, strokes="absolute")
+        quick = replace(controls, size=None, shifts=1)
         made = paint(small, styles(), masks=masks, controls=quick).rgb
     except ImpastoError:
         return callback

@@ -86,7 +86,7 @@ class FramePainter:
             ImpastoError: The frame is too small for the network.
         """
         frame = torch.from_numpy(pixels[..., :3].astype(np.float32) / 255).movedim(-1, 0)[None]
-        controls = Controls(size=max(pixels.shape[:2]), shifts=1, strokes="absolute")
+        controls = Controls(size=max(pixels.shape[:2]), shifts=1)
         with self._free:
             painted = paint(
                 Image(frame), [self.styles[index].resolved], controls=controls, dither=False

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from helpers import FLOAT32, smooth, training_folders, training_sources
+from helpers import FLOAT32, encoded, smooth, training_folders, training_sources
 from impasto.api import stylize
 from impasto.api import train as learning
 from impasto.errors import InputError, WeightsError
@@ -341,7 +341,7 @@ def test_a_model_stands_where_a_method_may_stand(tmp_path):
     options = {"precision": "float32", "device": "cpu", "method": path, "shifts": 1}
     found = stylize.stylize(x, y, **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
-    torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
+    torch.testing.assert_close(found, method.stylize(seen, encoded(method, y, x)))
     left = torch.zeros(1, 3, 40, 40)
     left[..., :20] = 1
     masked = stylize.stylize(x, [y, x], masks=[Image(left)], **options).rgb

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import FLOAT32, smooth, training_folders, training_sources
+from helpers import FLOAT32, encoded, smooth, training_folders, training_sources
 from impasto import image
 from impasto.api import load, stylize
 from impasto.api import train as learning
@@ -331,7 +331,7 @@ def test_a_model_stands_where_a_method_may_stand(saved):
     options = {"precision": "float32", "device": "cpu"}
     found = stylize.stylize(x, y, method=str(path), shifts=1, **options).rgb
     seen = dithered(x.rgb, 0)  # as the pipeline does
-    torch.testing.assert_close(found, method.stylize(seen, method.encode(y.rgb)))
+    torch.testing.assert_close(found, method.stylize(seen, encoded(method, y, x)))
     half = stylize.stylize(x, y, method=str(path), settings={"alpha": "0.5"}, **options).rgb
     assert not torch.allclose(half, found, atol=1e-4)
     with pytest.raises(InputError, match=r"style_weight cannot be changed.*change alpha"):

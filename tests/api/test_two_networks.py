@@ -1,0 +1,102 @@
+"""The quality `fast`: the mean of two networks, the light of the photo, the painting's chroma."""
+
+import pytest
+import torch
+
+import impasto
+from helpers import smooth
+from impasto.api import estimate
+from impasto.api.controls import Controls, ResolvedStyle, StylizeJob
+from impasto.api.presets import QUALITIES
+from impasto.api.resolve import StyleResolver
+from impasto.errors import InputError
+from impasto.image import Image, color_transfer
+from impasto.image.lighting import keep_lighting
+
+PLACE = {"device": "cpu", "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return Image(smooth(40, 56)), Image(smooth(48, 48, 1))
+
+
+def test_it_is_the_mean_of_both_with_light_and_chroma(pair):
+    photo, painting = pair
+    fast = QUALITIES["fast"]
+    plain = {"lighting": 0.0, "chroma": 0.0, **PLACE}
+    halves = [
+        impasto.stylize(photo, painting, method=name, shifts=4, **plain).rgb
+        for name in (fast.method, fast.second)
+    ]
+    mean = (halves[0] + halves[1]) / 2
+    found = impasto.stylize(photo, painting, shifts=4, **plain).rgb
+    torch.testing.assert_close(found, mean, rtol=0, atol=1e-5)
+    lit = keep_lighting(mean, photo.rgb, fast.lighting)
+    expected = color_transfer.match_chroma(lit, painting.rgb)
+    found = impasto.stylize(photo, painting, shifts=4, **PLACE).rgb
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_one_shift_is_one_network(pair):
+    options = {"shifts": 1, "lighting": 0.0, "chroma": 0.0, **PLACE}
+    one = impasto.stylize(*pair, **options).rgb
+    assert torch.equal(one, impasto.stylize(*pair, method="style-prediction", **options).rgb)
+
+
+def test_progress_counts_both_networks_and_cancelling_keeps_the_first(pair):
+    steps = []
+
+    def listen(progress):
+        steps.append(progress.step / progress.total)
+        assert progress.preview().shape == pair[0].rgb.shape
+        if progress.step / progress.total > 0.6:
+            progress.cancel()
+
+    found = impasto.stylize(*pair, callback=listen, lighting=0.0, chroma=0.0, **PLACE).rgb
+    assert steps == [1 / 8, 2 / 8, 3 / 8, 4 / 8, 3 / 4]
+    first = {"shifts": 4, "lighting": 0.0, "chroma": 0.0, **PLACE}
+    assert torch.equal(found, impasto.stylize(*pair, method="style-prediction", **first).rgb)
+
+
+def test_a_method_by_name_a_file_and_settings_are_left_alone(pair):
+    for options in ({"method": "adain"}, {"quality": "fast", "settings": {"alpha": "0.5"}}):
+        (style,) = StyleResolver(**options, **PLACE)(pair[1])
+        assert (style.second, style.lighting, style.chroma) == (None, 0.0, 0.0)
+    (kept,) = StyleResolver(**PLACE)(impasto.encode(pair[1], **PLACE))
+    assert kept.second is None
+
+
+def test_any_method_takes_light_and_chroma(pair, stub):
+    photo, painting = pair
+    method = stub(lambda seen: seen.content.flip(3))
+    found = impasto.stylize(photo, painting, method=method, lighting=1.0, chroma=1.0).rgb
+    lit = keep_lighting(photo.rgb.flip(3), photo.rgb, 1.0)
+    torch.testing.assert_close(found, color_transfer.match_chroma(lit, painting.rgb))
+
+
+@pytest.mark.parametrize("name", ["lighting", "chroma"])
+def test_amounts_out_of_range_are_refused(name):
+    with pytest.raises(InputError, match=name):
+        Controls(**{name: 1.5})
+
+
+def test_chroma_of_several_paintings_or_of_kept_colours_is_not_matched(pair, stub):
+    photo, painting = pair
+    method = stub()
+    for styles, options in (((painting, photo), {}), ((painting,), {"colors": "luminance"})):
+        resolved = [ResolvedStyle(method, style) for style in styles]
+        results = [
+            StylizeJob(photo, resolved, (), Controls(chroma=chroma, **options)).finish(photo.rgb)
+            for chroma in (0.0, 1.0)
+        ]
+        assert torch.equal(*results)
+
+
+def test_an_estimate_counts_both(pair):
+    styles = StyleResolver(**PLACE)(pair[1])
+    both, one = (
+        estimate.painting_seconds(styles, (640, 640), False, Controls(shifts=shifts))
+        for shifts in (None, 1)
+    )
+    assert both > 3 * one
