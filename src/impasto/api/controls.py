@@ -14,7 +14,7 @@ from impasto.api import cycle_spinning, strokes, tiling
 from impasto.api.blend import blend_styles
 from impasto.api.finish import finish
 from impasto.api.inputs import resize_to_pixels
-from impasto.api.options import COLORS, Controls
+from impasto.api.options import Controls
 from impasto.core.progress import Callback, PartProgress, Progress, map_previews, silent
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer
@@ -23,13 +23,7 @@ from impasto.methods.base import Frame, Method
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
 
-__all__ = [
-    "COLORS",
-    "Controls",
-    "Encode",
-    "ResolvedStyle",
-    "StylizeJob",
-]
+__all__ = ["Controls", "Encode", "ResolvedStyle", "StylizeJob"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +34,8 @@ class ResolvedStyle:
         method: The method.
         source: The style image, or a style that was learned or encoded before.
         weight: Its weight in a blend.
-        network: Method whose picture the optimisation of ``method`` starts from; None is another
-            start.
+        start: The same style for the networks whose picture the optimisation of ``method`` starts
+            from; None is another start.
         second: Network whose result is averaged with that of ``method``; None is no other.
         lighting: Default of :attr:`Controls.lighting`.
         chroma: Default of :attr:`Controls.chroma`.
@@ -50,7 +44,7 @@ class ResolvedStyle:
     method: Method
     source: Image | Style
     weight: float = 1.0
-    network: Method | None = None
+    start: ResolvedStyle | None = None
     second: Method | None = None
     lighting: float = 0.0
     chroma: float = 0.0
@@ -210,19 +204,23 @@ class StylizeJob:
 
         It is averaged over shifts, since an optimisation would keep a lattice.
         """
-        network = styles[0].network
-        if network is None or (self.frame is not None and self.frame.start is not None):
+        if self.frame is not None and self.frame.start is not None:
             return None
         sources = [
-            ResolvedStyle(network, source, weight * one.weight)
+            replace(one.start, source=source, weight=weight * one.weight)
             for one in styles
+            if one.start is not None
             for source, weight in _style_images(one.source)
         ]
-        controls = replace(self.controls, shifts=None)
+        if not sources:
+            return None
+        controls = replace(self.controls, shifts=None, match_histogram=False, median=False)
         job = replace(
             self, styles=sources, regions=tuple(regions), controls=controls, encode=None, frame=None
         )
         painted = job._painted(silent).cpu().clamp(0, 1)
+        if controls.colors == "style":
+            painted = job._toned(painted)
         callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
         return painted
 
@@ -241,11 +239,8 @@ class StylizeJob:
 
     def finish(self, painted: Tensor) -> Tensor:
         """Apply histogram, median, colours, strength and regions to a method's result."""
-        photo, painting = self.photo.rgb, self.styles[0].source
-        controls = replace(
-            self.controls, lighting=self._amount("lighting"), chroma=self._amount("chroma")
-        )
-        painted = finish(painted.cpu().clamp(0, 1), photo, painting, controls)
+        photo, controls = self.photo.rgb, self.controls
+        painted = self._toned(painted.cpu().clamp(0, 1))
         if controls.strength == 1 and not self.regions and self.area is None:
             return painted.contiguous()
         weight = torch.tensor(controls.strength)
@@ -254,6 +249,11 @@ class StylizeJob:
         if self.area is not None:
             weight = weight * self.area
         return torch.lerp(photo, painted, weight)
+
+    def _toned(self, painted: Tensor) -> Tensor:
+        light, chroma = self._amount("lighting"), self._amount("chroma")
+        controls = replace(self.controls, lighting=light, chroma=chroma)
+        return finish(painted, self.photo.rgb, self.styles[0].source, controls)
 
     def _amount(self, name: str) -> float:
         """Return a control whose default is the quality's own."""

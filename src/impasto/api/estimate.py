@@ -213,8 +213,9 @@ def _passes(styles: Sequence[ResolvedStyle], masked: bool, controls: Controls) -
     The networks whose pictures the methods start from, and second networks, are the last passes.
     """
     seconds = [style.second for style in styles if style.second and controls.shifts != 1]
-    networks = [style.network for style in styles if style.network is not None]
-    groups = [style.method for style in styles], networks, seconds
+    starts = [style.start for style in styles if style.start is not None]
+    networks = [one.method for one in starts], [one.second for one in starts if one.second]
+    groups = [style.method for style in styles], *networks, seconds
     return [method for group in groups for method in _method_passes(group, masked, controls)]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
-from impasto.api import presets as qualities
+from impasto.api import presets
 from impasto.api.controls import ResolvedStyle
 from impasto.api.inputs import Source, as_list, check_weights, read_image
 from impasto.api.load import get_method, load_learned
-from impasto.api.presets import Quality
+from impasto.api.presets import QUALITIES, Quality
 from impasto.core.device import Place
 from impasto.errors import InputError
 from impasto.image import Image
@@ -52,9 +52,7 @@ class StyleResolver:
     ) -> None:
         given = bool(settings) or preset != "default"
         texture = kind == "texture"
-        self._chosen = (
-            _TEXTURE if texture else qualities.choose(quality, method, has_settings=given)
-        )
+        self._chosen = _TEXTURE if texture else presets.choose(quality, method, has_settings=given)
         self._ability = Ability.SYNTHESIZE if texture else Ability.STYLIZE
         self._method, self._kind, self._quality = method, kind, quality
         self._preset, self._settings = preset, settings or {}
@@ -98,9 +96,12 @@ class StyleResolver:
         if learned is None:
             source = style if isinstance(style, Style) else read_image(style)
             method = self._method_for(source, default)
-            style = ResolvedStyle(method, source, weight, self._network_for(method))
+            found = ResolvedStyle(method, source, weight)
+            if getattr(method.config, "start", None) == "network":
+                start = self._of_quality(found, QUALITIES["fast"], self._network)
+                found = replace(found, start=start)
             bare = self._method is None and isinstance(source, Image) and not self._settings
-            return self._finished(style) if bare else style
+            return self._of_quality(found, self._chosen, self._get_method) if bare else found
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
@@ -124,20 +125,24 @@ class StyleResolver:
             default = source.method
         return method if isinstance(method, Method) else self._get_method(method or default)
 
-    def _finished(self, style: ResolvedStyle) -> ResolvedStyle:
-        """Return the style of a quality with its second network and its defaults of controls."""
-        chosen = self._chosen
-        second = None if chosen.second is None else self._get_method(chosen.second)
-        return replace(style, second=second, lighting=chosen.lighting, chroma=chosen.chroma)
+    @staticmethod
+    def _of_quality(
+        style: ResolvedStyle, quality: Quality, build: Callable[[str], Method]
+    ) -> ResolvedStyle:
+        """Return a style with the methods and the defaults of a quality."""
+        return replace(
+            style,
+            method=build(quality.method),
+            second=None if quality.second is None else build(quality.second),
+            lighting=quality.lighting,
+            chroma=quality.chroma,
+        )
 
-    def _network_for(self, method: Method) -> Method | None:
-        """Return the network whose picture the optimisation starts from, or None."""
-        if getattr(method.config, "start", None) != "network":
-            return None
-        if "network" not in self._opened:
-            name = qualities.QUALITIES["fast"].method
-            self._opened["network"] = get_method(name, **self._place)
-        return self._opened["network"]
+    def _network(self, name: str) -> Method:
+        """Return the network of an any-style method, without the user's settings."""
+        if name not in self._opened:
+            self._opened[name] = get_method(name, **self._place)
+        return self._opened[name]
 
     def _get_method(self, name: str) -> Method:
         if name not in self._built:

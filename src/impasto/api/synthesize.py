@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Unpack
 
-from impasto.api.controls import ResolvedStyle, blend_styles
+from impasto.api.blend import blend_styles
+from impasto.api.controls import ResolvedStyle
 from impasto.api.inputs import Source, resize_long_edge
 from impasto.api.options import check_side
 from impasto.api.resolve import StyleResolver

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from impasto.api.controls import COLORS
+from impasto.api.options import COLORS
 from impasto.api.presets import QUALITIES
 from impasto.errors import InputError
 from impasto.image import load

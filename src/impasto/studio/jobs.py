@@ -101,7 +101,7 @@ def stylize(
     note = ""
     if optimizing is None:
         _report_duration(before, made, masks, controls, callback)
-    elif made[0].network is None:  # else the network's picture comes first anyway
+    elif made[0].start is None:  # else the network's picture comes first anyway
         quick = partial(cache.resolver(None, "fast", {}), [*names, *paintings], request.weights)
         callback = quick_preview(before, quick, masks, controls, callback)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from impasto.api.controls import COLORS
+from impasto.api.options import COLORS
 from impasto.api.presets import QUALITIES
 from impasto.core.schemes import SAMPLE
 from impasto.methods.spec import Ability
