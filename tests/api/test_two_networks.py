@@ -9,9 +9,11 @@ from impasto.api import estimate
 from impasto.api.controls import Controls, ResolvedStyle, StylizeJob
 from impasto.api.presets import QUALITIES
 from impasto.api.resolve import StyleResolver
+from impasto.api.stylize import paint
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer
 from impasto.image.lighting import keep_lighting
+from impasto.video.frame_stylizer import FrameStylizer
 
 PLACE = {"device": "cpu", "precision": "float32"}
 
@@ -60,11 +62,56 @@ def test_progress_counts_both_networks_and_cancelling_keeps_the_first(pair):
 
 
 def test_a_method_by_name_a_file_and_settings_are_left_alone(pair):
-    for options in ({"method": "adain"}, {"quality": "fast", "settings": {"alpha": "0.5"}}):
-        (style,) = StyleResolver(**options, **PLACE)(pair[1])
+    kept = impasto.encode(pair[1], **PLACE)
+    (named,) = StyleResolver("adain", **PLACE)(pair[1])
+    (encoded,) = StyleResolver(**PLACE)(kept)
+    for style in (named, encoded):
         assert (style.second, style.lighting, style.chroma) == (None, 0.0, 0.0)
-    (kept,) = StyleResolver(**PLACE)(impasto.encode(pair[1], **PLACE))
-    assert kept.second is None
+    (changed,) = StyleResolver(quality="fast", settings={"alpha": "0.5"}, **PLACE)(pair[1])
+    assert (changed.second, changed.lighting, changed.chroma) == (None, 0.6, 1.0)
+    assert changed.method.config.alpha == 0.5
+
+
+@pytest.mark.parametrize("method", ["style-prediction", "adain"])
+def test_a_painting_blends_with_a_file_in_either_order(pair, method):
+    photo, painting = pair
+    kept = impasto.encode(painting, method=method, **PLACE)
+    options = {"weights": [1, 1], "shifts": 1, **PLACE}
+    first = impasto.stylize(photo, [kept, photo], **options).rgb
+    second = impasto.stylize(photo, [photo, kept], **options).rgb
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-4)
+
+
+def test_masks_keep_the_chroma_of_what_is_painted(pair):
+    """The photo around it would count for the mean of a picture that is half painted."""
+    photo, painting = pair
+    half = torch.zeros(1, 3, 40, 56)
+    half[..., :28] = 1
+    options = {"masks": [Image(half)], "shifts": 1, **PLACE}
+    found = impasto.stylize(photo, painting, **options).rgb
+    assert torch.equal(found, impasto.stylize(photo, painting, chroma=0.0, **options).rgb)
+
+
+def test_the_order_of_styles_does_not_change_the_light(pair):
+    photo, painting = pair
+    half = torch.zeros(1, 3, 40, 56)
+    half[..., :28] = 1
+    masks, styles = [Image(half), Image(1 - half)], [painting, "starry-night"]
+    first, second = (
+        impasto.stylize(photo, styles[::step], masks=masks[::step], shifts=1, **PLACE).rgb
+        for step in (1, -1)
+    )
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-4)
+
+
+def test_frames_have_one_network_and_its_own_colours(pair):
+    photo, painting = pair
+    styles = StyleResolver(**PLACE)([painting])
+    frames = FrameStylizer(styles, Controls(shifts=4), [])
+    frames.set_size(photo, even=False)
+    alone = StyleResolver("style-prediction", **PLACE)([painting])
+    expected = paint(photo, alone, controls=Controls(shifts=4), dither=False).rgb
+    torch.testing.assert_close(frames.plain(photo.rgb, photo.rgb), expected, rtol=0, atol=1e-4)
 
 
 def test_any_method_takes_light_and_chroma(pair, stub):

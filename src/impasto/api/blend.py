@@ -1,10 +1,11 @@
-"""Blend several styles of a method into one."""
+"""Blend several styles of a method into one, and take one apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from impasto.errors import InputError
+from impasto.image import Image
 from impasto.methods.base import Method
 from impasto.methods.spec import Ability
 from impasto.methods.style import Style
@@ -27,3 +28,10 @@ def blend_styles(method: Method, weights: Sequence[float], styles: Iterable[Styl
     for style in rest:
         first = first + style
     return first
+
+
+def style_images(source: Image | Style) -> list[tuple[Image, float]]:
+    """Return the images of a style of an optimising method, with their weights."""
+    if isinstance(source, Image):
+        return [(source, 1.0)]
+    return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]

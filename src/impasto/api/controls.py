@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.api import cycle_spinning, strokes, tiling
-from impasto.api.blend import blend_styles
+from impasto.api.blend import blend_styles, style_images
 from impasto.api.finish import finish
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import Controls
@@ -147,7 +147,10 @@ class StylizeJob:
         Each of two networks takes half its shifts: their lattices differ, and the mean halves them.
         """
         second = styles[0].second
-        if second is None or self.frame is not None or self.controls.shifts == 1:
+        blends = second is not None and (
+            len(styles) == 1 or bool(regions) or Ability.BLEND in second.abilities
+        )
+        if second is None or not blends or not self._large:
             return self._paint_once(styles, regions, callback, 1)
         watch = PartProgress(callback, 0, 2)
         first = self._paint_once(styles, regions, watch, 2)
@@ -200,7 +203,7 @@ class StylizeJob:
     def _base(
         self, styles: Sequence[ResolvedStyle], regions: Sequence[Tensor], callback: Callback
     ) -> Tensor | None:
-        """Return the network's picture that the optimisation of these styles starts from, or None.
+        """Return the networks' picture that the optimisation of these styles starts from, or None.
 
         It is averaged over shifts, since an optimisation would keep a lattice.
         """
@@ -210,7 +213,7 @@ class StylizeJob:
             replace(one.start, source=source, weight=weight * one.weight)
             for one in styles
             if one.start is not None
-            for source, weight in _style_images(one.source)
+            for source, weight in style_images(one.source)
         ]
         if not sources:
             return None
@@ -219,7 +222,7 @@ class StylizeJob:
             self, styles=sources, regions=tuple(regions), controls=controls, encode=None, frame=None
         )
         painted = job._painted(silent).cpu().clamp(0, 1)
-        if controls.colors == "style":
+        if controls.colors != "luminance":  # else the network has painted in grey
             painted = job._toned(painted)
         callback(Progress(0, 1, stage="painted by a network", preview=lambda: painted))
         return painted
@@ -227,8 +230,12 @@ class StylizeJob:
     def _strokes(self, method: Method) -> tuple[strokes.Size, float, str, int | None, bool]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""
         size, controls = (self.photo.height, self.photo.width), self.controls
-        enlarge = self.frame is None and controls.shifts != 1
-        return size, controls.style_scale, controls.strokes, method.stroke_size, enlarge
+        return size, controls.style_scale, controls.strokes, method.stroke_size, self._large
+
+    @property
+    def _large(self) -> bool:
+        """Whether more than a single pass is wanted: not for frames, which are not dithered."""
+        return self.dither and self.controls.shifts != 1
 
     def _style(self, style: ResolvedStyle) -> Style:
         if isinstance(style.source, Style):
@@ -257,10 +264,12 @@ class StylizeJob:
 
     def _amount(self, name: str) -> float:
         """Return a control whose default is the quality's own."""
-        if name == "chroma" and len(self.styles) > 1:
+        if name == "chroma" and (len(self.styles) > 1 or self.regions):
             return 0.0
         asked: float | None = getattr(self.controls, name)
-        default: float = getattr(self.styles[0], name)
+        default: float = min(getattr(style, name) for style in self.styles)
+        if name == "lighting" and self.controls.seamless:
+            default = 0.0  # its windows end at the edges
         return default if asked is None else asked
 
     def _content(self) -> Tensor:
@@ -288,10 +297,3 @@ class StylizeJob:
 
     def _resized(self, raw: Tensor) -> Tensor:
         return Image(raw.cpu()).resized(self.photo.height, self.photo.width).rgb
-
-
-def _style_images(source: Image | Style) -> list[tuple[Image, float]]:
-    """Return the images of a style of an optimising method, with their weights."""
-    if isinstance(source, Image):
-        return [(source, 1.0)]
-    return [(Image(part.tensors["picture"]), part.weight) for part in source.parts]

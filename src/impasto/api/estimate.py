@@ -7,8 +7,8 @@ machine. It leaves out what is read, loaded and written, and the style images.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -120,11 +120,12 @@ def estimate(
     whole = read_image(content)
     default = min(one.method.default_edge(whole.size) for one in styles)
     photo = resize_long_edge(whole, controls.size, default)
-    painted = _passes(styles, bool(masks), controls)
+    starts = [style.start for style in styles if style.start is not None]
+    painted = [one for group in (styles, starts) for one in _passes(group, bool(masks), controls)]
     size = (photo.height, photo.width)
     check_memory([*styles] * (controls.regions or 1), size, controls)
     return Estimate(
-        method=", ".join(dict.fromkeys(style.method.name for style in styles)),
+        method=", ".join(dict.fromkeys(_names(styles, controls))),
         width=photo.width,
         height=photo.height,
         runtime=styles[0].method.runtime.describe(),
@@ -145,9 +146,13 @@ def painting_seconds(
         controls: As for :func:`estimate`.
     """
     speed = _SPEED / gigaflops(styles[0].method.runtime)
-    networks = 2 if styles[0].second is not None and controls.shifts != 1 else 1
-    passes = _passes(styles, masked, controls)
-    return speed * sum(seconds_of(one, size, controls, networks) for one in passes)
+    starts = [style.start for style in styles if style.start is not None]
+    seconds = 0.0
+    for group, own in ((styles, controls), (starts, replace(controls, shifts=None))):
+        networks = 2 if group and group[0].second is not None and own.shifts != 1 else 1
+        passes = _passes(group, masked, own)
+        seconds += sum(seconds_of(one, size, own, networks) for one in passes)
+    return speed * seconds
 
 
 def seconds_of(method: Method, size: strokes.Size, controls: Controls, networks: int = 1) -> float:
@@ -201,21 +206,27 @@ def gigaflops(runtime: Runtime) -> float:
 def _levels(method: Method, size: strokes.Size, controls: Controls) -> list[strokes.Size]:
     """Return the sizes that a method paints an image at."""
     native = method.stroke_size
-    levels = strokes.sizes(size, controls.style_scale, controls.strokes, native)
+    given = size, controls.style_scale, controls.strokes, native, controls.shifts != 1
+    levels = strokes.sizes(*given)
     if controls.seamless and native is not None:
         return tiling.wrapped_sizes(size, levels, tiling.border_of(size, levels))
     return levels
 
 
+def _names(styles: Sequence[ResolvedStyle], controls: Controls) -> Iterator[str]:
+    for style in styles:
+        yield style.method.name
+        if style.second is not None and controls.shifts != 1:
+            yield style.second.name
+
+
 def _passes(styles: Sequence[ResolvedStyle], masked: bool, controls: Controls) -> list[Method]:
     """Return the method of each pass: one for all styles, or one for each region.
 
-    The networks whose pictures the methods start from, and second networks, are the last passes.
+    Second networks are the last passes.
     """
     seconds = [style.second for style in styles if style.second and controls.shifts != 1]
-    starts = [style.start for style in styles if style.start is not None]
-    networks = [one.method for one in starts], [one.second for one in starts if one.second]
-    groups = [style.method for style in styles], *networks, seconds
+    groups = [style.method for style in styles], seconds
     return [method for group in groups for method in _method_passes(group, masked, controls)]
 
 

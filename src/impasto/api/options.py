@@ -73,11 +73,11 @@ class Controls:
             :func:`impasto.api.areas.divided`; None is no division.
         lighting: How much of the content image's light and shade the result keeps, in [0, 1], see
             :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the quality ``fast``,
-            else 0, and 0 for frames of a video.
+            else 0, and 0 for frames of a video, and where the result tiles.
         chroma: How closely the result takes the chroma of the style image, in [0, 1], see
             :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
-            colours are kept. None is 1 for the quality ``fast``, else 0, and 0 for frames of a
-            video.
+            colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
+            frames of a video.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
@@ -115,12 +115,12 @@ class Controls:
     lighting: float | None = described(
         None,
         "How much of the photo's light and shade to keep, 0 to 1.",
-        show_default="0.6 for fast, else 0",
+        show_default="0.6 for fast; 0 for others and for videos",
     )
     chroma: float | None = described(
         None,
         "How closely to take the painting's chroma at the end, 0 to 1.",
-        show_default="1 for fast, else 0",
+        show_default="1 for fast; 0 for others and for videos",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
@@ -130,7 +130,8 @@ class Controls:
         None,
         "Shifts of the photo over which a network's results are averaged, against its lattice: "
         "1, 2, 4, 8, 16.",
-        show_default="8; 4 for adain and wct; fewer above a megapixel; 1 for videos",
+        show_default="8; 4 for adain and wct; half of that for each of two networks; fewer above "
+        "a megapixel; 1 for videos",
     )
     seamless: bool = described(
         False, "For a photo that tiles: let the result tile, too.", "--seamless"

@@ -82,8 +82,18 @@ class StyleResolver:
         default = next(iter(encoded), self._chosen.method)
         learned = [zoo.find(style, self._kind) for style in styles]
         alone = all(learned)  # else preset and settings are for the method of the style images
-        each = zip(styles, learned, checked_weights, strict=True)
-        return [self._resolve(style, one, weight, default, alone) for style, one, weight in each]
+        found = [
+            self._resolve(style, one, weight, default, alone)
+            for style, one, weight in zip(styles, learned, checked_weights, strict=True)
+        ]
+        if self._method is not None or encoded:  # then no quality chose the method
+            return found
+        return [
+            self._of_quality(style, self._chosen, self._get_method)
+            if isinstance(style.source, Image)
+            else style
+            for style in found
+        ]
 
     def _resolve(
         self,
@@ -100,8 +110,7 @@ class StyleResolver:
             if getattr(method.config, "start", None) == "network":
                 start = self._of_quality(found, QUALITIES["fast"], self._network)
                 found = replace(found, start=start)
-            bare = self._method is None and isinstance(source, Image) and not self._settings
-            return self._of_quality(found, self._chosen, self._get_method) if bare else found
+            return found
         if self._method not in {None, learned.method} and not isinstance(self._method, Method):
             raise InputError(f"{learned.name} was learned by {learned.method}: leave `method` out")
         if (learned.path, alone) not in self._opened:
@@ -125,15 +134,18 @@ class StyleResolver:
             default = source.method
         return method if isinstance(method, Method) else self._get_method(method or default)
 
-    @staticmethod
     def _of_quality(
-        style: ResolvedStyle, quality: Quality, build: Callable[[str], Method]
+        self, style: ResolvedStyle, quality: Quality, build: Callable[[str], Method]
     ) -> ResolvedStyle:
-        """Return a style with the methods and the defaults of a quality."""
+        """Return a style with the methods and the defaults of a quality.
+
+        Settings are for its first method alone; with settings there is no second.
+        """
+        alone = quality.second is None or (quality is self._chosen and self._settings)
         return replace(
             style,
             method=build(quality.method),
-            second=None if quality.second is None else build(quality.second),
+            second=None if alone else build(str(quality.second)),
             lighting=quality.lighting,
             chroma=quality.chroma,
         )

@@ -142,7 +142,8 @@ class Worker:
         usual = controls.size or method.default_size or native or _DEFAULT_EDGE
         given = (photo.height, photo.width), (round(0.75 * usual), usual)
         painted, step = (  # numbers of pixels, see style_scale
-            strokes.style_scale(size, 1.0, controls.strokes, native)[0] for size in given
+            strokes.style_scale(size, 1.0, controls.strokes, native, controls.shifts != 1)[0]
+            for size in given
         )
         pixels = rounded_pixels(painted, step)
         if (method, pixels) not in ready.encoded:

@@ -47,6 +47,15 @@ def guided(mask: Tensor, guide: Tensor, radius: int, eps: float = 1e-4) -> Tenso
     Returns:
         (1, 1, H, W), clamped to [0, 1].
     """
+    return apply_coefficients(guided_coefficients(mask, guide, radius, eps), guide).clamp(0, 1)
+
+
+def guided_coefficients(mask: Tensor, guide: Tensor, radius: int, eps: float = 1e-4) -> Tensor:
+    """Compute what :func:`guided` multiplies the colours of the guide with.
+
+    Returns:
+        (1, 4, h, w): a factor for each colour, and the number added to their sum.
+    """
     height, width = mask.shape[-2:]
     small = guide
     if guide.shape[-2:] != mask.shape[-2:]:
@@ -65,11 +74,32 @@ def guided(mask: Tensor, guide: Tensor, radius: int, eps: float = 1e-4) -> Tenso
     slope = torch.linalg.solve(matrices, covariance[0].permute(1, 2, 0))  # (h, w, 3)
     slope = slope.permute(2, 0, 1)[None]
     offset = level - (slope * color).sum(1, keepdim=True)
-    coefficients = mean(torch.cat([slope, offset], 1))
-    if guide.shape[-2:] != mask.shape[-2:]:
-        coefficients = F.interpolate(coefficients, guide.shape[-2:], mode="bilinear")
-    aligned = (coefficients[:, :3] * guide).sum(1, keepdim=True) + coefficients[:, 3:]
-    return aligned.clamp(0, 1)
+    return mean(torch.cat([slope, offset], 1))
+
+
+def apply_coefficients(coefficients: Tensor, guide: Tensor) -> Tensor:
+    """Return the sum of the colours of a guide times coefficients, enlarged to its size.
+
+    One plane is enlarged at a time, to save memory.
+
+    Args:
+        coefficients: See :func:`guided_coefficients`.
+        guide: (1, 3, H, W).
+
+    Returns:
+        (1, 1, H, W).
+    """
+    size = guide.shape[-2:]
+
+    def enlarged(index: int) -> Tensor:
+        plane = coefficients[:, index : index + 1]
+        same = plane.shape[-2:] == size
+        return plane.clone() if same else F.interpolate(plane, size, mode="bilinear")
+
+    found = enlarged(3)
+    for color in range(3):
+        found += enlarged(color).mul_(guide[:, color : color + 1])
+    return found
 
 
 def enlarge_like(image: Tensor, content: Tensor) -> Tensor:

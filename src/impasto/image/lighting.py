@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.image.color_transfer import luminance, match_luminance, with_luminance
-from impasto.image.filters import guided
+from impasto.image.color_transfer import luminance, match_luminance
+from impasto.image.filters import apply_coefficients, guided_coefficients
 
 _SIDE = 256  # pixels; long edge at which the windows are computed
 _FINE, _BROAD = 6, 64  # radii of the windows, in pixels at that size
@@ -14,7 +14,7 @@ _NOISE = 1e-3  # variance of colours in [0, 1] below which a window counts as pl
 
 
 def keep_lighting(image: Tensor, content: Tensor, amount: float) -> Tensor:
-    """Remove light and dark patches of an image that the content image does not have.
+    """Fade light and dark patches of an image that the content image does not have.
 
     Within small windows, the luminance of the image is regressed on the colours of the content
     image (:func:`~impasto.image.filters.guided`), and so it is within windows of half the image.
@@ -35,5 +35,8 @@ def keep_lighting(image: Tensor, content: Tensor, amount: float) -> Tensor:
     factor = min(1.0, _SIDE / max(light.shape[-2:]))
     size = [max(1, round(side * factor)) for side in light.shape[-2:]]
     small = F.interpolate(light, size, mode="area")
-    patches, wanted = (guided(small, content, radius, _NOISE) for radius in (_FINE, _BROAD))
-    return with_luminance(image, match_luminance(light + amount * (wanted - patches), light))
+    broad, fine = (
+        guided_coefficients(small, content, radius, _NOISE) for radius in (_BROAD, _FINE)
+    )
+    moved = apply_coefficients(amount * (broad - fine), content).add_(light)
+    return (image + match_luminance(moved, light).sub_(light)).clamp_(0, 1)

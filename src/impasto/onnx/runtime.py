@@ -19,6 +19,7 @@ from impasto.image import Image
 from impasto.image.color_transfer import match_histogram
 from impasto.methods import config as method_config
 from impasto.methods.base import Method
+from impasto.methods.executor import Executor
 from impasto.methods.network import NetworkMethod
 from impasto.methods.registry import get
 from impasto.methods.spec import Ability
@@ -68,7 +69,7 @@ class Exported(Method):
     Config = ExportedConfig
     config: ExportedConfig
     dithers = True
-    stroke_size = 512
+    stroke_size = Executor.stroke_size
 
     def __init__(
         self,

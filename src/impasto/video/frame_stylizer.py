@@ -29,7 +29,7 @@ class FrameStylizer:
     def __init__(
         self, styles: Sequence[ResolvedStyle], controls: Controls, masks: Sequence[Source]
     ) -> None:
-        self._resolved = styles
+        self._resolved = [replace(style, second=None) for style in styles]
         self._controls = replace(
             controls,
             shifts=controls.shifts or 1,
