@@ -23,7 +23,8 @@ def finish(painted: Tensor, content: Tensor, painting: Image | Style, controls: 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    painted = keep_lighting(painted, content, controls.lighting or 0.0)
+    amount = controls.lighting or 0.0
+    painted = keep_lighting(painted, content, amount, controls.style_scale)
     if isinstance(painting, Image) and controls.colors == "style":
         if controls.chroma:
             matched = color_transfer.match_chroma(painted, painting.rgb)
