@@ -24,7 +24,7 @@ def test_flicker_is_halved_at_equal_style_distance():
     brushes = StyleResolver("adain", precision="float32")("sample:swirls")
 
     def stylize(photo, tones, frame=None):
-        return paint(Image(photo), brushes, frame=frame).rgb
+        return paint(Image(photo), brushes, frame=frame, dither=False).rgb
 
     photos = pictures(6, 96, 72)
     hand = TemporalStylizer(stylize, plain=stylize)

@@ -235,7 +235,7 @@ class StylizeJob:
     @property
     def _large(self) -> bool:
         """Whether more than a single pass is wanted: not for frames, which are not dithered."""
-        return self.dither and self.controls.shifts != 1
+        return self.dither and self.frame is None and self.controls.shifts != 1
 
     def _style(self, style: ResolvedStyle) -> Style:
         if isinstance(style.source, Style):
