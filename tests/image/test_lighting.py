@@ -23,7 +23,7 @@ def painted():
 
 
 def depth(image):
-    """How much darker the patch is than the sky around it."""
+    """Measure how much darker the patch is than the sky around it."""
     rows = image[..., 36:56, :].mean((0, 1, 2))
     return float(rows[8:80].mean() - rows[104:136].mean())
 

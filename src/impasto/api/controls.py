@@ -229,12 +229,12 @@ class StylizeJob:
 
     def _strokes(self, method: Method) -> tuple[strokes.Size, float, str, int | None, bool]:
         """Return the arguments of :func:`impasto.api.strokes.sizes`."""
-        size, controls = (self.photo.height, self.photo.width), self.controls
-        return size, controls.style_scale, controls.strokes, method.stroke_size, self._large
+        size = self.photo.height, self.photo.width
+        return strokes.arguments(size, self.controls, method.stroke_size, photo=self._large)
 
     @property
     def _large(self) -> bool:
-        """Whether more than a single pass is wanted: not for frames, which are not dithered."""
+        """Check whether a photo is painted, in more than one pass; frames are not dithered."""
         return self.dither and self.frame is None and self.controls.shifts != 1
 
     def _style(self, style: ResolvedStyle) -> Style:

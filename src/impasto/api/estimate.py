@@ -206,8 +206,7 @@ def gigaflops(runtime: Runtime) -> float:
 def _levels(method: Method, size: strokes.Size, controls: Controls) -> list[strokes.Size]:
     """Return the sizes that a method paints an image at."""
     native = method.stroke_size
-    given = size, controls.style_scale, controls.strokes, native, controls.shifts != 1
-    levels = strokes.sizes(*given)
+    levels = strokes.sizes(*strokes.arguments(size, controls, native))
     if controls.seamless and native is not None:
         return tiling.wrapped_sizes(size, levels, tiling.border_of(size, levels))
     return levels

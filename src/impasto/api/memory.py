@@ -31,8 +31,7 @@ def _pixels(style: ResolvedStyle, size: strokes.Size, controls: Controls) -> flo
     """Return the number of pixels of a style image, as its method gets it."""
     if isinstance(style.source, Image):
         native = style.method.stroke_size
-        given = size, controls.style_scale, controls.strokes, native, controls.shifts != 1
-        pixels, scale = strokes.style_scale(*given)
+        pixels, scale = strokes.style_scale(*strokes.arguments(size, controls, native))
         return pixels * scale**2
     pictures = [part.tensors.get("picture") for part in style.source.parts]
     return sum(one.shape[-2] * one.shape[-1] for one in pictures if one is not None)

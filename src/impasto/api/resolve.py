@@ -33,6 +33,7 @@ class StyleResolver:
         preset: ``default``, ``paper`` or ``authors``.
         settings: Hyperparameters of the method to change, by name.
         runtime: See :func:`impasto.get_method`.
+        second: Whether to build the second network of a quality, which frames are painted without.
         place: See :func:`impasto.core.device.choose`.
 
     Raises:
@@ -48,6 +49,7 @@ class StyleResolver:
         preset: str = "default",
         settings: Mapping[str, Any] | None = None,
         runtime: str = "torch",
+        second: bool = True,
         **place: Unpack[Place],
     ) -> None:
         given = bool(settings) or preset != "default"
@@ -56,7 +58,7 @@ class StyleResolver:
         self._ability = Ability.SYNTHESIZE if texture else Ability.STYLIZE
         self._method, self._kind, self._quality = method, kind, quality
         self._preset, self._settings = preset, settings or {}
-        self._runtime, self._place = runtime, place
+        self._runtime, self._second, self._place = runtime, second, place
         self._built: dict[str, Method] = {}
         self._opened: dict[Any, Method] = {}
 
@@ -141,7 +143,8 @@ class StyleResolver:
 
         Settings are for its first method alone; with settings there is no second.
         """
-        alone = quality.second is None or (quality is self._chosen and self._settings)
+        settings = quality is self._chosen and self._settings
+        alone = quality.second is None or settings or not self._second
         return replace(
             style,
             method=build(quality.method),

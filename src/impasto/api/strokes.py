@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.api.options import Controls
 from impasto.core.progress import Callback, PartProgress
 from impasto.image import Image
 
@@ -23,6 +24,21 @@ _AROUND = 9  # pixels, over which the energy of detail is averaged
 _GAIN = 4.0  # weight of the content image's energy against that of the painted detail
 
 Size = tuple[int, int]
+
+
+def arguments(
+    size: Size, controls: Controls, native: int | None, *, photo: bool = True
+) -> tuple[Size, float, str, int | None, bool]:
+    """Return the arguments of :func:`sizes` and :func:`style_scale` for some controls.
+
+    Args:
+        size: Height and width of the result in pixels.
+        controls: The controls.
+        native: See :func:`sizes`.
+        photo: False for a frame of a video, which is not painted larger.
+    """
+    enlarge = photo and controls.shifts != 1
+    return size, controls.style_scale, controls.strokes, native, enlarge
 
 
 def sizes(

@@ -141,13 +141,11 @@ class Worker:
         controls, native = self._job.controls, method.stroke_size
         usual = controls.size or method.default_size or native or _DEFAULT_EDGE
         given = (photo.height, photo.width), (round(0.75 * usual), usual)
-        painted, step = (  # numbers of pixels, see style_scale
-            strokes.style_scale(size, 1.0, controls.strokes, native, controls.shifts != 1)[0]
-            for size in given
+        (painted, scale), (step, _) = (
+            strokes.style_scale(*strokes.arguments(size, controls, native)) for size in given
         )
         pixels = rounded_pixels(painted, step)
         if (method, pixels) not in ready.encoded:
-            scale = controls.style_scale if native is None else 1.0
             scaled = inputs.resize_to_pixels(painting, pixels, scale)
             ready.encoded[method, pixels] = method.encode(scaled.rgb)
         return ready.encoded[method, pixels]

@@ -29,7 +29,7 @@ class FrameStylizer:
     def __init__(
         self, styles: Sequence[ResolvedStyle], controls: Controls, masks: Sequence[Source]
     ) -> None:
-        self._resolved = [replace(style, second=None) for style in styles]
+        self._resolved = styles
         self._controls = replace(
             controls,
             shifts=controls.shifts or 1,
@@ -104,10 +104,8 @@ class FrameStylizer:
         if key not in self._styles:
             assert isinstance(resolved.source, Image)  # the pipeline encodes images only
             controls, size = self._controls, (photo.height, photo.width)
-            scaled = strokes.style_scale(
-                *(size, controls.style_scale, controls.strokes, resolved.method.stroke_size),
-                enlarge=False,
-            )
+            native = resolved.method.stroke_size
+            scaled = strokes.style_scale(*strokes.arguments(size, controls, native, photo=False))
             painting = inputs.resize_to_pixels(resolved.source, *scaled)
             self._styles[key] = resolved.method.encode(painting.rgb)
         return self._styles[key]

@@ -148,7 +148,8 @@ def stylize_video(
     }
     clip = open_clip(source, fps)
     out = Target(target, clip, Coding(codec, crf, audio))
-    stylizer = FrameStylizer(StyleResolver(memory=memory, **how)(style, weights), controls, masks)
+    styles = StyleResolver(memory=memory, second=False, **how)(style, weights)
+    stylizer = FrameStylizer(styles, controls, masks)
     size = stylizer.set_size(next(clip.pictures()), even=out.even)
     out.rehearse(size)
     job = describe_job(

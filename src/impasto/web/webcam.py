@@ -109,7 +109,7 @@ def camera_styles(sources: Sequence[Source | Style], **options: Any) -> list[Cam
         InputError: A style cannot be used, or its method optimises the image, which takes longer
             than a frame may.
     """
-    resolver = StyleResolver(**options)
+    resolver = StyleResolver(**options, second=False)
     return [_camera_style(source, resolver) for given in sources for source in _expanded(given)]
 
 
