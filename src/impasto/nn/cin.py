@@ -21,7 +21,7 @@ from impasto.nn.fast import instance_norm
 from impasto.nn.johnson import TransformNet
 from impasto.nn.norm_statistics import NormModule, Settle
 from impasto.nn.regions import regional_norm
-from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, upsample2x
+from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, notch, upsample2x
 
 Norm = Callable[[Tensor], Tensor]
 
@@ -199,7 +199,7 @@ class ConditionalNet(nn.Module):
             x = x + second(first(x, next(norms)), next(norms))
         for layer in self.decoder:
             x = layer(x, next(norms))  # finally (B, 3, H, W)
-        return leaky(torch.sigmoid(x.float()), x.float())
+        return notch(leaky(torch.sigmoid(x.float()), x.float()), self.upsampling)
 
     def initialize_from(self, other: TransformNet) -> None:
         """Copy the convolutions of a network of one style, and its norms for every style.

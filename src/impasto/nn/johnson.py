@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from impasto.errors import check_choice
 from impasto.nn.blocks import ConvNorm, Residual, convolution, initialize, leaky
-from impasto.nn.upsampling import UpConvNorm
+from impasto.nn.upsampling import UpConvNorm, notch
 
 OUTPUTS = ("tanh", "tanh150")
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # mean of ImageNet, RGB, 0 to 255
@@ -73,7 +73,7 @@ class TransformNet(nn.Module):
         x = self.encoder(x)  # (B, 4*width, (H + 2*border)/4, ...)
         x = self.residual(x)  # (B, 4*width, H/4, W/4)
         x = self.decoder(x)  # (B, width, H, W)
-        return squash(self.last(x).float(), self.output)
+        return notch(squash(self.last(x).float(), self.output), self.upsampling)
 
 
 def add_border(x: Tensor, border: int) -> Tensor:

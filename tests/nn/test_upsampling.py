@@ -1,0 +1,49 @@
+"""Upsampling, and the notch filter after it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from impasto.nn.cin import ConditionalNet
+from impasto.nn.johnson import TransformNet
+from impasto.nn.upsampling import notch
+
+
+@pytest.mark.parametrize(("period", "left"), [(2, 0.0), (4, 7 / 8), (8, 0.9969)])
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_the_notch_removes_a_period_of_two_pixels(period: int, left: float, axis: int) -> None:
+    wave = torch.cos(2 * math.pi * torch.arange(32.0) / period)
+    image = wave.expand(1, 3, 32, 32) if axis == -1 else wave[:, None].expand(1, 3, 32, 32)
+    passed = notch(image, "bilinear")[..., 8:24, 8:24]
+    assert passed.allclose(left * image[..., 8:24, 8:24], atol=1e-3)
+
+
+def test_plain_areas_pass_the_notch() -> None:
+    plain = torch.full((2, 3, 8, 12), 0.3)
+    assert notch(plain, "bilinear").allclose(plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "nearest-bilinear", "transposed"])
+def test_other_upsamplings_have_no_notch(upsampling: str) -> None:
+    image = torch.rand(1, 3, 8, 8)
+    assert notch(image, upsampling) is image
+
+
+@pytest.mark.parametrize("kind", ["johnson", "cin"])
+def test_networks_that_interpolate_bilinearly_end_with_the_notch(kind: str) -> None:
+    torch.manual_seed(0)
+    photo = torch.rand(1, 3, 48, 48)
+    net: TransformNet | ConditionalNet
+    if kind == "johnson":
+        net, inputs = TransformNet(4, 1, upsampling="bilinear"), (photo,)
+    else:
+        net, inputs = ConditionalNet(1, 4, 1, upsampling="bilinear"), (photo, torch.ones(1, 1))
+    with torch.no_grad():
+        passed = net(*inputs)
+        net.upsampling = "none"  # the layers keep their own
+        plain = net(*inputs)
+    assert not passed.allclose(plain, atol=1e-3)
+    assert passed.allclose(notch(plain, "bilinear"), atol=1e-6)
