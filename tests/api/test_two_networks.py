@@ -7,11 +7,13 @@ import impasto
 from helpers import smooth
 from impasto.api import estimate
 from impasto.api.controls import Controls, ResolvedStyle, StylizeJob
+from impasto.api.finish import PLAIN
 from impasto.api.presets import QUALITIES
 from impasto.api.resolve import StyleResolver
 from impasto.api.stylize import paint
 from impasto.errors import InputError
 from impasto.image import Image, color_transfer
+from impasto.image.filters import sharpen
 from impasto.image.lighting import keep_lighting
 from impasto.video.frame_stylizer import FrameStylizer
 
@@ -26,7 +28,7 @@ def pair():
 def test_it_is_the_mean_of_both_with_light_and_chroma(pair):
     photo, painting = pair
     fast = QUALITIES["fast"]
-    plain = {"lighting": 0.0, "chroma": 0.0, **PLACE}
+    plain = {"lighting": 0.0, "chroma": 0.0, "sharpen": 0.0, **PLACE}
     halves = [
         impasto.stylize(photo, painting, method=name, shifts=4, **plain).rgb
         for name in (fast.method, fast.second)
@@ -34,8 +36,9 @@ def test_it_is_the_mean_of_both_with_light_and_chroma(pair):
     mean = (halves[0] + halves[1]) / 2
     found = impasto.stylize(photo, painting, shifts=4, **plain).rgb
     torch.testing.assert_close(found, mean, rtol=0, atol=1e-5)
-    lit = keep_lighting(mean, photo.rgb, fast.lighting)
-    expected = color_transfer.match_chroma(lit, painting.rgb)
+    lit = keep_lighting(mean, photo.rgb, fast.finish.lighting)
+    matched = color_transfer.match_chroma(lit, painting.rgb, 1.5)
+    expected = sharpen(matched, 1.5)
     found = impasto.stylize(photo, painting, shifts=4, **PLACE).rgb
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
@@ -66,9 +69,9 @@ def test_a_method_by_name_a_file_and_settings_are_left_alone(pair):
     (named,) = StyleResolver("adain", **PLACE)(pair[1])
     (encoded,) = StyleResolver(**PLACE)(kept)
     for style in (named, encoded):
-        assert (style.second, style.lighting, style.chroma) == (None, 0.0, 0.0)
+        assert (style.second, style.finish) == (None, PLAIN)
     (changed,) = StyleResolver(quality="fast", settings={"alpha": "0.5"}, **PLACE)(pair[1])
-    assert (changed.second, changed.lighting, changed.chroma) == (None, 0.6, 1.0)
+    assert (changed.second, changed.finish) == (None, QUALITIES["fast"].finish)
     assert changed.method.config.alpha == 0.5
 
 

@@ -158,6 +158,18 @@ def test_chroma_gets_the_mean_and_covariance_of_a_reference():
     assert np.allclose(np.cov(found[1:], ddof=0), np.cov(wanted[1:], ddof=0), atol=1e-6)
 
 
+def test_chroma_is_stretched_up_to_a_limit():
+    """Colours that hardly differ would become as strong as those of the reference."""
+    image, reference = 0.45 + 0.02 * noise(20, 20), noise(15, 30, seed=1)
+
+    def spread(rgb):
+        return np.linalg.eigvalsh(np.cov(oklab(rgb)[1:], ddof=0))[-1] ** 0.5
+
+    found = color_transfer.match_chroma(image, reference, 1.5)
+    assert spread(found) == pytest.approx(1.5 * spread(image), rel=0.02)
+    assert spread(color_transfer.match_chroma(image, reference)) > 3 * spread(image)
+
+
 @pytest.mark.parametrize("pixels", [1, 7 * 20, 20 * 20])
 def test_chroma_in_blocks_of_rows_is_that_of_the_whole(monkeypatch, pixels):
     """The last block may be shorter; only the order of the sums differs, in float64."""

@@ -64,3 +64,25 @@ def test_edges_of_both_images_become_sharp_and_others_stay_out():
 def test_an_image_of_equal_size_is_returned_as_it_is():
     image = torch.rand(1, 3, 8, 8)
     assert filters.enlarge_like(image, 1 - image) is image
+
+
+def test_sharpening_makes_an_edge_steeper_without_halos():
+    edge = torch.tensor([0.2] * 6 + [0.35, 0.65] + [0.8] * 6).expand(1, 3, 8, 14)
+    found = filters.sharpen(edge, 1.5)
+    assert found[0, 0, 0, 7] - found[0, 0, 0, 6] > 1.4 * 0.3
+    assert found.min() >= 0.2 - 0.031
+    assert found.max() <= 0.8 + 0.031
+
+
+def test_sharpening_keeps_plain_areas_and_differences_of_channels():
+    plain = torch.full((1, 3, 8, 8), 0.4)
+    assert torch.allclose(filters.sharpen(plain, 4.0), plain, atol=1e-6)
+    image = 0.3 + 0.2 * torch.rand(1, 3, 16, 16)
+    found = filters.sharpen(image, 1.0)
+    assert not torch.allclose(found, image, atol=1e-3)
+    assert torch.allclose(found[:, 0] - found[:, 1], image[:, 0] - image[:, 1], atol=1e-6)
+
+
+def test_no_sharpening_is_the_image_itself():
+    image = torch.rand(1, 3, 8, 8)
+    assert filters.sharpen(image, 0) is image

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.api import cycle_spinning, strokes, tiling
 from impasto.api.blend import blend_styles, style_images
-from impasto.api.finish import finish
+from impasto.api.finish import PLAIN, Finish, common_finish, finish
 from impasto.api.inputs import resize_to_pixels
 from impasto.api.options import Controls
 from impasto.core.progress import Callback, PartProgress, Progress, map_previews, silent
@@ -37,8 +37,7 @@ class ResolvedStyle:
         start: The same style for the networks whose picture the optimisation of ``method`` starts
             from; None is another start.
         second: Network whose result is averaged with that of ``method``; None is no other.
-        lighting: Default of :attr:`Controls.lighting`.
-        chroma: Default of :attr:`Controls.chroma`.
+        finish: Defaults of the quality.
     """
 
     method: Method
@@ -46,8 +45,7 @@ class ResolvedStyle:
     weight: float = 1.0
     start: ResolvedStyle | None = None
     second: Method | None = None
-    lighting: float = 0.0
-    chroma: float = 0.0
+    finish: Finish = PLAIN
 
 
 Encode = Callable[[ResolvedStyle, Image], Style]
@@ -124,8 +122,8 @@ class StylizeJob:
         At each position the weights of the styles sum to 1; :meth:`finish` then blends the result
         with the content image where the masks have a sum below 1.
         """
-        content = self._content()
-        painted, covered = content, torch.stack(self.regions).sum(0).clamp_min(1e-6)
+        painted = content = self._content()
+        covered = torch.stack(self.regions).sum(0).clamp_min(1e-6)
         for index, (style, region) in enumerate(zip(self.styles, self.regions, strict=True)):
 
             def put(
@@ -173,6 +171,8 @@ class StylizeJob:
         """Paint the content image by one of some networks, at the size of the content image."""
         method, content = styles[0].method, self._content()
         base = self._base(styles, regions, callback)
+        recolor = partial(self._recolored, base)
+        callback = map_previews(callback, recolor)
         style = blend_styles(method, [one.weight for one in styles], map(self._style, styles))
         seed = self.controls.seed
 
@@ -197,8 +197,14 @@ class StylizeJob:
             callback = map_previews(callback, crop)
         tiles = self.controls.seamless and not border
         with method.within(self.frame, base), method.seamless(*size) if tiles else nullcontext():
-            painted = strokes.paint(stylize, content, levels, callback)
+            painted = recolor(strokes.paint(stylize, content, levels, callback))
         return tiling.unwrapped(painted, border) if border else painted
+
+    def _recolored(self, base: Tensor | None, painted: Tensor) -> Tensor:
+        """Return a result, but of frames, with the colours of its start: specks are left out."""
+        if base is None or not self.dither:
+            return painted
+        return color_transfer.with_luminance(base, color_transfer.luminance(self._resized(painted)))
 
     def _base(
         self, styles: Sequence[ResolvedStyle], regions: Sequence[Tensor], callback: Callback
@@ -258,19 +264,13 @@ class StylizeJob:
         return torch.lerp(photo, painted, weight)
 
     def _toned(self, painted: Tensor) -> Tensor:
-        light, chroma = self._amount("lighting"), self._amount("chroma")
-        controls = replace(self.controls, lighting=light, chroma=chroma)
-        return finish(painted, self.photo.rgb, self.styles[0].source, controls)
-
-    def _amount(self, name: str) -> float:
-        """Return a control whose default is the quality's own."""
-        if name == "chroma" and (len(self.styles) > 1 or self.regions):
-            return 0.0
-        asked: float | None = getattr(self.controls, name)
-        default: float = min(getattr(style, name) for style in self.styles)
-        if name == "lighting" and self.controls.seamless:
-            default = 0.0  # its windows end at the edges
-        return default if asked is None else asked
+        moving = not self.dither or self.frame is not None
+        averaged = self._large and max(style.method.shifts for style in self.styles) > 1
+        finishes = [PLAIN if moving else style.finish for style in self.styles]
+        amounts = common_finish(finishes, self.controls, averaged=averaged)
+        if len(self.styles) > 1 or self.regions:
+            amounts = replace(amounts, chroma=0.0)
+        return finish(painted, self.photo.rgb, self.styles[0].source, self.controls, amounts)
 
     def _content(self) -> Tensor:
         """Return the content image for the methods: in grey where ``colors`` is ``luminance``."""

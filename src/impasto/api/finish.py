@@ -1,6 +1,9 @@
-"""Finish the result of a method: light, chroma, histogram, specks and colours."""
+"""Finish the result of a method: light, chroma, histogram, specks, sharpness and colours."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -10,29 +13,71 @@ from impasto.image import Image, color_transfer, filters
 from impasto.image.lighting import keep_lighting
 from impasto.methods.style import Style
 
+SHARPEN = 1.5  # default of the mean over several shifts, which is softer than one pass
 
-def finish(painted: Tensor, content: Tensor, painting: Image | Style, controls: Controls) -> Tensor:
+_STRETCH = 1.5  # limit of chroma: above it, a hint of red in a face becomes a red face
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Amounts of the controls whose defaults depend on what paints.
+
+    Attributes:
+        lighting: See :attr:`impasto.api.options.Controls.lighting`.
+        chroma: See :attr:`impasto.api.options.Controls.chroma`.
+        sharpen: See :attr:`impasto.api.options.Controls.sharpen`.
+    """
+
+    lighting: float = 0.0
+    chroma: float = 0.0
+    sharpen: float = 0.0
+
+
+PLAIN = Finish()
+
+
+def common_finish(finishes: Sequence[Finish], controls: Controls, *, averaged: bool) -> Finish:
+    """Return the amounts that controls ask for, with the defaults that all styles have in common.
+
+    Args:
+        finishes: Defaults of the styles; frames of a video have :data:`PLAIN`, since light and
+            chroma would change between them.
+        controls: Amounts that are not None.
+        averaged: Whether the result is a mean over shifts, and is sharpened.
+    """
+    common = finishes[0] if all(one == finishes[0] for one in finishes) else PLAIN
+    common = replace(common, sharpen=SHARPEN if averaged else 0.0)
+    if controls.seamless:
+        common = replace(common, lighting=0.0, sharpen=0.0)  # windows end at the edges
+    given = {one.name: getattr(controls, one.name) for one in fields(Finish)}
+    return replace(common, **{name: given[name] for name in given if given[name] is not None})
+
+
+def finish(
+    painted: Tensor, content: Tensor, painting: Image | Style, controls: Controls, amounts: Finish
+) -> Tensor:
     """Apply the controls that need only the result, the content image and the style image.
 
     Args:
         painted: Result of a method, (1, 3, H, W) in [0, 1].
         content: Content image, (1, 3, H, W) in [0, 1].
         painting: Style image; chroma and histogram of an encoded style are not known.
-        controls: With numbers for ``lighting`` and ``chroma``.
+        controls: The controls.
+        amounts: Their amounts of light, chroma and sharpness.
 
     Returns:
         (1, 3, H, W) in [0, 1].
     """
-    amount = controls.lighting or 0.0
-    painted = keep_lighting(painted, content, amount, controls.style_scale)
+    painted = keep_lighting(painted, content, amounts.lighting, controls.style_scale)
     if isinstance(painting, Image) and controls.colors == "style":
-        if controls.chroma:
-            matched = color_transfer.match_chroma(painted, painting.rgb)
-            painted = torch.lerp(painted, matched, controls.chroma)
+        if amounts.chroma:
+            matched = color_transfer.match_chroma(painted, painting.rgb, _STRETCH)
+            painted = torch.lerp(painted, matched, amounts.chroma)
         if controls.match_histogram:
             painted = color_transfer.match_histogram(painted, painting.rgb)
     if controls.median:
         painted = filters.median(painted)
+    painted = filters.sharpen(painted, amounts.sharpen)
     if controls.colors == "match" and isinstance(painting, Style):
         painted = color_transfer.match_colors(painted, content).clamp(0, 1)
     if controls.colors == "luminance":

@@ -72,12 +72,14 @@ class Controls:
         regions: Divide the photo into so many regions, each with its own style, see
             :func:`impasto.api.areas.divided`; None is no division.
         lighting: How much of the content image's light and shade the result keeps, in [0, 1], see
-            :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the quality ``fast``,
-            else 0, and 0 for frames of a video, and where the result tiles.
+            :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the qualities ``fast`` and
+            ``good``, else 0, and 0 for frames of a video, and where the result tiles.
         chroma: How closely the result takes the chroma of the style image, in [0, 1], see
             :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
             colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
             frames of a video.
+        sharpen: Amount of :func:`impasto.image.filters.sharpen` at the end; None is 1.5 where the
+            results for several shifts are averaged, which blurs them, else 0, and 0 for frames.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
@@ -115,12 +117,19 @@ class Controls:
     lighting: float | None = described(
         None,
         "How much of the photo's light and shade to keep, 0 to 1.",
-        show_default="0.6 for fast; 0 for others and for videos",
+        show_default="0.6 for fast and good; 0 for others and for videos",
     )
     chroma: float | None = described(
         None,
         "How closely to take the painting's chroma at the end, 0 to 1.",
         show_default="1 for fast; 0 for others and for videos",
+    )
+    sharpen: float | None = described(
+        None,
+        "How much to sharpen at the end, without halos.",
+        min=0,
+        max=4,
+        show_default="1.5 for the mean over several shifts, else 0; 0 for videos",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
@@ -146,6 +155,7 @@ class Controls:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         check_range(0, 1, strength=self.strength)
         check_range(0, 1, lighting=self.lighting or 0.0, chroma=self.chroma or 0.0)
+        check_range(0, 4, sharpen=self.sharpen or 0.0)
         check_range(2, REGIONS, regions=2 if self.regions is None else self.regions)
         if self.shifts is not None and self.shifts not in SHIFTS:
             known = ", ".join(map(str, SHIFTS))

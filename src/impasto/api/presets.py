@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from impasto.api.finish import PLAIN, Finish
 from impasto.errors import InputError, check_choice
 
 DEFAULT = "fast"
@@ -24,16 +25,14 @@ class Quality:
         settings: Hyperparameters of the method to change, by name.
         second: Another network, whose result is averaged with the method's: where one network
             invents a bright or dark patch, the other rarely does.
-        lighting: Default of :attr:`impasto.api.options.Controls.lighting`.
-        chroma: Default of :attr:`impasto.api.options.Controls.chroma`.
+        finish: Default amounts of light, chroma and sharpness.
     """
 
     method: str
     about: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     second: str | None = None
-    lighting: float = 0.0
-    chroma: float = 0.0
+    finish: Finish = PLAIN
 
 
 QUALITIES: Mapping[str, Quality] = {
@@ -41,8 +40,7 @@ QUALITIES: Mapping[str, Quality] = {
         "style-prediction",
         "two networks for every painting: seconds",
         second="adain",
-        lighting=0.6,
-        chroma=1.0,
+        finish=Finish(lighting=0.6, chroma=1.0),
     ),
     "good": Quality(
         "gatys",
@@ -53,6 +51,7 @@ QUALITIES: Mapping[str, Quality] = {
             **{"steps": 20, "coarse_steps": 60, "levels": 1},
             **{"start": "network", "content_weight": 40.0},
         },
+        finish=Finish(lighting=0.6),
     ),
     "best": Quality("gatys", "a long optimisation: minutes", {"steps": 200, "coarse_steps": 150}),
 }

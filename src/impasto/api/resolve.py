@@ -149,8 +149,7 @@ class StyleResolver:
             style,
             method=build(quality.method),
             second=None if alone else build(str(quality.second)),
-            lighting=quality.lighting,
-            chroma=quality.chroma,
+            finish=quality.finish,
         )
 
     def _network(self, name: str) -> Method:

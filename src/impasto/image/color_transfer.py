@@ -5,6 +5,7 @@ Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", CVPR 20
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -110,7 +111,7 @@ def match_colors(image: Tensor, reference: Tensor) -> Tensor:
     return _transport(x, y).to(image.dtype).view_as(image).clamp(0, 1)
 
 
-def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
+def match_chroma(image: Tensor, reference: Tensor, limit: float = math.inf) -> Tensor:
     """Match mean and covariance of a and b in OKLab to a reference, keeping the lightness L.
 
     Source: Ottosson, "A perceptual color space for image processing", 2020, for OKLab.
@@ -118,12 +119,14 @@ def match_chroma(image: Tensor, reference: Tensor) -> Tensor:
     Args:
         image: (1, 3, H, W), sRGB in [0, 1].
         reference: (1, 3, h, w).
+        limit: Largest factor on the deviation of a and b along any direction.
 
     Returns:
         (1, 3, H, W), clamped to [0, 1].
     """
     (mean_x, covariance_x), (mean_y, covariance_y) = map(_chroma_moments, (image, reference))
-    matrix = _transport_matrix(covariance_x, covariance_y)
+    factors, axes = torch.linalg.eigh(_transport_matrix(covariance_x, covariance_y))
+    matrix = axes @ factors.clamp_max(limit).diag() @ axes.mT
     matched = torch.empty_like(image)
     for rows in _blocks_of_rows(image):
         x = oklab(image[..., rows, :].double())  # (3, N)

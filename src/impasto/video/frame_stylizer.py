@@ -30,12 +30,7 @@ class FrameStylizer:
         self, styles: Sequence[ResolvedStyle], controls: Controls, masks: Sequence[Source]
     ) -> None:
         self._resolved = styles
-        self._controls = replace(
-            controls,
-            shifts=controls.shifts or 1,
-            lighting=controls.lighting or 0.0,
-            chroma=controls.chroma or 0.0,
-        )
+        self._controls = replace(controls, shifts=controls.shifts or 1)
         self._masks = [mask if mask == "alpha" else inputs.read_image(mask) for mask in masks]
         self._styles: dict[int, Style] = {}
         self._alpha: Tensor | None = None
