@@ -114,7 +114,8 @@ def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     paint(clip, tmp_path / "whole")
     folder = tmp_path / "killed"
     code = (
-        "import sys, time; from impasto.video import job, stylize_video; job._SAVE_INTERVAL = 0;"
+        "import sys, time; from impasto.video import frame_loop, stylize_video;"
+        "frame_loop._SAVE_INTERVAL = 0;"
         "stylize_video(sys.argv[1], sys.argv[2], 'joyfulness-lite', precision='float32',"
         "callback=lambda p: time.sleep(9 if p.step > 4 else 0))"
     )

@@ -88,14 +88,19 @@ class TemporalStylizer:
         self.flicker = Flicker()
         self.shots = 0
 
-    def __call__(self, photo: Tensor) -> Tensor:
+    def __call__(self, photo: Tensor, motion: Motion | None = None) -> Tensor:
         """Stylize the next frame: (1, 3, H, W) to the same, on the CPU.
 
         If stylizing raises an exception, the state is unchanged.
+
+        Args:
+            photo: The frame.
+            motion: From the frame before, both :func:`rounded`; estimated if None.
         """
-        photo = _rounded(photo)
+        photo = rounded(photo)
         before = self._before
-        motion = None if before is None else estimate_motion(photo, before.photo)
+        if motion is None and before is not None:
+            motion = estimate_motion(photo, before.photo)
         if motion is None or before is None or _is_new_shot(photo, before.photo, motion):
             return self._first(photo)
         if _is_uniform(before.tones):
@@ -103,18 +108,18 @@ class TemporalStylizer:
         calm, old = photo, warp(before.result, motion.flow).clamp_(0, 1)
         if self._smooth:
             earlier = warp(before.calm, motion.flow).clamp_(0, 1)
-            calm = _rounded(_blended(photo, earlier, motion, _DENOISE_FRACTION * self._smooth))
+            calm = rounded(_blended(photo, earlier, motion, _DENOISE_FRACTION * self._smooth))
         start = _blended(calm, old, motion, 1.0) if self._smooth else None
         with self._shot.frame():
-            painted = _rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
+            painted = rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
         if bool(painted.sum().isnan()):  # the statistics come from a very different image
             return self._first(photo)
         result = painted
         if self._smooth:
             weight = self._smooth * motion.confidence * _color_agreement(painted, old)
             blended = torch.lerp(painted, old, weight)
-            result = _rounded(_with_detail(blended, painted, weight / self._smooth))
-        plain = None if self._plain is None else _rounded(self._plain(photo, photo, None))
+            result = rounded(_with_detail(blended, painted, weight / self._smooth))
+        plain = None if self._plain is None else rounded(self._plain(photo, photo, None))
         self.flicker.add(motion, "steady", result, old)
         self.flicker.add(motion, "painted", painted, warp(before.painted, motion.flow))
         if plain is not None:
@@ -126,7 +131,7 @@ class TemporalStylizer:
         """Stylize the first frame of a shot, which is a new one or the current one restarted."""
         shot = StatisticsStore(self._shot.drift)
         with shot.frame():
-            painted = _rounded(self._paint(photo, photo, Frame(shot)))
+            painted = rounded(self._paint(photo, photo, Frame(shot)))
         self._shot = shot
         if self._plain is not None:
             self.flicker.begin_plain(painted)
@@ -155,7 +160,7 @@ def _without_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tenso
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _rounded(picture: Tensor) -> Tensor:
+def rounded(picture: Tensor) -> Tensor:
     """Round to float16 in [0, 1], the precision of saved states: resuming changes nothing."""
     return picture.cpu().clamp(0, 1).half().float()
 
