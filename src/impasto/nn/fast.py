@@ -74,7 +74,9 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     if x.device.type != "cpu":
         variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
         return mean, variance
-    found = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
+    exact = torch.promote_types(x.dtype, torch.float32)
+    unused = torch.zeros(2, x.shape[1], dtype=exact)  # the result has the format of these
+    found = [torch.batch_norm_update_stats(one, *unused, 0.0) for one in x.split(1)]
     means, variances = zip(*found, strict=True)
     return torch.stack(means), torch.stack(variances)
 

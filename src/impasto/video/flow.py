@@ -15,7 +15,7 @@ from impasto.errors import MissingExtraError
 
 Plane = NDArray[np.float32]  # (H, W)
 
-_LONG = 512  # long edge at which flow and confidence are computed
+_LONG = 448  # long edge at which flow and confidence are computed
 _NARROW = 16  # a side below which no flow is computed
 _EDGE_WIDTH = 1 / 64  # erosion of the confidence mask, as a fraction of the long edge
 # mean differences up to which pixels match fully, and from which not at all

@@ -183,10 +183,10 @@ def _color_agreement(painted: Tensor, old: Tensor) -> Tensor:
 def _is_new_shot(now: Tensor, before: Tensor, motion: Motion) -> bool:
     """Check whether a new shot begins."""
     confidence = float(motion.confidence.mean())
-    if confidence < _CUT:
-        return True
+    if not _CUT <= confidence < _CHANGED:
+        return confidence < _CUT
     counts = [_histogram(one) for one in (now, before)]
-    return confidence < _CHANGED and float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
+    return float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
 
 
 def _is_uniform(photo: Tensor) -> bool:
