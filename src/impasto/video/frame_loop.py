@@ -76,6 +76,11 @@ class FrameLoop:
                 return True
         return False
 
+    @property
+    def shots(self) -> int:
+        """Return the number of shots that were detected."""
+        return self._temporal.shots
+
     def _prepared(self) -> Iterator[tuple[Image, Motion | None]]:
         """Yield the photos and their motion; of the first, the motion is not known."""
         before = None

@@ -19,6 +19,7 @@ from impasto.methods.base import Method
 from impasto.methods.style import Style
 from impasto.video.codec import Coding
 from impasto.video.fingerprint import describe_job
+from impasto.video.flicker import Flicker
 from impasto.video.frame_loop import FrameLoop
 from impasto.video.frame_stylizer import FrameStylizer
 from impasto.video.reader import open_clip
@@ -172,18 +173,32 @@ def stylize_video(
             notes = out.write(store, size, loop.finished, short=stopped)
     if not stopped:
         store.finish()
-    seconds, measured = time.perf_counter() - begun, temporal.flicker
+    notes = [*clip.notes, *notes, *stylizer.notes(loop.frames - loop.kept)]
+    return _report(out.path, loop, size, temporal.flicker, begun, notes, stopped=stopped)
+
+
+def _report(
+    target: Path,
+    loop: FrameLoop,
+    size: tuple[int, int],
+    flicker: Flicker,
+    begun: float,
+    notes: Sequence[str],
+    *,
+    stopped: bool,
+) -> Report:
+    """Return the outcome."""
     return Report(
-        out.path,
+        target,
         loop.frames,
         loop.kept,
-        temporal.shots,
+        loop.shots,
         size,
-        seconds,
-        measured.value("steady"),
-        measured.value("painted"),
-        measured.value("plain"),
-        (*clip.notes, *notes, *stylizer.notes(loop.frames - loop.kept)),
+        time.perf_counter() - begun,
+        flicker.value("steady"),
+        flicker.value("painted"),
+        flicker.value("plain"),
+        tuple(notes),
         stopped,
     )
 
