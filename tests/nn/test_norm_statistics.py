@@ -45,6 +45,22 @@ def test_the_first_frame_is_as_it_is_alone_and_fixes_the_others():
     torch.testing.assert_close(second, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_statistics_that_are_kept_are_those_of_the_population(kind, layout):
+    x = (torch.rand(2, 5, 3, 4) + 1).to(kind).contiguous(memory_format=layout)
+    kept = []
+
+    def settle(*own):
+        kept.extend(own)
+        return own
+
+    instance_norm(x, torch.ones(5), torch.zeros(5), settle=settle)
+    wanted = x.double().mean((2, 3)), x.double().var((2, 3), correction=0)
+    for one, other in zip(kept, wanted, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-6)
+
+
 def test_a_shot_that_drifts_all_the_way_has_each_frames_own():
     loose, frames = StatisticsStore(drift=1.0), torch.rand(3, 1, 8, 7, 7)
     for frame in frames:

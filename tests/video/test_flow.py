@@ -1,11 +1,14 @@
 """Motion between frames: found, carried along, and not believed where it is wrong."""
 
+import sys
+
 import pytest
 import torch
 
+from impasto.errors import MissingExtraError
 from impasto.image import Image
 from impasto.video.flicker import Flicker, difference
-from impasto.video.flow import Motion, estimate_motion, warp
+from impasto.video.flow import Motion, estimate_motion, opencv, warp
 from moving_clips import drawn
 
 
@@ -37,6 +40,13 @@ def test_what_comes_in_from_outside_is_not_believed(frames):
 def test_another_picture_is_not_believed(frames):
     other = picture(next(drawn(1, 96, 64, photo="astronaut")))
     assert float(estimate_motion(frames[0], other).confidence.mean()) < 0.3
+
+
+def test_without_opencv_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    opencv.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"pip install 'impasto\[video\]'"):
+        estimate_motion(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
 
 
 def test_warping_by_whole_pixels_moves_them():

@@ -16,6 +16,7 @@ from impasto import video
 from impasto.errors import CancelledError, InputError
 from impasto.image import Image as Picture
 from impasto.video import job as jobs
+from impasto.video import writer
 from moving_clips import drawn, read, write
 
 
@@ -114,7 +115,8 @@ def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     paint(clip, tmp_path / "whole")
     folder = tmp_path / "killed"
     code = (
-        "import sys, time; from impasto.video import job, stylize_video; job._SAVE_INTERVAL = 0;"
+        "import sys, time; from impasto.video import frame_loop, stylize_video;"
+        "frame_loop._SAVE_INTERVAL = 0;"
         "stylize_video(sys.argv[1], sys.argv[2], 'joyfulness-lite', precision='float32',"
         "callback=lambda p: time.sleep(9 if p.step > 4 else 0))"
     )
@@ -127,6 +129,26 @@ def test_a_killed_process_loses_nothing_but_time(clip, tmp_path, paint):
     report = paint(clip, folder)
     assert report.kept >= 3
     assert frames_in(folder) == frames_in(tmp_path / "whole")
+
+
+def test_a_video_that_cannot_be_written_stops_the_work_and_keeps_its_frames(
+    clip, tmp_path, paint, monkeypatch
+):
+    target = tmp_path / "out.mp4"
+    with monkeypatch.context() as broken:
+
+        def fail(part, clip, size, coding, fetch, *_, **__):
+            fetch(1)
+            raise InputError("the disk is full")
+
+        broken.setattr(writer, "write", fail)
+        with pytest.raises(InputError, match="the disk is full"):
+            paint(clip, target, callback=lambda _: time.sleep(0.3))
+    assert not target.exists()
+    kept = len(frames_in(tmp_path / "out.mp4.frames"))
+    assert 2 <= kept < 8
+    assert paint(clip, target).kept == kept
+    assert read(target).times == read(clip).times
 
 
 @pytest.mark.slow

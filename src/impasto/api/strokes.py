@@ -135,10 +135,15 @@ def _detail_weight(painted: Tensor, photo: Tensor) -> Tensor:
     photo's own around it, by Wiener's rule.
     """
     energies = (one.square().mean(1, keepdim=True) for one in (painted, photo.cpu()))
-    noise, signal = (
-        F.avg_pool2d(one, _AROUND, 1, _AROUND // 2, count_include_pad=False) for one in energies
-    )
+    noise, signal = map(_local_mean, energies)
     return _GAIN * signal / (_GAIN * signal + noise).clamp_min(1e-12)
+
+
+def _local_mean(plane: Tensor) -> Tensor:
+    """Return the means of windows, by rows and then by columns."""
+    half = _AROUND // 2
+    rows = F.avg_pool2d(plane, (_AROUND, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, _AROUND), 1, (0, half), count_include_pad=False)
 
 
 def resized(image: Tensor, size: Size) -> Tensor:

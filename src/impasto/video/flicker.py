@@ -12,17 +12,19 @@ from impasto.video.flow import Motion, warp
 _NAMES = ("steady", "painted", "plain")
 
 
-def difference(motion: Motion, now: Tensor, before: Tensor) -> tuple[float, float]:
-    """Return the weighted sum of |now - warped before|, and the sum of the weights.
+def difference(motion: Motion, now: Tensor, old: Tensor) -> tuple[float, float]:
+    """Return the weighted sum of |now - old|, and the sum of the weights.
 
     Args:
         motion: The motion of the photos; its confidence gives the weights.
         now: A stylized frame, (1, 3, H, W) in [0, 1].
-        before: The previous one.
+        old: The previous one, warped by the motion.
     """
-    apart = (now - warp(before, motion.flow).clamp(0, 1)).abs().mean(1, keepdim=True)
+    apart = (now - old.clamp(0, 1)).abs().mean(1, keepdim=True)
     weights = motion.confidence
-    return float((apart * weights).double().sum()), float(weights.double().sum())
+    return float((apart * weights).sum(dtype=torch.float64)), float(
+        weights.sum(dtype=torch.float64)
+    )
 
 
 class Flicker:
@@ -36,9 +38,9 @@ class Flicker:
         self._sums = {name: [0.0, 0.0] for name in _NAMES}
         self._plain: Tensor | None = None
 
-    def add(self, motion: Motion, name: str, now: Tensor, before: Tensor) -> None:
-        """Add a frame of one kind: ``steady``, ``painted`` or ``plain``."""
-        found = difference(motion, now, before)
+    def add(self, motion: Motion, name: str, now: Tensor, old: Tensor) -> None:
+        """Add a frame of one kind: ``steady``, ``painted`` or ``plain``; ``old`` is warped."""
+        found = difference(motion, now, old)
         self._sums[name] = [a + b for a, b in zip(self._sums[name], found, strict=True)]
 
     def begin_plain(self, now: Tensor) -> None:
@@ -48,7 +50,7 @@ class Flicker:
     def add_plain(self, motion: Motion, now: Tensor) -> None:
         """Add the next frame that was stylized independently."""
         if self._plain is not None:
-            self.add(motion, "plain", now, self._plain)
+            self.add(motion, "plain", now, warp(self._plain, motion.flow))
         self._plain = now
 
     def value(self, name: str) -> float | None:

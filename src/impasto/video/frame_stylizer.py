@@ -16,7 +16,8 @@ from impasto.core.progress import PartProgress, silent
 from impasto.image import Image
 from impasto.methods.base import Frame
 from impasto.methods.style import Style
-from impasto.video.temporal import TemporalStylizer
+from impasto.video.flow import Motion
+from impasto.video.temporal import TemporalStylizer, rounded
 
 
 class FrameCancelled(Exception):  # noqa: N818 (no error)
@@ -49,15 +50,29 @@ class FrameStylizer:
         self._controls = replace(self._controls, size=max(self._size))
         return self._size
 
-    def frame(self, picture: Image, temporal: TemporalStylizer, watch: PartProgress) -> Image:
-        """Return a stylized frame of the video."""
+    def photo(self, picture: Image) -> Image:
+        """Return a frame of the clip at the size of the video, as it is stylized."""
         width, height = self._whole
         photo = picture.resized(max(height, self._size[1]), max(width, self._size[0]))
-        rgb = photo.rgb[..., : self._size[1], : self._size[0]].contiguous()
-        alpha = photo.alpha
-        self._alpha = None if alpha is None else alpha[..., : self._size[1], : self._size[0]]
+        rgb, alpha = photo.rgb[..., : self._size[1], : self._size[0]], photo.alpha
+        if alpha is not None:
+            alpha = alpha[..., : self._size[1], : self._size[0]]
+        return Image(rounded(rgb).contiguous(), alpha)
+
+    def frame(
+        self, photo: Image, motion: Motion | None, temporal: TemporalStylizer, watch: PartProgress
+    ) -> Image:
+        """Return a stylized frame of the video.
+
+        Args:
+            photo: See :meth:`photo`.
+            motion: From the photo before, if it is known.
+            temporal: Blends the frame with those before.
+            watch: Receives the progress.
+        """
+        self._alpha = photo.alpha
         self._progress, self._found = watch, True
-        painted = temporal(rgb)
+        painted = temporal(photo.rgb, motion)
         self.empty += not self._found
         return Image(painted, self._alpha)
 

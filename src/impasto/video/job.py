@@ -10,24 +10,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from impasto import image
 from impasto.api.inputs import Source
 from impasto.api.options import Controls, merge_controls
 from impasto.api.resolve import StyleResolver
-from impasto.core.progress import Callback, PartProgress, silent
-from impasto.errors import CancelledError, ImpastoError, InputError
+from impasto.core.progress import Callback, silent
+from impasto.errors import InputError
 from impasto.methods.base import Method
 from impasto.methods.style import Style
 from impasto.video.codec import Coding
 from impasto.video.fingerprint import describe_job
-from impasto.video.frame_stylizer import FrameCancelled, FrameStylizer
-from impasto.video.reader import Clip, open_clip
+from impasto.video.flicker import Flicker
+from impasto.video.frame_loop import FrameLoop
+from impasto.video.frame_stylizer import FrameStylizer
+from impasto.video.reader import open_clip
 from impasto.video.resume import FrameStore
 from impasto.video.target import Target
 from impasto.video.temporal import SMOOTH, TemporalStylizer
-
-# seconds between saved states; after a power failure, frames since the last one are repeated
-_SAVE_INTERVAL = 20.0
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,42 @@ def stylize_video(
     plain = stylizer.plain if flicker else None
     temporal = TemporalStylizer(stylizer, steady=steady, smooth=smooth, plain=plain)
     store = FrameStore(out.frames, clip.names, own=not out.is_folder)
-    work = _Work(clip, store, stylizer, temporal)
     with store.locked():
         store.begin(job, resume=resume)
-        work.paint(callback, partial=partial)
-        notes = out.write(store, size, work.frames, short=work.stopped)
-    if not work.stopped:
+        loop = FrameLoop(clip, store, stylizer, temporal)
+        with out.writing(store, size, loop.finished):
+            stopped = loop.run(callback, out.check, partial=partial)
+            notes = out.write(store, size, loop.finished, short=stopped)
+    if not stopped:
         store.finish()
-    return work.report(out.path, size, time.perf_counter() - begun, notes)
+    notes = [*clip.notes, *notes, *stylizer.notes(loop.frames - loop.kept)]
+    return _report(out.path, loop, size, temporal.flicker, begun, notes, stopped=stopped)
+
+
+def _report(
+    target: Path,
+    loop: FrameLoop,
+    size: tuple[int, int],
+    flicker: Flicker,
+    begun: float,
+    notes: Sequence[str],
+    *,
+    stopped: bool,
+) -> Report:
+    """Return the outcome."""
+    return Report(
+        target,
+        loop.frames,
+        loop.kept,
+        loop.shots,
+        size,
+        time.perf_counter() - begun,
+        flicker.value("steady"),
+        flicker.value("painted"),
+        flicker.value("plain"),
+        tuple(notes),
+        stopped,
+    )
 
 
 def _checked(controls: Controls) -> Controls:
@@ -188,110 +214,3 @@ def _checked(controls: Controls) -> Controls:
     if controls.seamless:
         raise InputError("seamless is for photos only: leave it out for a video")
     return controls
-
-
-@dataclass
-class _Work:
-    """Stylize the frames of a clip one after another, and store them.
-
-    Attributes:
-        clip: The clip.
-        store: The stored frames.
-        stylizer: Stylizes a frame.
-        temporal: Blends it with those before.
-        frames: The number of frames that are finished.
-        kept: The number of frames that existed before.
-        stopped: Whether the job was stopped.
-    """
-
-    clip: Clip
-    store: FrameStore
-    stylizer: FrameStylizer
-    temporal: TemporalStylizer
-    frames: int = 0
-    kept: int = 0
-    stopped: bool = False
-
-    def paint(self, callback: Callback, *, partial: bool) -> None:
-        """Stylize the remaining frames.
-
-        Args:
-            callback: Called after every frame or step.
-            partial: If the callback cancels, return if any frames are finished.
-
-        Raises:
-            CancelledError: The callback cancelled.
-        """
-        tensors, metadata = self.store.state()
-        self.frames = self.kept = int(metadata["frames"])
-        if self.frames:
-            self.temporal.restore(tensors, int(metadata["shots"]))
-        try:
-            self._paint_rest(callback)
-        except CancelledError:
-            self.stopped = partial and self.frames > 0
-            if not self.stopped:
-                raise
-
-    def _paint_rest(self, callback: Callback) -> None:
-        start = saved = time.perf_counter()
-        pictures = self.clip.pictures(self.frames)
-        while True:
-            total = max(self.clip.frames, self.frames + 1)
-            made = self.frames - self.kept
-            rate = made / max(1e-9, time.perf_counter() - start)
-            pace = f", {rate:.2f} frames/s" if made else ""
-            about = f"frame {self.frames + 1} of {total}{pace}"
-            watch = PartProgress(callback, self.frames, total, about)
-            try:
-                picture = next(pictures, None)
-                if picture is None:
-                    break
-                result = self.stylizer.frame(picture, self.temporal, watch)
-            except FrameCancelled:
-                self._save_state()
-                raise CancelledError(
-                    f"cancelled; {self.frames} of {total} frames are in {self.store.folder}, and "
-                    f"the same command resumes"
-                ) from None
-            except ImpastoError:
-                if made:
-                    self._save_state()
-                raise
-            image.save(result, self.store.frame(self.frames))
-            self.frames += 1
-            if time.perf_counter() - saved > _SAVE_INTERVAL:
-                self._save_state()
-                saved = time.perf_counter()
-        if made:
-            self._save_state()
-
-    def _save_state(self) -> None:
-        metadata = {"frames": self.frames, "shots": self.temporal.shots}
-        self.store.save_state(self.temporal.state(), metadata)
-
-    def report(
-        self, target: Path, size: tuple[int, int], seconds: float, notes: Sequence[str]
-    ) -> Report:
-        """Return the outcome.
-
-        Args:
-            target: The video, or the folder of frames.
-            size: Width and height of the frames.
-            seconds: Duration of the job.
-            notes: Remarks on the video.
-        """
-        flicker = self.temporal.flicker
-        return Report(
-            target,
-            self.frames,
-            self.kept,
-            self.temporal.shots,
-            size,
-            seconds,
-            flicker.value("steady"),
-            flicker.value("painted"),
-            flicker.value("plain"),
-            (*self.clip.notes, *notes, *self.stylizer.notes(self.frames - self.kept)),
-            self.stopped,
-        )

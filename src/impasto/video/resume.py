@@ -15,8 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from impasto import image
 from impasto.errors import InputError
-from impasto.image import files
+from impasto.image import Image, files
+from impasto.video.flow import opencv
 
 _JOB, _STATE, _LOCK = "video.json", "state.safetensors", ".impasto-video.lock"
 _FORMAT = 2
@@ -61,6 +63,17 @@ class FrameStore:
         """Return the path of a stylized frame."""
         name = self._names[index] if index < len(self._names) else f"{index + 1:08d}"
         return self.folder / f"{name}.png"
+
+    def save(self, index: int, picture: Image) -> None:
+        """Store a stylized frame; one that will be deleted with less compression, for speed."""
+        if not self._temporary:
+            image.save(picture, self.frame(index))
+            return
+        cv2 = opencv()
+        way = cv2.COLOR_RGB2BGR if picture.alpha is None else cv2.COLOR_RGBA2BGRA
+        settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, 2]
+        _, content = cv2.imencode(".png", cv2.cvtColor(picture.numpy(), way), settings)
+        files.write(content.tobytes(), self.frame(index))
 
     def begin(self, job: Mapping[str, Any], *, resume: bool) -> None:
         """Check that the folder's content belongs to this job, or delete it.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from impasto import image
 from impasto.errors import InputError
 from impasto.image import files
 from impasto.video import writer
-from impasto.video.codec import Coding, plan
+from impasto.video.codec import PALETTE, Coding, plan
+from impasto.video.overlap import Finished
 from impasto.video.reader import Clip
 from impasto.video.resume import FrameStore
 from impasto.video.transparency import transparent
@@ -37,6 +37,7 @@ class Target:
 
     def __init__(self, target: str | os.PathLike[str], clip: Clip, coding: Coding) -> None:
         self.path, self._clip, self._coding = Path(target), clip, coding
+        self._written: Future[list[str]] | None = None
         named = self.path.suffix and not os.fspath(target).endswith(os.sep)
         self.is_folder = self.path.is_dir() or not named
         if not self.is_folder:
@@ -69,26 +70,68 @@ class Target:
         if not self.is_folder:
             writer.rehearse(self.path, self._clip, size, self._coding, alpha=self._alpha)
 
+    @contextmanager
+    def writing(
+        self, store: FrameStore, size: tuple[int, int], finished: Finished
+    ) -> Iterator[None]:
+        """Write the video in a thread inside the context, while its frames are painted.
+
+        A format with a palette is written afterwards: its colours are those of the whole clip.
+
+        Args:
+            store: The frames.
+            size: Width and height.
+            finished: Returns a frame when it is painted.
+        """
+        if self.is_folder or plan(self.path, self._coding, alpha=self._alpha).pixels == PALETTE:
+            yield
+            return
+        with ThreadPoolExecutor(1) as pool:
+            self._written = pool.submit(self._write, store, size, finished)
+            try:
+                yield
+            finally:
+                finished.end()
+
+    def check(self) -> None:
+        """Raise the error with which writing in the thread has ended, if it has."""
+        if self._written is not None and self._written.done():
+            self._written.result()
+
     def write(
-        self, store: FrameStore, size: tuple[int, int], frames: int, *, short: bool
+        self, store: FrameStore, size: tuple[int, int], finished: Finished, *, short: bool
     ) -> list[str]:
-        """Write the video of the first frames; return remarks for the user.
+        """Write the video of the finished frames; return remarks for the user.
 
         Args:
             store: The frames; those of a folder are in place.
             size: Width and height.
-            frames: The number of frames.
+            finished: Returns a frame.
             short: Whether the clip has more.
         """
         if self.is_folder:
             return []
-        part = store.folder / f"film{self.path.suffix}"
-
-        def fetch(index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-            return image.load(store.frame(index)).numpy()
-
-        notes = writer.write(
-            part, self._clip, size, self._coding, fetch, frames, short=short, alpha=self._alpha
-        )
-        os.replace(part, self.path)
+        finished.end()
+        if self._written is not None and short:
+            wait([self._written])  # it has failed
+        if self._written is None or short:
+            notes = self._write(store, size, finished, finished.count, short=short)
+        else:
+            notes = self._written.result()
+        os.replace(self._part(store), self.path)
         return notes
+
+    def _part(self, store: FrameStore) -> Path:
+        return store.folder / f"film{self.path.suffix}"
+
+    def _write(
+        self,
+        store: FrameStore,
+        size: tuple[int, int],
+        finished: Finished,
+        frames: int | None = None,
+        *,
+        short: bool = False,
+    ) -> list[str]:
+        part, how = self._part(store), {"short": short, "alpha": self._alpha}
+        return writer.write(part, self._clip, size, self._coding, finished, frames, **how)

@@ -13,7 +13,7 @@ from impasto.errors import InputError
 from impasto.methods.base import Frame
 from impasto.nn.norm_statistics import DRIFT, StatisticsStore
 from impasto.video.flicker import Flicker
-from impasto.video.flow import Motion, estimate_motion, warp
+from impasto.video.flow import Motion, by_planes, estimate_motion, opencv, warp, window_mean
 
 SMOOTH = 0.8
 
@@ -88,33 +88,40 @@ class TemporalStylizer:
         self.flicker = Flicker()
         self.shots = 0
 
-    def __call__(self, photo: Tensor) -> Tensor:
+    def __call__(self, photo: Tensor, motion: Motion | None = None) -> Tensor:
         """Stylize the next frame: (1, 3, H, W) to the same, on the CPU.
 
         If stylizing raises an exception, the state is unchanged.
+
+        Args:
+            photo: The frame.
+            motion: From the frame before, both :func:`rounded`; estimated if None.
         """
-        photo = _rounded(photo)
+        photo = rounded(photo)
         before = self._before
-        motion = None if before is None else estimate_motion(photo, before.photo)
+        if motion is None and before is not None:
+            motion = estimate_motion(photo, before.photo)
         if motion is None or before is None or _is_new_shot(photo, before.photo, motion):
             return self._first(photo)
         if _is_uniform(before.tones):
             return self._first(photo, another=False)
-        calm = _rounded(_blend_warped(photo, before.calm, motion, _DENOISE_FRACTION * self._smooth))
-        start = _blend_warped(calm, before.result, motion, 1.0) if self._smooth else None
+        calm, old = photo, warp(before.result, motion.flow).clamp_(0, 1)
+        if self._smooth:
+            earlier = warp(before.calm, motion.flow).clamp_(0, 1)
+            calm = rounded(_blended(photo, earlier, motion, _DENOISE_FRACTION * self._smooth))
+        start = _blended(calm, old, motion, 1.0) if self._smooth else None
         with self._shot.frame():
-            painted = _rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
-        if not bool(painted.isfinite().all()):  # the statistics come from a very different image
+            painted = rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
+        if bool(painted.sum().isnan()):  # the statistics come from a very different image
             return self._first(photo)
         result = painted
         if self._smooth:
-            old = warp(before.result, motion.flow).clamp(0, 1)
             weight = self._smooth * motion.confidence * _color_agreement(painted, old)
             blended = torch.lerp(painted, old, weight)
-            result = _rounded(_with_detail(blended, painted, weight / self._smooth))
-        plain = None if self._plain is None else _rounded(self._plain(photo, photo, None))
-        self.flicker.add(motion, "steady", result, before.result)
-        self.flicker.add(motion, "painted", painted, before.painted)
+            result = rounded(_with_detail(blended, painted, weight / self._smooth))
+        plain = None if self._plain is None else rounded(self._plain(photo, photo, None))
+        self.flicker.add(motion, "steady", result, old)
+        self.flicker.add(motion, "painted", painted, warp(before.painted, motion.flow))
         if plain is not None:
             self.flicker.add_plain(motion, plain)
         self._before = _PreviousFrame(photo, calm, painted, result, before.tones)
@@ -124,7 +131,7 @@ class TemporalStylizer:
         """Stylize the first frame of a shot, which is a new one or the current one restarted."""
         shot = StatisticsStore(self._shot.drift)
         with shot.frame():
-            painted = _rounded(self._paint(photo, photo, Frame(shot)))
+            painted = rounded(self._paint(photo, photo, Frame(shot)))
         self._shot = shot
         if self._plain is not None:
             self.flicker.begin_plain(painted)
@@ -153,16 +160,14 @@ def _without_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tenso
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _rounded(picture: Tensor) -> Tensor:
+def rounded(picture: Tensor) -> Tensor:
     """Round to float16 in [0, 1], the precision of saved states: resuming changes nothing."""
     return picture.cpu().clamp(0, 1).half().float()
 
 
-def _blend_warped(now: Tensor, before: Tensor, motion: Motion, weight: float) -> Tensor:
+def _blended(now: Tensor, old: Tensor, motion: Motion, weight: float) -> Tensor:
     """Blend an image with the warped previous one, weighted by the motion's confidence."""
-    if not weight:
-        return now
-    return torch.lerp(now, warp(before, motion.flow).clamp(0, 1), weight * motion.confidence)
+    return torch.lerp(now, old, weight * motion.confidence)
 
 
 def _color_agreement(painted: Tensor, old: Tensor) -> Tensor:
@@ -171,18 +176,17 @@ def _color_agreement(painted: Tensor, old: Tensor) -> Tensor:
     What a network draws around an object moves with the object, while the motion of the photo at
     these pixels is that of the background: without this weight, a trail remains.
     """
-    apart = F.avg_pool2d(painted - old, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
-    apart = apart.abs().mean(1, keepdim=True)
+    apart = window_mean(painted - old, _WINDOW).abs().mean(1, keepdim=True)
     return ((_OBJECT_DIFFERENCE - apart) / (_OBJECT_DIFFERENCE - _STROKE_DIFFERENCE)).clamp(0, 1)
 
 
 def _is_new_shot(now: Tensor, before: Tensor, motion: Motion) -> bool:
     """Check whether a new shot begins."""
     confidence = float(motion.confidence.mean())
-    if confidence < _CUT:
-        return True
+    if not _CUT <= confidence < _CHANGED:
+        return confidence < _CUT
     counts = [_histogram(one) for one in (now, before)]
-    return confidence < _CHANGED and float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
+    return float((counts[0] - counts[1]).abs().sum()) / 2 > _CHANGED
 
 
 def _is_uniform(photo: Tensor) -> bool:
@@ -207,10 +211,8 @@ def _with_detail(blended: Tensor, painted: Tensor, confidence: Tensor) -> Tensor
     wanted, _ = _pyramid(painted)
     for band, other in zip(reversed(bands), reversed(wanted), strict=True):
         gain = ((_power(other) + 1e-6) / (_power(band) + 1e-6)).sqrt().clamp(1, _GAIN)
-        here = F.interpolate(confidence, band.shape[-2:], mode="bilinear", antialias=True)
-        low = F.interpolate(low, band.shape[-2:], mode="bilinear") + band * torch.lerp(
-            torch.ones_like(gain), gain, here.clamp(0, 1)
-        )
+        here = F.interpolate(confidence, band.shape[-2:], mode="area")
+        low = _enlarged(low, band) + band * torch.lerp(torch.ones_like(gain), gain, here)
     return low
 
 
@@ -218,16 +220,20 @@ def _pyramid(picture: Tensor) -> tuple[list[Tensor], Tensor]:
     """Return the Laplacian bands (1, 3, h, w) from fine to coarse, and the low-pass residual."""
     bands = []
     for _ in range(_LEVELS):
-        height, width = picture.shape[-2:]
-        if min(height, width) < 2 * _WINDOW:
+        if min(picture.shape[-2:]) < 2 * _WINDOW:
             break
-        small = F.interpolate(picture, (height // 2, width // 2), mode="bilinear", antialias=True)
-        bands.append(picture - F.interpolate(small, (height, width), mode="bilinear"))
+        small = by_planes(opencv().pyrDown, picture)
+        bands.append(picture - _enlarged(small, picture))
         picture = small
     return bands, picture
 
 
+def _enlarged(small: Tensor, like: Tensor) -> Tensor:
+    """Return a level of the pyramid at the size of the next finer one, ``like``."""
+    size = like.shape[-1], like.shape[-2]
+    return by_planes(lambda plane: opencv().pyrUp(plane, dstsize=size), small)
+
+
 def _power(band: Tensor) -> Tensor:
     """Return the mean square in a window around each pixel, (1, 1, h, w)."""
-    around = F.avg_pool2d(band.square(), _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
-    return around.mean(1, keepdim=True)
+    return window_mean(band.square().mean(1, keepdim=True), _WINDOW)
