@@ -35,6 +35,7 @@ from impasto.methods.per_style.superresolution import (
     shrink,
 )
 from impasto.models import checkpoint
+from impasto.models.zoo import model_of
 from impasto.nn.superresolution import enlarge
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -120,7 +121,7 @@ def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
 
 def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
     """Load a model, and return its name for the table with it."""
-    network = SuperResolution.open(checkpoint.load(path), choose())
+    network = SuperResolution.open(checkpoint.load(model_of(path)), choose())
     if not histogram:
         network.config = dataclasses.replace(network.config, match_histogram=False)
     return f"{network.config.loss} loss ({Path(path).stem})", network
@@ -130,7 +131,7 @@ def main() -> None:
     """Print a table for each factor among the models."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.superresolution")
     parser.add_argument("folder", nargs="?", help="of originals")
-    parser.add_argument("--model", action="append", default=[], help="a model file; repeatable")
+    parser.add_argument("--model", action="append", default=[], help="a name or a file; repeatable")
     parser.add_argument("--factor", type=int, default=4, help="of bicubic, without models")
     parser.add_argument("--count", type=int, help="so many pictures of the folder")
     parser.add_argument("--no-histogram", action="store_true", help="leave out the last step")
