@@ -358,6 +358,9 @@ def test_scores_are_those_of_scikit_image(photo):
     assert (same.ssim, same.sharpness) == (1, 1)
     flat = benchmark.score(torch.full_like(original, 0.5), original, 4)
     assert flat.sharpness == pytest.approx(0, abs=1e-9)
+    pairs = original.clone()
+    pairs[..., 1::2] = pairs[..., ::2]  # equal columns two by two: no change at all at even ones
+    assert benchmark.score(pairs, original, 4).grid == 1
 
 
 def test_scores_of_a_fresh_network_are_those_of_bicubic(photo):
