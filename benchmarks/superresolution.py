@@ -6,7 +6,8 @@ As in the literature on super-resolution, and in Johnson et al. 2016, section 4.
 ITU-R BT.601 in its studio range (black is 16/255), without a border of as many pixels as the
 factor. SSIM with the Gaussian window of Wang et al. 2004. Sharpness is the mean length of the
 luma's gradient over the original's: below 1 is blurred. A network trained on feature losses is
-expected to have lower PSNR and more sharpness.
+expected to have lower PSNR and more sharpness. Grid is how much more (or less) neighbours differ at
+even columns or rows than at odd ones, the larger of the two.
 
 Without a folder the originals are photographs shipped with scikit-image.
 """
@@ -35,6 +36,7 @@ from impasto.methods.per_style.superresolution import (
     shrink,
 )
 from impasto.models import checkpoint
+from impasto.models.zoo import model_of
 from impasto.nn.superresolution import enlarge
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -49,11 +51,13 @@ class Score:
         psnr: Peak signal-to-noise ratio, in dB.
         ssim: Structural similarity; 1 is best.
         sharpness: Mean length of the gradient over the original's.
+        grid: Difference of the changes at even and at odd columns or rows, as a fraction.
     """
 
     psnr: float
     ssim: float
     sharpness: float
+    grid: float
 
 
 def luma(picture: Tensor, border: int) -> NDArray[np.float64]:
@@ -71,7 +75,14 @@ def score(enlarged: Tensor, original: Tensor, border: int) -> Score:
         float(measure.peak_signal_noise_ratio(theirs, ours, data_range=1.0)),
         float(measure.structural_similarity(theirs, ours, data_range=1.0, **window)),
         _gradient(ours) / max(_gradient(theirs), 1e-12),
+        max(_grid(ours), _grid(ours.T)),
     )
+
+
+def _grid(y: NDArray[np.float64]) -> float:
+    steps = np.abs(np.diff(y)).mean(0)
+    even, odd = (float(steps[i::2].mean()) for i in range(2))
+    return abs(even / odd - 1) if odd else 0.0
 
 
 def _gradient(y: NDArray[np.float64]) -> float:
@@ -120,7 +131,7 @@ def originals(folder: str | None, count: int | None = None) -> list[Tensor]:
 
 def opened(path: str, *, histogram: bool = True) -> tuple[str, SuperResolution]:
     """Load a model, and return its name for the table with it."""
-    network = SuperResolution.open(checkpoint.load(path), choose())
+    network = SuperResolution.open(checkpoint.load(model_of(path)), choose())
     if not histogram:
         network.config = dataclasses.replace(network.config, match_histogram=False)
     return f"{network.config.loss} loss ({Path(path).stem})", network
@@ -130,7 +141,7 @@ def main() -> None:
     """Print a table for each factor among the models."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.superresolution")
     parser.add_argument("folder", nargs="?", help="of originals")
-    parser.add_argument("--model", action="append", default=[], help="a model file; repeatable")
+    parser.add_argument("--model", action="append", default=[], help="a name or a file; repeatable")
     parser.add_argument("--factor", type=int, default=4, help="of bicubic, without models")
     parser.add_argument("--count", type=int, help="so many pictures of the folder")
     parser.add_argument("--no-histogram", action="store_true", help="leave out the last step")
@@ -141,9 +152,12 @@ def main() -> None:
         mine = [(name, m) for name, m in methods if m.config.factor == factor]
         config = None if mine else SuperResolutionConfig(factor=factor)
         print(f"\nfactor {factor}, {len(pictures)} photographs\n")
-        print("| | PSNR, dB | SSIM | sharpness |\n|---|---|---|---|")
+        print("| | PSNR, dB | SSIM | sharpness | grid, % |\n|---|---|---|---|---|")
         for name, row in run(pictures, mine, config).items():
-            print(f"| {name} | {row.psnr:.2f} | {row.ssim:.4f} | {row.sharpness:.2f} |")
+            print(
+                f"| {name} | {row.psnr:.2f} | {row.ssim:.4f} | {row.sharpness:.2f} "
+                f"| {100 * row.grid:.0f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from PIL import Image
 from skimage import data
 
 from impasto.image import load
-from impasto.models import zoo
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -56,11 +55,11 @@ def test_sheets_of_features(run, name, tiles):
 
 
 def test_models_of_one_factor_side_by_side(run, capsys):
-    path = str(zoo.find("upscale-x4", kind="upscale").path)
-    sheet = run("upscale_losses.py", "photo.png", "out.jpg", path)
+    names = ["upscale-x4-pixel", "upscale-x4"]
+    sheet = run("upscale_losses.py", "photo.png", "out.jpg", *names)
     assert sheet.width > 3 * 320
     told = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in told] == ["bicubic x4", "upscale-x4"]
+    assert [line.partition(":")[0] for line in told] == ["bicubic x4", *names]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from __future__ import annotations
 import runpy
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -75,13 +75,19 @@ def painted(painting: str, model: str, *photos: str, size: int) -> Make:
     return make
 
 
-def example(script: str, *arguments: str) -> Make:
-    """Return a function that runs a script of the folder `examples` and loads its picture."""
+def example(script: str, *arguments: str, models: Sequence[str] = ()) -> Make:
+    """Return a function that runs a script of the folder `examples` and loads its picture.
+
+    Args:
+        script: Name of the script.
+        arguments: Its arguments before the picture.
+        models: Its arguments after the picture.
+    """
 
     def make() -> impasto.Image:
         with tempfile.TemporaryDirectory() as folder:
             out = str(Path(folder, "out.png"))
-            with patch.object(sys, "argv", [script, *arguments, out]):
+            with patch.object(sys, "argv", [script, *arguments, out, *models]):
                 runpy.run_path(str(EXAMPLES / script), run_name="__main__")
             return impasto.load(out)
 
@@ -123,6 +129,7 @@ KERNELS = ("linear", "polynomial", "gaussian", "moments")
 PATCHES = {name: name for name in ("gatys", "cnnmrf")}
 WEIGHTS = values("gatys:content_weight", 0.1, 1, 10, 100, 1000)
 NOISE = values("mmd:start=noise:content_weight=0:losses", "linear", "polynomial")
+FROM_NOISE = {f"{name}:start=noise:content_weight=0": name for name in PATCHES}
 TV = values("gatys:tv_weight", 0, 1000, 100000)
 
 STATEMENTS: dict[str, Make] = {
@@ -136,6 +143,7 @@ STATEMENTS: dict[str, Make] = {
         sweep("chelsea", "mosaic", PATCHES, size=224, steps=25),
         sweep("astronaut", "chelsea", PATCHES, size=256, steps=25),
     ),
+    "gram-mrf-photo": sweep("coffee", "chelsea", FROM_NOISE, size=384, steps=25, columns=2),
     "texture-net-photos": painted(
         "swirls", "night-sky.safetensors", "astronaut", "chelsea", "coffee", size=384
     ),
@@ -145,4 +153,7 @@ STATEMENTS: dict[str, Make] = {
         "stylebank_branches.py", "sample:astronaut", "udnie", str(SOURCES / "udnie.jpg")
     ),
     "adabn": example("adabn_digits.py"),
+    "superres-losses": example(
+        "upscale_losses.py", "sample:chelsea", models=("upscale-x4-pixel", "upscale-x4")
+    ),
 }

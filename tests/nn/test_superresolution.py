@@ -9,7 +9,7 @@ from torch import nn
 from helpers import pictures
 from impasto.errors import InputError
 from impasto.nn.blocks import NORMS, Residual
-from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge
+from impasto.nn.superresolution import SMALLEST, UpscaleNet, check_factor, enlarge, smooth
 from impasto.nn.upsampling import UPSAMPLINGS
 
 
@@ -74,6 +74,19 @@ def test_a_fresh_residual_network_is_bicubic(factor):
     module = UpscaleNet(factor, width=4).eval()
     x = pictures(1, 3, 9, 6)
     assert torch.equal(module(x), enlarge(x, factor).clamp(0, 1))
+
+
+def test_a_grid_of_two_pixels_has_no_part_in_a_correction():
+    x = torch.zeros(1, 3, 8, 10)
+    for grid in (x[..., ::2, :], x[..., ::2]):
+        x.zero_()
+        grid.fill_(1.0)
+        torch.testing.assert_close(smooth(x)[..., 1:-1, 1:-1], torch.full((1, 3, 6, 8), 0.5))
+    y = pictures(1, 3, 9, 7).double()
+    expected = y.numpy()
+    for axis in (-1, -2):
+        expected = correlate1d(expected, np.array([0.25, 0.5, 0.25]), axis, mode="nearest")
+    np.testing.assert_allclose(smooth(y), expected, atol=1e-12)
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def list_models(kind: str | None = None) -> tuple[zoo.Learned, ...]:
 
     Example:
         >>> [model.name for model in list_models("upscale")]
-        ['upscale-x4']
+        ['upscale-x4', 'upscale-x4-pixel']
     """
     return tuple(model for model in zoo.shipped() if kind in {None, model.kind})
 

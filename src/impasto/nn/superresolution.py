@@ -27,9 +27,10 @@ class UpscaleNet(nn.Module):
         norm: ``batch`` (the paper's), ``instance`` or ``none``.
         upsampling: ``nearest``, ``bilinear`` or ``transposed`` (the paper's).
         padding: Padding of all convolutions, see :func:`~impasto.nn.blocks.convolution`.
-        residual: Not in the paper: the output of the last convolution is added to the bicubic
-            enlargement. Its weights start at 0, so that the network starts as bicubic. Otherwise
-            the last convolution computes the whole image, through (tanh + 1) / 2.
+        residual: Not in the paper: the output of the last convolution, smoothed by (1, 2, 1) / 4,
+            is added to the bicubic enlargement. Its weights start at 0, so that the network starts
+            as bicubic. Otherwise the last convolution computes the whole image, through
+            (tanh + 1) / 2.
 
     Attributes:
         reach: Radius of the receptive field, in pixels of the input; without meaning for instance
@@ -53,8 +54,8 @@ class UpscaleNet(nn.Module):
         super().__init__()
         doublings = check_factor(factor).bit_length() - 1
         self.factor, self.residual = factor, residual
-        # 9x9: 4; two 3x3 a block; the upsampling: 1 + 1/2 + ...; the last 9x9: 4 / factor
-        self.reach = 4 + 2 * blocks + 2 + 2
+        # 9x9: 4; two 3x3 a block; the upsampling: 1 + 1/2 + ...; the last 9x9, smoothed: 5 / factor
+        self.reach = 4 + 2 * blocks + 2 + 3
         self.body = nn.Sequential(
             ConvNorm(3, width, 9, norm=norm, padding=padding),
             *(Residual(width, norm=norm, padding=padding) for _ in range(blocks)),
@@ -86,7 +87,7 @@ class UpscaleNet(nn.Module):
         x = self.last(x).float() * self.gain
         if not self.residual:
             return (torch.tanh(x) + 1) / 2
-        painted = enlarge(image.float(), self.factor) + x
+        painted = enlarge(image.float(), self.factor) + smooth(x)
         return painted if self.training else painted.clamp(0, 1)
 
 
@@ -102,6 +103,18 @@ def _scale_residuals(module: nn.Module) -> None:
             assert isinstance(second, nn.Conv2d)
             with torch.no_grad():
                 second.weight.mul_(0.1)
+
+
+def smooth(image: Tensor) -> Tensor:
+    """Filter (B, C, H, W) by (1, 2, 1) / 4 in both directions, with replicated edges.
+
+    Each upsampling treats even and odd pixels differently, which the trained convolutions turn into
+    a grid of two pixels. This filter is 0 at its frequency, and so makes them alike.
+    """
+    tap = torch.tensor([0.25, 0.5, 0.25], dtype=image.dtype, device=image.device)
+    channels = image.shape[1]
+    x = F.pad(image, (1,) * 4, mode="replicate")
+    return F.conv2d(x, (tap[:, None] * tap).expand(channels, 1, 3, 3), groups=channels)
 
 
 def enlarge(image: Tensor, factor: int) -> Tensor:

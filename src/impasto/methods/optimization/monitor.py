@@ -141,7 +141,7 @@ class Monitor:
 
     @property
     def has_line_search(self) -> bool:
-        """Check whether the optimiser has a line search: L-BFGS-B, also in place of L-BFGS."""
+        """Check whether the optimiser has a line search: L-BFGS-B, and L-BFGS after a restart."""
         optimizer = self.config.optimizer
         return optimizer == "lbfgsb" or (optimizer == "lbfgs" and self.restarts > 0)
 

@@ -79,13 +79,12 @@ def minimize(
             break
         except DivergedError as error:
             # go on from the best image without the history: Adam with half the learning rate, and
-            # L-BFGS as L-BFGS-B, which has a line search
+            # L-BFGS with a line search
             if monitor.best_image is None or attempt == _RESTARTS:
                 raise DivergedError(_advice(str(error)), monitor.best_image) from error
             image = monitor.best_image.clone()
             monitor.restarts += 1
             monitor.redraw()
-            descend = lbfgsb if monitor.has_line_search else descend
         else:
             # L-BFGS-B ends if its line search finds no lower loss; in bfloat16 the cause is often
             # an inaccurate history rather than a minimum, so go on without it

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto.errors import DivergedError
 from impasto.methods.optimization.laplacian import join_bands, split_bands
-from impasto.methods.optimization.monitor import Monitor
+from impasto.methods.optimization.monitor import Monitor, Stop
 
 
 def lbfgs(monitor: Monitor, start: Tensor, _: Any) -> None:
@@ -19,7 +19,8 @@ def lbfgs(monitor: Monitor, start: Tensor, _: Any) -> None:
 
     The sum of absolute changes in its first step is 1, whatever the gradient. Here the parameters
     are multiplied by ``gain``, which makes that step ``first_step`` for each pixel on average.
-    Later steps do not depend on this scale.
+    Later steps do not depend on this scale. After a divergence steps are as long as a line search
+    for the strong Wolfe conditions finds, which takes little more memory.
 
     Args:
         monitor: Evaluates the objective, and raises to end the run.
@@ -34,6 +35,8 @@ def lbfgs(monitor: Monitor, start: Tensor, _: Any) -> None:
     def closure() -> Tensor:
         nonlocal scale
         image = start + gain * to_pixels(variable)
+        if monitor.has_line_search and not bool(image.isfinite().all()):
+            raise Stop  # at a minimum it interpolates between equal points
         total = monitor.evaluate(image)
         if scale is None:  # L-BFGS drops small curvature pairs: scale the loss to about 1e6
             scale = 1e6 / max(abs(float(total.detach())), 1e-30)
@@ -55,9 +58,11 @@ def _lbfgs_of(variable: Tensor, monitor: Monitor) -> torch.optim.LBFGS:
         [variable],
         lr=monitor.config.learning_rate,
         max_iter=1,
+        max_eval=20,  # of a line search
         history_size=monitor.config.history,
         tolerance_grad=0,
         tolerance_change=0,
+        line_search_fn="strong_wolfe" if monitor.has_line_search else None,
     )
 
 

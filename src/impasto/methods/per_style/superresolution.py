@@ -66,7 +66,7 @@ class SuperResolutionConfig:
     width: int = 64  # supplementary material
     blocks: int = 4  # supplementary material
     norm: str = "batch"  # supplementary material; equal to ``none`` after 300 and 500 steps
-    upsampling: str = "nearest"  # no checkerboards
+    upsampling: str = "bilinear"  # no checkerboards, and pixels alike
     residual: bool = True  # starts from the bicubic enlargement
     loss: str = "feature"  # section 4.2
     encoder: str = "vgg19"  # ships with the package
