@@ -101,7 +101,7 @@ def shifts(photo: str, style: str) -> Callable[..., impasto.Image]:
         parts = []
         for number in (1, 4, 8):
             painted = impasto.stylize(
-                f"sample:{photo}", style, size=512, shifts=number, callback=callback
+                f"sample:{photo}", style, size=512, shifts=number, sharpen=0, callback=callback
             )
             part = Pixels.fromarray(painted.numpy()[..., :3]).crop((256, 60, 448, 252))
             parts.append(impasto.Image.from_pil(part.resize((384, 384), Pixels.Resampling.NEAREST)))

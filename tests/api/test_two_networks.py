@@ -150,3 +150,30 @@ def test_an_estimate_counts_both(pair):
         for shifts in (None, 1)
     )
     assert both > 3 * one
+
+
+def test_a_mean_over_shifts_is_sharpened_and_nothing_else(pair, stub):
+    photo, painting = pair
+    options = {"method": "adain", "shifts": 4, **PLACE}
+    soft = impasto.stylize(photo, painting, sharpen=0.0, **options).rgb
+    torch.testing.assert_close(
+        impasto.stylize(photo, painting, **options).rgb, sharpen(soft, 1.5), rtol=0, atol=1e-5
+    )
+    one_pass = {**options, "shifts": 1}
+    plain = impasto.stylize(photo, painting, sharpen=0.0, **one_pass).rgb
+    assert torch.equal(impasto.stylize(photo, painting, **one_pass).rgb, plain)
+    method = stub(lambda seen: seen.content.flip(3))  # without shifts
+    assert torch.equal(impasto.stylize(photo, painting, method=method).rgb, photo.rgb.flip(3))
+
+
+def test_an_optimization_keeps_the_colours_that_it_starts_from(pair):
+    """With a loss, which changes colours too."""
+    settings = {"start": "network", "steps": 3, "levels": 1, "content_weight": 0.0}
+    found = impasto.stylize(*pair, method="gatys", settings=settings, **PLACE).rgb
+    start = impasto.stylize(*pair, quality="fast", **PLACE).rgb
+    light = color_transfer.luminance(found)
+    assert (light - color_transfer.luminance(start)).abs().mean() > 0.01
+    inside = ((found > 0.01) & (found < 0.99)).all(1)  # where no colour was clamped
+    assert inside.float().mean() > 0.3
+    difference = (found - start)[0][:, inside[0]]
+    assert difference.std(0).max() < 1e-3  # of the channels: only the lightness differs

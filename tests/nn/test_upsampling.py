@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from impasto.nn import tiled_inference
 from impasto.nn.cin import ConditionalNet
 from impasto.nn.johnson import TransformNet
 from impasto.nn.upsampling import notch
@@ -47,3 +48,12 @@ def test_networks_that_interpolate_bilinearly_end_with_the_notch(kind: str) -> N
         plain = net(*inputs)
     assert not passed.allclose(plain, atol=1e-3)
     assert passed.allclose(notch(plain, "bilinear"), atol=1e-6)
+
+
+def test_the_notch_keeps_float32_where_networks_compute_in_bfloat16() -> None:
+    image = torch.rand(1, 3, 40, 16)
+    exact = notch(image, "bilinear")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(notch(image, "bilinear"), exact)
+    strips = tiled_inference.run(lambda x: notch(x, "bilinear"), image, dtype=torch.bfloat16)
+    assert torch.allclose(strips, exact, atol=1e-6)

@@ -49,11 +49,11 @@ def test_a_rate_that_is_none(tmp_path, fps):
 
 
 def test_a_second_ctrl_c_says_how_to_go_on(clip, tmp_path, monkeypatch):
-    from impasto.video import job
+    from impasto.video.frame_stylizer import FrameStylizer
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job.image, "save", interrupt)
+    monkeypatch.setattr(FrameStylizer, "frame", interrupt)
     with pytest.raises(CancelledError, match="the same command resumes"):
         run(clip, tmp_path / "out.mp4", "-s", "joyfulness-lite")

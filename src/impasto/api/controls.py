@@ -183,8 +183,7 @@ class StylizeJob:
             size = photo.shape[-2], photo.shape[-1]
             photo = dithered(photo, seed) if self.dither and method.dithers else photo
             masks = [strokes.resized(region, size) for region in regions]
-            most = max(1, method.shifts // networks)
-            shifts = cycle_spinning.count(most, self.controls.shifts, size)
+            shifts = cycle_spinning.count(method.shifts, self.controls.shifts, size, networks)
             return cycle_spinning.average(stylize_once, photo, masks, shifts, watch)
 
         levels, size = strokes.sizes(*self._strokes(method)), (self.photo.height, self.photo.width)
@@ -224,6 +223,8 @@ class StylizeJob:
         if not sources:
             return None
         controls = replace(self.controls, shifts=None, match_histogram=False, median=False)
+        if controls.sharpen is not None:  # then the result is sharpened, or nothing
+            controls = replace(controls, sharpen=0.0)
         job = replace(
             self, styles=sources, regions=tuple(regions), controls=controls, encode=None, frame=None
         )
@@ -256,18 +257,16 @@ class StylizeJob:
         painted = self._toned(painted.cpu().clamp(0, 1))
         if controls.strength == 1 and not self.regions and self.area is None:
             return painted.contiguous()
-        weight = torch.tensor(controls.strength)
-        if self.regions:
-            weight = weight * torch.stack(self.regions).sum(0).clamp(0, 1)
-        if self.area is not None:
-            weight = weight * self.area
-        return torch.lerp(photo, painted, weight)
+        covered = torch.stack(self.regions).sum(0).clamp(0, 1) if self.regions else 1.0
+        weight = controls.strength * covered * (1.0 if self.area is None else self.area)
+        return torch.lerp(photo, painted, torch.as_tensor(weight))
 
     def _toned(self, painted: Tensor) -> Tensor:
+        shifts, size = self.controls.shifts, (self.photo.height, self.photo.width)
+        counts = [cycle_spinning.count(s.method.shifts, shifts, size) for s in self.styles]
         moving = not self.dither or self.frame is not None
-        averaged = self._large and max(style.method.shifts for style in self.styles) > 1
         finishes = [PLAIN if moving else style.finish for style in self.styles]
-        amounts = common_finish(finishes, self.controls, averaged=averaged)
+        amounts = common_finish(finishes, self.controls, averaged=min(counts) > 1)
         if len(self.styles) > 1 or self.regions:
             amounts = replace(amounts, chroma=0.0)
         return finish(painted, self.photo.rgb, self.styles[0].source, self.controls, amounts)

@@ -32,7 +32,7 @@ _FEW, _ONE = 1.1e6, 4.4e6  # pixels above which four shifts are taken, and one
 Stylize = Callable[[Tensor, Sequence[Tensor], Callback], Tensor]
 
 
-def count(most: int, asked: int | None, size: tuple[int, int]) -> int:
+def count(most: int, asked: int | None, size: tuple[int, int], networks: int = 1) -> int:
     """Return the number of shifts for a content image.
 
     Args:
@@ -40,6 +40,7 @@ def count(most: int, asked: int | None, size: tuple[int, int]) -> int:
         asked: What the user asked for; None takes less of large images, in which a lattice is
             seen less, and a pass takes long.
         size: Height and width in pixels.
+        networks: Number of networks, which share the shifts of the method.
 
     Example:
         >>> [count(8, None, (side, side)) for side in (512, 2048, 4096)]
@@ -47,6 +48,7 @@ def count(most: int, asked: int | None, size: tuple[int, int]) -> int:
         >>> count(8, 16, (4096, 4096)), count(1, 16, (512, 512))
         (16, 1)
     """
+    most = max(1, most // networks)
     if most == 1:
         return 1
     if asked is not None:

@@ -1,4 +1,4 @@
-"""Finish the result of a method: light, chroma, histogram, specks, sharpness and colours."""
+"""Finish the result of a method: light, chroma, sharpness, histogram, specks and colours."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def common_finish(finishes: Sequence[Finish], controls: Controls, *, averaged: b
         averaged: Whether the result is a mean over shifts, and is sharpened.
     """
     common = finishes[0] if all(one == finishes[0] for one in finishes) else PLAIN
-    common = replace(common, sharpen=SHARPEN if averaged else 0.0)
+    if averaged:
+        common = replace(common, sharpen=SHARPEN)
     if controls.seamless:
         common = replace(common, lighting=0.0, sharpen=0.0)  # windows end at the edges
     given = {one.name: getattr(controls, one.name) for one in fields(Finish)}
@@ -69,15 +70,14 @@ def finish(
         (1, 3, H, W) in [0, 1].
     """
     painted = keep_lighting(painted, content, amounts.lighting, controls.style_scale)
-    if isinstance(painting, Image) and controls.colors == "style":
-        if amounts.chroma:
-            matched = color_transfer.match_chroma(painted, painting.rgb, _STRETCH)
-            painted = torch.lerp(painted, matched, amounts.chroma)
-        if controls.match_histogram:
-            painted = color_transfer.match_histogram(painted, painting.rgb)
+    if isinstance(painting, Image) and controls.colors == "style" and amounts.chroma:
+        matched = color_transfer.match_chroma(painted, painting.rgb, _STRETCH)
+        painted = torch.lerp(painted, matched, amounts.chroma)
+    painted = filters.sharpen(painted, amounts.sharpen)
+    if isinstance(painting, Image) and controls.colors == "style" and controls.match_histogram:
+        painted = color_transfer.match_histogram(painted, painting.rgb)
     if controls.median:
         painted = filters.median(painted)
-    painted = filters.sharpen(painted, amounts.sharpen)
     if controls.colors == "match" and isinstance(painting, Style):
         painted = color_transfer.match_colors(painted, content).clamp(0, 1)
     if controls.colors == "luminance":

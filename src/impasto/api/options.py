@@ -78,8 +78,9 @@ class Controls:
             :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
             colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
             frames of a video.
-        sharpen: Amount of :func:`impasto.image.filters.sharpen` at the end; None is 1.5 where the
-            results for several shifts are averaged, which blurs them, else 0, and 0 for frames.
+        sharpen: Amount of :func:`impasto.image.filters.sharpen`; None is 1.5 where the
+            results for several shifts are averaged, which blurs them; else, and where the result
+            tiles, 0.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
@@ -126,10 +127,10 @@ class Controls:
     )
     sharpen: float | None = described(
         None,
-        "How much to sharpen at the end, without halos.",
+        "How much to sharpen, without halos.",
         min=0,
         max=4,
-        show_default="1.5 for the mean over several shifts, else 0; 0 for videos",
+        show_default="1.5 for the mean over several shifts, else 0",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"

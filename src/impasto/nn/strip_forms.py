@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -25,13 +26,16 @@ def _conv2d(
     (step, _), (down, across) = _pair(stride), _pair(padding)
     if _pair(dilation) != (1, 1):
         raise NotInStripsError("a dilated convolution")
+    kind = x.device.type
+    mixed = torch.is_autocast_enabled(kind)  # rows are computed later
 
     def compute(start: int, stop: int) -> Tensor:
         first, last = start * step - down, (stop - 1) * step - down + weight.shape[2]
         top, bottom = max(0, -first), max(0, last - x.shape[2])
         rows = x.rows(first + top, last - bottom)
         rows = F.pad(rows, (0, 0, top, bottom)) if top or bottom else rows
-        return F.conv2d(rows, weight, bias, stride, (0, across), 1, groups)
+        with nullcontext() if mixed else torch.autocast(kind, enabled=False):
+            return F.conv2d(rows, weight, bias, stride, (0, across), 1, groups)
 
     height, width = (
         (side + 2 * around - kernel) // by + 1

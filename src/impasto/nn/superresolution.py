@@ -114,7 +114,8 @@ def smooth(image: Tensor) -> Tensor:
     tap = torch.tensor([0.25, 0.5, 0.25], dtype=image.dtype, device=image.device)
     channels = image.shape[1]
     x = F.pad(image, (1,) * 4, mode="replicate")
-    return F.conv2d(x, (tap[:, None] * tap).expand(channels, 1, 3, 3), groups=channels)
+    with torch.autocast(image.device.type, enabled=False):  # colours keep float32
+        return F.conv2d(x, (tap[:, None] * tap).expand(channels, 1, 3, 3), groups=channels)
 
 
 def enlarge(image: Tensor, factor: int) -> Tensor:

@@ -77,7 +77,7 @@ def notch(image: Tensor, upsampling: str) -> Tensor:
     """Remove the highest frequency of both axes from the result of a network.
 
     Args:
-        image: (B, 3, H, W), float32; sides of at least 4.
+        image: (B, 3, H, W), float32 also where autocast is enabled; sides of at least 4.
         upsampling: That of the network; others than ``bilinear`` return the image itself: their
             mesh has further periods.
 
@@ -93,8 +93,9 @@ def notch(image: Tensor, upsampling: str) -> Tensor:
         return image
     taps = torch.tensor(_NOTCH, device=image.device).expand(image.shape[1], 1, 1, -1)
     reach = len(_NOTCH) // 2
-    across = F.conv2d(F.pad(image, (reach, reach, 0, 0), "reflect"), taps, groups=len(taps))
-    return F.conv2d(F.pad(across, (0, 0, reach, reach), "reflect"), taps.mT, groups=len(taps))
+    with torch.autocast(image.device.type, enabled=False):  # colours keep float32
+        across = F.conv2d(F.pad(image, (reach, reach, 0, 0), "reflect"), taps, groups=len(taps))
+        return F.conv2d(F.pad(across, (0, 0, reach, reach), "reflect"), taps.mT, groups=len(taps))
 
 
 class Upsample2x(nn.Module):

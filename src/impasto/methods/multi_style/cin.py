@@ -30,8 +30,9 @@ class CinConfig(ManyStylesConfig):
     Attributes:
         blocks: Number of residual blocks.
         inner: Channels of the residual blocks; ``none`` is four times the width.
-        upsampling: ``nearest`` as in the paper, ``bilinear``, or ``nearest-bilinear``: nearest in
-            training, and the mean of both afterwards, see :mod:`impasto.nn.upsampling`.
+        upsampling: ``nearest`` as in the paper; ``bilinear``, with a notch filter at the end; or
+            ``nearest-bilinear``: nearest in training, and the mean of both afterwards, see
+            :mod:`impasto.nn.upsampling`.
     """
 
     blocks: int = 5  # the paper's appendix

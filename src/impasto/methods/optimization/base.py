@@ -52,7 +52,7 @@ class OptimizationConfig(SolverConfig):
         smallest_level: Least long side of a level, in pixels; smaller levels are left out.
         coarse_steps: Steps at each level but the last, which takes ``steps``.
         start: Initial image: ``content``, ``noise``, or ``network``, the content image painted by
-            the networks of the quality ``fast``.
+            the networks of the quality ``fast``, whose colours the result then keeps.
         keep_detail: Whether a level starts from its own initial image plus the enlarged change
             that the level before has made. Otherwise, and always where ``start`` is ``noise``, it
             starts from the enlarged result of the level before.
