@@ -124,8 +124,8 @@ def in_a_row(images: Sequence[impasto.Image], width: int = STRIP_WIDTH) -> impas
 
 
 ENTRIES: dict[str, Callable[..., impasto.Image]] = {
-    "good-astronaut-udnie": lambda callback: impasto.stylize(
-        "sample:astronaut", source("udnie"), size=512, quality="good", callback=callback
+    "good-astronaut-swirls": lambda callback: impasto.stylize(
+        "sample:astronaut", "sample:swirls", size=512, quality="good", callback=callback
     ),
     "gatys-astronaut-swirls": stylized("astronaut", "swirls"),
     "gatys-chelsea-fjord": stylized("chelsea", "fjord"),
@@ -153,7 +153,7 @@ ENTRIES: dict[str, Callable[..., impasto.Image]] = {
     "invert-content": ladder("coffee", "content"),
     "invert-style": ladder("coffee", "style"),
     "shifts": shifts("astronaut", "starry-night"),
-    "strip-astronaut-udnie": strip("astronaut", "udnie", entry="good-astronaut-udnie"),
+    "strip-astronaut-swirls": strip("astronaut", "swirls", entry="good-astronaut-swirls"),
     "strip-coffee-mosaic": strip("coffee", "mosaic", entry="gatys-coffee-mosaic"),
     "strip-chelsea-fjord": strip("chelsea", "fjord", entry="gatys-chelsea-fjord"),
     "strip-rocket-wave": strip("rocket", "wave", entry="gatys-rocket-wave"),

@@ -128,7 +128,7 @@ def values(setting: str, *choices: object) -> dict[str, str]:
 KERNELS = ("linear", "polynomial", "gaussian", "moments")
 PATCHES = {name: name for name in ("gatys", "cnnmrf")}
 WEIGHTS = values("gatys:content_weight", 0.1, 1, 10, 100, 1000)
-NOISE = values("mmd:start=noise:content_weight=0:losses", "linear", "polynomial")
+NOISE = values("mmd:start=noise:content_weight=0:losses", *KERNELS)
 FROM_NOISE = {f"{name}:start=noise:content_weight=0": name for name in PATCHES}
 TV = values("gatys:tv_weight", 0, 1000, 100000)
 
@@ -138,7 +138,7 @@ STATEMENTS: dict[str, Make] = {
     "mmd-kernels": sweep(
         "chelsea", "gold", values("mmd:losses", *KERNELS), size=384, steps=25, columns=3
     ),
-    "mmd-noise": sweep("chelsea", "mosaic", NOISE, size=384, steps=25),
+    "mmd-noise": sweep("chelsea", "mosaic", NOISE, size=384, steps=25, columns=3),
     "gram-mrf": stack(
         sweep("chelsea", "mosaic", PATCHES, size=224, steps=25),
         sweep("astronaut", "chelsea", PATCHES, size=256, steps=25),

@@ -13,7 +13,7 @@ from impasto.image import Image, color_transfer, filters
 from impasto.image.lighting import keep_lighting
 from impasto.methods.style import Style
 
-SHARPEN = 1.5  # default of the mean over several shifts, which is softer than one pass
+SHARPEN = 1.0  # default of the mean over several shifts, which is softer than one pass
 
 _STRETCH = 1.5  # limit of chroma: above it, a hint of red in a face becomes a red face
 

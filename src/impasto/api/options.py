@@ -78,7 +78,7 @@ class Controls:
             :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
             colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
             frames of a video.
-        sharpen: Amount of :func:`impasto.image.filters.sharpen`; None is 1.5 where the
+        sharpen: Amount of :func:`impasto.image.filters.sharpen`; None is 1 where the
             results for several shifts are averaged, which blurs them; else, and where the result
             tiles, 0.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
@@ -130,7 +130,7 @@ class Controls:
         "How much to sharpen, without halos.",
         min=0,
         max=4,
-        show_default="1.5 for the mean over several shifts, else 0",
+        show_default="1 for the mean over several shifts, else 0",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
