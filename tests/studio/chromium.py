@@ -49,7 +49,7 @@ def drop(page, path, where="#photo"):
 
 
 def take(page, style):
-    page.locator("#styles button", has_text=style).click()
+    page.locator("#styles").get_by_role("button", name=style, exact=True).click()
 
 
 def says(page, words):
