@@ -70,12 +70,15 @@ def finish(
         (1, 3, H, W) in [0, 1].
     """
     painted = keep_lighting(painted, content, amounts.lighting, controls.style_scale)
-    if isinstance(painting, Image) and controls.colors == "style" and amounts.chroma:
-        matched = color_transfer.match_chroma(painted, painting.rgb, _STRETCH)
+    reference = painting.rgb if isinstance(painting, Image) else None
+    if controls.colors != "style":
+        reference = None
+    if reference is not None and amounts.chroma:
+        matched = color_transfer.match_chroma(painted, reference, _STRETCH)
         painted = torch.lerp(painted, matched, amounts.chroma)
     painted = filters.sharpen(painted, amounts.sharpen)
-    if isinstance(painting, Image) and controls.colors == "style" and controls.match_histogram:
-        painted = color_transfer.match_histogram(painted, painting.rgb)
+    if reference is not None and controls.match_histogram:
+        painted = color_transfer.match_histogram(painted, reference)
     if controls.median:
         painted = filters.median(painted)
     if controls.colors == "match" and isinstance(painting, Style):
