@@ -16,7 +16,7 @@ import impasto
 # names of the arguments of each, as text; an update of this table goes into the changelog
 SIGNATURES = """
 CancelledError(message: str, picture: Tensor | None = None) -> None
-Controls(*, size: int | None = None, style_scale: float = 1.0, strokes: str = relative, colors: str = style, strength: float = 1.0, only: str | None = None, keep: str | None = None, regions: int | None = None, lighting: float | None = None, chroma: float | None = None, sharpen: float | None = None, match_histogram: bool = False, median: bool = False, shifts: int | None = None, seamless: bool = False, seed: int = 0) -> None
+Controls(*, size: int | None = None, style_scale: float = 1.0, strokes: str = relative, colors: str = style, strength: float = 1.0, only: str | None = None, keep: str | None = None, regions: int | None = None, lighting: float | None = None, chroma: float | None = None, sharpen: float | None = None, kuwahara: float | None = None, match_histogram: bool = False, median: bool = False, shifts: int | None = None, seamless: bool = False, seed: int = 0) -> None
 DivergedError(message: str, picture: Tensor | None = None) -> None
 Encoder(arch: str = vgg19, *, flavor: str = caffe, pooling: str = max, padding: str = zeros, weights: str | os.PathLike[str] | None = None, depth: str = pool5) -> None
 Image(rgb: Tensor, alpha: Tensor | None = None, note: str = , metadata: Metadata | None = None) -> None

@@ -85,5 +85,5 @@ def test_a_job_of_before_is_read_and_written_alike():
     assert job.styles == (JobStyle("sample:wave", "wave"),)
     assert job.controls == Controls(size=64, strength=0.5, median=True, seed=7)
     new = {"strokes": "relative", "only": None, "keep": None, "regions": None, "seamless": False}
-    new |= {"shifts": None, "lighting": None, "chroma": None, "sharpen": None}
+    new |= {"shifts": None, "lighting": None, "chroma": None, "sharpen": None, "kuwahara": None}
     assert json.loads(job.json()) == {**OLD, "controls": {**OLD["controls"], **new}}

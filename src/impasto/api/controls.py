@@ -223,8 +223,9 @@ class StylizeJob:
         if not sources:
             return None
         controls = replace(self.controls, shifts=None, match_histogram=False, median=False)
-        if controls.sharpen is not None:  # then the result is sharpened, or nothing
-            controls = replace(controls, sharpen=0.0)
+        # A result that the user sharpens or smooths, or not, starts from a picture without either.
+        if (controls.sharpen, controls.kuwahara) != (None, None):
+            controls = replace(controls, sharpen=0.0, kuwahara=0.0)
         job = replace(
             self, styles=sources, regions=tuple(regions), controls=controls, encode=None, frame=None
         )

@@ -79,8 +79,10 @@ class Controls:
             colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
             frames of a video.
         sharpen: Amount of :func:`impasto.image.filters.sharpen`; None is 1 where the
-            results for several shifts are averaged, which blurs them; else, and where the result
-            tiles, 0.
+            results for several shifts are averaged, which blurs them, and for the quality ``good``;
+            else, and where the result tiles, 0.
+        kuwahara: How much to smooth plain parts of the content image into strokes, in [0, 1], see
+            :func:`impasto.image.kuwahara.smooth_plain`; None is as for ``sharpen``.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
         median: Apply a 3x3 median filter at the end, against specks.
         shifts: Number of shifted content images whose results by a network are averaged, which
@@ -130,7 +132,12 @@ class Controls:
         "How much to sharpen, without halos.",
         min=0,
         max=4,
-        show_default="1 for the mean over several shifts, else 0",
+        show_default="1 for the mean over several shifts and for good, else 0",
+    )
+    kuwahara: float | None = described(
+        None,
+        "How much to smooth plain parts of the photo into strokes, by a Kuwahara filter, 0 to 1.",
+        show_default="1 for the mean over several shifts and for good, else 0",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"
@@ -156,6 +163,7 @@ class Controls:
             raise InputError(f"style scale is {self.style_scale}: it must be above 0, at most 8")
         check_range(0, 1, strength=self.strength)
         check_range(0, 1, lighting=self.lighting or 0.0, chroma=self.chroma or 0.0)
+        check_range(0, 1, kuwahara=self.kuwahara or 0.0)
         check_range(0, 4, sharpen=self.sharpen or 0.0)
         check_range(2, REGIONS, regions=2 if self.regions is None else self.regions)
         if self.shifts is not None and self.shifts not in SHIFTS:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from impasto.api.finish import PLAIN, Finish
+from impasto.api.finish import KUWAHARA, PLAIN, SHARPEN, Finish
 from impasto.errors import InputError, check_choice
 
 DEFAULT = "fast"
@@ -25,7 +25,7 @@ class Quality:
         settings: Hyperparameters of the method to change, by name.
         second: Another network, whose result is averaged with the method's: where one network
             invents a bright or dark patch, the other rarely does.
-        finish: Default amounts of light, chroma and sharpness.
+        finish: Default amounts of light, chroma, sharpness and smoothness.
     """
 
     method: str
@@ -51,7 +51,7 @@ QUALITIES: Mapping[str, Quality] = {
             **{"steps": 20, "coarse_steps": 60, "levels": 1},
             **{"start": "network", "content_weight": 40.0},
         },
-        finish=Finish(lighting=0.6),
+        finish=Finish(lighting=0.6, sharpen=SHARPEN, kuwahara=KUWAHARA),
     ),
     "best": Quality("gatys", "a long optimisation: minutes", {"steps": 200, "coarse_steps": 150}),
 }
