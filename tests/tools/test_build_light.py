@@ -84,7 +84,7 @@ def test_it_paints_what_impasto_paints(installed, tmp_path, engine, style, sourc
     line = ["stylize", "photo.png", "-s", style, "-o", "out.png", "--engine", engine]
     done = light(site, *line, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "out.png  61x45\n")
-    own = {"strokes": "absolute", "sharpen": 0}  # as there
+    own = {"strokes": "absolute", "sharpen": 0, "kuwahara": 0}  # as there
     expected = package.stylize(tmp_path / "photo.png", f"{exports[source]}#{style}", **own).rgb
     found = load(tmp_path / "out.png").rgb
     assert found.shape == expected.shape
@@ -150,7 +150,7 @@ def test_a_shipped_style(tmp_path):
     samples.load("astronaut").resized(96, 128).save(tmp_path / "photo.png")
     line = ["stylize", "photo.png", "-s", "wheat-field-lite", "-o", "out.png"]
     assert light(site, *line, folder=tmp_path).returncode == 0
-    own = {"precision": "float32", "strokes": "absolute", "sharpen": 0}
+    own = {"precision": "float32", "strokes": "absolute", "sharpen": 0, "kuwahara": 0}
     expected = package.stylize(tmp_path / "photo.png", "wheat-field-lite", **own)
     # half a level of rounding to 8 bits, and the rounding of each runtime's sums
     assert (load(tmp_path / "out.png").rgb - expected.rgb).abs().mean() < 0.5 / 255
