@@ -62,6 +62,7 @@ class WctConfig(AnyStyleConfig):
             the ``whole`` content image, or each ``region`` alone. A region of fewer positions than
             channels loses detail.
         rounds: Number of passes through all levels in texture synthesis.
+        trained: Layers whose decoders learn; the others keep the weights that they start from.
         pixel_weight: Weight of the squared error of pixels in training; the squared error of
             features has weight 1.
         squares: Reduction of both squared errors: ``mean`` or ``sum``.
@@ -75,6 +76,7 @@ class WctConfig(AnyStyleConfig):
     floor: float = 1e-5  # authors' code, where the mean of a channel is 1; here its mean square is
     statistics: str = "whole"
     rounds: int = 3  # authors' code
+    trained: tuple[str, ...] = LAYERS
     pixel_weight: float = 20.0  # ours, as for adain
     squares: str = "mean"
 
@@ -82,8 +84,10 @@ class WctConfig(AnyStyleConfig):
         """Raise :class:`InputError` for values out of range."""
         super().__post_init__()
         check_range(0, 1, alpha=self.alpha)
-        if not self.levels or not set(self.levels) <= set(LAYERS):
-            raise InputError(f"levels are some of {', '.join(LAYERS)}, not {self.levels}")
+        for name in ("levels", "trained"):
+            chosen = getattr(self, name)
+            if not chosen or not set(chosen) <= set(LAYERS):
+                raise InputError(f"{name} are some of {', '.join(LAYERS)}, not {chosen}")
         check_range(0, floor=self.floor, pixel_weight=self.pixel_weight)
         check_range(1, rounds=self.rounds)
         check_choice("transport", self.transport, TRANSPORTS)

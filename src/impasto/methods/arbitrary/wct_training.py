@@ -16,7 +16,7 @@ from impasto.training.task import Batch
 
 
 class WctTask(DecodersTask):
-    """The training of equation 1: in each step, all decoders learn to reconstruct images."""
+    """The training of equation 1: in each step, each decoder learns to reconstruct images."""
 
     sources = ("content",)
     config: Any
@@ -26,8 +26,10 @@ class WctTask(DecodersTask):
         photos = batch["content"]
         self.remember(photos)
         with torch.no_grad():
-            wanted = self.encoder(photos, LAYERS)
-        losses = {layer: self._inversion(module, batch, wanted[layer], layer) for layer in LAYERS}
+            wanted = self.encoder(photos, self.config.trained)
+        losses = {
+            layer: self._inversion(module, batch, found, layer) for layer, found in wanted.items()
+        }
         return {"total": torch.stack(list(losses.values())).sum(), **losses}
 
     def _inversion(self, module: nn.Module, batch: Batch, wanted: Tensor, layer: str) -> Tensor:
