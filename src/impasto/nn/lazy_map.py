@@ -15,7 +15,7 @@ from torch import Tensor
 
 Rows = Callable[[int, int], Tensor]
 
-_POSITIONS = 1 << 18  # maximum per strip, in the largest map that is computed for it
+_POSITIONS = 1 << 17  # maximum per strip, in the largest map that is computed for it
 LEAST = 16  # minimum number of rows of a strip
 _POINTWISE = frozenset(
     (
