@@ -1,4 +1,4 @@
-"""The memory budget of optimisations and networks: plans within it, refusals that name the least, peaks."""
+"""Memory budgets: plans within them, refusals that name the least, peaks of the process."""
 
 from __future__ import annotations
 
