@@ -141,7 +141,8 @@ class LazyMap:
 
     def _largest(self) -> int:
         """Return the positions of the largest map that is computed for this one."""
-        found, waiting, seen = 0, [self], set()
+        found, waiting = 0, [self]
+        seen: set[int] = set()
         while waiting:
             one = waiting.pop()
             found = max(found, one.shape[2] * one.shape[3])
