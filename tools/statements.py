@@ -133,15 +133,15 @@ FROM_NOISE = {f"{name}:start=noise:content_weight=0": name for name in PATCHES}
 TV = values("gatys:tv_weight", 0, 1000, 100000)
 
 STATEMENTS: dict[str, Make] = {
-    "gatys-alpha-beta": sweep("astronaut", "swirls", WEIGHTS, size=256, steps=60),
-    "gatys-tv": sweep("coffee", "pointillist", TV, size=224, steps=25, columns=3),
+    "gatys-alpha-beta": sweep("astronaut", "swirls", WEIGHTS, size=384, steps=60, columns=3),
+    "gatys-tv": sweep("coffee", "pointillist", TV, size=384, steps=25, columns=3),
     "mmd-kernels": sweep(
         "chelsea", "gold", values("mmd:losses", *KERNELS), size=384, steps=25, columns=3
     ),
     "mmd-noise": sweep("chelsea", "mosaic", NOISE, size=384, steps=25, columns=3),
     "gram-mrf": stack(
-        sweep("chelsea", "mosaic", PATCHES, size=224, steps=25),
-        sweep("astronaut", "chelsea", PATCHES, size=256, steps=25),
+        sweep("chelsea", "mosaic", PATCHES, size=384, steps=25, columns=2),
+        sweep("astronaut", "chelsea", PATCHES, size=384, steps=25, columns=2),
     ),
     "gram-mrf-photo": sweep("coffee", "chelsea", FROM_NOISE, size=384, steps=25, columns=2),
     "texture-net-photos": painted(

@@ -315,7 +315,15 @@ VALUES = [
             "relu5_1": 7.647582e11,
         },
     ),
-    ("superres", "default", SMALL, 0, 0, False, {"total": 0.2900147, "content": 0.2900147}),
+    (
+        "superres",
+        "default",
+        {**SMALL, "layers": ("relu1_2", "relu2_2")},
+        0,
+        0,
+        False,
+        {"total": 0.2900147, "content": 0.2900147},
+    ),
     ("superres", "default", {**SMALL, "loss": "pixel"}, 0, 0, False, {"total": 0.008477609}),
     (
         "superres",

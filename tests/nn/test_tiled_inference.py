@@ -13,7 +13,7 @@ from impasto.nn.cin import ConditionalNet
 from impasto.nn.decoder import Decoder
 from impasto.nn.generated import GeneratedNet
 from impasto.nn.johnson import TransformNet
-from impasto.nn.lazy_map import NotInStripsError
+from impasto.nn.lazy_map import LazyMap, NotInStripsError
 from impasto.nn.meta_network import MetaNet
 from impasto.nn.style_prediction import PredictionNet
 from impasto.nn.stylebank import StyleBankNet
@@ -92,6 +92,20 @@ def test_small_maps_take_the_memory_of_those_before_them(monkeypatch):
     monkeypatch.setattr(tiled_inference, "_store", counted)
     tiled_inference.run(lambda x: module(x, *more), pictures(1, 3, 128, 128))
     assert max(map(len, stored)) == 2
+
+
+def test_a_strip_of_a_small_map_computes_no_more_of_the_large_ones(monkeypatch):
+    monkeypatch.setattr(lazy_map, "_POSITIONS", 64 * 64)
+    photo, asked = pictures(1, 3, 256, 64), []
+
+    def rows(start, stop):
+        asked.append(stop - start)
+        return photo[..., start:stop, :]
+
+    small = F.max_pool2d(F.max_pool2d(LazyMap(photo.to("meta"), rows, device=photo.device), 2), 2)
+    found = torch.cat([small.rows(*strip) for strip in small.strips()], dim=-2)
+    assert torch.equal(found, F.max_pool2d(photo, 4))
+    assert asked == [64] * 4
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def spare_memory() -> Iterator[None]:
     try:
         yield
     finally:
+        ctypes.CDLL(None).malloc_trim(0)
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, -1)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 Rows = Callable[[int, int], Tensor]
 
-_POSITIONS = 1 << 18  # maximum per strip
+_POSITIONS = 1 << 17  # maximum per strip, in the largest map that is computed for it
 LEAST = 16  # minimum number of rows of a strip
 _POINTWISE = frozenset(
     (
@@ -134,10 +134,22 @@ class LazyMap:
 
     def strips(self) -> Iterator[tuple[int, int]]:
         """Yield the first row of each strip, and the row after its last."""
-        height, width = self.shape[2:]
-        step = max(LEAST, _POSITIONS // width // LEAST * LEAST)
+        height = self.shape[2]
+        step = max(LEAST, _POSITIONS * height // self._largest() // LEAST * LEAST)
         for start in range(0, height, step):
             yield start, min(start + step, height)
+
+    def _largest(self) -> int:
+        """Return the positions of the largest map that is computed for this one."""
+        found, waiting = 0, [self]
+        seen: set[int] = set()
+        while waiting:
+            one = waiting.pop()
+            found = max(found, one.shape[2] * one.shape[3])
+            fresh = [] if one.stored is not None else one.operands
+            waiting += [operand for operand in fresh if id(operand) not in seen]
+            seen.update(map(id, fresh))
+        return found
 
 
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "neg"):

@@ -246,8 +246,8 @@ def test_presets():
     default, paper = SuperResolutionConfig(), SuperResolutionConfig.paper()
     for numbers in (default, paper):
         assert (numbers.factor, numbers.width, numbers.blocks) == (4, 64, 4)
-        assert (numbers.loss, numbers.layers[-1], numbers.blur) == ("feature", "relu2_2", 1.0)
-        assert numbers.match_histogram
+        assert (numbers.loss, numbers.blur, numbers.match_histogram) == ("feature", 1.0, True)
+    assert (default.layers, paper.layers) == (("relu2_2", "relu3_3"), ("relu2_2",))
     assert (paper.norm, paper.upsampling, paper.residual) == ("batch", "transposed", False)
     assert (paper.encoder, paper.flavor, paper.relative) == ("vgg16", "caffe", False)
     assert default.residual

@@ -73,8 +73,8 @@ class SuperResolutionConfig:
     flavor: str = "caffe"  # the paper's
     weights: str | None = None
     pooling: str = "average"  # max, the paper's, ignores all but the maximum of each window
-    # section 4.2 has relu2_2 alone; behind a pooling, it misses patterns of single pixels
-    layers: tuple[str, ...] = ("relu1_2", "relu2_2")
+    # section 4.2 has relu2_2 alone; relu1_2 with it ends as soft as the pixel loss
+    layers: tuple[str, ...] = ("relu2_2", "relu3_3")
     relative: bool = True
     blur: float = 1.0  # section 4.2
     antialias: bool = False  # section 4.2 names the blur alone
@@ -87,7 +87,7 @@ class SuperResolutionConfig:
         check_range(0, blocks=self.blocks, blur=self.blur)
         check_choice("loss", self.loss, LOSSES)
         if not self.layers:
-            raise InputError("layers is empty: name layers such as relu1_2,relu2_2")
+            raise InputError("layers is empty: name layers such as relu2_2,relu3_3")
 
     @classmethod
     def paper(cls) -> SuperResolutionConfig:
