@@ -78,7 +78,8 @@ def strip(
     Args:
         photo: As for :func:`source`.
         painting: As for :func:`source`.
-        style: Name of a shipped style that was learned from the painting and paints the result; or
+        style: Name of a shipped style that was learned from the painting and paints the result;
+            otherwise the painting itself does, or
         entry: Key of an entry before, whose file is the result.
     """
 
@@ -87,7 +88,9 @@ def strip(
         result = (
             impasto.load(GALLERY / f"{entry}.jpg")
             if entry
-            else impasto.stylize(content, style, size=STRIP_SIDE, callback=callback)
+            else impasto.stylize(
+                content, style or source(painting), size=STRIP_SIDE, callback=callback
+            )
         )
         return in_a_row([content, source(painting), result])
 
@@ -97,11 +100,11 @@ def strip(
 def shifts(photo: str, style: str) -> Callable[..., impasto.Image]:
     """Return a function that paints at 1, 4 and 8 shifts, and shows a part enlarged twice."""
 
-    def make(callback: Callable[[Progress], None]) -> impasto.Image:
+    def make(_: Callable[[Progress], None]) -> impasto.Image:
         parts = []
         for number in (1, 4, 8):
             painted = impasto.stylize(
-                f"sample:{photo}", style, size=512, shifts=number, sharpen=0, callback=callback
+                f"sample:{photo}", style, size=512, shifts=number, sharpen=0, kuwahara=0
             )
             part = Pixels.fromarray(painted.numpy()[..., :3]).crop((256, 60, 448, 252))
             parts.append(impasto.Image.from_pil(part.resize((384, 384), Pixels.Resampling.NEAREST)))
@@ -155,7 +158,7 @@ ENTRIES: dict[str, Callable[..., impasto.Image]] = {
     "shifts": shifts("astronaut", "starry-night"),
     "strip-astronaut-swirls": strip("astronaut", "swirls", entry="good-astronaut-swirls"),
     "strip-coffee-mosaic": strip("coffee", "mosaic", entry="gatys-coffee-mosaic"),
-    "strip-chelsea-fjord": strip("chelsea", "fjord", entry="gatys-chelsea-fjord"),
+    "strip-chelsea-fjord": strip("chelsea", "fjord"),
     "strip-rocket-wave": strip("rocket", "wave", entry="gatys-rocket-wave"),
     "strip-colosseum-cezanne": strip(
         "colosseum", "mont-sainte-victoire", style="mont-sainte-victoire"
