@@ -45,7 +45,7 @@ def instance_norm(
         # a sum, not a view: a ReLU in place would change the bias
         return torch.zeros_like(x) + bias.to(x.dtype).view(-1, x.shape[1], 1, 1)
     exported = is_exporting()
-    if _is_blocked(x) and settle is None and not (exported or x.requires_grad):
+    if settle is None and not exported and _is_thin(x):
         settle = _own
     if settle is not None and not exported:
         return _settled_norm(x, weight, bias, eps, settle)
@@ -68,25 +68,14 @@ def _own(*statistics: Tensor) -> tuple[Tensor, ...]:
     return statistics
 
 
-def _is_blocked(x: Tensor) -> bool:
-    """Check whether blocks of 16 positions of a map can be read as channels, which is faster."""
-    return (
-        x.shape[1] <= _FEW
-        and not (x.shape[2] % 4 or x.shape[3] % 4)
-        and x.device.type == "cpu"
-        and x.is_contiguous(memory_format=torch.channels_last)
-    )
-
-
 def _blocks(x: Tensor) -> Tensor:
-    """View a map (1, C, H, W) as (1, 16*C, H/4, W/4), if that is faster.
+    """View a map (1, C, H, W) of few channels as (1, 16*C, H/4, W/4), without a copy.
 
-    Which positions are in a block is of no account: the memory is the same, and a channel is the
-    remainder by C.
+    Channel i is a part of channel i modulo C; which positions are in a block is of no account.
     """
-    if not _is_blocked(x):
-        return x
     _, channels, height, width = x.shape
+    if height % 4 or width % 4 or not _is_thin(x):
+        return x
     rows = x.permute(0, 2, 3, 1).reshape(1, height // 4, width // 4, 16 * channels)
     return rows.permute(0, 3, 1, 2)
 
@@ -132,9 +121,39 @@ def _rows(table: Tensor, x: Tensor) -> list[Tensor]:
 
 
 def pad_map(x: Tensor, around: Sequence[int], mode: str) -> Tensor:
-    """Pad a map in its own format: autocast would convert it to float32 and back."""
+    """Pad a map in its own format: autocast would convert it to float32 and back.
+
+    With few channels torch's kernel is slow: the map is copied, and then its borders.
+
+    Args:
+        x: (B, C, H, W).
+        around: Left, right, above and below.
+        mode: As for ``torch.nn.functional.pad``.
+    """
+    reach = around[0]
+    if mode == "reflect" and set(around) == {reach} and reach and _is_thin(x):
+        rows = x.permute(0, 2, 3, 1)
+        batch, height, width, channels = rows.shape
+        made = rows.new_empty(batch, height + 2 * reach, width + 2 * reach, channels)
+        middle = made[:, reach:-reach]
+        middle[:, :, reach:-reach] = rows
+        middle[:, :, :reach] = rows[:, :, 1 : reach + 1].flip(2)
+        middle[:, :, -reach:] = rows[:, :, -reach - 1 : -1].flip(2)
+        made[:, :reach] = middle[:, 1 : reach + 1].flip(1)
+        made[:, -reach:] = middle[:, -reach - 1 : -1].flip(1)
+        return made.permute(0, 3, 1, 2)
     with torch.autocast(x.device.type, enabled=False):
         return F.pad(x, around, mode=mode)
+
+
+def _is_thin(x: Tensor) -> bool:
+    """Check whether a map has channels so few that other kernels than torch's are faster."""
+    return (
+        x.shape[1] <= _FEW
+        and x.device.type == "cpu"
+        and not (has_torch_function_unary(x) or x.requires_grad)
+        and x.is_contiguous(memory_format=torch.channels_last)
+    )
 
 
 class Convolution(nn.Conv2d):
@@ -174,8 +193,9 @@ def valid_convolution(
     colours = weight.shape[1] == 3 and x.device.type == "cpu"
     if colours:
         x, weight = (F.pad(one, (0, 0, 0, 0, 0, 1)) for one in (x, weight))
-    even = all((side - weight.shape[2] + 1) % 2 == 0 for side in x.shape[2:])
-    thin = weight.shape[0] == 3 or (colours and weight.shape[0] <= _FEW and weight.shape[2] > 3)
+    side = weight.shape[2]
+    even = side % 2 and not any((length - side + 1) % 2 for length in x.shape[2:])
+    thin = weight.shape[0] == 3 or (colours and weight.shape[0] <= _FEW and side > 3)
     if not (thin and even and stride == 1):
         return F.conv2d(x, weight, bias, stride)
     # (4*C', C, k + 1, k + 1), where the offset comes before the channel
