@@ -106,8 +106,8 @@ def upsampled_convolution(
     ways = {"nearest": [(1.0, 0.0)], "bilinear": [(0.75, 0.25)]}
     ways[BOTH] = [*ways["nearest"], *ways["bilinear"]]
     with torch.autocast(kind, enabled=False):
-        kernel = sum(_folded(layer.weight.float(), *way) for way in ways[upsampling])
-    kernel = kernel.to(x.dtype) / len(ways[upsampling])
+        kernels = [_folded(layer.weight.float(), *way) for way in ways[upsampling]]
+    kernel = torch.stack(kernels).mean(0).to(x.dtype)
     bias = None if layer.bias is None else layer.bias.repeat(4)
     padded = pad_map(x, (1, 1, 1, 1), "replicate")
     return interleaved(F.conv2d(padded, kernel, bias))

@@ -163,7 +163,9 @@ def stylize_video(
         frame=f"{size[0]}x{size[1]}",
     )
     plain = stylizer.plain if flicker else None
-    temporal = TemporalStylizer(stylizer, steady=steady, smooth=smooth, plain=plain)
+    temporal = TemporalStylizer(
+        stylizer, steady=steady, smooth=smooth, plain=plain, starts=stylizer.starts
+    )
     store = FrameStore(out.frames, clip.names, own=not out.is_folder)
     with store.locked():
         store.begin(job, resume=resume)
