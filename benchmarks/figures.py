@@ -148,7 +148,7 @@ def matching(side: int) -> Found:
 
 
 def nnst(side: int, *, split: bool) -> Found:
-    """Measure loss and gradient of a step of ``nnst``: matched once, or the final phase, layers apart."""
+    """Measure loss and gradient of a step of ``nnst``: matched once, or layers apart."""
     method, level = _nnst(side)
     content = level.content
     assert content is not None
@@ -170,7 +170,7 @@ def _nnst(side: int) -> tuple[NNST, Level]:
 
 
 def beside(steps: int) -> Found:
-    """Measure how many times as long a step of training takes beside a process that uses all cores."""
+    """Measure how many times as long a step of training takes beside a busy process."""
     with tempfile.TemporaryDirectory() as folder:
         training.photographs(folder)
         slower = training.beside(folder, steps)
