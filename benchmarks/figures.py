@@ -2,15 +2,14 @@
 
 The operations are those of convolutions and matrix products, as torch counts them in a run of its
 own. The rate is that of the format in which networks run, the mean of one measurement before the
-task and one after it. Seconds are of the clock: nothing else should run meanwhile. Figures of whole
-processes are in :mod:`benchmarks.processes`.
+task and one after it. Seconds are of the clock, and nothing else should run meanwhile; with one
+thread they are of the processor. Figures of whole processes are in :mod:`benchmarks.processes`.
 """
 
 from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import objective, training
-from benchmarks.rate import matrix_rate
+from benchmarks.rate import matrix_rate, seconds
 from impasto.api import load
 from impasto.core.device import choose
 from impasto.image import samples
@@ -54,10 +53,10 @@ def share(times: Times) -> Found:
     work = counter.get_total_flops() / counted
     dtype = choose("cpu").dtype
     before = matrix_rate(dtype)
-    seconds = statistics.median(times())
+    found = statistics.median(times())
     rate = 1e9 * (before + matrix_rate(dtype)) / 2
-    reached = 100 * work / seconds / rate
-    return Found(reached, f"{seconds:.3f} s, {work / 1e9:.0f} GFLOP", reached)
+    reached = 100 * work / found / rate
+    return Found(reached, f"{found:.3f} s, {work / 1e9:.0f} GFLOP", reached)
 
 
 def rate(times: Times) -> Found:
@@ -85,9 +84,9 @@ def _network(name: str, height: int, width: int) -> Times:
 def _passes(run: Callable[[], object]) -> list[float]:
     times = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = seconds()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(seconds() - start)
     return times
 
 
@@ -109,9 +108,9 @@ def gatys(side: int) -> Found:
     loss = objective.objective(photo, painting, "auto")
 
     def steps() -> list[float]:
-        stamps = [time.perf_counter()]
+        stamps = [seconds()]
         config = SolverConfig(steps=STEPS)
-        minimize(loss, photo, config, callback=lambda _: stamps.append(time.perf_counter()))
+        minimize(loss, photo, config, callback=lambda _: stamps.append(seconds()))
         return [later - one for one, later in pairwise(stamps)]
 
     return share(steps)
@@ -126,13 +125,13 @@ def johnson(crop: int) -> Found:
 
 def _training(folder: str, crop: int) -> list[float]:
     task = Johnson.task(JohnsonConfig(), [samples.load("swirls").rgb], choose())
-    stamps = [time.perf_counter()]
+    stamps = [seconds()]
     train(
         task,
         Plan(steps=STEPS, batch=training.BATCH, report_every=10**6),
         sources={"content": open_source(folder, crop, 1.4, True)},
         runtime=choose(),
-        callback=lambda _: stamps.append(time.perf_counter()),
+        callback=lambda _: stamps.append(seconds()),
     )
     return [later - one for one, later in pairwise(stamps)]
 
