@@ -32,7 +32,7 @@ docs: $(READY)  ## the site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo build/site/index.html
 
-bench: $(READY)  ## ratios against pastiche and growth with size; takes a while
+bench: $(READY)  ## the figures that have a target; some ten minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 

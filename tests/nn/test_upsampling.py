@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from impasto.nn import tiled_inference
+from impasto.nn.blocks import convolution
 from impasto.nn.cin import ConditionalNet
 from impasto.nn.johnson import TransformNet
-from impasto.nn.upsampling import notch
+from impasto.nn.upsampling import INTERPOLATIONS, notch, upsample2x, upsampled_convolution
 
 
 @pytest.mark.parametrize(("period", "left"), [(2, 0.0), (4, 7 / 8), (8, 0.9969)])
@@ -57,3 +58,26 @@ def test_the_notch_keeps_float32_where_networks_compute_in_bfloat16() -> None:
         assert torch.equal(notch(image, "bilinear"), exact)
     strips = tiled_inference.run(lambda x: notch(x, "bilinear"), image, dtype=torch.bfloat16)
     assert torch.allclose(strips, exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("upsampling", INTERPOLATIONS)
+@pytest.mark.parametrize("training", [False, True])
+def test_upsampling_within_a_convolution_equals_both_inside_the_border(
+    upsampling: str, training: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = convolution(8, 6, 3)
+    x = torch.randn(2, 8, 10, 12).bfloat16()
+    with torch.no_grad():
+        expected = layer(upsample2x(x.float(), upsampling, training=training))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = upsampled_convolution(layer, x, upsampling, training=training)
+        exact = upsampled_convolution(layer, x.float(), upsampling, training=training)
+    assert found.shape == expected.shape
+    assert found.dtype is torch.bfloat16
+    assert torch.equal(exact, expected)
+    inside = (..., slice(1, -1), slice(1, -1))
+    unit = 2**-8  # of bfloat16: weights, interpolated weights and the sum are rounded to it
+    size = float(expected.abs().max())
+    assert float((found[inside] - expected[inside]).abs().max()) < 4 * unit * size
+    assert float((found - expected).abs().max()) < size  # at the border

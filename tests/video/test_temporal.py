@@ -144,3 +144,15 @@ def test_tiny_frames_pass():
     hand = TemporalStylizer(lambda photo, tones, frame: photo)
     for _ in range(2):
         assert hand(torch.rand(1, 3, 2, 3)).shape == (1, 3, 2, 3)
+
+
+def test_blending_can_wait_until_the_next_frame_is_stylized():
+    photos = pictures(4, 96, 72)
+    hand = TemporalStylizer(lambda photo, tones, frame: photo.sqrt(), starts=False)
+    late = TemporalStylizer(lambda photo, tones, frame: photo.sqrt(), starts=False)
+    expected = [hand(photo) for photo in photos]
+    waiting = [late.begin(photo) for photo in photos]
+    found = [blend() for blend in reversed(waiting)]
+    for one, other in zip(reversed(found), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert late.flicker.value("steady") == hand.flicker.value("steady")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import check_choice
-from impasto.nn.fast import OfColours, instance_norm
+from impasto.nn.fast import Convolution, instance_norm
 from impasto.nn.norm_statistics import NormModule
 
 NORMS = ("instance", "batch", "none")
@@ -75,11 +75,10 @@ def convolution(
         InputError: The padding is unknown.
     """
     check_choice("padding", padding, PADDINGS)
-    layer = OfColours if 3 in {inputs, outputs} else nn.Conv2d
     if padding == "none":
-        return layer(inputs, outputs, kernel, stride, bias=bias)
+        return Convolution(inputs, outputs, kernel, stride, bias=bias)
     mode = cast("Padding", padding)
-    return layer(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
+    return Convolution(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
 
 
 class ConvNorm(nn.Sequential):

@@ -21,7 +21,7 @@ from impasto.nn.fast import instance_norm
 from impasto.nn.johnson import TransformNet
 from impasto.nn.norm_statistics import NormModule, Settle
 from impasto.nn.regions import regional_norm
-from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, notch, upsample2x
+from impasto.nn.upsampling import INTERPOLATIONS, check_upsampling, notch, upsampled_convolution
 
 Norm = Callable[[Tensor], Tensor]
 
@@ -77,9 +77,12 @@ class Layer(NormModule):
 
     def forward(self, x: Tensor, norm: Norm) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
+        layer = self.convolution
         if self.enlarge:
-            x = upsample2x(x, self.enlarge, training=self.training)  # (B, C, 2*H, 2*W)
-        x = norm(self.convolution(x))
+            x = upsampled_convolution(layer, x, self.enlarge, training=self.training)
+        else:
+            x = layer(x)
+        x = norm(x)
         return F.relu_(x) if self.relu else x
 
 

@@ -71,7 +71,9 @@ def _pad(
             first = min(first, max(0, height - bottom - 1)) if bottom else first
         else:
             first, last = min(first, height - 1), max(last, 1)
-        padded = F.pad(x.rows(first, last), (left, right, top, bottom), mode, value)
+        rows = x.rows(first, last)
+        with torch.autocast(x.device.type, enabled=False):  # it would pad in float32
+            padded = F.pad(rows, (left, right, top, bottom), mode, value)
         begin = start - above - first if top == 0 else 0
         return padded[..., begin : begin + stop - start, :]
 

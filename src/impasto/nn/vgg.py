@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from impasto.core.device import Runtime
 from impasto.errors import InputError, check_choice
+from impasto.nn.fast import Convolution
 from impasto.nn.vgg_file import State
 from impasto.nn.vgg_layers import BLOCKS, check_size, layer_names
 from impasto.nn.vgg_state import FLAVORS, load_state
@@ -149,7 +150,7 @@ def pool(x: Tensor, kind: str) -> Tensor:
 def _convolution(name: str, state: State, padding: str) -> nn.Conv2d:
     weight, mode = state[f"{name}.weight"], cast("Padding", padding)
     outputs, inputs = weight.shape[:2]
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=mode, device="meta")
+    convolution = Convolution(inputs, outputs, 3, padding=1, padding_mode=mode, device="meta")
     convolution.weight = nn.Parameter(weight)
     convolution.bias = nn.Parameter(state[f"{name}.bias"])
     return convolution

@@ -121,7 +121,8 @@ class FrameLoop:
         pace = f", {made / max(1e-9, time.perf_counter() - start):.2f} frames/s" if made else ""
         return self.frames, total, f"frame {self.frames + 1} of {total}{pace}"
 
-    def _keep(self, index: int, result: Image) -> None:
+    def _keep(self, index: int, blend: Callable[[], Image]) -> None:
+        result = blend()
         self._store.save(index, result)
         self.finished.add(result.numpy())
 

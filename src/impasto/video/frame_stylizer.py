@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -15,6 +15,7 @@ from impasto.api.stylize import paint
 from impasto.core.progress import PartProgress, silent
 from impasto.image import Image
 from impasto.methods.base import Frame
+from impasto.methods.executor import Executor
 from impasto.methods.style import Style
 from impasto.video.flow import Motion
 from impasto.video.temporal import TemporalStylizer, rounded
@@ -61,8 +62,8 @@ class FrameStylizer:
 
     def frame(
         self, photo: Image, motion: Motion | None, temporal: TemporalStylizer, watch: PartProgress
-    ) -> Image:
-        """Return a stylized frame of the video.
+    ) -> Callable[[], Image]:
+        """Stylize a frame of the video; return a function that blends it with those before.
 
         Args:
             photo: See :meth:`photo`.
@@ -72,9 +73,14 @@ class FrameStylizer:
         """
         self._alpha = photo.alpha
         self._progress, self._found = watch, True
-        painted = temporal(photo.rgb, motion)
+        blend = temporal.begin(photo.rgb, motion)
         self.empty += not self._found
-        return Image(painted, self._alpha)
+        return lambda: Image(blend(), photo.alpha)
+
+    @property
+    def starts(self) -> bool:
+        """Return whether a frame is optimised from the one before."""
+        return not all(isinstance(one.method, Executor) for one in self._resolved)
 
     def notes(self, frames: int) -> list[str]:
         """Return a remark for the user if no person was found in some of ``frames`` frames."""

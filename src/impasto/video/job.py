@@ -136,14 +136,8 @@ def stylize_video(
             ``partial`` only if there are none.
     """
     begun, controls = time.perf_counter(), _checked(merge_controls(controls, options))
-    how: dict[str, Any] = {
-        "method": method,
-        "settings": dict(settings or {}),
-        "quality": quality,
-        "preset": preset,
-        "device": device,
-        "precision": precision,
-    }
+    how: dict[str, Any] = {"method": method, "settings": dict(settings or {}), "quality": quality}
+    how |= {"preset": preset, "device": device, "precision": precision}
     clip = open_clip(source, fps)
     out = Target(target, clip, Coding(codec, crf, audio))
     styles = StyleResolver(memory=memory, second=False, **how)(style, weights)
@@ -163,7 +157,9 @@ def stylize_video(
         frame=f"{size[0]}x{size[1]}",
     )
     plain = stylizer.plain if flicker else None
-    temporal = TemporalStylizer(stylizer, steady=steady, smooth=smooth, plain=plain)
+    temporal = TemporalStylizer(
+        stylizer, steady=steady, smooth=smooth, plain=plain, starts=stylizer.starts
+    )
     store = FrameStore(out.frames, clip.names, own=not out.is_folder)
     with store.locked():
         store.begin(job, resume=resume)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 import torch
 import torch.nn.functional as F
@@ -37,14 +39,14 @@ class _PreviousFrame:
         photo: The source frame.
         calm: The photo after temporal denoising, which was stylized.
         painted: The stylized frame before blending.
-        result: The stylized frame after blending.
+        result: Returns the stylized frame after blending.
         tones: The first photo of the shot.
     """
 
     photo: Tensor
     calm: Tensor
     painted: Tensor
-    result: Tensor
+    result: Callable[[], Tensor]
     tones: Tensor
 
 
@@ -64,6 +66,7 @@ class TemporalStylizer:
         smooth: 0 to below 1: the blending weight of the previous result where motion is reliable.
         plain: Stylizes a photo independently, to measure flicker without these measures; None
             skips this.
+        starts: Whether stylizing starts from the frame before; if not, blending can wait.
 
     Attributes:
         flicker: The measurements.
@@ -79,19 +82,25 @@ class TemporalStylizer:
         steady: bool = True,
         smooth: float = SMOOTH,
         plain: Paint | None = None,
+        starts: bool = True,
     ) -> None:
         if not 0 <= smooth < 1:
             raise InputError(f"smooth is {smooth}: it must be 0 to below 1, such as {SMOOTH}")
-        self._paint, self._plain, self._smooth = paint, plain, smooth
+        self._paint, self._plain, self._smooth, self._starts = paint, plain, smooth, starts
         self._shot = StatisticsStore(DRIFT if steady else 1.0)
         self._before: _PreviousFrame | None = None
         self.flicker = Flicker()
         self.shots = 0
 
     def __call__(self, photo: Tensor, motion: Motion | None = None) -> Tensor:
-        """Stylize the next frame: (1, 3, H, W) to the same, on the CPU.
+        """Stylize the next frame and blend it, see :meth:`begin`."""
+        return self.begin(photo, motion)()
 
-        If stylizing raises an exception, the state is unchanged.
+    def begin(self, photo: Tensor, motion: Motion | None = None) -> Callable[[], Tensor]:
+        """Stylize the next frame, (1, 3, H, W); return a function that blends it to the same.
+
+        Blending needs no network: another thread may do it while the next frame is stylized. If
+        stylizing raises an exception, the state is unchanged.
 
         Args:
             photo: The frame.
@@ -105,52 +114,64 @@ class TemporalStylizer:
             return self._first(photo)
         if _is_uniform(before.tones):
             return self._first(photo, another=False)
-        calm, old = photo, warp(before.result, motion.flow).clamp_(0, 1)
+        calm, start = photo, None
         if self._smooth:
             earlier = warp(before.calm, motion.flow).clamp_(0, 1)
             calm = rounded(_blended(photo, earlier, motion, _DENOISE_FRACTION * self._smooth))
-        start = _blended(calm, old, motion, 1.0) if self._smooth else None
+            if self._starts:
+                start = _blended(calm, _warped(before.result(), motion), motion, 1.0)
         with self._shot.frame():
             painted = rounded(self._paint(calm, before.tones, Frame(self._shot, start)))
         if bool(painted.sum().isnan()):  # the statistics come from a very different image
             return self._first(photo)
-        result = painted
+        plain = None if self._plain is None else rounded(self._plain(photo, photo, None))
+        blend = Once(partial(self._blend, painted, before, motion, plain))
+        self._before = _PreviousFrame(photo, calm, painted, blend, before.tones)
+        return blend
+
+    def _blend(
+        self, painted: Tensor, before: _PreviousFrame, motion: Motion, plain: Tensor | None
+    ) -> Tensor:
+        """Blend a stylized frame with the previous result, and measure flicker."""
+        result, old = painted, _warped(before.result(), motion)
         if self._smooth:
             weight = self._smooth * motion.confidence * _color_agreement(painted, old)
             blended = torch.lerp(painted, old, weight)
             result = rounded(_with_detail(blended, painted, weight / self._smooth))
-        plain = None if self._plain is None else rounded(self._plain(photo, photo, None))
         self.flicker.add(motion, "steady", result, old)
         self.flicker.add(motion, "painted", painted, warp(before.painted, motion.flow))
         if plain is not None:
             self.flicker.add_plain(motion, plain)
-        self._before = _PreviousFrame(photo, calm, painted, result, before.tones)
         return result
 
-    def _first(self, photo: Tensor, *, another: bool = True) -> Tensor:
+    def _first(self, photo: Tensor, *, another: bool = True) -> Callable[[], Tensor]:
         """Stylize the first frame of a shot, which is a new one or the current one restarted."""
         shot = StatisticsStore(self._shot.drift)
         with shot.frame():
             painted = rounded(self._paint(photo, photo, Frame(shot)))
         self._shot = shot
+        if self._before is not None:
+            self._before.result()  # flicker is measured in the order of the frames
         if self._plain is not None:
             self.flicker.begin_plain(painted)
         self.shots += another
-        self._before = _PreviousFrame(photo, photo, painted, painted, photo)
-        return painted
+        self._before = _PreviousFrame(photo, photo, painted, lambda: painted, photo)
+        return self._before.result
 
     def state(self) -> dict[str, Tensor]:
         """Return the state that the next frame depends on, by name."""
         if self._before is None:
             return {}
-        pictures = {f"picture.{name}": one.half() for name, one in vars(self._before).items()}
+        found = {**vars(self._before), "result": self._before.result()}
+        pictures = {f"picture.{name}": one.half() for name, one in found.items()}
         statistics = {f"shot.{name}": one for name, one in self._shot.state().items()}
         return {**pictures, **statistics, **self.flicker.state()}
 
     def restore(self, state: Mapping[str, Tensor], shots: int) -> None:
         """Restore the state from :meth:`state`."""
-        pictures = _without_prefix("picture.", state)
-        self._before = _PreviousFrame(**{name: one.float() for name, one in pictures.items()})
+        pictures = {k: v.float() for k, v in _without_prefix("picture.", state).items()}
+        result = pictures.pop("result")
+        self._before = _PreviousFrame(**pictures, result=lambda: result)
         self._shot.restore(_without_prefix("shot.", state))
         self.flicker.restore(state)
         self.shots = shots
@@ -160,9 +181,29 @@ def _without_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tenso
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
+class Once:
+    """A function without arguments that is called once, by the first of several threads."""
+
+    def __init__(self, compute: Callable[[], Tensor]) -> None:
+        self._compute: Callable[[], Tensor] | None = compute
+        self._lock = Lock()
+
+    def __call__(self) -> Tensor:
+        """Return the result; it is computed if it is not there."""
+        with self._lock:
+            if self._compute is not None:
+                self._result, self._compute = self._compute(), None  # which holds frames
+        return self._result
+
+
 def rounded(picture: Tensor) -> Tensor:
     """Round to float16 in [0, 1], the precision of saved states: resuming changes nothing."""
     return picture.cpu().clamp(0, 1).half().float()
+
+
+def _warped(result: Tensor, motion: Motion) -> Tensor:
+    """Return the previous result where the motion has brought it."""
+    return warp(result, motion.flow).clamp_(0, 1)
 
 
 def _blended(now: Tensor, old: Tensor, motion: Motion, weight: float) -> Tensor:
@@ -191,7 +232,7 @@ def _is_new_shot(now: Tensor, before: Tensor, motion: Motion) -> bool:
 
 def _is_uniform(photo: Tensor) -> bool:
     """Check whether a frame is uniform, so that its statistics cannot normalise others."""
-    return float(photo.std(dim=(2, 3)).max()) < _FLAT
+    return float(photo.numpy().std(axis=(2, 3)).max()) < _FLAT  # torch takes ten times as long
 
 
 def _histogram(picture: Tensor) -> Tensor:
