@@ -76,8 +76,6 @@ def test_upsampling_within_a_convolution_equals_both_inside_the_border(
     assert found.shape == expected.shape
     assert found.dtype is torch.bfloat16
     assert torch.equal(exact, expected)
-    inside = (..., slice(1, -1), slice(1, -1))
     unit = 2**-8  # of bfloat16: weights, interpolated weights and the sum are rounded to it
     size = float(expected.abs().max())
-    assert float((found[inside] - expected[inside]).abs().max()) < 4 * unit * size
-    assert float((found - expected).abs().max()) < size  # at the border
+    assert float((found - expected).abs().max()) < 4 * unit * size

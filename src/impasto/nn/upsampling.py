@@ -30,6 +30,8 @@ UPSAMPLINGS = (*INTERPOLATIONS, "transposed")
 # pixels, 0.88 at four, 0.998 at eight.
 _NOTCH = (1 / 64, -6 / 64, 15 / 64, 44 / 64, 15 / 64, -6 / 64, 1 / 64)
 
+_BAND = 3  # rows of a small map that determine the outermost row of the result
+
 
 def check_upsampling(upsamplings: Sequence[str], upsampling: str) -> str:
     """Return an upsampling if it is one of ``upsamplings``.
@@ -82,8 +84,7 @@ def upsampled_convolution(
 
     In 16 bits on CPUs both are one convolution of the small map, of which the kernel at each of
     four offsets gives every second position: as many products, in a quarter of the passes over
-    memory. Only in the outermost pixels the result differs, since the small map has its border
-    repeated.
+    memory. Its border is repeated, not reflected, so the outermost pixels are computed again.
 
     Args:
         layer: The convolution.
@@ -97,6 +98,7 @@ def upsampled_convolution(
     kind = x.device.type
     half = x.dtype is torch.bfloat16 or (kind == "cpu" and torch.is_autocast_enabled(kind))
     fits = layer.padding_mode == "reflect" and layer.kernel_size == (3, 3) and kind == "cpu"
+    fits = fits and min(x.shape[2:]) >= _BAND
     if not (half and fits) or is_exporting() or has_torch_function_unary(x):
         made: Tensor = layer(upsample2x(x, upsampling, training=training))
         return made
@@ -110,7 +112,13 @@ def upsampled_convolution(
     kernel = torch.stack(kernels).mean(0).to(x.dtype)
     bias = None if layer.bias is None else layer.bias.repeat(4)
     padded = pad_map(x, (1, 1, 1, 1), "replicate")
-    return interleaved(F.conv2d(padded, kernel, bias))
+    made = interleaved(F.conv2d(padded, kernel, bias))
+    for axis in (2, 3):
+        for position, first in ((0, 0), (made.shape[axis] - 1, x.shape[axis] - _BAND)):
+            band = upsample2x(x.narrow(axis, first, _BAND), upsampling)
+            edge = layer(band).narrow(axis, min(position, 2 * _BAND - 1), 1)
+            made.narrow(axis, position, 1).copy_(edge)
+    return made
 
 
 def _folded(weight: Tensor, near: float, far: float) -> Tensor:

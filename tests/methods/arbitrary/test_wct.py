@@ -13,8 +13,6 @@ from impasto.api import stylize
 from impasto.api import train as learning
 from impasto.errors import InputError
 from impasto.image import Image
-from impasto.methods.arbitrary import wct as method_module
-from impasto.methods.arbitrary import wct_training
 from impasto.methods.arbitrary.adain import AdaIn, AdaInConfig
 from impasto.methods.arbitrary.wct import Wct, WctConfig
 from impasto.methods.style import Part, Style
@@ -85,17 +83,14 @@ def learn(photos, plan=PLAN, **options):
     return train(task, plan, sources=training_sources({"content": photos}), runtime=FLOAT32)
 
 
-@pytest.fixture
-def shallow(monkeypatch):
-    """Three of the five decoders; below, all five are shown to learn."""
-    for module in (method_module, wct_training):
-        monkeypatch.setattr(module, "LAYERS", LAYERS[:3])
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("shallow")
-def test_the_losses_fall(photos):
-    result = learn(photos, levels=LAYERS[:3])
+def test_the_losses_fall_and_decoders_that_are_not_trained_stay(photos):
+    """Three of the five decoders; below, all five are shown to learn."""
+    result = learn(photos, trained=LAYERS[:3])
+    untrained = learn(photos, dataclasses.replace(PLAN, steps=1), trained=LAYERS[:1])
+    before = untrained.module.state_dict()
+    for name, value in result.module.state_dict().items():
+        assert torch.equal(value, before[name]) == (name.split(".")[1] not in LAYERS[:3])
     assert set(result.losses) == {"total", *LAYERS[:3]}
     assert result.losses["total"][-1] < 0.8 * result.losses["total"][0]
     for layer in LAYERS[:2]:
@@ -103,10 +98,9 @@ def test_the_losses_fall(photos):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("shallow")
 def test_the_same_seed_gives_the_same_network(photos):
     short = dataclasses.replace(PLAN, steps=2)
-    first, again = (learn(photos, short, levels=LAYERS[:3]).module.state_dict() for _ in range(2))
+    first, again = (learn(photos, short, trained=LAYERS[:3]).module.state_dict() for _ in range(2))
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
