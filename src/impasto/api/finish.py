@@ -14,7 +14,7 @@ from impasto.image.kuwahara import smooth_plain
 from impasto.image.lighting import keep_lighting
 from impasto.methods.style import Style
 
-SHARPEN, KUWAHARA = 1.0, 1.0  # defaults of the mean over several shifts, and of `good`
+SHARPEN, KUWAHARA = 1.0, 1.0  # defaults of the mean over several shifts; `good`, `best`
 
 _STRETCH = 1.5  # limit of chroma: above it, a hint of red in a face becomes a red face
 

@@ -72,15 +72,15 @@ class Controls:
         regions: Divide the photo into so many regions, each with its own style, see
             :func:`impasto.api.areas.divided`; None is no division.
         lighting: How much of the content image's light and shade the result keeps, in [0, 1], see
-            :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the qualities ``fast`` and
-            ``good``, else 0, and 0 for frames of a video, and where the result tiles.
+            :func:`impasto.image.lighting.keep_lighting`; None is 0.6 for the qualities, else 0,
+            and 0 for frames of a video, and where the result tiles.
         chroma: How closely the result takes the chroma of the style image, in [0, 1], see
             :func:`impasto.image.color_transfer.match_chroma`; only for a single style image whose
             colours are kept, without masks. None is 1 for the quality ``fast``, else 0, and 0 for
             frames of a video.
         sharpen: Amount of :func:`impasto.image.filters.sharpen`; None is 1 where the
-            results for several shifts are averaged, which blurs them, and for the quality ``good``;
-            else, and where the result tiles, 0.
+            results for several shifts are averaged, which blurs them, and for the qualities
+            ``good`` and ``best``; else, and where the result tiles, 0.
         kuwahara: How much to smooth plain parts of the content image into strokes, in [0, 1], see
             :func:`impasto.image.kuwahara.smooth_plain`; None is as for ``sharpen``.
         match_histogram: Give the result the colour histogram of the (first) style image at the end.
@@ -120,7 +120,7 @@ class Controls:
     lighting: float | None = described(
         None,
         "How much of the photo's light and shade to keep, 0 to 1.",
-        show_default="0.6 for fast and good; 0 for others and for videos",
+        show_default="0.6 where --quality chooses the method; 0 for others and for videos",
     )
     chroma: float | None = described(
         None,
@@ -132,12 +132,12 @@ class Controls:
         "How much to sharpen, without halos.",
         min=0,
         max=4,
-        show_default="1 for the mean over several shifts and for good, else 0",
+        show_default="1 for the mean over several shifts, for good and best, else 0",
     )
     kuwahara: float | None = described(
         None,
         "How much to smooth plain parts of the photo into strokes, by a Kuwahara filter, 0 to 1.",
-        show_default="1 for the mean over several shifts and for good, else 0",
+        show_default="1 for the mean over several shifts, for good and best, else 0",
     )
     match_histogram: bool = described(
         False, "Take the style's histogram at the end.", "--match-histogram"

@@ -35,6 +35,8 @@ class Quality:
     finish: Finish = PLAIN
 
 
+_OPTIMISED = Finish(lighting=0.6, sharpen=SHARPEN, kuwahara=KUWAHARA)
+
 QUALITIES: Mapping[str, Quality] = {
     "fast": Quality(
         "style-prediction",
@@ -51,9 +53,14 @@ QUALITIES: Mapping[str, Quality] = {
             **{"steps": 20, "coarse_steps": 60, "levels": 1},
             **{"start": "network", "content_weight": 40.0},
         },
-        finish=Finish(lighting=0.6, sharpen=SHARPEN, kuwahara=KUWAHARA),
+        finish=_OPTIMISED,
     ),
-    "best": Quality("gatys", "a long optimisation: minutes", {"steps": 200, "coarse_steps": 150}),
+    "best": Quality(
+        "gatys",
+        "a long optimisation: minutes",
+        {"steps": 200, "coarse_steps": 150},
+        finish=_OPTIMISED,
+    ),
 }
 
 
@@ -76,6 +83,6 @@ def choose(name: str | None, method: object = None, *, has_settings: bool = Fals
     if name is not None and method is not None:
         raise InputError("a quality chooses the method: name one of the two")
     if name is None and has_settings:
-        return replace(QUALITIES["best"], settings={})
+        return replace(QUALITIES["best"], settings={}, finish=PLAIN)
     check_choice("quality", name or DEFAULT, QUALITIES)
     return QUALITIES[name or DEFAULT]
