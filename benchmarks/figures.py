@@ -27,6 +27,7 @@ from impasto.methods.optimization.nnst import NNST
 from impasto.methods.optimization.optimizer import SolverConfig, minimize
 from impasto.methods.optimization.phases import Phase
 from impasto.methods.per_style.johnson import Johnson, JohnsonConfig
+from impasto.nn.exporting import exporting
 from impasto.training.data import open_source
 from impasto.training.loop import train
 from impasto.training.plan import Plan
@@ -48,7 +49,7 @@ class Found(NamedTuple):
 
 def share(times: Times) -> Found:
     """Measure what share of the matrix product's rate a task reaches, in percent."""
-    with FlopCounterMode(display=False) as counter:
+    with exporting(), FlopCounterMode(display=False) as counter:  # plain convolutions
         counted = len(times())  # also the first, which is slower
     work = counter.get_total_flops() / counted
     dtype = choose("cpu").dtype

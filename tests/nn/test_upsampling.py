@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from impasto.api.load import load_model
 from impasto.nn import tiled_inference
 from impasto.nn.blocks import convolution
 from impasto.nn.cin import ConditionalNet
@@ -62,9 +63,7 @@ def test_the_notch_keeps_float32_where_networks_compute_in_bfloat16() -> None:
 
 @pytest.mark.parametrize("upsampling", INTERPOLATIONS)
 @pytest.mark.parametrize("training", [False, True])
-def test_upsampling_within_a_convolution_equals_both_inside_the_border(
-    upsampling: str, training: bool
-) -> None:
+def test_upsampling_within_a_convolution_equals_both(upsampling: str, training: bool) -> None:
     torch.manual_seed(0)
     layer = convolution(8, 6, 3)
     x = torch.randn(2, 8, 10, 12).bfloat16()
@@ -79,3 +78,20 @@ def test_upsampling_within_a_convolution_equals_both_inside_the_border(
     unit = 2**-8  # of bfloat16: weights, interpolated weights and the sum are rounded to it
     size = float(expected.abs().max())
     assert float((found - expected).abs().max()) < 4 * unit * size
+
+
+@pytest.mark.parametrize("upsampling", INTERPOLATIONS)
+def test_a_constant_map_stays_constant_in_bfloat16(upsampling: str) -> None:
+    torch.manual_seed(0)
+    layer = convolution(32, 16, 3)
+    x = torch.randn(1, 32, 1, 1).expand(1, 32, 12, 12)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = upsampled_convolution(layer, x.bfloat16(), upsampling)
+    assert torch.equal(found, found[..., :1, :1].expand_as(found))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.8])
+def test_a_uniform_frame_stays_uniform_in_bfloat16(level: float) -> None:
+    network = load_model("starry-night", device="cpu", precision="bfloat16")
+    painted = network.run(torch.full((1, 3, 48, 64), level))
+    assert float((painted - painted[..., :1, :1]).abs().max()) < 1 / 255

@@ -73,7 +73,8 @@ def test_the_report_on_a_model(folder, monkeypatch, model, styles):
     assert Image.open(sheet).width > 3 * 240
     assert found["losses"]["style"] > 0
     assert found["flicker"] > 0
-    assert model == "cin-narrow" or found["lattice"] > 0.3  # as it is shipped
+    low, high = (-1.0, 2.5) if model == "cin-narrow" else (0.3, 5.0)  # as they are shipped
+    assert low < found["lattice"] < high
     batch = model_files.load(path, weights=False).card["recipe"]["plan"]["batch"]
     assert found["images"] == found["steps"] * batch
 

@@ -131,7 +131,8 @@ def pad_map(x: Tensor, around: Sequence[int], mode: str) -> Tensor:
         mode: As for ``torch.nn.functional.pad``.
     """
     reach = around[0]
-    if mode == "reflect" and set(around) == {reach} and reach and _is_thin(x):
+    even = mode == "reflect" and set(around) == {reach}
+    if even and 0 < reach < min(x.shape[2:]) and _is_thin(x):
         rows = x.permute(0, 2, 3, 1)
         batch, height, width, channels = rows.shape
         made = rows.new_empty(batch, height + 2 * reach, width + 2 * reach, channels)
@@ -142,6 +143,8 @@ def pad_map(x: Tensor, around: Sequence[int], mode: str) -> Tensor:
         made[:, :reach] = middle[:, 1 : reach + 1].flip(1)
         made[:, -reach:] = middle[:, -reach - 1 : -1].flip(1)
         return made.permute(0, 3, 1, 2)
+    if not torch.is_autocast_enabled(x.device.type):
+        return F.pad(x, around, mode=mode)
     with torch.autocast(x.device.type, enabled=False):
         return F.pad(x, around, mode=mode)
 

@@ -99,7 +99,7 @@ def upsampled_convolution(
     half = x.dtype is torch.bfloat16 or (kind == "cpu" and torch.is_autocast_enabled(kind))
     fits = layer.padding_mode == "reflect" and layer.kernel_size == (3, 3) and kind == "cpu"
     fits = fits and min(x.shape[2:]) >= _BAND
-    if not (half and fits) or is_exporting() or has_torch_function_unary(x):
+    if not (half and fits) or is_exporting() or has_torch_function_unary(x) or _any_constant(x):
         made: Tensor = layer(upsample2x(x, upsampling, training=training))
         return made
     if upsampling == BOTH and training:
@@ -119,6 +119,13 @@ def upsampled_convolution(
             edge = layer(band).narrow(axis, min(position, 2 * _BAND - 1), 1)
             made.narrow(axis, position, 1).copy_(edge)
     return made
+
+
+def _any_constant(x: Tensor) -> bool:
+    """Check whether all channels of an image are constant: a norm would amplify rounding."""
+    corner = x[..., :1, :1]
+    parts = (x[..., :1, :], x)  # most maps differ in the first row
+    return all(bool((part == corner).flatten(1).all(1).any()) for part in parts)
 
 
 def _folded(weight: Tensor, near: float, far: float) -> Tensor:

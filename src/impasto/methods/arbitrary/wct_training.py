@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from impasto.core.device import Runtime
 from impasto.losses.objective import Objective
-from impasto.methods.arbitrary.base import DecodersTask
+from impasto.methods.arbitrary.base import Decoders, DecodersTask
 from impasto.nn.decoder import LAYERS
 from impasto.training.shift import with_shift
 from impasto.training.task import Batch
@@ -20,6 +21,11 @@ class WctTask(DecodersTask):
 
     sources = ("content",)
     config: Any
+
+    def __init__(self, config: Any, module: Decoders, runtime: Runtime) -> None:
+        super().__init__(config, module, runtime)
+        for layer, decoder in module.decoders.items():
+            decoder.requires_grad_(layer in config.trained)
 
     def loss(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the reconstruction loss of each decoder, in pixels and features, and the sum."""
