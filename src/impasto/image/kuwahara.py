@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from impasto.image.color_transfer import luminance
@@ -141,6 +140,8 @@ def _window(major: float, minor: float, angle: float) -> tuple[int, Tensor]:
 
 def _nearest_window(light: Tensor, blur: float) -> Tensor:
     """Return the index of the ellipse of :func:`_windows` that fits each pixel, (H, W)."""
+    from scipy.ndimage import gaussian_filter  # loaded where it is needed, as it takes time
+
     plane = light[0, 0].numpy()
     down, right = (gaussian_filter(plane, 0.7, order=order) for order in ((1, 0), (0, 1)))
     xx, xy, yy = (
@@ -156,6 +157,8 @@ def _nearest_window(light: Tensor, blur: float) -> Tensor:
 
 def _plainness(light: Tensor, blur: float) -> Tensor:
     """Return 1 where the surroundings are even and 0 where they are not, (1, 1, h, w)."""
+    from scipy.ndimage import gaussian_filter
+
     plane: NDArray[np.float32] = light[0, 0].numpy()
     mean = gaussian_filter(plane, blur)
     variance = (gaussian_filter(plane * plane, blur) - mean * mean).clip(0)
